@@ -1,0 +1,1 @@
+"""A debugging companion for Hubris firmware."""

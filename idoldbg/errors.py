@@ -1,0 +1,233 @@
+"""What can go wrong, as one tree.
+
+::
+
+    IdoldbgError
+    ├── ArchiveError            not a Hubris build, or damaged          .path .member
+    ├── DebugInfoError          malformed or missing DWARF              .object .die_offset
+    ├── TargetFileError         a chip or board description is wrong    .path
+    ├── NotFound (LookupError)  task, interface, operation, type, …     .kind .name .near
+    ├── ArgumentError (ValueError)   a value does not fit its type      .name
+    ├── DecodeError (ValueError)     bytes do not fit the type          .type .offset
+    ├── EncodeError (ValueError)     a value has no such encoding       .type
+    ├── FaultError              memory that cannot be read or written   .address .size
+    ├── MismatchError           the target runs another image           .expected .actual
+    ├── LinkError               probe, emulator or dump failed          .link
+    │   ├── ProbeNotFound
+    │   ├── LinkTimeout                                                 .timeout_s
+    │   └── Unsupported         the link cannot do that at all          .capability
+    └── CallError               an Idol call failed                     .operation
+        ├── OperationError      the operation answered with its error   .variant .code .value
+        ├── ServerDied          the server was restarted meanwhile      .task .generation
+        ├── NotCallable         refused before anything was written
+        └── HiffyFailure        hiffy could not run the program         .failure
+
+Any other exception that escapes is a bug. The command line turns the classes into exit codes in one
+place, `idoldbg.cli.exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ArchiveError",
+    "ArgumentError",
+    "CallError",
+    "DebugInfoError",
+    "DecodeError",
+    "EncodeError",
+    "FaultError",
+    "HiffyFailure",
+    "IdoldbgError",
+    "LinkError",
+    "LinkTimeout",
+    "MismatchError",
+    "NotCallable",
+    "NotFound",
+    "OperationError",
+    "ProbeNotFound",
+    "ServerDied",
+    "TargetFileError",
+    "Unsupported",
+]
+
+
+class IdoldbgError(Exception):
+    """Root of the tree; never raised itself."""
+
+    def __init__(self, message: str) -> None:
+        if type(self) is IdoldbgError:
+            raise TypeError("raise one of its subclasses")
+        super().__init__(message)
+        self.message = message
+
+
+class ArchiveError(IdoldbgError):
+    """A file that should hold a Hubris build does not, or part of it is damaged."""
+
+    def __init__(self, message: str, *, path: str = "", member: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        self.member = member
+
+
+class DebugInfoError(IdoldbgError):
+    """ELF or DWARF that is malformed, or lacks what was needed.
+
+    `object` names the ELF file inside the build, `die_offset` is relative to its `.debug_info`.
+    """
+
+    def __init__(self, message: str, *, object: str = "", die_offset: int | None = None) -> None:
+        super().__init__(message)
+        self.object = object
+        self.die_offset = die_offset
+
+
+class TargetFileError(IdoldbgError):
+    """A chip or board file that cannot be used."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class NotFound(IdoldbgError, LookupError):
+    """Something looked up by name is not there; `near` holds names that resemble it."""
+
+    def __init__(
+        self, kind: str, name: str, *, near: Sequence[str] = (), where: str = "", hint: str = ""
+    ) -> None:
+        message = f"no {kind} named `{name}`"
+        if where:
+            message += f" in {where}"
+        if near:
+            message += "; did you mean " + " or ".join(f"`{n}`" for n in near) + "?"
+        if hint:
+            message += f"; {hint}"
+        super().__init__(message)
+        self.kind = kind
+        self.name = name
+        self.near = tuple(near)
+
+
+class ArgumentError(IdoldbgError, ValueError):
+    """A value given by the user does not fit the type of the argument called `name`."""
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(f"{name}: {message}" if name else message)
+        self.name = name
+
+
+class DecodeError(IdoldbgError, ValueError):
+    """Bytes that are not a value of `type` (a name); `offset` is in bytes from their start."""
+
+    def __init__(self, message: str, *, type: str = "", offset: int = 0) -> None:
+        super().__init__(message)
+        self.type = type
+        self.offset = offset
+
+
+class EncodeError(IdoldbgError, ValueError):
+    """A value, or a whole type, that an encoding cannot express."""
+
+    def __init__(self, message: str, *, type: str = "") -> None:
+        super().__init__(message)
+        self.type = type
+
+
+class FaultError(IdoldbgError):
+    """Target memory that cannot be accessed; `size` is in bytes."""
+
+    def __init__(self, message: str, *, address: int, size: int = 0) -> None:
+        super().__init__(message)
+        self.address = address
+        self.size = size
+
+
+class MismatchError(IdoldbgError):
+    """The image on the target is not the one whose debug information was loaded."""
+
+    def __init__(self, message: str, *, expected: str, actual: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class LinkError(IdoldbgError):
+    """The way to the target failed; `link` is its SPEC, such as `pyocd:0669FF`."""
+
+    def __init__(self, message: str, *, link: str = "") -> None:
+        super().__init__(message)
+        self.link = link
+
+
+class ProbeNotFound(LinkError):
+    """No debug probe, or more than one where one was meant."""
+
+
+class LinkTimeout(LinkError):
+    """The target did not do in time what was waited for."""
+
+    def __init__(self, message: str, *, timeout_s: float, link: str = "") -> None:
+        super().__init__(message, link=link)
+        self.timeout_s = timeout_s
+
+
+class Unsupported(LinkError):
+    """The link lacks a capability, such as writing to a core dump."""
+
+    def __init__(self, message: str, *, capability: str, link: str = "") -> None:
+        super().__init__(message, link=link)
+        self.capability = capability
+
+
+class CallError(IdoldbgError):
+    """An Idol call did not give its result; `operation` is `Interface.operation`."""
+
+    def __init__(self, message: str, *, operation: str = "") -> None:
+        super().__init__(message)
+        self.operation = operation
+
+
+class OperationError(CallError):
+    """The server answered with the operation's own error.
+
+    `variant` is the name of the error's variant (None when the code has none), `code` the response
+    code on the wire, `value` the decoded error (an `idoldbg.values.Value`) where there is one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        variant: str | None = None,
+        code: int = 0,
+        value: object = None,
+    ) -> None:
+        super().__init__(message, operation=operation)
+        self.variant = variant
+        self.code = code
+        self.value = value
+
+
+class ServerDied(CallError):
+    """The server died while it had the message; `generation` is its new incarnation's."""
+
+    def __init__(self, message: str, *, operation: str = "", task: str, generation: int) -> None:
+        super().__init__(message, operation=operation)
+        self.task = task
+        self.generation = generation
+
+
+class NotCallable(CallError):
+    """The call was refused before anything was written to the target."""
+
+
+class HiffyFailure(CallError):
+    """hiffy did not run the program to its end; `failure` is hiffy's own word for it."""
+
+    def __init__(self, message: str, *, operation: str = "", failure: str = "") -> None:
+        super().__init__(message, operation=operation)
+        self.failure = failure

@@ -1,0 +1,147 @@
+"""What a target can do for us, as small protocols.
+
+A core dump has `MemoryReader` and `Registers`, an archive only `MemoryReader` (its flash), a debug
+probe and the emulated board all of them. Code asks for the protocol that it needs; the wiring in
+`idoldbg.attach` says once what a link lacks.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from idoldbg.errors import FaultError
+
+__all__ = [
+    "Clock",
+    "MemoryImage",
+    "MemoryReader",
+    "MemoryWriter",
+    "Registers",
+    "RunControl",
+    "Segment",
+    "read_u32",
+]
+
+
+@runtime_checkable
+class MemoryReader(Protocol):
+    """Reads target memory while the firmware runs."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return exactly `size` bytes; raise `FaultError` where there is no memory."""
+
+
+@runtime_checkable
+class MemoryWriter(Protocol):
+    """Writes target memory while the firmware runs."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`; raise `FaultError` where there is no memory."""
+
+
+@runtime_checkable
+class Registers(Protocol):
+    """Core registers by their names in lower case: r0 … r12, sp, lr, pc, xpsr, msp, psp, …"""
+
+    def read_register(self, name: str) -> int:
+        """Return a 32-bit value; raise `Unsupported` for a name that the target lacks."""
+
+
+@runtime_checkable
+class RunControl(Protocol):
+    """Stops and starts the core."""
+
+    def halt(self) -> None:
+        """Stop the core; raise `LinkTimeout` when it does not stop."""
+
+    def resume(self) -> None:
+        """Let the core run on."""
+
+    def reset(self) -> None:
+        """Reset the chip and let it run from its vector table."""
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """The target's time, as far as waiting for it goes."""
+
+    def wait(self, seconds: float) -> None:
+        """Let the target run: real time on a probe, virtual time on the emulated board."""
+
+    def monotonic(self) -> float:
+        """Return seconds on the clock that `wait` advances."""
+
+
+def read_u32(memory: MemoryReader, address: int) -> int:
+    """Read one little-endian word."""
+    (value,) = struct.unpack("<I", memory.read(address, 4))
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Bytes at an absolute address."""
+
+    address: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """First address after the segment."""
+        return self.address + len(self.data)
+
+
+class MemoryImage:
+    """A `MemoryReader` over segments that do not change: an archive's flash, a core dump's RAM.
+
+    Reads may cross from one segment into the next where these touch. Of overlapping segments the
+    one given later wins, as when a loader writes them in turn.
+    """
+
+    def __init__(self, segments: Iterable[Segment]) -> None:
+        self._segments = _flatten([s for s in segments if s.data])
+        self._starts = [s.address for s in self._segments]
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments in address order, without overlaps."""
+        return tuple(self._segments)
+
+    def read(self, address: int, size: int) -> bytes:
+        parts: list[bytes] = []
+        at, left = address, size
+        while left > 0:
+            index = bisect_right(self._starts, at) - 1
+            segment = self._segments[index] if index >= 0 else None
+            if segment is None or at >= segment.end:
+                raise FaultError(
+                    f"no memory at 0x{at:08x} ({size} bytes from 0x{address:08x} were asked for)",
+                    address=at,
+                    size=left,
+                )
+            part = segment.data[at - segment.address : at - segment.address + left]
+            parts.append(part)
+            at += len(part)
+            left -= len(part)
+        return b"".join(parts)
+
+
+def _flatten(segments: list[Segment]) -> list[Segment]:
+    result: list[Segment] = []
+    for new in segments:
+        kept: list[Segment] = []
+        for old in result:
+            if old.end <= new.address or new.end <= old.address:
+                kept.append(old)
+                continue
+            if old.address < new.address:
+                kept.append(Segment(old.address, old.data[: new.address - old.address]))
+            if new.end < old.end:
+                kept.append(Segment(new.end, old.data[new.end - old.address :]))
+        kept.append(new)
+        result = kept
+    return sorted(result, key=lambda s: s.address)
