@@ -1,0 +1,51 @@
+"""Options and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ARCHIVES = ROOT / "fixtures" / "archives"
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew")
+    parser.addoption("--hardware", action="store_true", help="run tests that need a real board")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--hardware"):
+        return
+    skip = pytest.mark.skip(reason="needs a board on a probe: --hardware")
+    for item in items:
+        if "hardware" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with `tests/golden/NAME`, or write that file with `--update-golden`."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path} is missing: run pytest --update-golden and read the result"
+        assert text == path.read_text()
+
+    return compare
+
+
+@pytest.fixture
+def real_hubris() -> Path:
+    """The folder with `archives/` and `cores/` of real Hubris builds, or a skip that says so."""
+    folder = os.environ.get("IDOLDBG_REAL")
+    if not folder:
+        pytest.skip("needs real Hubris builds: IDOLDBG_REAL=DIR")
+    return Path(folder)

@@ -1,0 +1,52 @@
+"""Public names are exactly `__all__`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLIC = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for top in ("idol", "idoldbg")
+    for path in (ROOT / top).rglob("*.py")
+    if not any(part.startswith("_") and part != "__init__.py" for part in path.parts)
+    and "cli" not in path.parts
+    and "pyocd_plugin" not in path.parts
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_all_lists_the_public_names(name: str) -> None:
+    module = importlib.import_module(name)
+    declared = getattr(module, "__all__", None)
+    own = {
+        n
+        for n, value in vars(module).items()
+        if not n.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and getattr(value, "__module__", None) == name
+    }
+    if declared is None:
+        assert not own, f"{name} defines {sorted(own)} but has no __all__"
+        return
+    missing = own - set(declared)
+    assert not missing, f"{name}: public but not in __all__: {sorted(missing)}"
+    unknown = [n for n in declared if not hasattr(module, n)]
+    assert not unknown, f"{name}: in __all__ but not defined: {unknown}"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} says nothing about itself"
+    bare = [
+        n
+        for n in getattr(module, "__all__", ())
+        if (inspect.isclass(getattr(module, n)) or inspect.isfunction(getattr(module, n)))
+        and not (getattr(module, n).__doc__ or "").strip()
+    ]
+    assert not bare, f"{name}: no docstring: {bare}"
