@@ -40,6 +40,7 @@ __all__ = [
     "FaultError",
     "HiffyFailure",
     "IdoldbgError",
+    "LimitExceeded",
     "LinkError",
     "LinkTimeout",
     "MismatchError",
@@ -223,6 +224,15 @@ class ServerDied(CallError):
 
 class NotCallable(CallError):
     """The call was refused before anything was written to the target."""
+
+
+class LimitExceeded(NotCallable):
+    """A call that does not fit this image's hiffy; `limit` and `actual` are in bytes or entries."""
+
+    def __init__(self, message: str, *, operation: str = "", limit: int, actual: int) -> None:
+        super().__init__(message, operation=operation)
+        self.limit = limit
+        self.actual = actual
 
 
 class HiffyFailure(CallError):
