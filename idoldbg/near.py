@@ -1,0 +1,25 @@
+"""Names that resemble a name that was not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["near_misses"]
+
+LIMIT = 3
+
+
+def near_misses(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return up to three of `known` that `name` may have meant, best first.
+
+    Letter case, and `-` for `_`, do not count as differences.
+    """
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(_fold(candidate), candidate)
+    return tuple(folded[n] for n in get_close_matches(_fold(name), folded, n=LIMIT, cutoff=0.6))
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "_")
