@@ -32,6 +32,7 @@ __all__ = [
     "Variant",
     "is_byte_array",
     "is_newtype",
+    "is_nonzero",
     "is_option",
     "is_result",
     "is_tuple_like",
@@ -217,6 +218,13 @@ def is_option(type_: Type) -> bool:
         isinstance(type_, Enum)
         and type_.name.startswith("core::option::Option<")
         and [v.name for v in type_.variants] == ["None", "Some"]
+    )
+
+
+def is_nonzero(type_: Type) -> bool:
+    """Tell `core::num::NonZero<…>` (before Rust 1.79: `NonZeroU32` and so on)."""
+    return is_newtype(type_) and type_.name.startswith(
+        ("core::num::nonzero::NonZero", "core::num::NonZero")
     )
 
 

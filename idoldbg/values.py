@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from idoldbg.types import Type, is_newtype, is_option, is_tuple_like, short_name
+from idoldbg.types import CEnum, Enum, Type, is_newtype, is_option, is_tuple_like, short_name
 
 __all__ = [
     "ArrayValue",
@@ -31,6 +31,7 @@ __all__ = [
     "Unreadable",
     "Value",
     "format_value",
+    "make_enum",
     "to_json",
     "to_python",
 ]
@@ -169,6 +170,24 @@ Value: TypeAlias = (
     | ArrayValue
     | Unreadable
 )
+
+
+def make_enum(
+    type_: CEnum | Enum,
+    variant: str,
+    payload: StructValue | None = None,
+    address: int | None = None,
+) -> EnumValue:
+    """Return the value that every codec makes for this variant, with its `code` filled in.
+
+    Raise KeyError when the enum has no variant of that name.
+    """
+    codes: dict[str, int | None] = (
+        {e.name: e.value for e in type_.enumerators}
+        if isinstance(type_, CEnum)
+        else {v.name: v.discriminant for v in type_.variants}
+    )
+    return EnumValue(type_, variant, codes[variant], payload, address)
 
 
 def to_python(value: Value) -> Any:
