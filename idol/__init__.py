@@ -1,0 +1,79 @@
+"""The Idol interface language of Hubris: read, check, and generate Rust stubs.
+
+    interface = idol.parse(idol.Source("spi.idol", text))
+    for finding in idol.check(interface):
+        print(finding.format())
+    stub = idol.client_stub(interface)
+"""
+
+from __future__ import annotations
+
+from idol.check import RULES, check
+from idol.errors import (
+    DiagnosedError,
+    IdolError,
+    InterfaceError,
+    OptionsError,
+    RonError,
+    TypeSyntaxError,
+)
+from idol.parse import parse
+from idol.rust_type import RustType, format_type, parse_type
+from idol.source import Diagnostic, Location, Related, Severity, Source, Span, format_diagnostics
+from idol.stub import client_stub, server_stub
+from idol.syntax import (
+    Argument,
+    AttributedType,
+    Encoding,
+    ErrorKind,
+    Interface,
+    Lease,
+    Operation,
+    Recv,
+    RecvKind,
+    Reply,
+    ReplyError,
+    TypeText,
+)
+
+__all__ = [
+    # reading
+    "parse",
+    "check",
+    "RULES",
+    # generating
+    "client_stub",
+    "server_stub",
+    # the tree
+    "Interface",
+    "Operation",
+    "Argument",
+    "Lease",
+    "Reply",
+    "ReplyError",
+    "AttributedType",
+    "TypeText",
+    "Recv",
+    "Encoding",
+    "ErrorKind",
+    "RecvKind",
+    # Rust types
+    "RustType",
+    "parse_type",
+    "format_type",
+    # places and findings
+    "Source",
+    "Span",
+    "Location",
+    "Diagnostic",
+    "Related",
+    "Severity",
+    "format_diagnostics",
+    # errors
+    "IdolError",
+    "DiagnosedError",
+    "RonError",
+    "InterfaceError",
+    "TypeSyntaxError",
+    "OptionsError",
+]

@@ -1,0 +1,64 @@
+"""The exceptions of `idol`.
+
+    IdolError
+    ├── RonError            the text is not RON (one diagnostic)
+    ├── InterfaceError      the text is RON, but not an interface that can be used
+    ├── TypeSyntaxError     a text is not a Rust type (also a ValueError)
+    └── OptionsError        options that do not fit the interface (also a ValueError)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from idol.source import Diagnostic, Severity, format_diagnostics
+
+
+class IdolError(Exception):
+    """Root of everything that this package raises on bad input."""
+
+
+class DiagnosedError(IdolError):
+    """An error that carries diagnostics; its text is all of them, with carets."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return format_diagnostics(self.diagnostics)
+
+
+class RonError(DiagnosedError):
+    """The text is not well-formed RON."""
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The one place where reading stopped."""
+        return self.diagnostics[0]
+
+
+class InterfaceError(DiagnosedError):
+    """The text does not describe a usable interface; carries *all* findings."""
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The findings that are errors, without the warnings."""
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+
+
+class TypeSyntaxError(IdolError, ValueError):
+    """A text is not a Rust type; `offset` is where reading stopped, in characters."""
+
+    def __init__(self, text: str, offset: int, message: str) -> None:
+        self.text = text
+        self.offset = offset
+        self.message = message
+        super().__init__(text, offset, message)
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a Rust type: {self.message} at character {self.offset + 1}"
+
+
+class OptionsError(IdolError, ValueError):
+    """Generator options that do not fit the interface, such as a caller list for no operation."""

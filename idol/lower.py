@@ -1,0 +1,242 @@
+"""Checked syntax to IR: operation codes, Rust names, packing, size expressions.
+
+Names that debuggers look for in an image are fixed: `<Interface>_<operation>_ARGS`,
+`<Interface>_<operation>_REPLY`, `<Interface>Operation` and the section `.idolatry`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection
+from typing import Final
+
+from idol import ir, syntax
+from idol.check import check
+from idol.errors import InterfaceError
+from idol.source import Severity
+from idol.syntax import Encoding, ErrorKind, RecvKind
+
+#: What can go wrong in a stub beyond repair; the suffix of the function that panics.
+PANICS: Final = {
+    "encode_arguments": "arguments_do_not_fit",
+    "decode_reply": "reply_is_malformed",
+    "decode_error": "error_is_malformed",
+    "unknown_code": "error_code_is_unknown",
+    "encode_reply": "reply_does_not_fit",
+    "encode_error": "error_does_not_fit",
+}
+
+#: Local variables of the generated functions, by role.
+LOCALS: Final = (
+    "arguments",
+    "code",
+    "error",
+    "generation",
+    "leases",
+    "message",
+    "msg",
+    "reply",
+    "result",
+    "size",
+    "task",
+    "value",
+)
+
+#: Longest lease that the kernel knows, in elements: a limit of this much needs no check.
+_UNLIMITED: Final = 0xFFFF_FFFF
+
+
+def lower(
+    interface: syntax.Interface, refused_warnings: Collection[str] = ()
+) -> ir.Interface:
+    """Decide everything that the emitters print.
+
+    :raises InterfaceError: the interface breaks a rule, or there is a warning of a rule in
+        `refused_warnings`; all findings are attached, those warnings as errors.
+    """
+    findings = [
+        dataclasses.replace(f, severity=Severity.ERROR) if f.rule in refused_warnings else f
+        for f in check(interface)
+    ]
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise InterfaceError(findings)
+    return ir.Interface(
+        name=interface.name,
+        source_name=re.split(r"[/\\]", interface.source.name)[-1],
+        doc=_doc_lines(interface.doc),
+        client_struct=interface.name,
+        operation_enum=f"{interface.name}Operation",
+        in_order_trait=f"InOrder{interface.name}Impl",
+        types_struct=f"{interface.name}_TYPES",
+        types_static=f"_{interface.name.upper()}_IDOL_TYPES",
+        definition_static=f"_{interface.name.upper()}_IDOL_DEFINITION",
+        definition=interface.source.text.encode(),
+        operations=tuple(_operation(interface, o) for o in interface.operations),
+    )
+
+
+def _operation(interface: syntax.Interface, operation: syntax.Operation) -> ir.Operation:
+    stem = f"{interface.name}_{operation.name}"
+    panic_stem = f"{_snake_case(interface.name)}_{operation.name}"
+    taken = {a.name for a in operation.arguments} | {lease.name for lease in operation.leases}
+    ok = _value(operation)
+    error = _error(operation)
+    result = (ok.type, ok.type)
+    if error is not None:
+        result = (
+            f"Result<{ok.type}, {error.client_type}>",
+            f"Result<{ok.type}, idol_runtime::RequestError<{error.server_type}>>",
+        )
+    else:
+        infallible = "idol_runtime::RequestError<core::convert::Infallible>"
+        result = (ok.type, f"Result<{ok.type}, {infallible}>")
+    return ir.Operation(
+        name=operation.name,
+        code=operation.code,
+        doc=_doc_lines(operation.doc),
+        encoding=operation.encoding,
+        idempotent=operation.idempotent,
+        arguments=tuple(_argument(a) for a in operation.arguments),
+        leases=tuple(_lease(i, x, panic_stem, taken) for i, x in enumerate(operation.leases)),
+        ok=ok,
+        error=error,
+        variant=f"{interface.name}Operation::{operation.name}",
+        arguments_struct=f"{stem}_ARGS",
+        reply_struct=f"{stem}_REPLY",
+        types_struct=f"{stem}_TYPES",
+        message_size_constant=f"{operation.name.upper()}_MSG_SIZE",
+        reply_size_constant=f"{operation.name.upper()}_REPLY_SIZE",
+        message_size=_size(operation.encoding, f"{stem}_ARGS"),
+        reply_size=_size(operation.encoding, ok.type),
+        read_function=f"read_{operation.name}_msg",
+        client_result=result[0],
+        server_result=result[1],
+        server_bound=_server_bound(operation, error),
+        panics={cause: f"{panic_stem}_{suffix}" for cause, suffix in PANICS.items()},
+        locals={role: _fresh(role, taken) for role in LOCALS},
+    )
+
+
+def _argument(argument: syntax.Argument) -> ir.Argument:
+    is_bool = argument.type.is_bool and argument.recv.kind is RecvKind.FROM_BYTES
+    declared = str(argument.type)
+    conversion = _conversion(argument.recv)
+    wire = conversion.wire_type if conversion else declared
+    return ir.Argument(
+        name=argument.name,
+        type=declared,
+        field=f"raw_{argument.name}" if is_bool or conversion else argument.name,
+        field_type="u8" if is_bool else wire,
+        client_field_type="u8" if argument.type.is_bool else declared,
+        conversion=conversion,
+        is_bool=argument.type.is_bool,
+        value_variable=f"{argument.name}_value",
+    )
+
+
+def _conversion(recv: syntax.Recv) -> ir.Conversion | None:
+    if recv.type is None:
+        return None
+    function = recv.function
+    if recv.kind is RecvKind.FROM_PRIMITIVE:
+        function = f"from_{recv.type}"
+    return ir.Conversion(recv.kind, str(recv.type), function)
+
+
+def _lease(index: int, lease: syntax.Lease, panic_stem: str, taken: set[str]) -> ir.Lease:
+    is_slice = lease.type.appears_unsized
+    access = {(True, False): "read_only", (False, True): "write_only"}.get(
+        (lease.read, lease.write), "read_write"
+    )
+    kind = {"read_only": "R", "write_only": "W", "read_write": "RW"}[access]
+    declared = str(lease.type)
+    leased_type = f"idol_runtime::Leased<idol_runtime::{kind}, {declared}>"
+    limited = f"idol_runtime::LenLimit<{leased_type}, {lease.max_len}>"
+    return ir.Lease(
+        name=lease.name,
+        index=index,
+        type=declared,
+        client_type=f"{'&mut ' if lease.write else '&'}{declared}",
+        server_type=leased_type if lease.max_len is None else limited,
+        leased_type=leased_type,
+        leased_function=access + ("_slice" if is_slice else ""),
+        lease_function=access,
+        bytes_function="as_mut_bytes" if lease.write else "as_bytes",
+        is_slice=is_slice,
+        max_len=lease.max_len,
+        too_long_panic=f"{panic_stem}_{lease.name}_is_longer_than_{lease.max_len}",
+        lease_variable=_fresh(f"{lease.name}_lease", taken),
+    )
+
+
+def _value(operation: syntax.Operation) -> ir.Value:
+    ok = operation.reply.ok
+    conversion = _conversion(ok.recv)
+    is_bool_byte = (
+        ok.type.is_bool and conversion is None and operation.encoding is Encoding.ZEROCOPY
+    )
+    wire_type = conversion.wire_type if conversion else str(ok.type)
+    return ir.Value(
+        type=str(ok.type),
+        is_unit=ok.type.is_unit and conversion is None,
+        is_bool_byte=is_bool_byte,
+        wire_type="u8" if is_bool_byte else wire_type,
+        conversion=conversion,
+    )
+
+
+def _error(operation: syntax.Operation) -> ir.Error | None:
+    error = operation.reply.error
+    if error is None:
+        return None
+    if error.type is None:
+        client, server = "idol_runtime::ServerDeath", "core::convert::Infallible"
+        return ir.Error(error.kind, None, client, server, None)
+    declared = str(error.type)
+    size = _size(operation.encoding, declared) if error.kind is ErrorKind.COMPLEX else None
+    return ir.Error(error.kind, declared, declared, declared, size)
+
+
+def _server_bound(operation: syntax.Operation, error: ir.Error | None) -> str | None:
+    """An operation that is not repeated needs an error type that can tell of server death."""
+    if operation.idempotent or error is None:
+        return None
+    match error.kind:
+        case ErrorKind.C_LIKE:
+            return f"{error.type}: idol_runtime::IHaveConsideredServerDeathWithThisErrorType"
+        case ErrorKind.COMPLEX:
+            return f"{error.type}: From<idol_runtime::ServerDeath>"
+        case ErrorKind.SERVER_DEATH:
+            return None
+
+
+def _size(encoding: Encoding, rust_type: str) -> str:
+    """Give the most bytes that a value can take; ssmarshal never needs more than memory does."""
+    if encoding is Encoding.HUBPACK:
+        return f"<{rust_type} as hubpack::SerializedSize>::MAX_SIZE"
+    return f"core::mem::size_of::<{rust_type}>()"
+
+
+def needs_length_check(lease: ir.Lease) -> bool:
+    """Tell whether a lease can be longer than allowed."""
+    return lease.max_len is not None and lease.max_len < _UNLIMITED
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _snake_case(name: str) -> str:
+    """Turn `ControlPlaneAgent` into `control_plane_agent`, `SpiNOR2` into `spi_nor2`."""
+    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"([A-Z])([A-Z][a-z])", r"\1_\2", name).lower()
+
+
+def _doc_lines(doc: str | None) -> tuple[str, ...]:
+    """Split documentation into lines that can stand behind `///`."""
+    if not doc:
+        return ()
+    return tuple(line.strip() for line in doc.strip().splitlines())

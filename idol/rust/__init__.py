@@ -1,0 +1,1 @@
+"""IR to Rust source, in the form that rustfmt would give it."""

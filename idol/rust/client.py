@@ -1,0 +1,326 @@
+"""The client stub: a type with one method for each operation.
+
+The public items are those of oxidecomputer/idolatry 0.5.0, so that a crate can change generators
+without other changes: `<Interface>Operation`, `<Interface>` with `From<TaskId>`, one method an
+operation with the arguments first and the leases after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from idol import ir
+from idol.lower import needs_length_check
+from idol.rust.common import (
+    emit_head,
+    emit_operation_enum,
+    emit_or_panic,
+    emit_panic,
+    serializer,
+)
+from idol.rust.emit import Emitter, function
+from idol.syntax import Encoding, ErrorKind, RecvKind
+
+#: Parameters from which clippy calls a function too long, `self` included.
+_CLIPPY_PARAMETERS = 7
+
+_MESSAGE_DERIVES = {
+    Encoding.ZEROCOPY: ("zerocopy_derive::IntoBytes", "zerocopy_derive::Immutable"),
+    Encoding.SSMARSHAL: ("serde::Serialize",),
+    Encoding.HUBPACK: ("serde::Serialize", "hubpack::SerializedSize"),
+}
+
+
+def emit_client(interface: ir.Interface, extra_derives: Sequence[str] = ()) -> str:
+    """Print the whole client stub; `extra_derives` go to the operation enum."""
+    emitter = Emitter()
+    emit_head(emitter, interface, f"client stub of interface {interface.name}")
+    emit_operation_enum(emitter, interface, extra_derives)
+    emitter.blank()
+    _client_type(emitter, interface)
+    if interface.operations:
+        emitter.blank()
+        with emitter.block(f"impl {interface.client_struct} {{"):
+            for operation in interface.operations:
+                emitter.blank()
+                _method(emitter, interface, operation)
+    return str(emitter)
+
+
+def _client_type(emitter: Emitter, interface: ir.Interface) -> None:
+    name = interface.client_struct
+    emitter.docs(interface.doc or (f"Client of the `{interface.name}` interface.",))
+    emitter.line("#[derive(Clone, Debug)]")
+    with emitter.block(f"pub struct {name} {{"):
+        emitter.line("/// The server, in the generation that was alive when it last answered.")
+        emitter.line("current_id: core::cell::Cell<userlib::TaskId>,")
+    emitter.blank()
+    emitter.line("#[automatically_derived]")
+    with (
+        emitter.block(f"impl From<userlib::TaskId> for {name} {{"),
+        emitter.block("fn from(task: userlib::TaskId) -> Self {"),
+        emitter.block("Self {"),
+    ):
+        emitter.line("current_id: core::cell::Cell::new(task),")
+
+
+def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
+    emitter.docs(operation.doc)
+    if operation.doc:
+        emitter.line("///")
+    repeats = "idempotent: repeated if the server dies" if operation.idempotent else "not idempotent"
+    emitter.docs([f"Operation {operation.code} of `{interface.name}`, {repeats}."])
+    parameters = [f"{a.name}: {a.type}" for a in operation.arguments]
+    parameters += [f"{lease.name}: {lease.client_type}" for lease in operation.leases]
+    if len(parameters) + 1 > _CLIPPY_PARAMETERS:
+        emitter.line("#[allow(clippy::too_many_arguments)]")
+    result = "" if operation.client_result == "()" else operation.client_result
+    function(emitter, f"pub fn {operation.name}", ["&self", *parameters], result)
+    with emitter.block_body():
+        _message_struct(emitter, operation)
+        _reply_size(emitter, operation)
+        for panic in _panics(operation):
+            emit_panic(emitter, panic)
+        emitter.blank()
+        for lease in operation.leases:
+            if needs_length_check(lease):
+                with emitter.block(f"if {lease.name}.len() > {lease.max_len} {{"):
+                    emitter.line(f"{lease.too_long_panic}();")
+        _message(emitter, operation)
+        reply = operation.locals["reply"]
+        emitter.line(f"let mut {reply} = [0u8; REPLY_SIZE];")
+        if operation.idempotent:
+            with emitter.block("loop {"):
+                _send(emitter, operation)
+                _repeat_on_death(emitter, operation)
+                _outcome(emitter, operation)
+        else:
+            _send(emitter, operation)
+            _outcome(emitter, operation)
+
+
+# -- items inside a method ---------------------------------------------------------------------
+
+
+def _message_struct(emitter: Emitter, operation: ir.Operation) -> None:
+    emitter.line("#[allow(non_camel_case_types)]")
+    emitter.derive(_MESSAGE_DERIVES[operation.encoding])
+    if operation.encoding is Encoding.ZEROCOPY:
+        emitter.line("#[repr(C, packed)]")
+    fields = [f"{a.name}: {a.client_field_type}" for a in operation.arguments]
+    emitter.struct(f"struct {operation.arguments_struct}", fields)
+
+
+def _reply_size(emitter: Emitter, operation: ir.Operation) -> None:
+    if operation.error is None or operation.error.message_size is None:
+        emitter.assign("const REPLY_SIZE: usize", operation.reply_size)
+        return
+    emitter.assign("const OK_SIZE: usize", operation.reply_size)
+    emitter.assign("const ERROR_SIZE: usize", operation.error.message_size)
+    with emitter.block("const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {", "};"):
+        emitter.line("OK_SIZE")
+        emitter.outdented("} else {")
+        emitter.line("ERROR_SIZE")
+
+
+def _panics(operation: ir.Operation) -> list[str]:
+    """List the panics that a method can end in."""
+    panics = [lease.too_long_panic for lease in operation.leases if needs_length_check(lease)]
+    if operation.encoding is not Encoding.ZEROCOPY:
+        panics.append(operation.panics["encode_arguments"])
+    if not operation.ok.is_unit:
+        panics.append(operation.panics["decode_reply"])
+    if operation.error is not None:
+        complex_error = operation.error.kind is ErrorKind.COMPLEX
+        panics.append(operation.panics["decode_error" if complex_error else "unknown_code"])
+    return panics
+
+
+# -- sending -----------------------------------------------------------------------------------
+
+
+def _message(emitter: Emitter, operation: ir.Operation) -> None:
+    """Make the message: the struct itself for zerocopy, else an encoded buffer."""
+    local = operation.locals
+    initializers = [
+        f"{a.name}: {a.name} as u8" if a.is_bool else a.name for a in operation.arguments
+    ]
+    emitter.literal(f"let {local['arguments']} = {operation.arguments_struct}", initializers, ";")
+    if operation.encoding is Encoding.ZEROCOPY:
+        return
+    crate, message = serializer(operation.encoding), local["message"]
+    if operation.encoding is Encoding.HUBPACK:
+        size = f"<{operation.arguments_struct} as hubpack::SerializedSize>::MAX_SIZE"
+    else:
+        size = f"core::mem::size_of::<{operation.arguments_struct}>()"
+    emitter.assign(f"let mut {message}", f"[0u8; {size}]")
+    emit_or_panic(
+        emitter,
+        f"Ok({local['size']})",
+        f"{crate}::serialize(&mut {message}, &{local['arguments']})",
+        operation.panics["encode_arguments"],
+    )
+    emitter.line(f"let {message} = &{message}[..{local['size']}];")
+
+
+def _send(emitter: Emitter, operation: ir.Operation) -> None:
+    local = operation.locals
+    for lease in operation.leases:
+        expression = f"zerocopy::IntoBytes::{lease.bytes_function}({lease.name})"
+        emitter.assign(
+            f"let {lease.lease_variable}", f"userlib::Lease::{lease.lease_function}({expression})"
+        )
+    variables = [lease.lease_variable for lease in operation.leases]
+    emitter.listed(f"let {local['leases']} = [", variables, "];", width=60)
+    emitter.line(f"let {local['task']} = self.current_id.get();")
+    if operation.encoding is Encoding.ZEROCOPY:
+        message = f"zerocopy::IntoBytes::as_bytes(&{local['arguments']})"
+    else:
+        message = local["message"]
+    arguments = [
+        local["task"],
+        f"{operation.variant} as u16",
+        message,
+        f"&mut {local['reply']}",
+        f"&{local['leases']}",
+    ]
+    code = local["code"] if operation.idempotent or operation.error else "_"
+    size = local["size"] if _uses_size(operation) else "_"
+    emitter.call(f"let ({code}, {size}) = userlib::sys_send(", arguments, ");")
+
+
+def _uses_size(operation: ir.Operation) -> bool:
+    if operation.encoding is Encoding.ZEROCOPY:
+        return False
+    complex_error = operation.error and operation.error.kind is ErrorKind.COMPLEX
+    return bool(complex_error) or not operation.ok.is_unit
+
+
+def _repeat_on_death(emitter: Emitter, operation: ir.Operation) -> None:
+    with _if_dead(emitter, operation):
+        _note_generation(emitter, operation)
+        emitter.line("continue;")
+
+
+def _if_dead(emitter: Emitter, operation: ir.Operation) -> AbstractContextManager[None]:
+    local = operation.locals
+    return emitter.block(
+        f"if let Some({local['generation']}) = "
+        f"userlib::extract_new_generation({local['code']}) {{"
+    )
+
+
+def _note_generation(emitter: Emitter, operation: ir.Operation) -> None:
+    """Talk to the server's new incarnation from now on."""
+    local = operation.locals
+    emitter.assign(
+        f"let {local['task']}",
+        f"userlib::TaskId::for_index_and_gen({local['task']}.index(), {local['generation']})",
+    )
+    emitter.line(f"self.current_id.set({local['task']});")
+
+
+# -- receiving ---------------------------------------------------------------------------------
+
+
+def _outcome(emitter: Emitter, operation: ir.Operation) -> None:
+    """Decode the reply; what is printed last is the value of the method."""
+    if operation.error is not None:
+        with emitter.block(f"if {operation.locals['code']} != 0 {{"):
+            _ERRORS[operation.error.kind](emitter, operation, operation.error)
+    _good_reply(emitter, operation)
+
+
+def _c_like_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+    local = operation.locals
+    if not operation.idempotent:
+        with _if_dead(emitter, operation):
+            _note_generation(emitter, operation)
+    emit_or_panic(
+        emitter,
+        f"Ok({local['error']})",
+        f"<{error.client_type} as core::convert::TryFrom<u32>>::try_from({local['code']})",
+        operation.panics["unknown_code"],
+    )
+    emitter.line(f"return Err({local['error']});")
+
+
+def _complex_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+    local = operation.locals
+    if not operation.idempotent:
+        with _if_dead(emitter, operation):
+            _note_generation(emitter, operation)
+            emitter.line(f"let {local['error']} = idol_runtime::ServerDeath;")
+            emitter.line(f"return Err({local['error']}.into());")
+    _decode(emitter, operation, local["error"], error.client_type, "decode_error")
+    emitter.line(f"return Err({local['error']});")
+
+
+def _server_death(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+    with _if_dead(emitter, operation):
+        _note_generation(emitter, operation)
+        emitter.line(f"return Err({error.client_type});")
+    emitter.line(f"{operation.panics['unknown_code']}();")
+
+
+_ERRORS = {
+    ErrorKind.C_LIKE: _c_like_error,
+    ErrorKind.COMPLEX: _complex_error,
+    ErrorKind.SERVER_DEATH: _server_death,
+}
+
+
+def _good_reply(emitter: Emitter, operation: ir.Operation) -> None:
+    ok, value = operation.ok, operation.locals["value"]
+    if ok.is_unit:
+        _finish(emitter, operation, "()")
+        return
+    _decode(emitter, operation, value, ok.wire_type, "decode_reply")
+    if ok.is_bool_byte:
+        _finish(emitter, operation, f"{value} != 0")
+    elif ok.conversion is None:
+        _finish(emitter, operation, value)
+    elif ok.conversion.kind is RecvKind.FROM_PRIMITIVE:
+        emit_or_panic(
+            emitter,
+            f"Some({value})",
+            f"<{ok.type} as userlib::FromPrimitive>::{ok.conversion.function}({value})",
+            operation.panics["decode_reply"],
+        )
+        _finish(emitter, operation, value)
+    elif ok.conversion.function is None:
+        _finish(emitter, operation, f"{value}.into()")
+    else:
+        _finish(emitter, operation, f"{ok.conversion.function}({value})")
+
+
+def _finish(emitter: Emitter, operation: ir.Operation, expression: str) -> None:
+    """End the method with a value; an idempotent one leaves its loop by that."""
+    if operation.error is not None:
+        expression = f"Ok({expression})"
+    if operation.idempotent:
+        emitter.line("return;" if expression == "()" else f"return {expression};")
+    elif expression != "()":
+        emitter.line(expression)
+
+
+def _decode(
+    emitter: Emitter, operation: ir.Operation, variable: str, rust_type: str, cause: str
+) -> None:
+    local = operation.locals
+    if operation.encoding is Encoding.ZEROCOPY:
+        emit_or_panic(
+            emitter,
+            f"Ok({variable})",
+            f"<{rust_type} as zerocopy::FromBytes>::read_from_bytes(&{local['reply']})",
+            operation.panics[cause],
+        )
+        return
+    crate = serializer(operation.encoding)
+    emit_or_panic(
+        emitter,
+        f"Ok(({variable}, _))",
+        f"{crate}::deserialize::<{rust_type}>(&{local['reply']}[..{local['size']}])",
+        operation.panics[cause],
+    )

@@ -1,0 +1,182 @@
+"""The printer below all emitters: indentation, and rustfmt's choice of one line or several.
+
+Ref: rustfmt's default style (edition 2021): `max_width` 100, `fn_call_width` 60, `array_width` 60,
+`struct_lit_width` 18, `attr_fn_like_width` 70.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+MAX_WIDTH: Final = 100
+CALL_WIDTH: Final = 60
+STRUCT_WIDTH: Final = 18
+ATTRIBUTE_WIDTH: Final = 70
+
+
+class Emitter:
+    """Collects lines; `str` gives the whole text."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._indent = 0
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines) + "\n"
+
+    def line(self, text: str) -> None:
+        """Add one line at the current indentation."""
+        self._lines.append("    " * self._indent + text)
+
+    def blank(self) -> None:
+        """Separate: add an empty line, unless at the start of a block or after another one."""
+        if self._lines and self._lines[-1] and not self._lines[-1].endswith("{"):
+            self._lines.append("")
+
+    def docs(self, lines: Iterable[str]) -> None:
+        """Add documentation comments."""
+        for text in lines:
+            self.line(f"/// {text}".rstrip())
+
+    def comments(self, lines: Iterable[str]) -> None:
+        """Add ordinary comments."""
+        for text in lines:
+            self.line(f"// {text}".rstrip())
+
+    @contextmanager
+    def block(self, opening: str, closing: str = "}") -> Iterator[None]:
+        """Indent what is added inside `opening` … `closing`."""
+        self.line(opening)
+        self._indent += 1
+        yield
+        self._indent -= 1
+        self.line(closing)
+
+    @contextmanager
+    def block_body(self) -> Iterator[None]:
+        """Indent what is added up to a closing brace; the opening one is there already."""
+        self._indent += 1
+        yield
+        self._indent -= 1
+        self.line("}")
+
+    def outdented(self, text: str) -> None:
+        """Add one line a level further out, such as `} else {` inside a block."""
+        self._lines.append("    " * (self._indent - 1) + text)
+
+    def fits(self, text: str) -> bool:
+        """Tell whether a text stands on one line here."""
+        return 4 * self._indent + len(text) <= MAX_WIDTH
+
+    def listed(self, before: str, items: Sequence[str], after: str, width: int = MAX_WIDTH) -> None:
+        """Add `before`item, item`after` on one line, or with one item on each line.
+
+        `before` ends with the opening bracket and `after` starts with the closing one; `width` is
+        the longest list that rustfmt keeps on one line, whatever room there is.
+        """
+        inner = ", ".join(items)
+        if len(inner) <= width and self.fits(before + inner + after):
+            self.line(before + inner + after)
+            return
+        with self.block(before, after):
+            for item in items:
+                self.line(f"{item},")
+
+    def call(self, before: str, arguments: Sequence[str], after: str) -> None:
+        """Add a function call; `before` ends with `(` and `after` starts with `)`."""
+        self.listed(before, arguments, after, CALL_WIDTH)
+
+    def derive(self, traits: Sequence[str]) -> None:
+        """Add a derive attribute."""
+        self.listed("#[derive(", traits, ")]", ATTRIBUTE_WIDTH)
+
+    def allow(self, lints: Sequence[str]) -> None:
+        """Add an allow attribute."""
+        self.listed("#[allow(", lints, ")]", ATTRIBUTE_WIDTH)
+
+    def struct(self, opening: str, fields: Sequence[str]) -> None:
+        """Add a struct definition; `opening` is without the brace."""
+        if not fields:
+            self.line(f"{opening} {{}}")
+            return
+        with self.block(f"{opening} {{"):
+            for text in fields:
+                self.line(f"{text},")
+
+    def literal(self, opening: str, fields: Sequence[str], closing: str) -> None:
+        """Add a struct literal; `opening` is without the brace, `closing` what follows it."""
+        inner = ", ".join(fields)
+        if not fields:
+            self.line(f"{opening} {{}}{closing}")
+        elif len(inner) <= STRUCT_WIDTH and self.fits(f"{opening} {{ {inner} }}{closing}"):
+            self.line(f"{opening} {{ {inner} }}{closing}")
+        else:
+            with self.block(f"{opening} {{", f"}}{closing}"):
+                for text in fields:
+                    self.line(f"{text},")
+
+    def assign(self, target: str, expression: str) -> None:
+        """Add `target = expression;`, with the expression on its own line if need be."""
+        if self.fits(f"{target} = {expression};"):
+            self.line(f"{target} = {expression};")
+            return
+        self.line(f"{target} =")
+        self._indent += 1
+        self.line(f"{expression};")
+        self._indent -= 1
+
+    def assign_call(self, target: str, function: str, arguments: Sequence[str]) -> None:
+        """Add `target = function(arguments);`; `function` ends with `(`."""
+        inner = ", ".join(arguments)
+        call = f"{function}{inner})"
+        one_line = f"{target} = {call};"
+        if len(inner) <= CALL_WIDTH and not self.fits(one_line) and self.fits(f"    {call};"):
+            self.assign(target, call)
+        else:
+            self.call(f"{target} = {function}", arguments, ");")
+
+    @contextmanager
+    def let_else(self, pattern: str, expression: str) -> Iterator[None]:
+        """Add `let pattern = expression else { … };`; the body must not come back."""
+        text = f"let {pattern} = {expression} else {{"
+        if self.fits(text):
+            self.line(text)
+        elif self.fits(f"let {pattern} = {expression}"):
+            self.line(f"let {pattern} = {expression}")
+            self.line("else {")
+        else:
+            self.line(f"let {pattern} =")
+            self.line(f"    {expression}")
+            self.line("else {")
+        self._indent += 1
+        yield
+        self._indent -= 1
+        self.line("};")
+
+
+def function(
+    emitter: Emitter,
+    opening: str,
+    parameters: Sequence[str],
+    result: str,
+    bound: str | None = None,
+    is_declared_only: bool = False,
+) -> None:
+    """Add a function's head up to `{`, or up to `;` if that is all there is of it."""
+    arrow = f" -> {result}" if result else ""
+    end = ";" if is_declared_only else " {"
+    joined = ", ".join(parameters)
+    if emitter.fits(f"{opening}({joined}){arrow}{'' if bound else end}"):
+        emitter.line(f"{opening}({joined}){arrow}{'' if bound else end}")
+    else:
+        emitter.line(f"{opening}(")
+        for parameter in parameters:
+            emitter.line(f"    {parameter},")
+        emitter.line(f"){arrow}{'' if bound else end}")
+    if bound:
+        emitter.line("where")
+        emitter.line(f"    {bound}{end if is_declared_only else ','}")
+        if not is_declared_only:
+            emitter.line("{")

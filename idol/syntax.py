@@ -1,0 +1,198 @@
+"""The syntax tree of an Idol interface: frozen values, all shorthand expanded.
+
+Ref: `src/syntax.rs` of oxidecomputer/idolatry 0.5.0, which defines the language. `doc` and
+`description` are unknown there and used all over Hubris; here they are carried.
+
+A node's `span` is the place to point at for findings about the node: usually its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from idol.rust_type import BOOL, UNIT, RustType, appears_unsized
+from idol.source import Diagnostic, Source, Span
+
+
+class Encoding(StrEnum):
+    """How arguments and replies become bytes; the value is the spelling in Idol."""
+
+    ZEROCOPY = "Zerocopy"
+    SSMARSHAL = "Ssmarshal"
+    HUBPACK = "Hubpack"
+
+
+class RecvKind(StrEnum):
+    """How a received value is turned into its type; the value is the spelling in Idol."""
+
+    FROM_BYTES = "FromBytes"
+    FROM_PRIMITIVE = "FromPrimitive"
+    FROM = "From"
+
+
+class ErrorKind(StrEnum):
+    """How an operation's error travels; the value is the spelling in Idol."""
+
+    #: In the response code alone.
+    C_LIKE = "CLike"
+    #: Response code 1 and a message in the operation's encoding.
+    COMPLEX = "Complex"
+    #: Never sent by the server: the client makes it of a dead code.
+    SERVER_DEATH = "ServerDeath"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeText:
+    """A type as written, and what it says."""
+
+    text: str
+    rust: RustType
+    span: Span
+
+    @property
+    def is_bool(self) -> bool:
+        """Whether this is `bool`, which travels as a `u8` in arguments."""
+        return self.rust == BOOL
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether this is `()`."""
+        return self.rust == UNIT
+
+    @property
+    def appears_unsized(self) -> bool:
+        """Whether this is a slice or trait object, so that a lease of it has a length."""
+        return appears_unsized(self.rust)
+
+    def __str__(self) -> str:
+        return str(self.rust)
+
+
+@dataclass(frozen=True, slots=True)
+class Recv:
+    """How the receiver turns what it gets into the declared type.
+
+    `type` is what travels instead (None for FromBytes), `function` the conversion of a `From`
+    that does not use `core::convert::From`.
+    """
+
+    kind: RecvKind
+    type: TypeText | None
+    function: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AttributedType:
+    """A type in argument or reply position, with how it is received."""
+
+    type: TypeText
+    recv: Recv
+    doc: str | None = None
+
+    @property
+    def wire_type(self) -> RustType | None:
+        """What travels in place of `type` in a zerocopy message; None: the type itself."""
+        return self.recv.type.rust if self.recv.type else None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A value in the message."""
+
+    name: str
+    value: AttributedType
+    span: Span
+
+    @property
+    def type(self) -> TypeText:
+        """The declared type."""
+        return self.value.type
+
+    @property
+    def recv(self) -> Recv:
+        """How the server turns what it gets into the declared type."""
+        return self.value.recv
+
+    @property
+    def doc(self) -> str | None:
+        """The `doc` text, if any."""
+        return self.value.doc
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Memory that the client lends for the time of the call; `max_len` counts elements."""
+
+    name: str
+    type: TypeText
+    read: bool
+    write: bool
+    max_len: int | None
+    doc: str | None
+    span: Span
+    max_len_span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyError:
+    """The error side of a reply; `type` is None for ServerDeath only."""
+
+    kind: ErrorKind
+    type: TypeText | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an operation answers: `ok`, or one of the errors of `error`.
+
+    `error` is None for `Simple(T)`: such an operation cannot fail.
+    """
+
+    ok: AttributedType
+    error: ReplyError | None
+    span: Span
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether the reply was declared `Simple(T)`."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation; `code` is its number in the message, from 1."""
+
+    name: str
+    code: int
+    arguments: tuple[Argument, ...]
+    leases: tuple[Lease, ...]
+    reply: Reply
+    idempotent: bool
+    encoding: Encoding
+    doc: str | None
+    span: Span
+    idempotent_span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A whole interface, with the text it came from and what reading it found.
+
+    Operations stand in the order of their codes. One that could not be made sense of is missing
+    from `operations`, keeps its code, and has an error in `diagnostics`.
+    """
+
+    name: str
+    operations: tuple[Operation, ...]
+    doc: str | None
+    span: Span
+    source: Source
+    #: Findings of the reader alone; `check` adds those of the rules.
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def find_operation(self, name: str) -> Operation | None:
+        """Return the operation of that name, or None."""
+        return next((o for o in self.operations if o.name == name), None)
