@@ -43,6 +43,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.load", 3),
     ("idoldbg.link", 3),
     ("idoldbg.emu", 3),
+    ("idoldbg._images", 3),
     ("idoldbg._targets", 3),
     ("idoldbg.attach", 4),
     ("idoldbg.cli", 4),
@@ -153,7 +154,7 @@ def test_importing_the_packages_stays_cheap() -> None:
 
 def test_package_list_matches_the_folders() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    found = {"idoldbg._targets"}
+    found = {"idoldbg._images", "idoldbg._targets"}
     for top in ("idol", "idoldbg"):
         for init in (ROOT / top).rglob("__init__.py"):
             found.add(".".join(init.parent.relative_to(ROOT).parts))
