@@ -1,0 +1,98 @@
+"""The emulated board in this process, reached directly: the shortest way to a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from idoldbg.link import BaseLink
+
+__all__ = ["Board", "EmulatedLink"]
+
+
+class Board(Protocol):
+    """What a link needs of `idoldbg.emu.EmulatedBoard`; a few lines of test code offer it too."""
+
+    @property
+    def time_s(self) -> float:
+        """Virtual seconds since the board was made."""
+
+    @property
+    def halted(self) -> bool:
+        """Whether the debugger has stopped the core."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read as a debug probe does; raise `FaultError` on holes."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write as a debug probe does; raise `FaultError` on holes."""
+
+    def read_register(self, name: str) -> int:
+        """Return a core register; raise `Unsupported` for an unknown name."""
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass; nothing happens while the core is halted."""
+
+    def halt(self) -> None:
+        """Stop the core."""
+
+    def resume(self) -> None:
+        """Let the core run when time passes next."""
+
+    def reset(self) -> None:
+        """Reset the chip."""
+
+
+class EmulatedLink(BaseLink):
+    """Forwards to a board; waiting is what makes its virtual time pass."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        spec: str = "emu",
+        description: str = "emulated board",
+        notices: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(spec, description, notices)
+        self.board = board
+        self._idle_s = 0.0
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.board.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        self.board.write(address, data)
+
+    def read_register(self, name: str) -> int:
+        return self.board.read_register(name)
+
+    def halt(self) -> None:
+        self.board.halt()
+
+    def resume(self) -> None:
+        self.board.resume()
+
+    def reset(self) -> None:
+        self.board.reset()
+
+    def wait(self, seconds: float) -> None:
+        before = self.board.time_s
+        self.board.run(seconds)
+        # A halted board's time stands still; whoever waits with a limit must reach it all the same.
+        self._idle_s += max(0.0, seconds - (self.board.time_s - before))
+
+    def monotonic(self) -> float:
+        return self.board.time_s + self._idle_s
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        if self.board.halted:
+            yield
+            return
+        self.board.halt()
+        try:
+            yield
+        finally:
+            self.board.resume()

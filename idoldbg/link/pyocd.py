@@ -1,0 +1,421 @@
+"""A debug probe as a link, through pyOCD, without disturbing the target.
+
+Only the debug port and one memory access port are used: no pyOCD core object is made, so attaching
+writes nothing but CTRL/STAT and the access port's own registers, never DHCSR, DEMCR, breakpoint or
+trace units. pyOCD's target type is always `cortex_m`; configuration files and user scripts of pyOCD
+are ignored.
+
+Importing this module imports pyocd (about 0.3 s), so it is imported only when a probe is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyocd.core import exceptions
+from pyocd.core.session import Session
+from pyocd.coresight.ap import MEM_AP, AccessPort, APv1Address, APv2Address
+from pyocd.coresight.dap import ADIVersion
+
+from idoldbg.errors import FaultError, IdoldbgError, LinkError, ProbeNotFound
+from idoldbg.link import BaseLink
+from idoldbg.link.core_debug import CoreDebug
+from idoldbg.link.pyocd_errors import Attempt, translated
+from idoldbg.link.pyocd_probes import (
+    ProbeInfo,
+    ProbeListing,
+    choose_probe,
+    find_probes,
+    list_probes,
+)
+from idoldbg.link.pyocd_remote import RemoteProbe
+from idoldbg.link.watchdog import CallTimeout, Watchdog
+
+__all__ = [
+    "ProbeInfo",
+    "ProbeListing",
+    "ProbeOptions",
+    "PyocdLink",
+    "list_probes",
+    "open_probe",
+    "open_remote",
+]
+
+T = TypeVar("T")
+
+# One watched call moves at most this much: two seconds at an SWD clock of 100 kHz.
+CHUNK_SIZE = 16 << 10
+CLOSE_LIMIT_S = 5.0
+RESET_LIMIT_S = 5.0
+ADDRESS_END = 1 << 32
+PACK_CODES = {1: "B", 2: "H", 4: "I"}
+
+# pyOCD logs what it also raises; without a handler Python would print that on stderr.
+for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """How to attach.
+
+    `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
+    the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
+    bounds each access, `connect_limit_s` each attempt to connect.
+    """
+
+    speed_hz: int | None = None
+    access_port: int = 0
+    attempts: int = 3
+    limit_s: float = 15.0
+    connect_limit_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """pyOCD's objects for one attachment; none of them has types."""
+
+    session: Any
+    dp: Any
+    ap: Any
+
+
+def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None) -> PyocdLink:
+    """Attach through a local probe; `unique_id` is matched as `choose_probe` says.
+
+    Raises `ProbeNotFound`, or `LinkError` when no target answers after a few attempts.
+    """
+    chosen_options = options or ProbeOptions()
+    watchdog = Watchdog("idoldbg probe")
+    spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
+    with translated(Attempt(spec, "look for probes")):
+        found, notices = watchdog.call(find_probes, chosen_options.connect_limit_s)
+    info = choose_probe(found, unique_id, notices).info
+
+    def find_again() -> Any:
+        # A probe that was opened in vain is not opened twice: it may have come back as another
+        # USB device, and a failed `open` leaves pyOCD's object in an unknown state.
+        return choose_probe(find_probes()[0], info.unique_id).driver
+
+    description = f"{info.description} ({info.unique_id})"
+    link = PyocdLink(f"pyocd:{info.unique_id}", description, find_again, chosen_options, watchdog)
+    link.connect()
+    return link
+
+
+def open_remote(host: str, port: int, options: ProbeOptions | None = None) -> PyocdLink:
+    """Attach through a pyOCD probe server (`pyocd server`), which has no authentication.
+
+    One client per server: when one closes, the debug port loses power for the others too.
+    """
+    chosen_options = options or ProbeOptions()
+    link = PyocdLink(
+        f"remote:{host}:{port}",
+        f"probe server {host}:{port}",
+        lambda: RemoteProbe(host, port, chosen_options.limit_s),
+        chosen_options,
+        Watchdog("idoldbg probe"),
+    )
+    link.connect()
+    return link
+
+
+class PyocdLink(BaseLink):
+    """A `Link` through pyOCD; made by `open_probe` and `open_remote`.
+
+    Reads are tried once more after a garbled answer, writes never are. A read of 1, 2 or 4 aligned
+    bytes is one access of that width; others are rounded out to whole words, writes are not.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        description: str,
+        find_driver: Callable[[], Any],
+        options: ProbeOptions,
+        watchdog: Watchdog,
+    ) -> None:
+        super().__init__(spec, description)
+        self._find_driver = find_driver
+        self._options = options
+        self._watchdog = watchdog
+        self._connection: _Connection | None = None
+        self._leave_halted = False
+        self._core = CoreDebug(self, self.wait, self.monotonic, link=spec)
+
+    def connect(self) -> None:
+        """Attach, in a few attempts with growing pauses between them."""
+        pause_s = 0.2
+        for attempts_left in reversed(range(self._options.attempts)):
+            try:
+                with translated(Attempt(self.spec, "attach")):
+                    self._connection = self._watchdog.call(
+                        lambda: _connect(self._find_driver(), self._options),
+                        self._options.connect_limit_s,
+                    )
+                return
+            except LinkError as error:
+                hopeless = isinstance(error, ProbeNotFound) or isinstance(
+                    error.__cause__, (CallTimeout, exceptions.TargetSupportError)
+                )
+                if hopeless or attempts_left == 0:
+                    self._watchdog.stop()
+                    raise
+            time.sleep(pause_s)
+            pause_s *= 2
+
+    def read(self, address: int, size: int) -> bytes:
+        self._check_range("read", address, size)
+        parts = []
+        for at in range(address, address + size, CHUNK_SIZE):
+            part = min(CHUNK_SIZE, address + size - at)
+            attempt = Attempt(self.spec, f"read {part} bytes at 0x{at:08x}", at, part)
+            parts.append(self._do(attempt, partial(_read, address=at, size=part), again=True))
+        return b"".join(parts)
+
+    def write(self, address: int, data: bytes) -> None:
+        self._check_range("write", address, len(data))
+        for offset in range(0, len(data), CHUNK_SIZE):
+            part = data[offset : offset + CHUNK_SIZE]
+            at = address + offset
+            attempt = Attempt(self.spec, f"write {len(part)} bytes at 0x{at:08x}", at, len(part))
+            self._do(attempt, partial(_write, address=at, data=part))
+
+    def read_word(self, address: int) -> int:
+        """Read one aligned word."""
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def write_word(self, address: int, value: int) -> None:
+        """Write one aligned word in one access."""
+        self.write(address, value.to_bytes(4, "little"))
+
+    def read_register(self, name: str) -> int:
+        with self._core.halted():
+            return self._core.read_register(name)
+
+    def halt(self) -> None:
+        self._core.halt()
+        self._leave_halted = True
+
+    def resume(self) -> None:
+        self._core.resume()
+        self._leave_halted = False
+
+    def halted(self) -> contextlib.AbstractContextManager[None]:
+        return self._core.halted()
+
+    def reset(self) -> None:
+        """Reset by SYSRESETREQ, or by the nRESET line where that has no effect; then run."""
+        # The chip may be gone before it acknowledges; whether there was a reset is asked for next.
+        with contextlib.suppress(LinkError, FaultError):
+            self._core.request_reset()
+        if not self._came_back():
+            attempt = Attempt(self.spec, "reset the target")
+            self._do(attempt, lambda ap: ap.dp.reset())
+            if not self._came_back():
+                raise attempt.fail(
+                    "neither SYSRESETREQ nor the reset line had an effect",
+                    "check that the probe's reset line is connected",
+                )
+        if self._core.is_halted():
+            self._core.resume()
+        self._leave_halted = False
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def close(self) -> None:
+        """Switch debug power off and release the probe.
+
+        A core that `halt` stopped stays halted, and powered for debugging.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        power_down = not self._leave_halted
+        try:
+            with translated(Attempt(self.spec, "detach")):
+                self._watchdog.call(lambda: _close(connection, power_down), CLOSE_LIMIT_S)
+        except IdoldbgError:
+            pass  # a probe that is gone has let go already
+        finally:
+            self._watchdog.stop()
+
+    def _came_back(self) -> bool:
+        """Wait for the core to come out of reset, attaching anew where the debug port was lost."""
+        end = time.monotonic() + RESET_LIMIT_S
+        while True:
+            try:
+                return self._core.await_reset()
+            except (LinkError, FaultError):
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(0.05)
+            with contextlib.suppress(LinkError, FaultError):
+                self._do(Attempt(self.spec, "attach after the reset"), lambda ap: self._reattach())
+
+    def _do(self, attempt: Attempt, action: Callable[[Any], T], *, again: bool = False) -> T:
+        """Run `action` on the access port under the watchdog; repeat it once if `again`."""
+
+        def job() -> T:
+            try:
+                return action(self._ap())
+            except exceptions.TransferFaultError:
+                raise
+            except exceptions.TransferError:
+                if not again:
+                    raise
+                self._reattach()
+                return action(self._ap())
+
+        with translated(attempt):
+            if self._connection is None:
+                raise attempt.fail("the link is closed")
+            return self._watchdog.call(job, self._options.limit_s)
+
+    def _ap(self) -> Any:
+        assert self._connection is not None  # `_do` looked
+        return self._connection.ap
+
+    def _reattach(self) -> None:
+        """Reset the debug wires and power up again; within a watched call.
+
+        The access port is made anew because pyOCD caches its CSW, which a power loss changes.
+        """
+        assert self._connection is not None  # `_do` looked
+        session, dp = self._connection.session, self._connection.dp
+        dp.connect()
+        self._connection = _Connection(session, dp, _access_port(dp, self._options.access_port))
+
+    def _check_range(self, doing: str, address: int, size: int) -> None:
+        if address < 0 or size < 0 or address + size > ADDRESS_END:
+            raise FaultError(
+                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
+                "address space",
+                address=address,
+                size=size,
+            )
+
+
+def _connect(driver: Any, options: ProbeOptions) -> _Connection:
+    session = Session(driver, auto_open=False, options=_session_options(options))
+    try:
+        session.open(init_board=False)
+        dp = session.target.dp
+        dp.connect()
+        return _Connection(session, dp, _access_port(dp, options.access_port))
+    except BaseException:
+        _close_session(session)
+        raise
+
+
+def _session_options(options: ProbeOptions) -> dict[str, Any]:
+    try:
+        project_dir = str(Path.cwd())
+    except OSError:  # the working directory was deleted
+        project_dir = os.sep
+    chosen: dict[str, Any] = {
+        "target_override": "cortex_m",
+        "connect_mode": "attach",
+        "no_config": True,
+        "user_script": os.devnull,  # pyOCD runs a pyocd_user.py it finds, even without a config
+        "project_dir": project_dir,  # pyOCD changes into it
+        "jlink.power": False,  # or a J-Link switches its target supply off when detaching
+    }
+    if options.speed_hz is not None:
+        chosen["frequency"] = options.speed_hz
+    return chosen
+
+
+def _access_port(dp: Any, number: int) -> Any:
+    if dp.adi_version is ADIVersion.ADIv6:
+        if number < 0x1000:
+            raise exceptions.TargetError(
+                "its debug port is ADIv6: give the base address of the memory access port instead "
+                "of a number"
+            )
+        address = APv2Address(number)
+    else:
+        address = APv1Address(number)
+    ap = AccessPort.create(dp, address)
+    if not isinstance(ap, MEM_AP):
+        raise exceptions.TargetError(f"access port {number} gives no access to memory")
+    return ap
+
+
+def _close(connection: _Connection, power_down: bool) -> None:
+    try:
+        if power_down:
+            connection.dp.disconnect()
+    finally:
+        _close_session(connection.session)
+
+
+def _close_session(session: Any) -> None:
+    """Close the session and surely its probe: pyOCD leaves it open after a failed `open`."""
+    try:
+        session.close()
+    finally:
+        if session.probe.is_open:
+            session.probe.close()
+
+
+def _read(ap: Any, address: int, size: int) -> bytes:
+    if size in (1, 2, 4) and address % size == 0 and size * 8 in ap.supported_transfer_sizes:
+        return _bytes([ap.read_memory(address, size * 8)], size)
+    start = address & ~3
+    count = (address + size - start + 3) // 4
+    block = _bytes(ap.read_memory_block32(start, count), 4, count)
+    return block[address - start : address - start + size]
+
+
+def _bytes(values: Sequence[int], width: int, count: int = 1) -> bytes:
+    """Pack what a probe returned; a probe server may return anything."""
+    try:
+        data = struct.pack(f"<{len(values)}{PACK_CODES[width]}", *values)
+    except (struct.error, TypeError) as error:
+        raise exceptions.ProbeError(f"the probe returned no numbers ({error})") from error
+    if len(data) != width * count:
+        raise exceptions.ProbeError(f"the probe returned {len(data)} bytes of {width * count}")
+    return data
+
+
+def _write(ap: Any, address: int, data: bytes) -> None:
+    for at, width, part in _lanes(address, data):
+        if width == 4 and len(part) > 4:
+            ap.write_memory_block32(at, list(struct.unpack(f"<{len(part) // 4}I", part)))
+        elif width * 8 in ap.supported_transfer_sizes:
+            ap.write_memory(at, int.from_bytes(part, "little"), width * 8)
+        else:
+            raise exceptions.TargetError(
+                f"the access port writes whole words only, not {width} bytes at 0x{at:08x}"
+            )
+    # CMSIS-DAP probes keep writes back until something is read.
+    ap.dp.flush()
+
+
+def _lanes(address: int, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Split into naturally aligned accesses: (address, width, bytes), words as one block."""
+    at, end = address, address + len(data)
+    while at < end:
+        left = end - at
+        if at % 4 == 0 and left >= 4:
+            width, size = 4, left & ~3
+        elif at % 2 == 0 and left >= 2:
+            width, size = 2, 2
+        else:
+            width, size = 1, 1
+        yield at, width, data[at - address : at - address + size]
+        at += size

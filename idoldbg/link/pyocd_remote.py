@@ -1,0 +1,101 @@
+"""A pyOCD probe server as a probe, with limits that pyOCD's own client lacks.
+
+pyOCD 0.46's client (`pyocd/probe/tcp_client_probe.py`) reads for ever from a server that has died
+or hangs. It reads lines through one small socket object, which is replaced here.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from pyocd.probe.tcp_client_probe import TCPClientProbe
+
+__all__ = ["BoundedSocket", "RemoteProbe"]
+
+CONNECT_LIMIT_S = 5.0
+LINE_LIMIT = 16 << 20  # bytes; a block of 64 KiB takes about 0.7 MiB as JSON
+CHUNK_SIZE = 1 << 16
+
+
+class BoundedSocket:
+    """Sends and receives lines. After its first failure it stays failed: answers would be lost."""
+
+    def __init__(self, host: str, port: int, limit_s: float) -> None:
+        self._address = (host, port)
+        self._limit_s = limit_s
+        self._socket: socket.socket | None = None
+        self._buffer = bytearray()
+
+    def connect(self) -> None:
+        self._socket = socket.create_connection(self._address, CONNECT_LIMIT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer.clear()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def set_timeout(self, timeout: float) -> None:
+        """Ignore pyOCD's 0.1 s, which its client uses to look again for ever."""
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._connected().sendall(data)
+        except OSError:
+            self.close()
+            raise
+
+    def readline(self) -> bytes:
+        """Return one line with its end; raise `OSError` when none comes in time."""
+        end = time.monotonic() + self._limit_s
+        try:
+            while (length := self._buffer.find(b"\n") + 1) == 0:
+                connection = self._connected()
+                connection.settimeout(max(0.001, end - time.monotonic()))
+                data = connection.recv(CHUNK_SIZE)
+                if not data:
+                    raise ConnectionResetError("the probe server closed the connection")
+                self._buffer += data
+                if len(self._buffer) > LINE_LIMIT:
+                    raise OSError(f"the probe server sent a line of over {LINE_LIMIT} bytes")
+        except TimeoutError:
+            self.close()
+            raise TimeoutError(
+                f"the probe server did not answer within {self._limit_s:g} s; another client may "
+                "hold its probe"
+            ) from None
+        except OSError:
+            self.close()
+            raise
+        line = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return line
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionResetError("the connection to the probe server is lost")
+        return self._socket
+
+
+class RemoteProbe(TCPClientProbe):  # type: ignore[misc]  # pyOCD publishes no types
+    """pyOCD's client over a `BoundedSocket`."""
+
+    def __init__(self, host: str, port: int, limit_s: float) -> None:
+        super().__init__(f"{host}:{port}")
+        self._is_open: bool
+        self._lock_count: int
+        # Private, but the only seam there is; pyproject.toml pins the series it was seen in.
+        self._socket = BoundedSocket(host, port, limit_s)
+
+    def close(self) -> None:
+        # Dying with the server's lock would hang its other clients.
+        try:
+            while self._is_open and self._lock_count > 0:
+                self.unlock()
+            super().close()
+        finally:
+            self._lock_count = 0
+            self._is_open = False
+            self._socket.close()

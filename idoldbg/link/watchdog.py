@@ -1,0 +1,83 @@
+"""A time limit for calls into code that has none of its own: vendor libraries, USB, sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TypeVar
+
+__all__ = ["CallTimeout", "Watchdog"]
+
+T = TypeVar("T")
+
+
+class CallTimeout(Exception):
+    """A call did not come back in time; it may still be running in its thread."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"no answer within {limit_s:g} s")
+        self.limit_s = limit_s
+
+
+class Watchdog:
+    """Runs calls one after the other in a thread of its own, so that the caller can give up.
+
+    A thread cannot be killed in Python: a call that never ends stays behind in a daemon thread,
+    which does not keep the process alive, and every later call is refused at once. Not for use by
+    several threads at a time.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._given_up: float | None = None
+
+    def call(self, function: Callable[[], T], limit_s: float) -> T:
+        """Return what `function` returns, or raise what it raises; `CallTimeout` after the limit.
+
+        An interrupt (Ctrl-C) reaches the caller at once, also while the call blocks.
+        """
+        if self._given_up is not None:
+            raise CallTimeout(self._given_up)
+        results: list[T] = []
+        errors: list[BaseException] = []
+        done = threading.Lock()
+        done.acquire()
+
+        def job() -> None:
+            try:
+                results.append(function())
+            except BaseException as error:  # noqa: BLE001 - handed over to the calling thread
+                errors.append(error)
+            finally:
+                done.release()
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+        try:
+            in_time = done.acquire(timeout=limit_s)
+        except BaseException:
+            self._given_up = limit_s  # interrupted: the call may still be running
+            raise
+        if not in_time:
+            self._given_up = limit_s
+            raise CallTimeout(limit_s)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def stop(self) -> None:
+        """End the thread, unless it is stuck; a later `call` starts a new one."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._jobs.put(None)
+            if self._given_up is None:
+                thread.join(timeout=1.0)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()

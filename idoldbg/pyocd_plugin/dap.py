@@ -1,0 +1,196 @@
+"""A debug port with one memory access port, register by register, in front of a memory.
+
+Spec: Arm Debug Interface ADIv5.2 (IHI 0031E), chapters B2 (DP), C1 and C2 (MEM-AP). The
+identification registers are those of the processors' technical reference manuals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from idoldbg.errors import FaultError
+
+__all__ = ["AccessFault", "Dap", "Memory"]
+
+CPUID = 0xE000ED00
+
+# DP registers, by their address on the wire
+DP_ABORT = DP_DPIDR = 0x0
+DP_CTRL_STAT = 0x4
+DP_SELECT = 0x8
+DP_RDBUFF = 0xC
+
+ABORT_STKERRCLR = 1 << 2
+STICKYERR = 1 << 5
+CDBGPWRUPREQ, CDBGPWRUPACK = 1 << 28, 1 << 29
+CSYSPWRUPREQ, CSYSPWRUPACK = 1 << 30, 1 << 31
+CTRL_STAT_KEPT = CDBGPWRUPREQ | CSYSPWRUPREQ | 0xF00  # and MASKLANE
+
+# MEM-AP registers
+AP_CSW = 0x00
+AP_TAR = 0x04
+AP_DRW = 0x0C
+AP_BD = range(0x10, 0x20, 4)
+AP_CFG = 0xF4  # no large data, no large addresses, little endian: reads as zero
+AP_BASE = 0xF8
+AP_IDR = 0xFC
+
+CSW_SIZE = 0x7
+CSW_ADDRINC = 0x30
+CSW_ADDRINC_SINGLE = 0x10
+CSW_DEVICEEN = 1 << 6
+CSW_SDEVICEEN = 1 << 23
+CSW_KEPT = 0x7F000000 | CSW_ADDRINC  # protection and security attributes, increment
+WIDTHS = {0: 1, 1: 2, 2: 4}
+
+ROM_TABLE = 0xE00FF000
+BASE_PRESENT = 0x3
+
+
+class Memory(Protocol):
+    """What the access port sees."""
+
+    def read(self, address: int, size: int) -> bytes: ...
+
+    def write(self, address: int, data: bytes) -> None: ...
+
+
+class AccessFault(Exception):
+    """The debug port answers FAULT. `address` is where the bus failed, None if it was not asked."""
+
+    def __init__(self, message: str, address: int | None = None) -> None:
+        super().__init__(message)
+        self.address = address
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a processor's debug port and access port call themselves."""
+
+    dpidr: int
+    ap_idr: int
+    wrap: int  # bytes after which the address increment wraps
+    csw: int  # bits that always read as one
+
+
+# By CPUID.PartNo. Another part is taken for a Cortex-M4.
+CORTEX_M4 = Identity(0x2BA01477, 0x24770011, 0x1000, CSW_DEVICEEN)
+IDENTITIES = {
+    0xC60: Identity(0x0BC11477, 0x04770031, 0x400, CSW_DEVICEEN),  # Cortex-M0+
+    0xC24: CORTEX_M4,
+    0xC27: Identity(0x6BA02477, 0x84770001, 0x400, CSW_DEVICEEN),  # Cortex-M7
+    0xD21: Identity(0x6BA02477, 0x84770001, 0x400, CSW_DEVICEEN | CSW_SDEVICEEN),  # Cortex-M33
+}
+
+
+class Dap:
+    """The registers of a debug port and its access port 0.
+
+    Once an access has faulted, STICKYERR makes all further accesses through the access port fault,
+    until ABORT clears it.
+    """
+
+    def __init__(self, cpuid: int) -> None:
+        self.identity = IDENTITIES.get(cpuid >> 4 & 0xFFF, CORTEX_M4)
+        self._control = 0
+        self._select = 0
+        self._sticky = False
+        self._read_buffer = 0
+        self._csw = 2
+        self._tar = 0
+
+    @property
+    def is_powered(self) -> bool:
+        """Whether debug and system power were asked for."""
+        wanted = CDBGPWRUPREQ | CSYSPWRUPREQ
+        return self._control & wanted == wanted
+
+    def read_dp(self, register: int) -> int:
+        """Read a debug port register by its address on the wire."""
+        if register == DP_DPIDR:
+            return self.identity.dpidr
+        if register == DP_CTRL_STAT and self._select & 0xF == 0:
+            acknowledged = (self._control & (CDBGPWRUPREQ | CSYSPWRUPREQ)) << 1
+            return self._control | acknowledged | (STICKYERR if self._sticky else 0)
+        if register == DP_RDBUFF:
+            return self._read_buffer
+        return 0
+
+    def write_dp(self, register: int, value: int) -> None:
+        """Write a debug port register by its address on the wire."""
+        if register == DP_ABORT and value & ABORT_STKERRCLR:
+            self._sticky = False
+        elif register == DP_CTRL_STAT and self._select & 0xF == 0:
+            self._control = value & CTRL_STAT_KEPT
+        elif register == DP_SELECT:
+            self._select = value
+
+    def check_power(self) -> None:
+        """Raise `AccessFault` where an access port would not answer."""
+        if not self.is_powered:
+            raise AccessFault("debug power is off")
+        if self._sticky:
+            raise AccessFault("an earlier access faulted and STICKYERR was not cleared")
+
+    def read_ap(self, memory: Memory, port: int, register: int) -> int:
+        """Read an access port register. Ports other than 0 do not exist and read as zero."""
+        self.check_power()
+        value = self._read_port(memory, register) if port == 0 else 0
+        self._read_buffer = value
+        return value
+
+    def write_ap(self, memory: Memory, port: int, register: int, value: int) -> None:
+        """Write an access port register."""
+        self.check_power()
+        if port != 0:
+            return
+        if register == AP_CSW:
+            # An unsupported size reads back as a supported one: that is how sizes are found out.
+            size = value & CSW_SIZE if value & CSW_SIZE in WIDTHS else 2
+            self._csw = value & CSW_KEPT | size
+        elif register == AP_TAR:
+            self._tar = value & 0xFFFFFFFF
+        elif register == AP_DRW:
+            width = WIDTHS[self._csw & CSW_SIZE]
+            shift = 8 * (self._tar & 3 & -width)
+            self._write(memory, self._tar, (value >> shift & (1 << 8 * width) - 1), width)
+            self._increment(width)
+        elif register in AP_BD:
+            self._write(memory, self._tar & ~0xF | register & 0xC, value & 0xFFFFFFFF, 4)
+
+    def _read_port(self, memory: Memory, register: int) -> int:
+        constants = {AP_IDR: self.identity.ap_idr, AP_BASE: ROM_TABLE | BASE_PRESENT, AP_CFG: 0}
+        if register in constants:
+            return constants[register]
+        if register == AP_CSW:
+            return self._csw | self.identity.csw
+        if register == AP_TAR:
+            return self._tar
+        if register == AP_DRW:
+            width = WIDTHS[self._csw & CSW_SIZE]
+            value = self._read(memory, self._tar, width) << 8 * (self._tar & 3 & -width)
+            self._increment(width)
+            return value
+        if register in AP_BD:
+            return self._read(memory, self._tar & ~0xF | register & 0xC, 4)
+        return 0
+
+    def _increment(self, width: int) -> None:
+        if self._csw & CSW_ADDRINC == CSW_ADDRINC_SINGLE:
+            wrap = self.identity.wrap - 1
+            self._tar = self._tar & ~wrap | (self._tar + width) & wrap
+
+    def _read(self, memory: Memory, address: int, width: int) -> int:
+        try:
+            return int.from_bytes(memory.read(address & -width, width), "little")
+        except FaultError as error:
+            self._sticky = True
+            raise AccessFault(error.message, error.address) from error
+
+    def _write(self, memory: Memory, address: int, value: int, width: int) -> None:
+        try:
+            memory.write(address & -width, value.to_bytes(width, "little"))
+        except FaultError as error:
+            self._sticky = True
+            raise AccessFault(error.message, error.address) from error
