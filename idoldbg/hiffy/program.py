@@ -1,0 +1,287 @@
+"""Calls as HIF programs, within the limits of the image's hiffy; results as outcomes.
+
+Stack layout of the functions: Hubris, `task/hiffy/src/common.rs`. From the bottom: task, operation
+code, the payload a byte an entry, its length, the size of the reply buffer, the size of the read
+lease, the size of the write lease (the last two only for the functions that have them). Reply and
+write lease share the scratch area, which then is the function's result; the read lease is the
+start of HIFFY_DATA.
+
+Everything is checked here, before anything is written to the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from idoldbg.errors import LimitExceeded, NotCallable
+from idoldbg.hif.assemble import encode_program
+from idoldbg.hif.ops import Op, Opcode, push
+from idoldbg.hif.results import DONE_SIZE, FAILED_SIZE, Failed, FunctionResult, success_size
+from idoldbg.hiffy.layout import HiffyFunction, HiffyLayout
+
+__all__ = [
+    "PAYLOAD_LIMIT",
+    "STACK_LENGTH",
+    "ErrorReply",
+    "Lease",
+    "Outcome",
+    "Program",
+    "ReadLease",
+    "Reply",
+    "SendRequest",
+    "ServerDeath",
+    "WriteLease",
+    "build_program",
+    "interpret",
+    "split_batches",
+]
+
+STACK_LENGTH = 32
+"""Entries of the stack (`main.rs`), not visible in DWARF."""
+PAYLOAD_LIMIT = 32
+"""Bytes of the array in which the functions collect a payload (`common.rs`)."""
+
+_DEAD = 0xFFFFFF00  # a response code of the kernel: the peer died; the low byte is its generation
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLease:
+    """Memory that the server may read."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLease:
+    """Memory of `size` bytes that the server may write."""
+
+    size: int
+
+
+Lease: TypeAlias = ReadLease | WriteLease
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """One message to a task.
+
+    `reply_size` is that of the reply buffer, which servers check (`Codec.reply_size`); `leases`
+    stand in the operation's order. Where `error_size` is given, that many bytes of the reply are
+    fetched when the server answers with an error: a Complex error is there. `name` is for messages.
+    """
+
+    task: int
+    code: int
+    payload: bytes
+    reply_size: int
+    leases: tuple[Lease, ...] = ()
+    error_size: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The server answered with code 0. `data` fills the reply buffer: a reply may be shorter.
+
+    `lease` is the content of the write lease afterwards.
+    """
+
+    data: bytes
+    lease: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """The server answered with another code; `data` is its reply where it could be had."""
+
+    code: int
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDeath:
+    """The server died before it answered; `generation` is its new one's, modulo 64."""
+
+    generation: int
+
+
+Outcome: TypeAlias = Reply | ErrorReply | ServerDeath
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program ready to be written.
+
+    `result_size` is the most that its results can take of the return stack, `requests` are the
+    calls behind the results (none for a program made otherwise).
+    """
+
+    text: bytes
+    data: bytes
+    result_size: int
+    requests: tuple[SendRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a combination of leases is called."""
+
+    function: str
+    extra: int  # stack entries besides the payload
+
+
+_SHAPES: dict[tuple[type[Lease], ...], _Shape] = {
+    (): _Shape("Send", 4),
+    (ReadLease,): _Shape("SendLeaseRead", 5),
+    (WriteLease,): _Shape("SendLeaseWrite", 5),
+    (ReadLease, WriteLease): _Shape("SendLeaseReadWrite", 6),
+}
+
+
+def build_program(layout: HiffyLayout, requests: Sequence[SendRequest]) -> Program:
+    """Return the program that makes these calls one after the other.
+
+    Raise `LimitExceeded` with the figures, or `NotCallable`, when this hiffy cannot.
+    """
+    ops: list[Op] = []
+    data = b""
+    result_size = DONE_SIZE
+    for request in requests:
+        if ops:
+            ops.append(Op(Opcode.DROP_N, _entry_count(requests, ops)))
+        ops += _call_ops(layout, request)
+        lease = _read_data(request)
+        if not (lease.startswith(data) or data.startswith(lease)):
+            raise NotCallable(
+                "calls with different read leases do not fit in one program",
+                operation=request.name,
+            )
+        data = max(data, lease, key=len)
+        result_size += _result_size(request)
+    ops.append(Op(Opcode.DONE))
+    text = encode_program(ops)
+    name = requests[0].name if len(requests) == 1 else ""
+    _limit("the program", "HIFFY_TEXT", len(text), layout.text.size, name)
+    _limit("the results", "HIFFY_RSTACK", result_size, layout.return_stack.size, name)
+    return Program(text, data, result_size, tuple(requests))
+
+
+def _entry_count(requests: Sequence[SendRequest], ops: Sequence[Op]) -> int:
+    """Return how many entries the last call has left on the stack."""
+    calls = sum(op.code is Opcode.CALL for op in ops)
+    last = requests[calls - 1]
+    return len(last.payload) + _shape(last).extra
+
+
+def split_batches(
+    layout: HiffyLayout, requests: Sequence[SendRequest]
+) -> tuple[tuple[SendRequest, ...], ...]:
+    """Divide calls into programs that fit, in order; raise as `build_program` for one that cannot.
+
+    A call whose error data is wanted ends its program, for the next call overwrites it.
+    """
+    batches: list[list[SendRequest]] = []
+    for request in requests:
+        build_program(layout, [request])
+        if batches and not batches[-1][-1].error_size:
+            try:
+                build_program(layout, [*batches[-1], request])
+            except NotCallable:
+                pass  # it begins a new program
+            else:
+                batches[-1].append(request)
+                continue
+        batches.append([request])
+    return tuple(map(tuple, batches))
+
+
+def interpret(request: SendRequest, result: FunctionResult) -> Outcome:
+    """Return what a function's result means for the call; error data is not in it."""
+    if isinstance(result, Failed):
+        if result.code & _DEAD == _DEAD:
+            return ServerDeath(result.code & 0xFF)
+        return ErrorReply(result.code)
+    return Reply(result.data[: request.reply_size], result.data[request.reply_size :])
+
+
+def _shape(request: SendRequest) -> _Shape:
+    kinds = tuple(type(lease) for lease in request.leases)
+    if kinds not in _SHAPES:
+        words = " and ".join("read" if k is ReadLease else "write" for k in kinds)
+        raise NotCallable(
+            f"hiffy cannot lend {words} leases in this order: it has calls with one read lease, one"
+            " write lease, or a read lease followed by a write lease",
+            operation=request.name,
+        )
+    return _SHAPES[kinds]
+
+
+def _function(layout: HiffyLayout, request: SendRequest) -> HiffyFunction:
+    shape = _shape(request)
+    function = layout.functions.get(shape.function)
+    if function is None:
+        raise NotCallable(
+            f"this image's hiffy has no {shape.function} (it has {', '.join(layout.functions)}): "
+            "build it with the feature `send`, or `send-rw` for calls with both kinds of lease",
+            operation=request.name,
+        )
+    if function.argument_count != shape.extra:
+        raise NotCallable(
+            f"this image's {shape.function} takes {function.argument_count} arguments where "
+            f"{shape.extra} are known: its hiffy is of another age",
+            operation=request.name,
+        )
+    return function
+
+
+def _read_data(request: SendRequest) -> bytes:
+    return next((lease.data for lease in request.leases if isinstance(lease, ReadLease)), b"")
+
+
+def _write_size(request: SendRequest) -> int:
+    return next((lease.size for lease in request.leases if isinstance(lease, WriteLease)), 0)
+
+
+def _result_size(request: SendRequest) -> int:
+    return max(FAILED_SIZE, success_size(request.reply_size + _write_size(request)))
+
+
+def _call_ops(layout: HiffyLayout, request: SendRequest) -> list[Op]:
+    function = _function(layout, request)
+    _check(layout, request)
+    ops = [push(request.task), push(request.code)]
+    ops += [push(byte) for byte in request.payload]
+    ops += [push(len(request.payload)), push(request.reply_size)]
+    for lease in request.leases:
+        ops.append(push(len(lease.data) if isinstance(lease, ReadLease) else lease.size))
+    ops.append(Op(Opcode.CALL, function.id))
+    return ops
+
+
+def _check(layout: HiffyLayout, request: SendRequest) -> None:
+    name = request.name
+    room = min(PAYLOAD_LIMIT, STACK_LENGTH - _shape(request).extra)
+    _limit("the arguments", "what hiffy can send", len(request.payload), room, name)
+    reply = request.reply_size + _write_size(request)
+    what = "the reply and the write lease" if _write_size(request) else "the reply"
+    _limit(what, "HIFFY_SCRATCH", reply, layout.scratch_size, name)
+    _limit("the read lease", "HIFFY_DATA", len(_read_data(request)), layout.data.size, name)
+    _limit(what, "HIFFY_RSTACK", DONE_SIZE + _result_size(request), layout.return_stack.size, name)
+    if layout.task_names and request.task >= len(layout.task_names):
+        raise NotCallable(f"there is no task {request.task}", operation=name)
+    if not 0 <= request.code <= 0xFFFF:
+        raise NotCallable(f"operation codes are 16 bits, not {request.code}", operation=name)
+
+
+def _limit(what: str, where: str, actual: int, limit: int, operation: str) -> None:
+    if actual > limit:
+        of = f" of {operation}" if operation else ""
+        verb = "take" if what.endswith("s") or " and " in what else "takes"
+        raise LimitExceeded(
+            f"{what}{of} {verb} {actual} bytes, {where} has room for {limit}",
+            operation=operation,
+            limit=limit,
+            actual=actual,
+        )
