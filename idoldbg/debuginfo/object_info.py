@@ -1,0 +1,323 @@
+"""What the debug information of one ELF object says: types, variables, functions, symbols.
+
+Nothing is read before it is asked for, and then only the units that the answer lies in. Sources:
+DWARF 5 (and 2 to 4, whose forms it keeps), the System V ABI for ELF.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from idoldbg.debuginfo import constants as dw
+from idoldbg.debuginfo.dies import TYPE_TAGS, Die, DieReader
+from idoldbg.debuginfo.elf import ElfFile
+from idoldbg.debuginfo.interner import TypeInterner
+from idoldbg.debuginfo.name_search import NameSearch
+from idoldbg.debuginfo.type_reader import TypeReader
+from idoldbg.debuginfo.units import Malformed, read_uleb
+from idoldbg.symbols import SymbolTable
+from idoldbg.types import Opaque, Type
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+
+__all__ = ["ObjectInfo", "Subprogram", "Variable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A static. `address` is None where it was optimised away and only its type was kept.
+
+    `pieces` are (address, size) where the compiler split it up (a u64 into two words); `address`
+    is set when they follow each other. `linkage_name` is the symbol's, "" if there is none.
+    """
+
+    name: str
+    full_name: str
+    linkage_name: str
+    address: int | None
+    size: int
+    type: Type
+    die_offset: int
+    pieces: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subprogram:
+    """A function, with the types of its result (None for `()`) and of its parameters."""
+
+    name: str
+    full_name: str
+    linkage_name: str
+    result: Type | None
+    parameters: tuple[tuple[str, Type], ...]
+    die_offset: int
+
+
+class ObjectInfo:
+    """The debug information of one object (`kernel`, or a task's name).
+
+    Share one `interner` among the objects of a build: equal types are then the same object. Every
+    method may raise `DebugInfoError` for what is malformed, with this object's name and, where
+    there is one, the place in `.debug_info`.
+    """
+
+    def __init__(self, name: str, data: bytes, interner: TypeInterner | None = None) -> None:
+        self.name = name
+        self.elf = ElfFile(name, data)
+        self.interner = TypeInterner() if interner is None else interner
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except Malformed as e:
+            place = "" if e.offset is None else f" (at 0x{e.offset:x} of .debug_info)"
+            raise self.elf.error(
+                f"malformed debug information: {e}{place}; rebuild the image",
+                die_offset=e.offset,
+            ) from e
+
+    # ---- sections and symbols -------------------------------------------------------------------
+
+    def section(self, name: str) -> bytes | None:
+        """Return a section's bytes, None where the object has no such section."""
+        section = self.elf.find_section(name)
+        return None if section is None else self.elf.section_data(section)
+
+    @cached_property
+    def symbols(self) -> SymbolTable:
+        """The symbol table."""
+        return SymbolTable(self.elf.read_symbols())
+
+    @property
+    def idolatry(self) -> str | None:
+        """The text of the Idol interface that a task serves, None for tasks that serve none."""
+        data = self.section(".idolatry")
+        if not data:
+            return None
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as e:
+            raise self.elf.error("`.idolatry` is not UTF-8 text") from e
+
+    @property
+    def has_debug_info(self) -> bool:
+        """Tell whether there is a `.debug_info` at all."""
+        section = self.elf.find_section(".debug_info")
+        return section is not None and section.size > 0
+
+    def read_memory(self, address: int, size: int) -> bytes | None:
+        """Return initial contents at an address: code, constants, initialised variables."""
+        for segment in self.elf.segments:
+            offset = address - segment.address
+            if segment.type == 1 and offset >= 0 and offset + size <= segment.file_size:
+                return self.elf.data[segment.offset + offset : segment.offset + offset + size]
+        return None
+
+    # ---- debug information ----------------------------------------------------------------------
+
+    @cached_property
+    def _reader(self) -> DieReader:
+        if any(s.name.startswith(".zdebug_") for s in self.elf.sections):
+            raise self.elf.error(
+                "its debug sections are compressed the old GNU way; relink with "
+                "--compress-debug-sections=none"
+            )
+
+        def get(name: str) -> bytes:
+            return self.section(name) or b""
+
+        with self._reading():
+            return DieReader(
+                get(".debug_info"),
+                get(".debug_abbrev"),
+                get(".debug_str"),
+                get(".debug_line_str"),
+                get(".debug_str_offsets"),
+                get(".debug_addr"),
+            )
+
+    @cached_property
+    def _names(self) -> NameSearch:
+        return NameSearch(self._reader)
+
+    @cached_property
+    def _types(self) -> TypeReader:
+        return TypeReader(self._reader, self.interner)
+
+    def find_types(self, name: str) -> tuple[Type, ...]:
+        """Return the types with this name: full path, end of a path, or last component.
+
+        Generic arguments are part of the name and stand as in debug information, with full paths.
+        Equal types come once; a definition hides its declarations.
+        """
+        last = last_component(name)
+        found: dict[int, Type] = {}
+        with self._reading():
+            for offset in self._names.find(last):
+                if self._reader.die(offset).tag not in TYPE_TAGS:
+                    continue
+                path = self._types.name(offset)
+                if path == name or path.endswith("::" + name):
+                    type_ = self._types.type_at(offset)
+                    found[id(type_)] = type_
+        defined = tuple(t for t in found.values() if not isinstance(t, Opaque))
+        return defined or tuple(found.values())
+
+    def find_type_names(self, prefix: str) -> tuple[str, ...]:
+        """Return the short names that begin so, such as all `Option<…>` (not only of types)."""
+        with self._reading():
+            return self._names.find_names(re.compile(re.escape(prefix) + r"[^\0]*"))
+
+    def iter_types(self) -> Iterator[tuple[int, Type]]:
+        """Yield every type with the offset of its entry; equal types come as often as written."""
+        with self._reading():
+            for unit in self._reader.units:
+                for offset in self._reader.index(unit).offsets:
+                    if self._reader.die(offset, unit).tag in TYPE_TAGS:
+                        yield offset, self._types.type_at(offset)
+
+    def type_at(self, die_offset: int) -> Type:
+        """Return the type whose entry is at this offset of `.debug_info`."""
+        with self._reading():
+            return self._types.type_at(die_offset)
+
+    def find_variables(self, name: str) -> tuple[Variable, ...]:
+        """Return the statics with this name: full path, end of a path, last component or symbol."""
+        return self._find(name, dw.DW_TAG_variable, self._variable)
+
+    def find_subprograms(self, name: str) -> tuple[Subprogram, ...]:
+        """Return the functions with this name: full path, end of a path, or last component."""
+        return self._find(name, dw.DW_TAG_subprogram, self._subprogram)
+
+    def iter_variables(self) -> Iterator[Variable]:
+        """Yield every static."""
+        with self._reading():
+            for unit in self._reader.units:
+                for offset in self._reader.index(unit).offsets:
+                    die = self._reader.die(offset, unit)
+                    if die.tag == dw.DW_TAG_variable:
+                        variable = self._variable(die)
+                        if variable is not None:
+                            yield variable
+
+    def _find(self, name: str, tag: int, make: Callable[[Die], Any]) -> tuple[Any, ...]:
+        found = []
+        with self._reading():
+            for offset in self._names.find(last_component(name)):
+                die = self._reader.die(offset)
+                if die.tag != tag:
+                    continue
+                path = self._types.path(offset)
+                linkage = die.attributes.get(dw.DW_AT_linkage_name)
+                if path == name or path.endswith("::" + name) or linkage == name:
+                    made = make(die)
+                    if made is not None:
+                        found.append(made)
+        return tuple(found)
+
+    def _variable(self, die: Die) -> Variable | None:
+        origin = die.get_int(dw.DW_AT_specification)
+        declared = die if origin is None else self._reader.die(origin)
+        pieces = _static_pieces(self._reader, die)
+        type_at = declared.get_int(dw.DW_AT_type)
+        if type_at is None or (pieces is None and self._is_local(die)):
+            return None
+        type_ = self._types.type_at(type_at)
+        pieces = pieces or ()
+        if len(pieces) == 1 and not pieces[0][1]:
+            pieces = ((pieces[0][0], type_.size),)
+        follow = all(a[0] + a[1] == b[0] for a, b in pairwise(pieces))
+        linkage = die.attributes.get(dw.DW_AT_linkage_name)
+        linkage = linkage or declared.attributes.get(dw.DW_AT_linkage_name)
+        return Variable(
+            declared.name or "",
+            self._types.path(declared.offset),
+            linkage if isinstance(linkage, str) else "",
+            pieces[0][0] if pieces and follow else None,
+            type_.size,
+            type_,
+            die.offset,
+            pieces,
+        )
+
+    def _is_local(self, die: Die) -> bool:
+        scope = self._reader.scope_of(die.offset)
+        return bool(scope) and self._reader.die(scope).tag == dw.DW_TAG_subprogram
+
+    def _subprogram(self, die: Die) -> Subprogram:
+        parameters: list[tuple[str, Type]] = []
+        for child in self._reader.iter_children(die):
+            type_at = child.get_int(dw.DW_AT_type)
+            if child.tag == dw.DW_TAG_formal_parameter and type_at is not None:
+                parameters.append((child.name or "", self._types.type_at(type_at)))
+            elif child.tag != dw.DW_TAG_template_type_parameter:
+                break  # parameters come first
+        result = die.get_int(dw.DW_AT_type)
+        linkage = die.attributes.get(dw.DW_AT_linkage_name)
+        return Subprogram(
+            die.name or "",
+            self._types.path(die.offset),
+            linkage if isinstance(linkage, str) else "",
+            None if result is None else self._types.type_at(result),
+            tuple(parameters),
+            die.offset,
+        )
+
+    def to_elftools(self) -> ELFFile:
+        """Open the object with pyelftools, for line programs, call frames and comparisons."""
+        from elftools.elf.elffile import ELFFile  # 40 ms to import: not on the way of a call
+
+        return ELFFile(BytesIO(self.elf.data))
+
+
+def last_component(name: str) -> str:
+    """Return what follows the last `::` that is not inside brackets."""
+    depth, start = 0, 0
+    for index, char in enumerate(name):
+        if char in "<([{":
+            depth += 1
+        elif char in ">)]}" and not (char == ">" and name[index - 1 : index] == "-"):
+            depth -= 1
+        elif char == ":" and not depth and name.startswith("::", index):
+            start = index + 2
+    return name[start:]
+
+
+def _static_pieces(reader: DieReader, die: Die) -> tuple[tuple[int, int], ...] | None:
+    """Return where a static lies; None for what has no fixed address. Size 0: all of it."""
+    location = die.attributes.get(dw.DW_AT_location)
+    if not isinstance(location, bytes) or not location:
+        return None
+    pieces: list[tuple[int, int]] = []
+    at = 0
+    try:
+        while at < len(location):
+            operation = location[at]
+            if operation == dw.DW_OP_addr and at + 5 <= len(location):
+                address, at = int.from_bytes(location[at + 1 : at + 5], "little"), at + 5
+            elif operation == dw.DW_OP_addrx:
+                index, at = read_uleb(location, at + 1)
+                address = reader.indexed_address(die.unit, index)
+            else:
+                return None
+            if at < len(location) and location[at] == dw.DW_OP_plus_uconst:
+                offset, at = read_uleb(location, at + 1)
+                address += offset
+            size = 0
+            if at < len(location):
+                if location[at] != dw.DW_OP_piece:
+                    return None
+                size, at = read_uleb(location, at + 1)
+            pieces.append((address, size))
+    except IndexError:
+        raise Malformed("a location expression is cut short", die.offset) from None
+    return tuple(pieces)

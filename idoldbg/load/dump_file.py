@@ -1,0 +1,100 @@
+"""Core dumps of Hubris: an ELF core file with the build's archive in a note.
+
+Format: humility's dumps, as `humility-core/src/hubris.rs` writes them. The notes have the owner
+`Oxide Computer Company`: the archive, the core registers as pairs of DCRSR register number
+(Armv7-M ARM C1.6.3) and value, or, in the dump of a single task, which task and when. A dump made
+by other tools has NT_PRSTATUS for the registers instead.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from idoldbg.archive import Archive
+from idoldbg.debuginfo.elf import PT_LOAD, ElfFile, Note, iter_notes
+from idoldbg.errors import ArchiveError
+from idoldbg.load.archive_zip import read_archive
+from idoldbg.memory import Segment
+
+__all__ = ["DumpFile", "read_dump"]
+
+OWNER = "Oxide Computer Company"
+NT_ARCHIVE, NT_REGISTERS, NT_TASK = 0x1DE00001, 0x1DE00002, 0x1DE00003
+NT_PRSTATUS = 1
+_PRSTATUS_REGISTERS = 72  # offset of r0 in Linux's elf_prstatus for Arm
+
+_DCRSR = {
+    **{i: f"r{i}" for i in range(13)},
+    13: "sp",
+    14: "lr",
+    15: "pc",
+    16: "xpsr",
+    17: "msp",
+    18: "psp",
+    0x21: "fpscr",
+    **{0x40 + i: f"s{i}" for i in range(32)},
+}
+# One word holds four registers of a byte each.
+_DCRSR_PACKED, _PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control")
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFile:
+    """What a core dump holds. `task` and `ticks` are set where it is that of a single task."""
+
+    archive: Archive
+    segments: tuple[Segment, ...]
+    registers: Mapping[str, int]
+    task: int | None
+    ticks: int | None
+
+
+def read_dump(path: str, data: bytes) -> DumpFile:
+    """Read a core dump; raise `ArchiveError` when no build archive is in it."""
+    elf = ElfFile(path, data)
+    archives: list[bytes] = []
+    registers: dict[str, int] = {}
+    task = ticks = None
+    for note in iter_notes(elf):
+        if note.owner == OWNER and note.type == NT_ARCHIVE:
+            archives.append(note.data)
+        elif note.owner == OWNER and note.type == NT_REGISTERS:
+            registers = _registers(note)
+        elif note.owner == OWNER and note.type == NT_TASK:
+            if len(note.data) < 16:
+                raise ArchiveError(f"{path}: the task note is cut short", path=path)
+            _, task, _, ticks = struct.unpack_from("<2sHIQ", note.data)
+        elif note.owner != OWNER and note.type == NT_PRSTATUS and not registers:
+            registers = _prstatus(note)
+    if len(archives) != 1:
+        raise ArchiveError(
+            f"{path}: a core dump with {len(archives) or 'no'} Hubris archives in it; dumps taken "
+            "by `humility dump` have one: add it with `humility hydrate`",
+            path=path,
+        )
+    segments = tuple(
+        Segment(s.address, data[s.offset : s.offset + s.file_size])
+        for s in elf.segments
+        if s.type == PT_LOAD and s.file_size
+    )
+    return DumpFile(read_archive(path, archives[0]), segments, registers, task, ticks)
+
+
+def _registers(note: Note) -> dict[str, int]:
+    registers: dict[str, int] = {}
+    for number, value in struct.iter_unpack("<II", note.data[: len(note.data) // 8 * 8]):
+        if number in _DCRSR:
+            registers[_DCRSR[number]] = value
+        elif number == _DCRSR_PACKED:
+            for shift, name in enumerate(_PACKED_NAMES):
+                registers[name] = value >> 8 * shift & 0xFF
+    return registers
+
+
+def _prstatus(note: Note) -> dict[str, int]:
+    words = note.data[_PRSTATUS_REGISTERS : _PRSTATUS_REGISTERS + 17 * 4]
+    if len(words) < 17 * 4:
+        return {}
+    return dict(zip((_DCRSR[i] for i in range(17)), struct.unpack("<17I", words), strict=True))
