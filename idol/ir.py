@@ -114,8 +114,9 @@ class Operation:
     message_size: str
     reply_size: str
     read_function: str
-    client_result: str
-    server_result: str
+    #: What the methods return: a type, or the two sides of a `Result`; empty for `()`.
+    client_result: tuple[str, ...]
+    server_result: tuple[str, ...]
     #: What must hold for the error type of a server, without `where`.
     server_bound: str | None
     #: Functions that panic, by what went wrong; see `lower.PANICS`.

@@ -82,15 +82,11 @@ def _operation(interface: syntax.Interface, operation: syntax.Operation) -> ir.O
     taken = {a.name for a in operation.arguments} | {lease.name for lease in operation.leases}
     ok = _value(operation)
     error = _error(operation)
-    result = (ok.type, ok.type)
+    server_error = error.server_type if error else "core::convert::Infallible"
     if error is not None:
-        result = (
-            f"Result<{ok.type}, {error.client_type}>",
-            f"Result<{ok.type}, idol_runtime::RequestError<{error.server_type}>>",
-        )
+        client_result: tuple[str, ...] = (ok.type, error.client_type)
     else:
-        infallible = "idol_runtime::RequestError<core::convert::Infallible>"
-        result = (ok.type, f"Result<{ok.type}, {infallible}>")
+        client_result = () if ok.is_unit else (ok.type,)
     return ir.Operation(
         name=operation.name,
         code=operation.code,
@@ -110,8 +106,8 @@ def _operation(interface: syntax.Interface, operation: syntax.Operation) -> ir.O
         message_size=_size(operation.encoding, f"{stem}_ARGS"),
         reply_size=_size(operation.encoding, ok.type),
         read_function=f"read_{operation.name}_msg",
-        client_result=result[0],
-        server_result=result[1],
+        client_result=client_result,
+        server_result=(ok.type, f"idol_runtime::RequestError<{server_error}>"),
         server_bound=_server_bound(operation, error),
         panics={cause: f"{panic_stem}_{suffix}" for cause, suffix in PANICS.items()},
         locals={role: _fresh(role, taken) for role in LOCALS},

@@ -19,7 +19,7 @@ from idol.rust.common import (
     emit_panic,
     serializer,
 )
-from idol.rust.emit import Emitter, function
+from idol.rust.emit import Emitter
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
 #: Parameters from which clippy calls a function too long, `self` included.
@@ -75,11 +75,11 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
     parameters += [f"{lease.name}: {lease.client_type}" for lease in operation.leases]
     if len(parameters) + 1 > _CLIPPY_PARAMETERS:
         emitter.line("#[allow(clippy::too_many_arguments)]")
-    result = "" if operation.client_result == "()" else operation.client_result
-    function(emitter, f"pub fn {operation.name}", ["&self", *parameters], result)
+    opening = f"pub fn {operation.name}"
+    emitter.function(opening, ["&self", *parameters], operation.client_result)
     with emitter.block_body():
         _message_struct(emitter, operation)
-        _reply_size(emitter, operation)
+        _sizes(emitter, operation)
         for panic in _panics(operation):
             emit_panic(emitter, panic)
         emitter.blank()
@@ -112,7 +112,9 @@ def _message_struct(emitter: Emitter, operation: ir.Operation) -> None:
     emitter.struct(f"struct {operation.arguments_struct}", fields)
 
 
-def _reply_size(emitter: Emitter, operation: ir.Operation) -> None:
+def _sizes(emitter: Emitter, operation: ir.Operation) -> None:
+    if operation.encoding is not Encoding.ZEROCOPY:
+        emitter.assign("const MESSAGE_SIZE: usize", operation.message_size)
     if operation.error is None or operation.error.message_size is None:
         emitter.assign("const REPLY_SIZE: usize", operation.reply_size)
         return
@@ -150,11 +152,7 @@ def _message(emitter: Emitter, operation: ir.Operation) -> None:
     if operation.encoding is Encoding.ZEROCOPY:
         return
     crate, message = serializer(operation.encoding), local["message"]
-    if operation.encoding is Encoding.HUBPACK:
-        size = f"<{operation.arguments_struct} as hubpack::SerializedSize>::MAX_SIZE"
-    else:
-        size = f"core::mem::size_of::<{operation.arguments_struct}>()"
-    emitter.assign(f"let mut {message}", f"[0u8; {size}]")
+    emitter.line(f"let mut {message} = [0u8; MESSAGE_SIZE];")
     emit_or_panic(
         emitter,
         f"Ok({local['size']})",
@@ -240,7 +238,7 @@ def _c_like_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) ->
     emit_or_panic(
         emitter,
         f"Ok({local['error']})",
-        f"<{error.client_type} as core::convert::TryFrom<u32>>::try_from({local['code']})",
+        f"core::convert::TryFrom::try_from({local['code']})",
         operation.panics["unknown_code"],
     )
     emitter.line(f"return Err({local['error']});")
@@ -253,7 +251,7 @@ def _complex_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) -
             _note_generation(emitter, operation)
             emitter.line(f"let {local['error']} = idol_runtime::ServerDeath;")
             emitter.line(f"return Err({local['error']}.into());")
-    _decode(emitter, operation, local["error"], error.client_type, "decode_error")
+    _decode(emitter, operation, local["error"], "decode_error")
     emitter.line(f"return Err({local['error']});")
 
 
@@ -276,7 +274,9 @@ def _good_reply(emitter: Emitter, operation: ir.Operation) -> None:
     if ok.is_unit:
         _finish(emitter, operation, "()")
         return
-    _decode(emitter, operation, value, ok.wire_type, "decode_reply")
+    # Where the reply is not what travels, nothing else tells the decoder what does.
+    travels = None if ok.wire_type == ok.type else ok.wire_type
+    _decode(emitter, operation, value, "decode_reply", travels)
     if ok.is_bool_byte:
         _finish(emitter, operation, f"{value} != 0")
     elif ok.conversion is None:
@@ -285,7 +285,7 @@ def _good_reply(emitter: Emitter, operation: ir.Operation) -> None:
         emit_or_panic(
             emitter,
             f"Some({value})",
-            f"<{ok.type} as userlib::FromPrimitive>::{ok.conversion.function}({value})",
+            f"userlib::FromPrimitive::{ok.conversion.function}({value})",
             operation.panics["decode_reply"],
         )
         _finish(emitter, operation, value)
@@ -306,21 +306,19 @@ def _finish(emitter: Emitter, operation: ir.Operation, expression: str) -> None:
 
 
 def _decode(
-    emitter: Emitter, operation: ir.Operation, variable: str, rust_type: str, cause: str
+    emitter: Emitter,
+    operation: ir.Operation,
+    variable: str,
+    cause: str,
+    rust_type: str | None = None,
 ) -> None:
+    """Read the reply buffer; without a type, the use of the variable decides what it is."""
     local = operation.locals
     if operation.encoding is Encoding.ZEROCOPY:
-        emit_or_panic(
-            emitter,
-            f"Ok({variable})",
-            f"<{rust_type} as zerocopy::FromBytes>::read_from_bytes(&{local['reply']})",
-            operation.panics[cause],
-        )
-        return
-    crate = serializer(operation.encoding)
-    emit_or_panic(
-        emitter,
-        f"Ok(({variable}, _))",
-        f"{crate}::deserialize::<{rust_type}>(&{local['reply']}[..{local['size']}])",
-        operation.panics[cause],
-    )
+        pattern = f"Ok::<{rust_type}, _>({variable})" if rust_type else f"Ok({variable})"
+        expression = f"zerocopy::FromBytes::read_from_bytes(&{local['reply']})"
+    else:
+        pattern = f"Ok(({variable}, _))"
+        crate = serializer(operation.encoding)
+        expression = f"{crate}::deserialize(&{local['reply']}[..{local['size']}])"
+    emit_or_panic(emitter, pattern, expression, operation.panics[cause])

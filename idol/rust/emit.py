@@ -1,7 +1,8 @@
 """The printer below all emitters: indentation, and rustfmt's choice of one line or several.
 
 Ref: rustfmt's default style (edition 2021): `max_width` 100, `fn_call_width` 60, `array_width` 60,
-`struct_lit_width` 18, `attr_fn_like_width` 70.
+`struct_lit_width` 18, `attr_fn_like_width` 70,
+`short_array_element_width_threshold` 10.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ MAX_WIDTH: Final = 100
 CALL_WIDTH: Final = 60
 STRUCT_WIDTH: Final = 18
 ATTRIBUTE_WIDTH: Final = 70
+SHORT_ITEM_WIDTH: Final = 10
 
 
 class Emitter:
@@ -46,13 +48,20 @@ class Emitter:
             self.line(f"// {text}".rstrip())
 
     @contextmanager
-    def block(self, opening: str, closing: str = "}") -> Iterator[None]:
-        """Indent what is added inside `opening` … `closing`."""
+    def block(self, opening: str, closing: str | None = "}") -> Iterator[None]:
+        """Indent what is added inside `opening` … `closing`; None leaves the closing to come."""
         self.line(opening)
         self._indent += 1
         yield
         self._indent -= 1
-        self.line(closing)
+        if closing is not None:
+            self.line(closing)
+
+    def block_lines(self, opening: str, items: Sequence[str], closing: str) -> None:
+        """Add a list with one item on each line."""
+        with self.block(opening, closing):
+            for item in items:
+                self.line(f"{item},")
 
     @contextmanager
     def block_body(self) -> Iterator[None]:
@@ -61,6 +70,13 @@ class Emitter:
         yield
         self._indent -= 1
         self.line("}")
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """Indent what is added, with no bracket around."""
+        self._indent += 1
+        yield
+        self._indent -= 1
 
     def outdented(self, text: str) -> None:
         """Add one line a level further out, such as `} else {` inside a block."""
@@ -71,7 +87,7 @@ class Emitter:
         return 4 * self._indent + len(text) <= MAX_WIDTH
 
     def listed(self, before: str, items: Sequence[str], after: str, width: int = MAX_WIDTH) -> None:
-        """Add `before`item, item`after` on one line, or with one item on each line.
+        """Add `before`item, item`after` on one line, or over several.
 
         `before` ends with the opening bracket and `after` starts with the closing one; `width` is
         the longest list that rustfmt keeps on one line, whatever room there is.
@@ -81,8 +97,22 @@ class Emitter:
             self.line(before + inner + after)
             return
         with self.block(before, after):
-            for item in items:
-                self.line(f"{item},")
+            if all(len(item) <= SHORT_ITEM_WIDTH for item in items):
+                self._packed(items)
+            else:
+                for item in items:
+                    self.line(f"{item},")
+
+    def _packed(self, items: Sequence[str]) -> None:
+        """Add as many items to a line as it holds."""
+        text = ""
+        for item in items:
+            longer = f"{text} {item},".lstrip()
+            if text and not self.fits(longer):
+                self.line(text)
+                longer = f"{item},"
+            text = longer
+        self.line(text)
 
     def call(self, before: str, arguments: Sequence[str], after: str) -> None:
         """Add a function call; `before` ends with `(` and `after` starts with `)`."""
@@ -101,9 +131,22 @@ class Emitter:
         if not fields:
             self.line(f"{opening} {{}}")
             return
-        with self.block(f"{opening} {{"):
-            for text in fields:
-                self.line(f"{text},")
+        self.block_lines(f"{opening} {{", fields, "}")
+
+    def tuple_field(self, name: str, types: Sequence[str]) -> None:
+        """Add a struct field that is a tuple of at least one type."""
+        if len(types) == 1:
+            self.line(f"{name}: ({types[0]},),")
+        else:
+            self.listed(f"{name}: (", types, "),")
+
+    def arm(self, pattern: str, expression: str) -> None:
+        """Add one arm of a match."""
+        if self.fits(f"{pattern} => {expression},"):
+            self.line(f"{pattern} => {expression},")
+        else:
+            with self.block(f"{pattern} => {{"):
+                self.line(expression)
 
     def literal(self, opening: str, fields: Sequence[str], closing: str) -> None:
         """Add a struct literal; `opening` is without the brace, `closing` what follows it."""
@@ -113,9 +156,7 @@ class Emitter:
         elif len(inner) <= STRUCT_WIDTH and self.fits(f"{opening} {{ {inner} }}{closing}"):
             self.line(f"{opening} {{ {inner} }}{closing}")
         else:
-            with self.block(f"{opening} {{", f"}}{closing}"):
-                for text in fields:
-                    self.line(f"{text},")
+            self.block_lines(f"{opening} {{", fields, f"}}{closing}")
 
     def assign(self, target: str, expression: str) -> None:
         """Add `target = expression;`, with the expression on its own line if need be."""
@@ -140,43 +181,49 @@ class Emitter:
     @contextmanager
     def let_else(self, pattern: str, expression: str) -> Iterator[None]:
         """Add `let pattern = expression else { … };`; the body must not come back."""
-        text = f"let {pattern} = {expression} else {{"
-        if self.fits(text):
-            self.line(text)
-        elif self.fits(f"let {pattern} = {expression}"):
-            self.line(f"let {pattern} = {expression}")
-            self.line("else {")
+        # rustfmt keeps room for one more character than stands there.
+        if self.fits(f"let {pattern} = {expression} else {{;"):
+            self.line(f"let {pattern} = {expression} else {{")
         else:
-            self.line(f"let {pattern} =")
-            self.line(f"    {expression}")
+            if self.fits(f"let {pattern} = {expression};"):
+                self.line(f"let {pattern} = {expression}")
+            else:
+                self.line(f"let {pattern} =")
+                self.line(f"    {expression}")
             self.line("else {")
         self._indent += 1
         yield
         self._indent -= 1
         self.line("};")
 
+    def function(
+        self,
+        opening: str,
+        parameters: Sequence[str],
+        result: Sequence[str] = (),
+        bound: str | None = None,
+        is_declared_only: bool = False,
+    ) -> None:
+        """Add a function's head up to `{`, or up to `;` if that is all there is of it.
 
-def function(
-    emitter: Emitter,
-    opening: str,
-    parameters: Sequence[str],
-    result: str,
-    bound: str | None = None,
-    is_declared_only: bool = False,
-) -> None:
-    """Add a function's head up to `{`, or up to `;` if that is all there is of it."""
-    arrow = f" -> {result}" if result else ""
-    end = ";" if is_declared_only else " {"
-    joined = ", ".join(parameters)
-    if emitter.fits(f"{opening}({joined}){arrow}{'' if bound else end}"):
-        emitter.line(f"{opening}({joined}){arrow}{'' if bound else end}")
-    else:
-        emitter.line(f"{opening}(")
-        for parameter in parameters:
-            emitter.line(f"    {parameter},")
-        emitter.line(f"){arrow}{'' if bound else end}")
-    if bound:
-        emitter.line("where")
-        emitter.line(f"    {bound}{end if is_declared_only else ','}")
-        if not is_declared_only:
-            emitter.line("{")
+        `result` has no item for `()`, one for a plain type, and two for a `Result` of them.
+        """
+        plain = f"Result<{', '.join(result)}>" if len(result) == 2 else "".join(result)
+        arrow = f" -> {plain}" if result else ""
+        end = "" if bound else ";" if is_declared_only else " {"
+        one_line = f"{opening}({', '.join(parameters)}){arrow}{end}"
+        if self.fits(one_line):
+            self.line(one_line)
+        else:
+            with self.block(f"{opening}(", None):
+                for parameter in parameters:
+                    self.line(f"{parameter},")
+            if len(result) == 2 and not self.fits(f"){arrow}{end}"):
+                self.block_lines(") -> Result<", result, f">{end}")
+            else:
+                self.line(f"){arrow}{end}")
+        if bound:
+            self.line("where")
+            self.line(f"    {bound}{';' if is_declared_only else ','}")
+            if not is_declared_only:
+                self.line("{")

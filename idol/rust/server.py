@@ -24,7 +24,7 @@ from idol.rust.common import (
     emit_panic,
     serializer,
 )
-from idol.rust.emit import Emitter, function
+from idol.rust.emit import Emitter
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
 _MESSAGE_DERIVES = {
@@ -117,11 +117,11 @@ def _read_function(emitter: Emitter, operation: ir.Operation) -> None:
     opening = f"pub fn {operation.read_function}"
     struct = operation.arguments_struct
     if operation.encoding is Encoding.ZEROCOPY:
-        function(emitter, opening, ["bytes: &[u8]"], f"Option<&{struct}>")
+        emitter.function(opening, ["bytes: &[u8]"], [f"Option<&{struct}>"])
         with emitter.block_body():
             emitter.line("zerocopy::FromBytes::ref_from_bytes(bytes).ok()")
         return
-    function(emitter, opening, ["bytes: &[u8]"], f"Option<{struct}>")
+    emitter.function(opening, ["bytes: &[u8]"], [f"Option<{struct}>"])
     with emitter.block_body():
         with emitter.block(
             f"match {serializer(operation.encoding)}::deserialize(bytes) {{"
@@ -149,15 +149,6 @@ def _kept_types(emitter: Emitter, interface: ir.Interface) -> None:
 def _operation_types(
     emitter: Emitter, interface: ir.Interface, operation: ir.Operation
 ) -> None:
-    fields = []
-    if operation.arguments:
-        fields.append(f"arguments: {_tuple([a.type for a in operation.arguments])}")
-    if operation.leases:
-        fields.append(f"leases: {_tuple([f'*const {x.type}' for x in operation.leases])}")
-    fields.append(f"message: {operation.arguments_struct}")
-    fields.append(f"reply: {operation.reply_struct}")
-    if operation.error is not None and operation.error.type is not None:
-        fields.append(f"error: {operation.error.type}")
     emitter.docs([f"The reply of `{interface.name}.{operation.name}`, for debuggers."])
     emitter.line("#[allow(dead_code, non_camel_case_types)]")
     if operation.encoding is Encoding.ZEROCOPY:
@@ -166,11 +157,15 @@ def _operation_types(
     emitter.blank()
     emitter.docs([f"The types of `{interface.name}.{operation.name}`, for debuggers."])
     emitter.line("#[allow(dead_code, non_camel_case_types)]")
-    emitter.struct(f"struct {operation.types_struct}", fields)
-
-
-def _tuple(types: Sequence[str]) -> str:
-    return f"({types[0]},)" if len(types) == 1 else f"({', '.join(types)})"
+    with emitter.block(f"struct {operation.types_struct} {{"):
+        if operation.arguments:
+            emitter.tuple_field("arguments", [a.type for a in operation.arguments])
+        if operation.leases:
+            emitter.tuple_field("leases", [f"*const {lease.type}" for lease in operation.leases])
+        emitter.line(f"message: {operation.arguments_struct},")
+        emitter.line(f"reply: {operation.reply_struct},")
+        if operation.error is not None and operation.error.type is not None:
+            emitter.line(f"error: {operation.error.type},")
 
 
 def _sizes(emitter: Emitter, interface: ir.Interface) -> None:
@@ -200,12 +195,12 @@ def _operation_properties(emitter: Emitter, interface: ir.Interface) -> None:
         with emitter.block("fn max_reply_size(self) -> usize {"):
             with emitter.block("match self {"):
                 for operation in interface.operations:
-                    emitter.line(f"Self::{operation.name} => {operation.reply_size_constant},")
+                    emitter.arm(f"Self::{operation.name}", operation.reply_size_constant)
         emitter.blank()
         with emitter.block("fn required_lease_count(self) -> usize {"):
             with emitter.block("match self {"):
                 for operation in interface.operations:
-                    emitter.line(f"Self::{operation.name} => {len(operation.leases)},")
+                    emitter.arm(f"Self::{operation.name}", str(len(operation.leases)))
 
 
 # -- the trait ---------------------------------------------------------------------------------
@@ -240,8 +235,7 @@ def _trait_method(emitter: Emitter, operation: ir.Operation) -> None:
     parameters += [f"{lease.name}: {lease.server_type}" for lease in operation.leases]
     if len(parameters) + 1 > 7:
         emitter.line("#[allow(clippy::too_many_arguments)]")
-    function(
-        emitter,
+    emitter.function(
         f"fn {operation.name}",
         ["&mut self", *parameters],
         operation.server_result,
@@ -257,9 +251,9 @@ def _dispatch(emitter: Emitter, interface: ir.Interface) -> None:
     trait, enum = interface.in_order_trait, interface.operation_enum
     emitter.line("#[automatically_derived]")
     emitter.line(f"impl<S: {trait}> idol_runtime::Server<{enum}>")
-    emitter.line(f"    for (core::marker::PhantomData<{enum}>, &'_ mut S)")
-    emitter.line("{")
-    with emitter.block_body():
+    with emitter.indented():
+        emitter.call("for (", [f"core::marker::PhantomData<{enum}>", "&'_ mut S"], ")")
+    with emitter.block("{"):
         with emitter.block("fn recv_source(&self) -> Option<userlib::TaskId> {"):
             emitter.line(f"<S as {trait}>::recv_source(self.1)")
         emitter.blank()
@@ -267,8 +261,8 @@ def _dispatch(emitter: Emitter, interface: ir.Interface) -> None:
             emitter.line(f"<S as {trait}>::closed_recv_fail(self.1)")
         emitter.blank()
         parameters = ["&mut self", f"op: {enum}", "incoming: &[u8]", "rm: &userlib::RecvMessage"]
-        result = "Result<(), idol_runtime::RequestError<u16>>"
-        function(emitter, "fn handle", parameters, result)
+        result = ["()", "idol_runtime::RequestError<u16>"]
+        emitter.function("fn handle", parameters, result)
         with emitter.block_body():
             with emitter.block("match op {"):
                 for operation in interface.operations:
@@ -279,6 +273,8 @@ def _dispatch(emitter: Emitter, interface: ir.Interface) -> None:
 def _case(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
     """Decode the message, check the leases, call the server, answer."""
     local = operation.locals
+    if operation.error is not None and operation.error.message_size is not None:
+        emitter.assign("const ERROR_SIZE: usize", operation.error.message_size)
     for panic in _panics(operation):
         emit_panic(emitter, panic)
     arguments = local["arguments"] if operation.arguments else "_"
@@ -381,16 +377,15 @@ def _error_case(emitter: Emitter, operation: ir.Operation) -> None:
     elif error.kind is ErrorKind.C_LIKE:
         emitter.line(f"Err({local['error']}) => Err({local['error']}.map_runtime(u16::from)),")
     else:
-        _complex_error_case(emitter, operation, error)
+        _complex_error_case(emitter, operation)
 
 
-def _complex_error_case(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+def _complex_error_case(emitter: Emitter, operation: ir.Operation) -> None:
     """A Complex error is an answer with code 1 and a message, so the outcome is `Ok`."""
     local = operation.locals
     runtime = f"Err(idol_runtime::RequestError::Runtime({local['error']}))"
     with emitter.block(f"{runtime} => {{"):
-        assert error.message_size is not None  # Complex errors travel in a message
-        _encoded_reply(emitter, operation, "1", local["error"], error.message_size)
+        _encoded_reply(emitter, operation, "1", local["error"], "ERROR_SIZE")
         emitter.line("Ok(())")
     emitter.line(f"Err(idol_runtime::RequestError::Fail({local['error']})) => {{")
     emitter.line(f"    Err(idol_runtime::RequestError::Fail({local['error']}))")
