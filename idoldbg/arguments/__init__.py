@@ -1,0 +1,9 @@
+"""Values from what people write: command-line texts, JSON, and plain Python data.
+
+`syntax` reads Rust-like text and JSON into nodes, `convert` fits nodes to a type. What
+`values.format_value` and `values.to_json` write is read back.
+"""
+
+from idoldbg.arguments.convert import ReadData, from_python, parse_bytes, parse_value
+
+__all__ = ["ReadData", "from_python", "parse_bytes", "parse_value"]
