@@ -29,6 +29,10 @@ place, `idoldbg.cli.exit_code`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from idoldbg.values import Value
 
 __all__ = [
     "ArchiveError",
@@ -205,7 +209,7 @@ class OperationError(CallError):
         operation: str = "",
         variant: str | None = None,
         code: int = 0,
-        value: object = None,
+        value: Value | None = None,
     ) -> None:
         super().__init__(message, operation=operation)
         self.variant = variant

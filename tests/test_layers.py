@@ -1,7 +1,7 @@
 """The arrows between modules, read from their imports.
 
-The table is that of CONTRIBUTING.md: an import points from a later layer to an earlier one, and each
-third-party package has its one room.
+The table is that of CONTRIBUTING.md: an import points from a later layer to an earlier one, and
+each third-party package has its one room.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.program", 2),
     ("idoldbg.views", 2),
     ("idoldbg.calls", 2),
+    ("idoldbg.caller", 2),
     ("idoldbg.audit", 2),
     ("idoldbg.render", 2),
     ("idoldbg.load", 3),
@@ -60,6 +61,7 @@ QUESTIONS = (
     "idoldbg.program",
     "idoldbg.views",
     "idoldbg.calls",
+    "idoldbg.caller",
     "idoldbg.audit",
     "idoldbg.render",
 )

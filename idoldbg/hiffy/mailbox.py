@@ -143,6 +143,10 @@ class HiffySession:
         self._present: _Present | None = None
         self._is_version_checked = False
 
+    def wait_until_ready(self, *, timeout_s: float = 5.0) -> Machine[None]:
+        """Wait for hiffy to sleep and take programs; raise `HiffyFailure` when it does not."""
+        yield from self._wait_until_ready(timeout_s, "")
+
     def call(self, request: SendRequest, *, timeout_s: float = 5.0) -> Machine[Outcome]:
         """Make one call. `timeout_s` bounds the wait for readiness and that for the answer, each.
 
@@ -190,9 +194,10 @@ class HiffySession:
     ) -> Machine[tuple[FunctionResult, ...]]:
         """Execute any program and return what its functions returned."""
         name = _name(program)
-        if not self._is_version_checked:
-            yield from self._check_version(name)
         before = yield from self._wait_until_ready(timeout_s, name)
+        if not self._is_version_checked:
+            # Not earlier: the variables have their values only once hiffy has started.
+            yield from self._check_version(name)
         present, self._present = self._present, None
         yield from self._put(program, present if present and present.mark == before.mark else None)
         yield Write(self.layout.kick, (1).to_bytes(_WORD, "little"))

@@ -1,0 +1,155 @@
+"""`make bench`: what a call costs, beside something to compare it with.
+
+Times are medians on this machine; read the ratios. Nothing here fails on a slow machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from idoldbg.attach import Session, TargetOptions, demo_archive, demo_boards, open_session
+from idoldbg.calls import Call, prepare_call
+from idoldbg.load import open_build
+
+FLASH_ID = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
+CLI_WORDS = [
+    *("call", "Spi.exchange", "--device-index", "0"),
+    *("--source", "hex:9f000000", "--sink", "4"),
+]
+LINKS = ("emu", "pyocd:emu")
+
+
+def median_s(action: Callable[[], object], repeat: int) -> float:
+    """Return the median of `repeat` runs, after one that warms the caches."""
+    action()
+    times = []
+    for _ in range(repeat):
+        begin = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def process(words: Sequence[str]) -> None:
+    """Run a command; it must succeed."""
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+
+
+def row(label: str, seconds: float, beside: float, what: str) -> None:
+    """Print one line: the time and its ratio to something that was run beside it."""
+    print(f"  {label:<46} {seconds * 1000:9.2f} ms   {seconds / beside:7.2f} × {what}")
+
+
+def quiet_session(board: str, probe: str) -> Session:
+    """Open a session that says nothing."""
+    return open_session(TargetOptions(board=board, probe=probe), notify=lambda _: None)
+
+
+def flash_id_call(session: Session) -> Call:
+    """Prepare `Spi.exchange` that asks the flash for its id."""
+    operation = session.program.operation("Spi.exchange")
+    return prepare_call(operation, FLASH_ID, read_data=lambda _: b"")
+
+
+def plain_pyelftools(board: str) -> None:
+    """Read every DIE of the three objects that a call needs, with pyelftools alone."""
+    from elftools.elf.elffile import ELFFile
+
+    archive = open_build(demo_archive(board)).archive
+    for name in ("kernel", "hiffy", "spi"):
+        info = ELFFile(io.BytesIO(archive.object_bytes(name))).get_dwarf_info()
+        for unit in info.iter_CUs():
+            for die in unit.iter_DIEs():
+                _ = die.attributes
+
+
+def bench_boot(repeat: int) -> None:
+    """From power-on to hiffy waiting for work."""
+    print("boot to hiffy-ready")
+    bare = median_s(lambda: process([sys.executable, "-c", "pass"]), repeat)
+
+    for board in demo_boards():
+
+        def boot(board: str = board) -> None:
+            with quiet_session(board, "emu") as session:
+                session.settle()
+
+        row(board, median_s(boot, repeat), bare, "`python -c pass`")
+
+
+def bench_process(repeat: int) -> None:
+    """One call, from the shell's view."""
+    print("one call as a whole process (booting included)")
+    bare = median_s(lambda: process([sys.executable, "-c", "pass"]), repeat)
+    pyocd = median_s(lambda: process([sys.executable, "-c", "import pyocd"]), repeat)
+    for board in demo_boards():
+        words = [sys.executable, "-m", "idoldbg", "-b", board]
+        seconds = median_s(lambda w=words: process([*w, "-p", "emu", *CLI_WORDS]), repeat)
+        row(f"{board}, emu", seconds, bare, "`python -c pass`")
+        seconds = median_s(lambda w=words: process([*w, "-p", "pyocd:emu", *CLI_WORDS]), repeat)
+        row(f"{board}, pyocd:emu", seconds, pyocd, "`import pyocd`")
+
+
+def bench_calls(repeat: int) -> None:
+    """Calls in a running session, and what crosses the link for each."""
+    print("calls in one process")
+    for board in demo_boards():
+        for probe in LINKS:
+            with quiet_session(board, probe) as session:
+                call = flash_id_call(session)
+                session.call(call)
+                before = session.traffic
+                begin = time.perf_counter()
+                for _ in range(repeat):
+                    session.call(call)
+                seconds = (time.perf_counter() - begin) / repeat
+                traffic = session.traffic - before
+            label = f"{board}, {probe}"
+            print(f"  {label:<46} {seconds * 1000:9.2f} ms   {1 / seconds:7.0f} calls/s")
+            print(
+                f"      per call: {traffic.transactions / repeat:.1f} transactions"
+                f" ({traffic.block_reads / repeat:.1f} reads, {traffic.block_writes / repeat:.1f}"
+                f" writes, {traffic.polls / repeat:.1f} polls), {traffic.bytes_read / repeat:.0f}"
+                f" bytes read, {traffic.bytes_written / repeat:.0f} written"
+            )
+
+
+def bench_debug_info(repeat: int) -> None:
+    """Everything that one call needs from the debug information."""
+    print("debug information for one call, nothing cached")
+    for board in demo_boards():
+        plain = median_s(lambda b=board: plain_pyelftools(b), max(repeat // 4, 1))
+
+        def resolve(board: str = board) -> None:
+            with quiet_session(board, "emu") as session:
+                flash_id_call(session)
+                session.caller.prepare()
+
+        row(board, median_s(resolve, repeat), plain, "plain pyelftools over the same objects")
+
+
+def main() -> None:
+    """Run all groups, or those named."""
+    groups = {
+        "boot": (bench_boot, 5),
+        "process": (bench_process, 5),
+        "calls": (bench_calls, 200),
+        "debug-info": (bench_debug_info, 5),
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("groups", nargs="*", help=f"which of: {', '.join(groups)}")
+    for name in parser.parse_args().groups or groups:
+        if name not in groups:
+            parser.error(f"no group `{name}`: {', '.join(groups)}")
+        function, repeat = groups[name]
+        function(repeat)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""The one place where builds, boards and links are wired together.
+
+`open_program` opens a build alone, for questions that need no target; `open_session` adds the link
+that a SPEC names. Everything else in idoldbg receives these as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from idoldbg.archive import Archive
+from idoldbg.caller import Caller
+from idoldbg.calls import Call, Reply
+from idoldbg.errors import ArgumentError, CallError, LinkError, NotFound, Unsupported
+from idoldbg.link import Link
+from idoldbg.link.counting import CountingLink, Traffic
+from idoldbg.link.dump import DumpLink
+from idoldbg.link.emulated import EmulatedLink
+from idoldbg.load import Build, open_build
+from idoldbg.load.target_toml import board_names, find_board_for_archive, load_board
+from idoldbg.program import Program
+from idoldbg.pyocd_plugin.boards import register_board
+from idoldbg.target import Board
+
+if TYPE_CHECKING:
+    from idoldbg.emu import EmulatedBoard
+
+__all__ = [
+    "Session",
+    "TargetOptions",
+    "attached_probe",
+    "demo_archive",
+    "demo_boards",
+    "emulated_board",
+    "find_board",
+    "find_build",
+    "open_program",
+    "open_session",
+]
+
+DEMO_BOARD = "stm32f4-discovery"
+SPECS = "emu, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
+# USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
+# Communication": the product string or an interface string contains "CMSIS-DAP").
+PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
+USB_DEVICES = Path("/sys/bus/usb/devices")
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given."""
+
+    archive: str | None = None
+    board: str | None = None
+    probe: str | None = None
+    timeout_s: float = 5.0
+
+
+class Session:
+    """A program on a target: the build's debug information over the link's memory."""
+
+    def __init__(self, program: Program, link: CountingLink, timeout_s: float) -> None:
+        self.program = program
+        self.link = link
+        self.timeout_s = timeout_s
+        self._caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """What makes the calls; it compares the images before it does anything else."""
+        if self._caller is None:
+            self._caller = Caller(self.program, self.link, timeout_s=self.timeout_s)
+        return self._caller
+
+    def call(self, call: Call) -> Reply:
+        """Make one call; errors as `idoldbg.caller.Caller.call`."""
+        return self.caller.call(call)
+
+    def settle(self) -> None:
+        """Give a target that just began to run the time to start its tasks."""
+        if isinstance(self.link.inner, DumpLink):
+            return
+        try:
+            self.caller.wait_until_ready()
+        except CallError:
+            pass  # whoever looks at the target sees how far it got
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has crossed the link so far."""
+        return self.link.traffic
+
+    def close(self) -> None:
+        """Let go of the target."""
+        self.link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_program(options: TargetOptions) -> Program:
+    """Open the build that the options mean, without a target; see `find_build`."""
+    build = find_build(options)
+    return Program(build.archive, build.memory)
+
+
+def find_build(options: TargetOptions) -> Build:
+    """Open `--archive`; without it the dump of `--probe dump:PATH`, or the board's demo image."""
+    kind, _, rest = (options.probe or "").partition(":")
+    if options.archive is not None:
+        return open_build(options.archive)
+    if kind == "dump":
+        return open_build(rest)
+    return open_build(str(demo_archive(options.board or DEMO_BOARD)))
+
+
+def demo_boards() -> tuple[str, ...]:
+    """Return the boards that have a bundled demo image."""
+    return tuple(name for name in board_names() if _demo_path(name).is_file())
+
+
+def demo_archive(board: str) -> Path:
+    """Return the path of the bundled image for a board; raise `NotFound`."""
+    if board not in demo_boards():
+        names = ", ".join(demo_boards())
+        raise NotFound(
+            "bundled image for board", board, hint=f"give --archive PATH (bundled: {names})"
+        )
+    return _demo_path(board)
+
+
+def _demo_path(board: str) -> Path:
+    return Path(str(resources.files("idoldbg._images"))) / f"{board}.zip"
+
+
+def find_board(options: TargetOptions, archive: Archive) -> Board | None:
+    """Return the board of `--board`, else the one that the archive names."""
+    if options.board is not None:
+        return load_board(options.board)
+    return find_board_for_archive(archive.board)
+
+
+def open_session(
+    options: TargetOptions, *, notify: Notify, program: Program | None = None
+) -> Session:
+    """Open the link that the options mean; `program` saves opening the build again.
+
+    `notify` gets sentences for the user, such as that the board's MPU is not enforced.
+    """
+    if program is None:
+        program = open_program(options)
+    spec = options.probe or _default_spec(options, notify)
+    link = CountingLink(_open_link(spec, options, program))
+    for notice in link.notices:
+        notify(notice)
+    program.memory = link
+    return Session(program, link, options.timeout_s)
+
+
+def _default_spec(options: TargetOptions, notify: Notify) -> str:
+    """Choose a link: a core dump is itself, an attached probe wants to be used, else emulate."""
+    if options.archive is None:
+        return "emu"
+    if find_build(options).is_dump:
+        return f"dump:{options.archive}"
+    probe = attached_probe()
+    if probe is None:
+        return "emu"
+    notify(f"using the attached {probe}; `--probe emu` runs the image on an emulated board instead")
+    return "pyocd"
+
+
+def attached_probe(devices: Path = USB_DEVICES) -> str | None:
+    """Look for a debug probe in the kernel's list of USB devices, without opening any."""
+    for device in sorted(devices.glob("*")):
+        product = _sysfs(device / "product")
+        vendor = PROBE_VENDORS.get(_sysfs(device / "idVendor"))
+        if "CMSIS-DAP" in product or (vendor and vendor.split("-")[0].lower() in product.lower()):
+            return product
+    return None
+
+
+def _sysfs(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _open_link(spec: str, options: TargetOptions, program: Program) -> Link:
+    kind, _, rest = spec.partition(":")
+    match kind:
+        case "emu" if not rest:
+            return _open_emulated(options, program.archive)
+        case "emu":
+            raise Unsupported(
+                f"emu:{rest}: boards that other processes keep running are not supported yet; "
+                "use `emu`",
+                capability="emu",
+                link=spec,
+            )
+        case "pyocd":
+            return _open_probe(rest or None, options, program.archive)
+        case "remote":
+            return _open_remote(rest)
+        case "dump" if rest:
+            build = open_build(rest)
+            if not build.is_dump:
+                raise ArgumentError(f"`{rest}` is no core dump", name="--probe")
+            return DumpLink(build.memory, build.registers, path=rest)
+    raise ArgumentError(f"`{spec}` is no target: use {SPECS}", name="--probe")
+
+
+def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard:
+    """Make a board that runs the image of `archive` (default: bundled), fresh from reset."""
+    options = TargetOptions(archive=archive, board=board_name)
+    build = find_build(options)
+    return _emulate(options, build.archive)
+
+
+def _emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
+    board = find_board(options, archive)
+    if board is None:
+        raise ArgumentError(
+            f"the build is for board `{archive.board}`, which no board file covers; "
+            "give --board NAME or the path of your own",
+            name="--board",
+        )
+    try:
+        from idoldbg.emu import EmulatedBoard
+    except ModuleNotFoundError as error:
+        raise LinkError(
+            f"the emulated board needs the Python package `{error.name}`: "
+            "pip install 'idoldbg[emu]'; or name a probe with --probe",
+            link="emu",
+        ) from None
+    segments = [(s.address, s.data) for s in archive.flash_segments()]
+    return EmulatedBoard(board, segments)
+
+
+def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
+    board = _emulate(options, archive)
+    return EmulatedLink(
+        board, description=f"emulated {board.board.name}", notices=tuple(board.notices)
+    )
+
+
+def _open_probe(unique_id: str | None, options: TargetOptions, archive: Archive) -> Link:
+    from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only where it is needed
+
+    if unique_id == "emu":
+        register_board("emu", lambda: _emulate(options, archive))
+    return open_probe(unique_id)
+
+
+def _open_remote(address: str) -> Link:
+    from idoldbg.link.pyocd import open_remote
+
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 0x10000:
+        raise ArgumentError(f"`remote:{address}` is not remote:HOST:PORT", name="--probe")
+    return open_remote(host, int(port))

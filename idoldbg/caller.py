@@ -1,0 +1,151 @@
+"""Makes calls on a running target: image check, hiffy's mailbox, and what went wrong afterwards."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NoReturn, Protocol, TypeVar
+
+from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
+from idoldbg.errors import (
+    FaultError,
+    MismatchError,
+    NotCallable,
+    NotFound,
+    ServerDied,
+)
+from idoldbg.hiffy import ErrorReply, HiffySession, Machine, ServerDeath, build_layout, drive
+from idoldbg.hiffy.layout import VARIABLES
+from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
+from idoldbg.program import Program
+from idoldbg.types import type_size
+from idoldbg.views.faults import read_fault_record
+from idoldbg.views.tasks import read_task, table_address, task_type
+
+__all__ = ["Caller", "LiveTarget"]
+
+HIFFY = "hiffy"
+T = TypeVar("T")
+
+
+class LiveTarget(MemoryReader, MemoryWriter, Clock, Protocol):
+    """A target that runs: its memory, and a way to let it go on."""
+
+
+class Caller:
+    """Calls through the hiffy task of one image on one target.
+
+    The first call compares the image on the target with the build; nothing is written before.
+    `timeout_s` bounds the wait for hiffy to be ready and that for its answer, each.
+    """
+
+    def __init__(self, program: Program, target: LiveTarget, *, timeout_s: float) -> None:
+        self.program = program
+        self.target = target
+        self.timeout_s = timeout_s
+        self._is_image_checked = False
+
+    def call(self, call: Call) -> Reply:
+        """Make one call.
+
+        Raises `OperationError` (the operation's own error), `ServerDied`, `HiffyFailure`,
+        `NotCallable` (nothing was written), `MismatchError`, or what the link raises.
+        """
+        session = self._session
+        task = self.program.task(call.operation.task)
+        request = build_request(call, task.index)
+        self.check_image()
+        outcome = self._drive(session.call(request, timeout_s=self.timeout_s))
+        if isinstance(outcome, ServerDeath):
+            self._report_death(call, outcome.generation)
+        if isinstance(outcome, ErrorReply):
+            raise decode_error(call.operation, outcome)
+        return decode_reply(call, outcome)
+
+    def check_image(self) -> None:
+        """Compare image id and vector table of the target with the build's, once.
+
+        Raises `MismatchError`.
+        """
+        if self._is_image_checked:
+            return
+        archive = self.program.archive
+        if archive.image_id is not None and archive.image_id_address is not None:
+            self._compare("image id", archive.image_id_address, archive.image_id)
+        if archive.vector_table is not None:
+            vectors = MemoryImage(archive.flash_segments()).read(archive.vector_table, 8)
+            self._compare("vector table", archive.vector_table, vectors)
+        self._is_image_checked = True
+
+    def _compare(self, what: str, address: int, expected: bytes) -> None:
+        try:
+            actual = self.target.read(address, len(expected))
+        except FaultError as error:
+            raise MismatchError(
+                f"the target has no memory at 0x{address:08x}, where this build has its {what}: "
+                "it is another chip, or locked",
+                expected=expected.hex(),
+                actual="",
+            ) from error
+        if actual != expected:
+            raise MismatchError(
+                f"the target runs another image: its {what} is {actual.hex()}, this build's is "
+                f"{expected.hex()}; flash this build, or give the archive of what is flashed",
+                expected=expected.hex(),
+                actual=actual.hex(),
+            )
+
+    def prepare(self) -> None:
+        """Look up all that calls need in the debug information, without touching the target."""
+        _ = self._session
+
+    def wait_until_ready(self) -> None:
+        """Let the target run until hiffy waits for work; raise `HiffyFailure` if it never does."""
+        self._drive(self._session.wait_until_ready(timeout_s=self.timeout_s))
+
+    def _drive(self, machine: Machine[T]) -> T:
+        return drive(machine, self.target, self.target, self.target)
+
+    @cached_property
+    def _session(self) -> HiffySession:
+        """hiffy's mailbox in this image; raise `NotCallable` where there is no hiffy."""
+        try:
+            task = self.program.task(HIFFY)
+        except NotFound:
+            raise NotCallable(
+                "this image has no task called hiffy, which is what makes calls for a debugger; "
+                "add it to the application (see Hubris's app/*.toml)"
+            ) from None
+        hiffy = self.program.object(HIFFY)
+        variables = {}
+        for name in VARIABLES:
+            found = hiffy.find_variables(name)
+            if found:
+                variables[name] = next((v for v in found if v.address is not None), found[0])
+        entry = task_type(self.program)
+        address = table_address(self.program) + task.index * type_size(entry)
+        layout = build_layout(
+            variables,
+            task_entry=(address, entry),
+            task_names=[t.name for t in self.program.archive.tasks],
+        )
+        return HiffySession(layout)
+
+    def _report_death(self, call: Call, generation: int) -> NoReturn:
+        """Say who died, of what, and what became of it."""
+        task = self.program.task(call.operation.task)
+        sentences = [f"task `{task.name}` died while it had the message"]
+        record = read_fault_record(self.program, task.index)
+        if record is not None:
+            words = record.kind if record.message is None else f"it panicked: {record.message}"
+            sentences.append(words)
+        row = read_task(self.program, task.index)
+        if row.fault is not None:
+            sentences.append(f"it is still stopped: {row.fault.words}")
+        else:
+            sentences.append(f"it was restarted and is now generation {row.generation}")
+        raise ServerDied(
+            f"{call.operation.name}: {'; '.join(sentences)}",
+            operation=call.operation.name,
+            task=task.name,
+            generation=generation,
+        )

@@ -1,0 +1,234 @@
+"""Idol calls: from texts to a checked call, from hiffy's answer to a value or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from idoldbg import codec
+from idoldbg.arguments import parse_bytes, parse_value
+from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
+from idoldbg.hiffy import ErrorReply, ReadLease, SendRequest, WriteLease
+from idoldbg.hiffy import Reply as HiffyReply
+from idoldbg.near import near_misses
+from idoldbg.resolver import (
+    ErrorKind,
+    Resolution,
+    ResolvedArgument,
+    ResolvedLease,
+    ResolvedOperation,
+)
+from idoldbg.types import CEnum, type_size
+from idoldbg.values import EnumValue, Value
+
+__all__ = [
+    "Call",
+    "Reply",
+    "build_request",
+    "decode_error",
+    "decode_reply",
+    "find_parameter",
+    "prepare_call",
+]
+
+ReadData = Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, complete and checked against the interface.
+
+    `arguments` stand in the order of the interface. `sent` holds the bytes of each lease that the
+    server reads, `room` the size in bytes of each that it writes.
+    """
+
+    operation: ResolvedOperation
+    arguments: tuple[Value, ...]
+    sent: Mapping[str, bytes] = field(default_factory=dict)
+    room: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an operation answered: its ok value, and the bytes of each lease that it wrote."""
+
+    operation: ResolvedOperation
+    value: Value
+    leases: Mapping[str, bytes]
+
+
+def find_parameter(operation: ResolvedOperation, name: str) -> str:
+    """Return the argument or lease that `name` means, hyphens and underscores being the same."""
+    names = [p.name for p in (*operation.arguments, *operation.leases)]
+    for known in names:
+        if known.replace("-", "_") == name.replace("-", "_"):
+            return known
+    takes = "it takes " + (", ".join(f"--{n.replace('_', '-')}" for n in names) or "no arguments")
+    raise NotFound(
+        "argument", name, near=near_misses(name, names), where=operation.name, hint=takes
+    )
+
+
+def prepare_call(
+    operation: ResolvedOperation, texts: Mapping[str, str], *, read_data: ReadData
+) -> Call:
+    """Turn texts into a call; `read_data` is asked for the file of `@FILE` and for `-` (stdin).
+
+    Raises `ArgumentError` for values that do not fit and for missing arguments, `NotCallable` where
+    the build lacks the type of an argument.
+    """
+    missing = [a.name for a in operation.arguments if a.name not in texts]
+    if missing:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+        raise ArgumentError(f"{operation.name} also needs {options}")
+    arguments = tuple(
+        _argument(operation, argument, texts[argument.name], read_data)
+        for argument in operation.arguments
+    )
+    sent: dict[str, bytes] = {}
+    room: dict[str, int] = {}
+    for lease in operation.leases:
+        text = texts.get(lease.name)
+        if lease.read:
+            data = b"" if text is None else parse_bytes(text, name=lease.name, read_data=read_data)
+            _check_lease(operation, lease, len(data))
+            sent[lease.name] = data
+        if lease.write:
+            size = len(sent[lease.name]) if lease.read else _room(operation, lease, text)
+            room[lease.name] = size
+    return Call(operation, arguments, sent, room)
+
+
+def _argument(
+    operation: ResolvedOperation, argument: ResolvedArgument, text: str, read_data: ReadData
+) -> Value:
+    if argument.type is None:
+        raise NotCallable(
+            f"{operation.name}: the type of `{argument.name}`, {argument.text}, is not in this "
+            "build's debug information, so its value cannot be encoded",
+            operation=operation.name,
+        )
+    return parse_value(text, argument.type, name=argument.name, read_data=read_data)
+
+
+def _room(operation: ResolvedOperation, lease: ResolvedLease, text: str | None) -> int:
+    """Return the size in bytes of a lease that the server writes; the text counts elements."""
+    element = _element_size(operation, lease)
+    if not lease.is_slice:
+        count = 1
+        if text not in (None, "1"):
+            raise ArgumentError("this lease is one element, leave it out", name=lease.name)
+    else:
+        try:
+            count = 0 if text is None else int(text, 0)
+        except ValueError:
+            raise ArgumentError(
+                f"`{text}` is not a number of elements (the server writes this lease)",
+                name=lease.name,
+            ) from None
+        if not 0 <= count <= 0xFFFF:
+            raise ArgumentError("give 0 to 65535 elements", name=lease.name)
+    _check_lease(operation, lease, count * element)
+    return count * element
+
+
+def _check_lease(operation: ResolvedOperation, lease: ResolvedLease, size: int) -> None:
+    """Refuse what the server would refuse: it would do so by killing its client, hiffy."""
+    element = _element_size(operation, lease)
+    if element and size % element:
+        raise ArgumentError(
+            f"{size} bytes are no whole number of elements of {element} bytes", name=lease.name
+        )
+    if not lease.is_slice and size != element:
+        raise ArgumentError(f"this lease is exactly {element} bytes, not {size}", name=lease.name)
+    if lease.max_len is not None and size > lease.max_len * element:
+        raise ArgumentError(
+            f"the server takes at most {lease.max_len} elements, not {size // max(element, 1)}",
+            name=lease.name,
+        )
+
+
+def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
+    if lease.element is None:
+        raise NotCallable(
+            f"{operation.name}: the element type of lease `{lease.name}`, {lease.text}, is not in "
+            "this build's debug information",
+            operation=operation.name,
+        )
+    return type_size(lease.element)
+
+
+def build_request(call: Call, task_index: int) -> SendRequest:
+    """Encode a call for hiffy; raise `NotCallable` where the build lacks a type, `EncodeError`."""
+    operation = call.operation
+    encoding = codec.for_encoding(operation.encoding)
+    leases: list[ReadLease | WriteLease] = []
+    for lease in operation.leases:
+        if lease.read and lease.write:
+            raise NotCallable(
+                f"{operation.name}: hiffy cannot lend `{lease.name}` for both reading and writing",
+                operation=operation.name,
+            )
+        if lease.read:
+            leases.append(ReadLease(call.sent[lease.name]))
+        else:
+            leases.append(WriteLease(call.room[lease.name]))
+    error_size = 0
+    if operation.error_kind is ErrorKind.COMPLEX:
+        error_size = codec.hubpack.max_size(_reply_type(operation, operation.error))
+    reply_size = encoding.reply_size(_reply_type(operation, operation.ok))
+    return SendRequest(
+        task=task_index,
+        code=operation.code,
+        payload=encoding.encode_arguments(operation.wire_members, call.arguments),
+        reply_size=max(reply_size, error_size),
+        leases=tuple(leases),
+        error_size=error_size,
+        name=operation.name,
+    )
+
+
+def _reply_type(operation: ResolvedOperation, side: Resolution | None) -> Type:
+    """Return the type of the ok or error side; raise `NotCallable` where the build lacks it."""
+    if side is None or side.type is None:
+        what = "error" if side is operation.error else "reply"
+        text = "" if side is None else f", {side.text},"
+        raise NotCallable(
+            f"{operation.name}: the type of its {what}{text} is not in this build's debug "
+            "information, so the answer could not be read",
+            operation=operation.name,
+        )
+    return side.type
+
+
+def decode_reply(call: Call, outcome: HiffyReply) -> Reply:
+    """Decode what the server answered; raise `DecodeError`."""
+    operation = call.operation
+    type_ = _reply_type(operation, operation.ok)
+    value = codec.for_encoding(operation.encoding).decode(type_, outcome.data)
+    written = [lease.name for lease in operation.leases if lease.write]
+    return Reply(operation, value, dict.fromkeys(written, outcome.lease))
+
+
+def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> OperationError:
+    """Turn a response code, and a Complex error's bytes, into the operation's error."""
+    type_ = operation.error.type if operation.error else None
+    value: Value | None = None
+    variant: str | None = None
+    if operation.error_kind is ErrorKind.COMPLEX and type_ is not None:
+        if outcome.data is not None and outcome.code == 1:
+            value = codec.hubpack.decode(type_, outcome.data)
+            variant = value.variant if isinstance(value, EnumValue) else None
+    elif isinstance(type_, CEnum):
+        for enumerator in type_.enumerators:
+            if enumerator.value == outcome.code:
+                variant = enumerator.name
+                value = EnumValue(type_, variant, outcome.code)
+    what = variant or f"code {outcome.code}, which is no error of this operation"
+    return OperationError(
+        f"{operation.name} answered with {what}",
+        operation=operation.name,
+        variant=variant,
+        code=outcome.code,
+        value=value,
+    )

@@ -1,0 +1,156 @@
+"""The command line: `idoldbg COMMAND`.
+
+Each command is a module of its own that joins a question (`idoldbg.views`, `idoldbg.calls`) with a
+renderer. This file lists them, and is the one place where errors become messages and exit codes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from idoldbg import errors
+from idoldbg.cli.options import Settings, global_options, output_format
+
+__all__ = ["COMMANDS", "EXIT_CODES", "exit_code", "idoldbg", "main"]
+
+# name → (module, one line for the overview). Modules load when their command runs.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "call": ("idoldbg.cli.call", "Make one Idol call and print the reply."),
+    "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
+    "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
+    "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
+    "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
+    "demo": ("idoldbg.cli.demo", "Walk through the main job on an emulated board."),
+}
+
+# The contract that scripts and CI rely on. The first class that fits decides.
+EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (errors.OperationError, 1),
+    (errors.LimitExceeded, 2),
+    (errors.ArgumentError, 2),
+    (errors.NotFound, 2),
+    (errors.CallError, 3),
+    (errors.MismatchError, 3),
+    (errors.FaultError, 3),
+    (errors.DecodeError, 3),
+    (errors.EncodeError, 3),
+    (errors.LinkTimeout, 3),
+    (errors.LinkError, 4),
+    (errors.ArchiveError, 4),
+    (errors.DebugInfoError, 4),
+    (errors.TargetFileError, 4),
+    (OSError, 4),
+)
+BUG = 70
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code for an error: 1 operation, 2 usage, 3 target, 4 link or host, 70 bug."""
+    for kind, code in EXIT_CODES:
+        if isinstance(error, kind):
+            return code
+    return BUG
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="idoldbg", prog_name="idoldbg")
+@global_options
+@click.pass_context
+def idoldbg(ctx: click.Context, **values: Any) -> None:
+    """Debug Hubris firmware: make Idol calls, look at tasks, with a board or without.
+
+    With no options at all, commands work on the bundled demo image, which runs on an emulated
+    stm32f4-discovery. The global options may also stand after the command; each can be set by an
+    environment variable IDOLDBG_<NAME>.
+    """
+    ctx.obj = Settings(**values)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit the process with the contract's code."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return the exit code."""
+    try:
+        result = idoldbg.main(arguments, prog_name="idoldbg", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except click.UsageError as error:
+        return _report(arguments, "Usage", error.format_message(), 2, _usage_hint(error))
+    except click.ClickException as error:
+        return _report(arguments, "Usage", error.format_message(), 2)
+    except BrokenPipeError:
+        # The reader went away (`idoldbg list | head`): nothing is left to say, nor where.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (errors.IdoldbgError, OSError) as error:
+        return _report(arguments, type(error).__name__, str(error), exit_code(error), error=error)
+    except Exception:  # noqa: BLE001  whatever else escapes is a bug, and says so
+        traceback.print_exc()
+        click.echo("This is a bug in idoldbg: please report it with the lines above.", err=True)
+        return BUG
+
+
+def _usage_hint(error: click.UsageError) -> str:
+    if error.ctx is None:
+        return ""
+    return f"Try `{error.ctx.command_path} --help`."
+
+
+def _report(
+    arguments: list[str],
+    kind: str,
+    message: str,
+    code: int,
+    hint: str = "",
+    error: BaseException | None = None,
+) -> int:
+    if output_format(arguments) == "json":
+        facts = {"kind": kind, "message": message, **_facts(error)}
+        click.echo(json.dumps({"error": facts}, sort_keys=True), err=True)
+    else:
+        click.echo(f"error: {message}" + (f"\n{hint}" if hint else ""), err=True)
+    return code
+
+
+def _facts(error: BaseException | None) -> dict[str, Any]:
+    """Return an error's attributes as far as JSON can hold them."""
+    if not isinstance(error, errors.IdoldbgError):
+        return {}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in vars(error).items()
+        if name != "message" and isinstance(value, str | int | float | tuple) and value != ""
+    }

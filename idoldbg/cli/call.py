@@ -1,0 +1,162 @@
+"""`idoldbg call`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idoldbg import attach
+from idoldbg.calls import Call, Reply, find_parameter, prepare_call
+from idoldbg.cli.call_words import Word, own_names, own_values, split_words
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import say, show
+from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
+from idoldbg.program import Program
+from idoldbg.render import json, text
+from idoldbg.resolver import ResolvedOperation
+
+MAX_DATA = 1 << 20
+# Options of the command that must be known before the operation can be looked up.
+LOADING = frozenset({"archive", "board", "probe"})
+
+
+@click.command(
+    "call",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("--task", metavar="NAME", help="Which server, where an interface has several.")
+@click.option("-o", "--output", metavar="FILE", help="Write what the server leaves in its lease.")
+@click.option("--hex", "hexadecimal", is_flag=True, help="Print integers in hexadecimal.")
+@click.option(
+    "--type",
+    "types",
+    metavar="NAME=PATH",
+    multiple=True,
+    help="Settle an ambiguous type: its name in the interface, and the full path that is meant.",
+)
+@click.argument("operation", metavar="IFACE.OP")
+@click.argument(
+    "words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]... [--LEASE DATA]..."
+)
+@command_options
+def command(settings: Settings, operation: str, words: tuple[str, ...], **own: Any) -> None:
+    """Make one Idol call and print the reply.
+
+    Arguments and leases of the operation become options (`device_index` is --device-index). Values:
+    numbers in any base, true/false, names of enum variants, Some(3)/None, (1, 2), [1, 2],
+    `Point { x: 1, y: 2 }` or JSON; byte arrays also as hex:…, @FILE or str:TEXT. A lease that the
+    server reads takes hex:…, @FILE, str:TEXT or - (standard input); one that it writes takes a
+    number of elements. Leases left out are empty.
+
+    `idoldbg call IFACE.OP --help` says what an operation takes. Options of this command may also
+    stand after IFACE.OP, unless the operation has an argument of that name.
+
+    Exit codes: 0 done, 1 the operation answered with an error, 2 usage, 3 the target failed, 4 the
+    probe or this machine failed.
+    """
+    parsed = split_words(words, command)
+    settings, program, taken = _open(settings, operation, parsed)
+    mine = own_names(command) - taken
+    later = own_values([w for w in parsed if w.name in mine - LOADING], command)
+    wants_help = later.pop("help", False)
+    own.update({name: later.pop(name) for name in own if name in later})
+    settings = settings.overridden_by(Settings(**later))
+    program.type_overrides.update(_overrides(own["types"]))
+    resolved = program.operation(operation, own["task"])
+    if wants_help:
+        click.echo(text.operation_help(resolved))
+        return
+    texts = _texts(resolved, [w for w in parsed if w.name not in mine])
+    if own["output"] is not None and not any(lease.write for lease in resolved.leases):
+        raise click.UsageError(f"-o: no lease of {resolved.name} is written by its server")
+    _make(settings, program, prepare_call(resolved, texts, read_data=_read_data), own)
+
+
+def _open(
+    settings: Settings, operation: str, words: tuple[Word, ...]
+) -> tuple[Settings, Program, frozenset[str]]:
+    """Open the build; return also the words that are the operation's, whatever else they mean."""
+    loading = own_values([w for w in words if w.name in LOADING], command)
+    chosen = settings.overridden_by(Settings(**loading))
+    try:
+        program = attach.open_program(chosen.target())
+        taken = program.parameter_names(operation)
+    except IdoldbgError:
+        # Perhaps `--board 3` was meant for the operation.
+        if not loading:
+            raise
+        program = attach.open_program(settings.target())
+        taken = program.parameter_names(operation)
+        if not taken & loading.keys():
+            raise
+    if taken & loading.keys():
+        loading = {name: value for name, value in loading.items() if name not in taken}
+        chosen = settings.overridden_by(Settings(**loading))
+        program = attach.open_program(chosen.target())
+    return chosen, program, taken
+
+
+def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, Any]) -> None:
+    with attach.open_session(settings.target(), program=program, notify=say) as session:
+        try:
+            outcome: Reply | OperationError = session.call(call)
+        except OperationError as error:
+            outcome = error
+        finally:
+            if settings.verbose:
+                say(str(session.traffic))
+    if isinstance(outcome, OperationError):
+        failure = outcome
+        show(
+            settings,
+            lambda: text.operation_error(call.operation, failure),
+            lambda: json.operation_error(call.operation, failure),
+        )
+        click.get_current_context().exit(1)
+    reply = outcome
+    if own["output"] is not None:
+        Path(own["output"]).write_bytes(b"".join(reply.leases.values()))
+    show(
+        settings,
+        lambda: text.reply(reply, hexadecimal=own["hexadecimal"]),
+        lambda: json.reply(reply),
+    )
+
+
+def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, str]:
+    """Return the text given for each argument and lease of the operation."""
+    texts: dict[str, str] = {}
+    for word in words:
+        name = find_parameter(operation, word.name)
+        if name in texts:
+            raise click.UsageError(f"--{word.name} was given twice")
+        if word.value is None:
+            raise click.UsageError(f"--{word.name} needs a value")
+        texts[name] = word.value
+    return texts
+
+
+def _overrides(types: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for item in types:
+        name, equals, path = item.partition("=")
+        if not equals or not name or not path:
+            raise click.UsageError(f"--type {item}: write NAME=PATH, such as Color=drv_x::Color")
+        pairs[name] = path
+    return pairs
+
+
+def _read_data(source: str) -> bytes:
+    """Read the file of `@FILE`, or standard input for `-`."""
+    if source == "-":
+        data = sys.stdin.buffer.read(MAX_DATA + 1)
+    else:
+        with Path(source).open("rb") as file:
+            data = file.read(MAX_DATA + 1)
+    if len(data) > MAX_DATA:
+        raise ArgumentError(f"`{source}` holds more than {MAX_DATA} bytes")
+    return data

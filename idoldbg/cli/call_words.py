@@ -1,0 +1,94 @@
+"""The words after `idoldbg call IFACE.OP`: the operation's own options, mixed with the command's.
+
+Only the opened build knows what the operation takes, so click cannot parse these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+__all__ = ["Word", "own_names", "own_values", "split_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One option as written, its hyphens as underscores.
+
+    `value` is None for flags of the command, and where none was given.
+    """
+
+    name: str
+    value: str | None
+
+
+def split_words(words: Sequence[str], command: click.Command) -> tuple[Word, ...]:
+    """Split `--name value`, `--name=value` and the command's short options and flags.
+
+    A value may begin with one hyphen (`--offset -3`), and with two after an equals sign.
+    """
+    long_forms = {"-h": "--help"}
+    flags = {"help"}
+    for option in _options(command):
+        long_forms.update({s: option.opts[-1] for s in option.opts if not s.startswith("--")})
+        if option.is_flag:
+            flags.add(_name(option))
+    result: list[Word] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        spelled = long_forms.get(word, word)
+        if not spelled.startswith("--") or spelled == "--":
+            raise click.UsageError(f"unexpected `{word}`: arguments are written --NAME VALUE")
+        written, equals, value = spelled[2:].partition("=")
+        name = written.replace("-", "_")
+        if equals:
+            result.append(Word(name, value))
+        elif name in flags or not rest or _looks_like_option(rest[0]):
+            result.append(Word(name, None))
+        else:
+            result.append(Word(name, rest.pop(0)))
+    return tuple(result)
+
+
+def own_names(command: click.Command) -> frozenset[str]:
+    """Return the names of the command's own options, as `Word` writes them."""
+    return frozenset({"help", *(_name(option) for option in _options(command))})
+
+
+def own_values(words: Iterable[Word], command: click.Command) -> dict[str, Any]:
+    """Return the values of the command's own options, by parameter name, as click converts them."""
+    options = {_name(option): option for option in _options(command)}
+    context = click.get_current_context()
+    values: dict[str, Any] = {}
+    for word in words:
+        option = options.get(word.name)
+        if option is None or option.name is None:
+            values[word.name] = True  # --help
+        elif option.is_flag:
+            values[option.name] = True
+        elif word.value is None:
+            raise click.UsageError(f"--{word.name} needs a value")
+        elif option.multiple:
+            values[option.name] = (*values.get(option.name, ()), word.value)
+        else:
+            value = option.type_cast_value(context, word.value)
+            if option.callback is not None:
+                value = option.callback(context, option, value)
+            values[option.name] = value
+    return values
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [p for p in command.params if isinstance(p, click.Option)]
+
+
+def _name(option: click.Option) -> str:
+    return option.opts[-1].lstrip("-").replace("-", "_")
+
+
+def _looks_like_option(word: str) -> bool:
+    return word.startswith("--") and len(word) > 2 and word[2].isalpha()

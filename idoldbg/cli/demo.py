@@ -1,0 +1,78 @@
+"""`idoldbg demo`."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+import click
+
+from idoldbg.cli.options import Settings, command_options
+
+WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command to show: what it is good for, its words, and the exit code it must give."""
+
+    why: str
+    words: tuple[str, ...]
+    exit_code: int = 0
+
+
+STEPS = (
+    Step(
+        "Hubris is an operating system for microcontrollers: a small kernel and isolated tasks "
+        "that call each other. This image holds these tasks. It is a real build for a real chip; "
+        "here it runs on an emulated board.",
+        ("tasks",),
+    ),
+    Step(
+        "What tasks offer each other is written in Idol, and the image carries that text. "
+        "The types come from its debug information (DWARF).",
+        ("list", "Spi.exchange"),
+    ),
+    Step(
+        "The main job: call an operation from outside. A task called hiffy makes the call, the spi "
+        "task drives the chip's SPI controller, a flash memory sits at the other end. "
+        "Command 0x9f asks it who it is; the last three bytes are its JEDEC id.",
+        ("call", "Spi.exchange", "--device-index", "0", "--source", "hex:9f000000", "--sink", "4"),
+    ),
+    Step(
+        "An error of the operation is an answer too. The exit code is 1, so scripts notice.",
+        ("call", "Spi.exchange", "--device-index", "7", "--source", "hex:9f", "--sink", "1"),
+        exit_code=1,
+    ),
+    Step("The same for programs.", ("call", "Sensor.read", "--id", "1", "--format", "json")),
+    Step(
+        "When a server crashes, the call says who died, of what, and what became of it. "
+        "The exit code is 3: the firmware failed, not the operation.",
+        ("call", "Victim.panic"),
+        exit_code=3,
+    ),
+)
+
+
+@click.command("demo")
+@command_options
+def command(settings: Settings) -> None:
+    """Walk through the main job on an emulated board.
+
+    Runs a handful of idoldbg's own commands on the bundled demo image and explains each.
+    """
+    from idoldbg.cli import run  # the list of commands names this module
+
+    board = [] if settings.board is None else ["--board", settings.board]
+    for number, step in enumerate(STEPS, 1):
+        text = textwrap.fill(f"{number}. {step.why}", WIDTH, subsequent_indent="   ")
+        click.echo(f"\n{text}\n\n$ idoldbg {' '.join(step.words)}")
+        code = run([*board, *step.words])
+        if code != step.exit_code:
+            raise click.ClickException(f"step {number} ended with exit code {code}")
+        if code:
+            click.echo(f"(exit code {code})")
+    click.echo(
+        "\nThat was all of it: no hardware, no Rust. On a board with a debug probe the same "
+        "commands\ntake `--archive build.zip --probe pyocd`; the README goes on from here."
+    )

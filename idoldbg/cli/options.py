@@ -1,0 +1,155 @@
+"""The options that every command shares, before the command's name or after it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import click
+
+from idoldbg.attach import TargetOptions
+
+__all__ = [
+    "DEFAULT_TIMEOUT_S",
+    "GLOBAL_OPTIONS",
+    "Settings",
+    "command_options",
+    "global_options",
+    "output_format",
+]
+
+DEFAULT_TIMEOUT_S = 5.0
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the global options say; None where nothing was said."""
+
+    archive: str | None = None
+    board: str | None = None
+    probe: str | None = None
+    timeout: float | None = None
+    format: str | None = None
+    verbose: bool | None = None
+
+    def overridden_by(self, later: Settings) -> Settings:
+        """Return these settings with whatever `later` says in their place."""
+        said = {f.name: getattr(later, f.name) for f in fields(later)}
+        return replace(self, **{name: value for name, value in said.items() if value is not None})
+
+    @property
+    def timeout_s(self) -> float:
+        """How long to wait for the target."""
+        return DEFAULT_TIMEOUT_S if self.timeout is None else self.timeout
+
+    def target(self) -> TargetOptions:
+        """What to debug, for `idoldbg.attach`."""
+        return TargetOptions(self.archive, self.board, self.probe, self.timeout_s)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether programs read the output."""
+        return self.format == "json"
+
+
+def _timeout(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 86400:
+        raise click.BadParameter("give seconds, more than 0 and at most 86400 (a day)", ctx, param)
+    return value
+
+
+# (flags, keywords of click.Option). `--verbose` takes no value.
+GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("-a", "--archive"),
+        {
+            "metavar": "PATH",
+            "envvar": "IDOLDBG_ARCHIVE",
+            "help": "Hubris archive (zip), core dump, or directory of ELFs.",
+        },
+    ),
+    (
+        ("-b", "--board"),
+        {
+            "metavar": "NAME",
+            "envvar": "IDOLDBG_BOARD",
+            "help": "A board of `idoldbg boards`, or the path of a board file. "
+            "Default: the one that the archive names.",
+        },
+    ),
+    (
+        ("-p", "--probe"),
+        {
+            "metavar": "SPEC",
+            "envvar": "IDOLDBG_PROBE",
+            "help": "emu, pyocd, pyocd:UID, remote:HOST:PORT or dump:PATH. Default: the attached "
+            "probe when an archive is given, else emu.",
+        },
+    ),
+    (
+        ("--timeout",),
+        {
+            "metavar": "SECONDS",
+            "type": float,
+            "callback": _timeout,
+            "envvar": "IDOLDBG_TIMEOUT",
+            "help": f"How long to wait for the target. Default: {DEFAULT_TIMEOUT_S:g}.",
+        },
+    ),
+    (
+        ("--format",),
+        {
+            "type": click.Choice(["text", "json"]),
+            "envvar": "IDOLDBG_FORMAT",
+            "help": "Text for people (default) or JSON for programs.",
+        },
+    ),
+    (
+        ("-v", "--verbose"),
+        {
+            "is_flag": True,
+            "default": None,
+            "envvar": "IDOLDBG_VERBOSE",
+            "help": "Say more, on standard error.",
+        },
+    ),
+)
+
+
+def global_options(function: F) -> F:
+    """Add the global options to the group itself."""
+    for flags, keywords in reversed(GLOBAL_OPTIONS):
+        function = click.option(*flags, **keywords)(function)
+    return function
+
+
+def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take the global options too, and pass it the resulting `Settings` first."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **values: Any) -> Any:
+        names = {f.name for f in fields(Settings)}
+        later = Settings(**{name: values.pop(name) for name in names})
+        before: Settings = click.get_current_context().obj or Settings()
+        return function(before.overridden_by(later), *args, **values)
+
+    for flags, keywords in reversed(GLOBAL_OPTIONS):
+        # The environment was read by the group already; a second reading would win over its flags.
+        quiet = {k: v for k, v in keywords.items() if k != "envvar"}
+        wrapper = click.option(*flags, **quiet)(wrapper)
+    return wrapper
+
+
+def output_format(arguments: list[str]) -> str:
+    """Find the output format in raw arguments, for errors that come before these are parsed."""
+    found = os.environ.get("IDOLDBG_FORMAT", "text")
+    for index, argument in enumerate(arguments):
+        if argument == "--format" and index + 1 < len(arguments):
+            found = arguments[index + 1]
+        elif argument.startswith("--format="):
+            found = argument.partition("=")[2]
+    return found

@@ -1,0 +1,217 @@
+"""A build together with memory to read: look-ups and decoding, no printing.
+
+The memory may be a board's, a core dump's or just the build's own flash image. Nothing is parsed
+before it is asked for: a call to one task touches that task's object, hiffy's and the kernel's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import idol
+from idoldbg.archive import Archive, TaskImage
+from idoldbg.codec import image
+from idoldbg.debuginfo import ObjectInfo, TypeInterner, Variable
+from idoldbg.errors import FaultError, NotFound
+from idoldbg.memory import MemoryReader
+from idoldbg.near import near_misses
+from idoldbg.resolver import ResolvedOperation, Resolver
+from idoldbg.types import type_size
+from idoldbg.values import Value
+
+__all__ = ["Program", "ServedInterface"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedInterface:
+    """An interface found in the object of the task that serves it."""
+
+    task: TaskImage
+    interface: idol.Interface
+    problems: tuple[str, ...]
+
+
+class Program:
+    """Answers questions about one build, with `memory` as its state.
+
+    `type_overrides` settles ambiguous type names: from the name in the interface to a full path.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        memory: MemoryReader,
+        *,
+        type_overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        self.archive = archive
+        self.memory = memory
+        self.type_overrides = dict(type_overrides or {})
+        self._interner = TypeInterner()
+        self._objects: dict[str, ObjectInfo] = {}
+        self._resolved: dict[tuple[str, str, str], ResolvedOperation] = {}
+
+    # -- objects and tasks
+
+    def object(self, name: str) -> ObjectInfo:
+        """Return the debug information of the kernel or of the task called `name`."""
+        if name not in self._objects:
+            data = self.archive.object_bytes(name)
+            self._objects[name] = ObjectInfo(name, data, self._interner)
+        return self._objects[name]
+
+    @property
+    def kernel(self) -> ObjectInfo:
+        """The kernel's debug information."""
+        return self.object("kernel")
+
+    def task(self, name: str) -> TaskImage:
+        """Return a task by name; raise `NotFound`."""
+        return self.archive.get_task(name)
+
+    @property
+    def _where(self) -> str:
+        return f"image `{self.archive.image_name}`" if self.archive.image_name else "this build"
+
+    # -- interfaces
+
+    @property
+    def servers(self) -> tuple[ServedInterface, ...]:
+        """Every interface of every task, in task order."""
+        return self._interfaces[0]
+
+    @property
+    def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
+        """(task, reason) for each task whose interface text cannot be read at all."""
+        return self._interfaces[1]
+
+    @cached_property
+    def _interfaces(self) -> tuple[tuple[ServedInterface, ...], tuple[tuple[str, str], ...]]:
+        found = []
+        unreadable = []
+        for task in self.archive.tasks:
+            text = self.object(task.name).idolatry
+            if not text:
+                continue
+            try:
+                interface = idol.parse(idol.Source(f"{task.name}.idol", text))
+            except idol.IdolError as error:
+                unreadable.append((task.name, str(error)))
+                continue
+            problems = tuple(d.message for d in interface.diagnostics)
+            found.append(ServedInterface(task, interface, problems))
+        return tuple(found), tuple(unreadable)
+
+    def find_server(self, interface: str, task: str | None = None) -> ServedInterface:
+        """Return who serves an interface; `task` chooses where several do."""
+        if task is not None:
+            self.task(task)
+        servers = [s for s in self.servers if s.interface.name == interface]
+        if not servers:
+            raise self.no_interface(interface)
+        chosen = [s for s in servers if task in (None, s.task.name)]
+        tasks = ", ".join(s.task.name for s in servers)
+        if not chosen:
+            raise NotFound("server", interface, where=f"task `{task}`", hint=f"it is in {tasks}")
+        if len(chosen) > 1:
+            raise NotFound("single server", interface, hint=f"choose one with --task: {tasks}")
+        return chosen[0]
+
+    def no_interface(self, name: str) -> NotFound:
+        """Build the error for an interface that no task serves."""
+        names = [s.interface.name for s in self.servers]
+        hint = "" if names else "no task of it serves any interface"
+        return NotFound(
+            "interface", name, near=near_misses(name, names), where=self._where, hint=hint
+        )
+
+    def operation(self, name: str, task: str | None = None) -> ResolvedOperation:
+        """Resolve `Interface.operation`; raise `NotFound` with near misses."""
+        interface, dot, operation = name.partition(".")
+        server = self.find_server(interface, task)
+        names = [o.name for o in server.interface.operations]
+        if not dot or operation not in names:
+            near = near_misses(operation, names) if operation else names[:3]
+            near = tuple(f"{interface}.{n}" for n in near)
+            raise NotFound("operation", name, near=near, where=f"task `{server.task.name}`")
+        return self.resolve(server, operation)
+
+    def parameter_names(self, name: str) -> frozenset[str]:
+        """Return the names of the arguments and leases of `Interface.operation`, without types.
+
+        Empty when no server has such an operation.
+        """
+        interface, _, operation = name.partition(".")
+        return frozenset(
+            parameter.name
+            for server in self.servers
+            if server.interface.name == interface
+            for op in server.interface.operations
+            if op.name == operation
+            for parameter in (*op.arguments, *op.leases)
+        )
+
+    def resolve(self, server: ServedInterface, operation: str) -> ResolvedOperation:
+        """Find the types of one operation in the debug information."""
+        key = (server.task.name, server.interface.name, operation)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolver.resolve(server.interface, operation, server.task)
+        return self._resolved[key]
+
+    @cached_property
+    def _resolver(self) -> Resolver:
+        return Resolver(self.archive, self.object, overrides=self.type_overrides)
+
+    # -- memory
+
+    def read_variable(self, variable: Variable) -> Value:
+        """Read and decode a static; what cannot be read becomes an `Unreadable` leaf."""
+        if variable.address is None:
+            raise NotFound("address of variable", variable.full_name)
+        data = self.memory.read(variable.address, type_size(variable.type))
+        return image.decode(variable.type, data, address=variable.address)
+
+    def find_word(self, name: str) -> int | None:
+        """Read the first four bytes of a static of the kernel; None where it has no such static."""
+        address = self._kernel_address(name)
+        if address is None:
+            return None
+        try:
+            return int.from_bytes(self.memory.read(address, 4), "little")
+        except FaultError:
+            return None
+
+    def ticks(self) -> int | None:
+        """Read the kernel's uptime in ticks (milliseconds); None where it cannot be read."""
+        address = self._kernel_address("TICKS")
+        if address is None:
+            return None
+        try:
+            (ticks,) = struct.unpack("<Q", self.memory.read(address, 8))
+        except FaultError:
+            return None
+        return int(ticks)
+
+    def epitaph(self) -> str | None:
+        """Read the kernel's last words; None while it lives."""
+        if (
+            not self.find_word("KERNEL_HAS_FAILED")
+            or self._kernel_address("KERNEL_EPITAPH") is None
+        ):
+            return None
+        address = self._kernel_address("KERNEL_EPITAPH")
+        assert address is not None
+        try:
+            data = self.memory.read(address, 128)
+        except FaultError:
+            return "the kernel has panicked; its message cannot be read"
+        return data.split(b"\0")[0].decode(errors="replace")
+
+    def _kernel_address(self, name: str) -> int | None:
+        for variable in self.kernel.find_variables(name):
+            if variable.address is not None:
+                return variable.address
+        return None

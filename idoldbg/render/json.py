@@ -1,0 +1,138 @@
+"""JSON for programs: one object per command, with its schema's name and version.
+
+The contract is that of the README: numbers as numbers, byte strings as `{"hex": "…"}`, sorted keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from idoldbg.calls import Reply
+from idoldbg.errors import OperationError
+from idoldbg.resolver import ResolvedOperation
+from idoldbg.target import Board
+from idoldbg.values import to_json
+from idoldbg.views.interfaces import Server
+from idoldbg.views.tasks import TaskTable
+
+__all__ = ["boards", "dumps", "interfaces", "operation_error", "probes", "reply", "tasks"]
+
+Object = dict[str, Any]
+
+
+def dumps(value: Object) -> str:
+    """Write one object, indented, keys sorted, non-ASCII text as it is."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def reply(result: Reply) -> Object:
+    """Return the object of a `call` that the operation answered with its ok value."""
+    return {
+        **_call_head(result.operation),
+        "ok": to_json(result.value),
+        "leases": {name: {"hex": data.hex()} for name, data in result.leases.items()},
+    }
+
+
+def operation_error(operation: ResolvedOperation, error: OperationError) -> Object:
+    """Return the object of a `call` that the operation answered with its error."""
+    return {
+        **_call_head(operation),
+        "err": {
+            "variant": error.variant,
+            "code": error.code,
+            "value": None if error.value is None else to_json(error.value),
+        },
+        "leases": {},
+    }
+
+
+def _call_head(operation: ResolvedOperation) -> Object:
+    return {
+        "schema": "idoldbg.call/1",
+        "interface": operation.interface,
+        "operation": operation.operation,
+        "task": operation.task,
+    }
+
+
+def interfaces(servers: Sequence[Server]) -> Object:
+    """Return the object of `list`."""
+    return {
+        "schema": "idoldbg.list/1",
+        "interfaces": [
+            {
+                "interface": server.interface,
+                "task": server.task,
+                "problems": list(server.problems),
+                "operations": [_operation(o) for o in server.operations],
+            }
+            for server in servers
+        ],
+    }
+
+
+def _operation(operation: ResolvedOperation) -> Object:
+    return {
+        "name": operation.operation,
+        "code": operation.code,
+        "encoding": operation.encoding,
+        "idempotent": operation.idempotent,
+        "doc": operation.doc,
+        "args": [{"name": a.name, "type": a.type_name} for a in operation.arguments],
+        "leases": [
+            {
+                "name": lease.name,
+                "type": lease.type_name,
+                "read": lease.read,
+                "write": lease.write,
+                "max_len": lease.max_len,
+            }
+            for lease in operation.leases
+        ],
+        "ok": operation.ok.type_name,
+        "error": None if operation.error is None else operation.error.type_name,
+    }
+
+
+def tasks(table: TaskTable) -> Object:
+    """Return the object of `tasks`."""
+    return {
+        "schema": "idoldbg.tasks/1",
+        "time_ms": table.time_ms,
+        "epitaph": table.epitaph,
+        "tasks": [asdict(row) for row in table.rows],
+    }
+
+
+def boards(known: Iterable[Board]) -> Object:
+    """Return the object of `boards`."""
+    return {
+        "schema": "idoldbg.boards/1",
+        "boards": [
+            {
+                "name": board.name,
+                "description": board.description,
+                "chip": board.chip.name,
+                "part": board.part,
+                "emulated": board.emulation is not None,
+                "pyocd_target": board.probe.pyocd_target,
+                "flash_target": board.probe.flash_target,
+                "pack": board.probe.pack,
+                "notes": list(board.probe.notes),
+            }
+            for board in known
+        ],
+    }
+
+
+def probes(found: Iterable[Any], notices: Sequence[str]) -> Object:
+    """Return the object of `probes`."""
+    return {
+        "schema": "idoldbg.probes/1",
+        "probes": [asdict(probe) for probe in found],
+        "notices": list(notices),
+    }

@@ -1,0 +1,167 @@
+"""Text for people. Tables have no ruling lines, so that `grep`, `awk` and diffs work on them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from idoldbg.calls import Reply
+from idoldbg.errors import OperationError
+from idoldbg.resolver import ResolvedLease, ResolvedOperation
+from idoldbg.target import Board
+from idoldbg.values import format_value
+from idoldbg.views.interfaces import Server
+from idoldbg.views.tasks import TaskTable
+
+__all__ = [
+    "boards",
+    "hexdump",
+    "interfaces",
+    "operation_error",
+    "operation_help",
+    "probes",
+    "reply",
+    "table",
+    "tasks",
+]
+
+MISSING = "???"
+BYTES_PER_LINE = 16
+DOC_WIDTH = 88
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Align columns to the left; the last one is not padded."""
+    if not rows:
+        return ""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def hexdump(data: bytes) -> str:
+    """Write 16 bytes a line: offset, hex, and the printable characters."""
+    lines = []
+    for offset in range(0, len(data), BYTES_PER_LINE):
+        part = data[offset : offset + BYTES_PER_LINE]
+        printable = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in part)
+        lines.append(f"{offset:08x}  {part.hex(' '):<47}  {printable}")
+    return "\n".join(lines)
+
+
+def reply(result: Reply, *, hexadecimal: bool = False) -> str:
+    """Write the value of a call, then a hex dump of each lease that the server wrote."""
+    value = format_value(result.value, hexadecimal=hexadecimal)
+    lines = [f"{result.operation.name}() => {value}"]
+    for lease, data in result.leases.items():
+        lines.append(f"{lease} ({len(data)} bytes):")
+        lines += textwrap.indent(hexdump(data), "  ").splitlines()
+    return "\n".join(lines)
+
+
+def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
+    """Write the error that an operation answered with."""
+    if error.value is not None:
+        what = format_value(error.value)
+    else:
+        what = error.variant or f"unknown code {error.code}"
+    return f"{operation.name}() => Err({what})"
+
+
+def tasks(found: TaskTable) -> str:
+    """Write the task table in the columns that Hubris's users know."""
+    time = "unknown" if found.time_ms is None else str(found.time_ms)
+    lines = [f"system time = {time}"]
+    if found.epitaph is not None:
+        lines.append(f"kernel has panicked: {found.epitaph}")
+    rows = [["ID", "TASK", "GEN", "PRI", "STATE"]]
+    for row in found.rows:
+        numbers = ["?" if n is None else str(n) for n in (row.generation, row.priority)]
+        rows.append([f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), row.state])
+    return "\n".join([*lines, table(rows)])
+
+
+def interfaces(servers: Sequence[Server], detailed: bool) -> str:
+    """Write interfaces with their operations; `detailed` adds codes, encodings and docs."""
+    blocks = []
+    for server in servers:
+        lines = [f"{server.interface}  (task {server.task})"]
+        lines += [f"  note: {problem}" for problem in server.problems]
+        for operation in server.operations:
+            lines += _operation_lines(operation, detailed)
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) if blocks else "no task of this build serves an interface"
+
+
+def _operation_lines(operation: ResolvedOperation, detailed: bool) -> list[str]:
+    lines = [f"  {operation.name}"]
+    if detailed:
+        facts = [f"code {operation.code}", operation.encoding]
+        facts += ["idempotent"] if operation.idempotent else []
+        lines[0] += f"  ({', '.join(facts)})"
+        if operation.doc:
+            doc = textwrap.fill(" ".join(operation.doc.split()), DOC_WIDTH)
+            lines += textwrap.indent(doc, "      ").splitlines()
+    rows = [[a.name, a.type_name or f"{MISSING} {a.text}"] for a in operation.arguments]
+    rows += [[lease.name, _lease_type(lease)] for lease in operation.leases]
+    rows.append(["<ok>", operation.ok.type_name or f"{MISSING} {operation.ok.text}"])
+    if operation.error is not None:
+        rows.append(["<error>", operation.error.type_name or f"{MISSING} {operation.error.text}"])
+    lines += textwrap.indent(table(rows), "      ").splitlines()
+    return lines
+
+
+def _lease_type(lease: ResolvedLease) -> str:
+    access = {(True, False): "read", (False, True): "write"}.get(
+        (lease.read, lease.write), "read, write"
+    )
+    limit = "" if lease.max_len is None else f", at most {lease.max_len} elements"
+    return f"{lease.type_name or f'{MISSING} {lease.text}'}  ({access} lease{limit})"
+
+
+def operation_help(operation: ResolvedOperation) -> str:
+    """Write what `call` takes for one operation."""
+    lines = [f"Usage: idoldbg call {operation.name} [OPTIONS]", ""]
+    lines += _operation_lines(operation, detailed=True)
+    rows = [[f"  --{_flag(a.name)} VALUE", a.type_name or MISSING] for a in operation.arguments]
+    for lease in operation.leases:
+        if lease.read:
+            rows.append([f"  --{_flag(lease.name)} DATA", "hex:…, @FILE, str:TEXT or - (stdin)"])
+        else:
+            rows.append([f"  --{_flag(lease.name)} COUNT", "elements to make room for; printed"])
+    if rows:
+        lines += ["", "Options:", *table(rows).splitlines()]
+    return "\n".join(lines)
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def boards(known: Iterable[Board], detailed: bool) -> str:
+    """Write the boards; `detailed` adds what to watch out for."""
+    rows = [["BOARD", "CHIP", "PART", "EMULATED", "PYOCD TARGET", "TO FLASH"]]
+    notes: list[str] = []
+    for board in known:
+        probe = board.probe
+        flash = probe.flash_target or probe.pyocd_target
+        to_flash = f"{flash} (pack {probe.pack})" if probe.pack else flash
+        emulated = "yes" if board.emulation else "no"
+        rows.append(
+            [board.name, board.chip.name, board.part, emulated, probe.pyocd_target, to_flash]
+        )
+        notes += [f"{board.name}: {note}" for note in probe.notes]
+    text = table(rows)
+    return "\n".join([text, "", *notes]) if detailed and notes else text
+
+
+def probes(found: Sequence[Any]) -> str:
+    """Write the probes, one a line."""
+    if not found:
+        return "no debug probe found"
+    rows = [["UNIQUE ID", "PROBE", "BOARD"]]
+    rows += [[p.unique_id, p.description, p.board_guess or ""] for p in found]
+    return table(rows)

@@ -1,0 +1,52 @@
+"""What a build's servers offer: interfaces, operations, and the types that DWARF settled on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idoldbg.errors import NotFound
+from idoldbg.near import near_misses
+from idoldbg.program import Program
+from idoldbg.resolver import ResolvedOperation
+
+__all__ = ["Server", "read_interfaces"]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One interface as one task serves it.
+
+    `problems` are complaints about the interface's text that did not keep it from being used.
+    """
+
+    interface: str
+    task: str
+    operations: tuple[ResolvedOperation, ...]
+    problems: tuple[str, ...] = ()
+
+
+def read_interfaces(program: Program, what: str | None = None) -> tuple[Server, ...]:
+    """Resolve all interfaces, or those that `Interface` or `Interface.operation` selects.
+
+    Servers stand in task order. Raises `NotFound` when the selection is empty.
+    """
+    interface_name, _, operation_name = (what or "").partition(".")
+    result = []
+    for server in program.servers:
+        if what and server.interface.name != interface_name:
+            continue
+        names = [o.name for o in server.interface.operations]
+        if operation_name and operation_name not in names:
+            raise NotFound(
+                "operation",
+                operation_name,
+                near=near_misses(operation_name, names),
+                where=f"interface `{interface_name}`",
+            )
+        operations = tuple(
+            program.resolve(server, name) for name in names if operation_name in ("", name)
+        )
+        result.append(Server(server.interface.name, server.task.name, operations, server.problems))
+    if what and not result:
+        raise program.no_interface(interface_name)
+    return tuple(result)

@@ -1,0 +1,48 @@
+"""Which interrupts a task gets, and as which notification bits.
+
+`app.toml` names an interrupt by number or as `peripheral.name` (then `chip.toml` has the number),
+and its notification by name, or as a mask in builds of format 4 (Hubris's
+`build/xtask/src/config.rs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idoldbg.archive import Archive, TaskImage
+
+__all__ = ["task_interrupts"]
+
+
+def task_interrupts(archive: Archive, task: TaskImage) -> tuple[tuple[int, int], ...]:
+    """Return (notification mask, interrupt number) pairs; what makes no sense is left out."""
+    described = _mapping(_mapping(archive.app.get("tasks")).get(task.name)).get("interrupts")
+    result = []
+    for source, notification in _mapping(described).items():
+        number = _interrupt_number(archive, source)
+        mask = _notification_mask(task, notification)
+        if number is not None and mask is not None:
+            result.append((mask, number))
+    return tuple(result)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _interrupt_number(archive: Archive, source: str) -> int | None:
+    if source.isdecimal():
+        return int(source)
+    peripheral, _, name = source.partition(".")
+    interrupts = _mapping(archive.chip_description.get(peripheral)).get("interrupts")
+    number = _mapping(interrupts).get(name)
+    return number if isinstance(number, int) else None
+
+
+def _notification_mask(task: TaskImage, notification: Any) -> int | None:
+    if isinstance(notification, int):
+        return notification
+    if notification in task.notifications:
+        return 1 << task.notifications.index(notification)
+    return None

@@ -1,0 +1,313 @@
+"""The task table: who runs, who waits for whom, who faulted and why.
+
+Types and meaning are those of Hubris's `kern::task::Task` (sys/kern/src/task.rs) and
+`abi::TaskState` (sys/abi/src/lib.rs), read by the names that DWARF gives, so that kernels of
+different ages work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from idoldbg.archive import TaskImage
+from idoldbg.codec import image
+from idoldbg.errors import DebugInfoError, DecodeError, FaultError
+from idoldbg.program import Program
+from idoldbg.types import Struct, type_size
+from idoldbg.values import to_python
+from idoldbg.views.interrupts import task_interrupts
+
+__all__ = ["Fault", "TaskRow", "TaskTable", "read_task", "read_tasks"]
+
+KERNEL_TASK_ID = 0xFFFF
+TASK_INDEX_MASK = 0x3FF  # abi: TaskId::INDEX_BITS = 10
+PANIC_MESSAGE_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a task was stopped.
+
+    `kind` is the variant of `abi::FaultInfo`, `words` the same for people, `address` the memory
+    address at fault where the kernel recorded one, `panic_message` the text of a panic.
+    """
+
+    kind: str
+    words: str
+    address: int | None = None
+    panic_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task. `generation` counts its restarts (on most kernels modulo 64).
+
+    `state` says it in words; `scheduler_state` is the variant of `abi::SchedState` (for a faulted
+    task: that before the fault). What could not be read is None, with the reason in `state`.
+    """
+
+    index: int
+    name: str
+    generation: int | None
+    priority: int | None
+    state: str
+    scheduler_state: str | None = None
+    is_current: bool = False
+    fault: Fault | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Tell a task that may run from one that was never started or was stopped."""
+        return self.scheduler_state != "Stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTable:
+    """All tasks at (nearly) one moment; `time_ms` is the kernel's uptime in ticks."""
+
+    time_ms: int | None
+    rows: tuple[TaskRow, ...]
+    epitaph: str | None = None
+
+
+def read_tasks(program: Program) -> TaskTable:
+    """Read the whole table with one block read where the target allows it."""
+    type_ = task_type(program)
+    base = table_address(program)
+    size = type_size(type_)
+    tasks = program.archive.tasks
+    blocks = _read_blocks(program, base, size, len(tasks))
+    time_ms = program.ticks()
+    current = program.find_word("CURRENT_TASK_PTR")
+    rows = []
+    for task, block in zip(tasks, blocks, strict=True):
+        address = base + task.index * size
+        if isinstance(block, str):
+            rows.append(TaskRow(task.index, task.name, None, None, block))
+            continue
+        rows.append(_row(program, task, type_, block, address, current == address, time_ms))
+    return TaskTable(time_ms, tuple(rows), program.epitaph())
+
+
+def read_task(program: Program, index: int) -> TaskRow:
+    """Read one row."""
+    type_ = task_type(program)
+    address = table_address(program) + index * type_size(type_)
+    block = program.memory.read(address, type_size(type_))
+    return _row(program, program.archive.tasks[index], type_, block, address, False, None)
+
+
+def task_type(program: Program) -> Struct:
+    """Return the type of one entry of the table."""
+    for type_ in program.kernel.find_types("kern::task::Task"):
+        if isinstance(type_, Struct):
+            return type_
+    raise DebugInfoError("the kernel's DWARF has no `kern::task::Task`", object="kernel")
+
+
+def table_address(program: Program) -> int:
+    """Return where the table lies: a static of its own, or what older kernels point to."""
+    for variable in program.kernel.find_variables("HUBRIS_TASK_TABLE_SPACE"):
+        if variable.address is not None:
+            return variable.address
+    address = program.find_word("TASK_TABLE_BASE")
+    if address is None:
+        raise DebugInfoError("the kernel has no HUBRIS_TASK_TABLE_SPACE", object="kernel")
+    return address
+
+
+def _read_blocks(program: Program, base: int, size: int, count: int) -> list[bytes | str]:
+    try:
+        data = program.memory.read(base, size * count)
+        return [data[i * size : (i + 1) * size] for i in range(count)]
+    except FaultError:
+        pass  # a dump of one task has its own entry alone: look entry by entry
+    blocks: list[bytes | str] = []
+    for index in range(count):
+        try:
+            blocks.append(program.memory.read(base + index * size, size))
+        except FaultError as error:
+            blocks.append(f"[unreadable: {error.message}]")
+    return blocks
+
+
+def _row(
+    program: Program,
+    task: TaskImage,
+    type_: Struct,
+    block: bytes,
+    address: int,
+    is_current: bool,
+    time_ms: int | None,
+) -> TaskRow:
+    try:
+        value = image.decode(type_, block, address=address)
+    except DecodeError as error:
+        return TaskRow(task.index, task.name, None, None, f"[not a task: {error.message}]")
+    fields: dict[str, Any] = to_python(value)
+    explain = _Explainer(program, task, fields, is_current, time_ms)
+    state, scheduler_state, fault = explain.task_state(fields.get("state"))
+    return TaskRow(
+        index=task.index,
+        name=task.name,
+        generation=_number(fields.get("generation")),
+        priority=_number(fields.get("priority")),
+        state=state,
+        scheduler_state=scheduler_state,
+        is_current=is_current,
+        fault=fault,
+    )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _variant(value: Any) -> tuple[str, Any]:
+    """Split what `to_python` makes of an enum into its variant's name and content."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, content),) = value.items()
+        return str(name), content
+    return str(value), None
+
+
+class _Explainer:
+    """Puts one task's state into the words that Hubris's users know from `humility tasks`."""
+
+    def __init__(
+        self,
+        program: Program,
+        task: TaskImage,
+        fields: dict[str, Any],
+        is_current: bool,
+        time_ms: int | None,
+    ) -> None:
+        self.program = program
+        self.task = task
+        self.is_current = is_current
+        self.time_ms = time_ms
+        saved = fields.get("save")
+        self.saved: Mapping[str, Any] = saved if isinstance(saved, Mapping) else {}
+        timer = fields.get("timer")
+        self.timer: Mapping[str, Any] = timer if isinstance(timer, Mapping) else {}
+        self.interrupts = task_interrupts(program.archive, task)
+
+    def task_state(self, state: Any) -> tuple[str, str | None, Fault | None]:
+        name, content = _variant(state)
+        if name == "Healthy":
+            return self.scheduler_state(content), _variant(content)[0], None
+        if name == "Faulted" and isinstance(content, Mapping):
+            original = content.get("original_state")
+            fault = self.fault(content.get("fault"))
+            words = f"FAULT: {fault.words} (was: {self.scheduler_state(original)})"
+            return words, _variant(original)[0], fault
+        return f"[unknown state {state!r}]", None, None
+
+    def scheduler_state(self, state: Any) -> str:
+        name, content = _variant(state)
+        match name:
+            case "Stopped":
+                return "not started"
+            case "Runnable":
+                return "RUNNING" if self.is_current else "ready"
+            case "InSend" if content == KERNEL_TASK_ID:
+                return "HALT: send to kernel"
+            case "InSend":
+                return f"wait: send to {self.task_id(content)}"
+            case "InReply":
+                return f"wait: reply from {self.task_id(content)}"
+            case "InRecv":
+                return self.receive(content)
+        return f"[unknown state {state!r}]"
+
+    def task_id(self, number: Any) -> str:
+        if not isinstance(number, int):
+            return f"[unknown task id {number!r}]"
+        index, generation = number & TASK_INDEX_MASK, number >> 10
+        tasks = self.program.archive.tasks
+        name = tasks[index].name if index < len(tasks) else f"unknown#{index}"
+        return f"{name}/gen{generation}"
+
+    def receive(self, source: Any) -> str:
+        """Explain a receive; its notification mask is the saved r6 (the third argument)."""
+        if source == KERNEL_TASK_ID:
+            words = ""
+        elif source is None:
+            words = "recv"
+        else:
+            words = f"recv({self.task_id(source)} only)"
+        mask = self.saved.get("r6")
+        if not isinstance(mask, int) or mask == 0:
+            return words or "notif:"
+        bits = " ".join(self.notification(bit) for bit in range(32) if mask & (1 << bit))
+        return f"{words}, notif: {bits}" if words else f"notif: {bits}"
+
+    def notification(self, bit: int) -> str:
+        names = self.task.notifications
+        name = names[bit] if bit < len(names) else f"bit{bit}"
+        causes = [f"irq{n}" for mask, n in self.interrupts if mask == 1 << bit]
+        deadline = self.timer.get("deadline")
+        if isinstance(deadline, int) and (_number(self.timer.get("to_post")) or 0) & (1 << bit):
+            now = self.time_ms
+            causes.append(f"T={deadline}" if now is None else f"T{deadline - now:+d}")
+        return f"{name}({'/'.join(causes)})" if causes else name
+
+    def fault(self, info: Any) -> Fault:
+        kind, content = _variant(info)
+        details = content if isinstance(content, Mapping) else {}
+        address = _number(details.get("address"))
+        match kind:
+            case "DivideByZero":
+                return Fault(kind, "divide by zero")
+            case "IllegalText":
+                return Fault(kind, "jump to non-executable mem")
+            case "IllegalInstruction":
+                return Fault(kind, "illegal instruction")
+            case "InvalidOperation":
+                return Fault(kind, f"general fault, cfsr=0x{_number(content) or 0:x}")
+            case "StackOverflow":
+                return Fault(kind, f"stack overflow; sp=0x{address or 0:x}", address)
+            case "Injected":
+                return Fault(kind, f"killed by {self.task_id(content)}")
+            case "MemoryAccess" | "BusError":
+                what = "mem fault" if kind == "MemoryAccess" else "bus fault"
+                how = "imprecise" if address is None else f"precise: 0x{address:x}"
+                where = " in syscall" if details.get("source") == "Kernel" else " in task code"
+                return Fault(kind, f"{what} ({how}){where}", address)
+            case "SyscallUsage":
+                return Fault(kind, f"in syscall: {USAGE_ERRORS.get(str(content), content)}")
+            case "Panic":
+                message = self.panic_message()
+                return Fault(kind, message or "panic with invalid message", panic_message=message)
+            case "FromServer" if isinstance(content, Sequence) and len(content) == 2:
+                return Fault(kind, f"reply fault from {self.task_id(content[0])}: {content[1]}")
+        return Fault(kind, f"[unknown fault {info!r}]")
+
+    def panic_message(self) -> str | None:
+        """Read the message of a panic: its address and size are the saved r4 and r5."""
+        address, size = self.saved.get("r4"), self.saved.get("r5")
+        if not isinstance(address, int) or not isinstance(size, int):
+            return None
+        try:
+            data = self.program.memory.read(address, min(size, PANIC_MESSAGE_LIMIT))
+            return data.decode()
+        except (FaultError, UnicodeDecodeError):
+            return None
+
+
+USAGE_ERRORS: dict[str, str] = {
+    "BadSyscallNumber": "undefined syscall number",
+    "InvalidSlice": "sent malformed slice to kernel",
+    "TaskOutOfRange": "used bogus task index",
+    "IllegalTask": "illegal task operation",
+    "LeaseOutOfRange": "bad caller lease index",
+    "OffsetOutOfRange": "bad caller lease offset",
+    "NoIrq": "referred to undefined interrupt",
+    "BadKernelMessage": "sent nonsense IPC to kernel",
+    "BadReplyFaultReason": "gave an unknown reply fault reason",
+    "NotSupervisor": "is not the supervisor",
+    "ReplyTooBig": "replied with more than the caller takes",
+}
+"""`abi::UsageError` in words."""
