@@ -19,7 +19,7 @@ class Board(Protocol):
         """Virtual seconds since the board was made."""
 
     @property
-    def halted(self) -> bool:
+    def is_halted(self) -> bool:
         """Whether the debugger has stopped the core."""
 
     def read(self, address: int, size: int) -> bytes:
@@ -31,8 +31,8 @@ class Board(Protocol):
     def read_register(self, name: str) -> int:
         """Return a core register; raise `Unsupported` for an unknown name."""
 
-    def run(self, seconds: float) -> None:
-        """Let virtual time pass; nothing happens while the core is halted."""
+    def run(self, seconds: float) -> object:
+        """Let virtual time pass; the core does nothing meanwhile if it is halted."""
 
     def halt(self) -> None:
         """Stop the core."""
@@ -76,11 +76,13 @@ class EmulatedLink(BaseLink):
 
     def reset(self) -> None:
         self.board.reset()
+        if self.board.is_halted:  # by a vector catch that some debugger left behind
+            self.board.resume()
 
     def wait(self, seconds: float) -> None:
         before = self.board.time_s
         self.board.run(seconds)
-        # A halted board's time stands still; whoever waits with a limit must reach it all the same.
+        # Whoever waits with a limit must reach it, also where a board's time stands still.
         self._idle_s += max(0.0, seconds - (self.board.time_s - before))
 
     def monotonic(self) -> float:
@@ -88,7 +90,7 @@ class EmulatedLink(BaseLink):
 
     @contextmanager
     def halted(self) -> Iterator[None]:
-        if self.board.halted:
+        if self.board.is_halted:
             yield
             return
         self.board.halt()

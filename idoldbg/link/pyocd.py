@@ -317,7 +317,8 @@ def _connect(driver: Any, options: ProbeOptions) -> _Connection:
         dp.connect()
         return _Connection(session, dp, _access_port(dp, options.access_port))
     except BaseException:
-        _close_session(session)
+        with contextlib.suppress(Exception):  # the first failure is the one to tell of
+            _close_session(session)
         raise
 
 

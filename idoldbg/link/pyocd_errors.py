@@ -24,7 +24,7 @@ from idoldbg.link.watchdog import CallTimeout
 __all__ = ["Attempt", "translate", "translated"]
 
 # Top-level packages whose failures are the link's: pyOCD and what it drives probes with.
-BELOW = ("pyocd", "usb", "pylink", "hid", "libusb_package", "cmsis_pack_manager", "json")
+BELOW = ("pyocd", "usb", "pylink", "hid", "libusb_package", "cmsis_pack_manager")
 
 PLUG = "check that the probe is still plugged in, then try again"
 CABLE = (
@@ -189,12 +189,14 @@ def _system(error: OSError, attempt: Attempt) -> IdoldbgError:
 
 
 def _raised_below(traceback: TracebackType | None) -> bool:
-    if traceback is None:
-        return False
-    while traceback.tb_next is not None:
+    """Tell whether pyOCD, and not we, called what raised (perhaps in the standard library)."""
+    below = False
+    while traceback is not None:
+        package = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in BELOW or package == "idoldbg":
+            below = package in BELOW
         traceback = traceback.tb_next
-    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-    return module.partition(".")[0] in BELOW
+    return below
 
 
 def _text(error: BaseException | None) -> str:

@@ -55,7 +55,7 @@ class LiveBoard:
     def _catch_up(self) -> None:
         start_s = self._clock()
         due_s = min(start_s - self._seen_s, VIRTUAL_LIMIT_S)
-        while due_s > 0 and not self._in_reset and not self._board.halted:
+        while due_s > 0 and not self._in_reset and not self._board.is_halted:
             self._board.run(min(due_s, SLICE_S))
             due_s -= SLICE_S
             if self._clock() - start_s > WALL_LIMIT_S:

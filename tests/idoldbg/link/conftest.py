@@ -32,7 +32,7 @@ class FakeChip:
         self.memory = {FLASH: bytearray(FLASH_SIZE), RAM: bytearray(RAM_SIZE)}
         self.memory[FLASH][:] = bytes(n * 7 & 0xFF for n in range(FLASH_SIZE))
         self.time_s = 0.0
-        self.halted = False
+        self.is_halted = False
         self.resets = 0
         self.deaf_to_reset = False
         self.registers = {**{f"r{n}": 0x1000 + n for n in range(13)}, "sp": 0x20001000,
@@ -72,22 +72,22 @@ class FakeChip:
             raise Unsupported(f"no register {name}", capability="registers") from None
 
     def run(self, seconds: float) -> None:
-        if not self.halted:
+        if not self.is_halted:
             self.time_s += seconds
             struct.pack_into("<I", self.memory[RAM], TICKS - RAM, int(self.time_s * 1000))
 
     def halt(self) -> None:
-        self.halted = True
+        self.is_halted = True
         self._dhcsr = C_DEBUGEN | C_HALT
 
     def resume(self) -> None:
-        self.halted = False
+        self.is_halted = False
         self._dhcsr &= ~C_HALT
 
     def reset(self) -> None:
         self.resets += 1
         self._reset_seen = True
-        self.halted = bool(self._demcr & 1 and self._dhcsr & C_DEBUGEN)
+        self.is_halted = bool(self._demcr & 1 and self._dhcsr & C_DEBUGEN)
 
     def debug_writes(self) -> list[tuple[int, bytes]]:
         """What was written to the private peripheral bus: breakpoints, halts, traces, …"""
@@ -106,7 +106,7 @@ class FakeChip:
         if address == CPUID:
             return 0x410FC241
         if address == DHCSR:
-            value = self._dhcsr | 1 << 16 | (S_HALT if self.halted else 0)
+            value = self._dhcsr | 1 << 16 | (S_HALT if self.is_halted else 0)
             value |= S_RESET_ST if self._reset_seen else 0
             self._reset_seen = False
             return value
@@ -117,8 +117,8 @@ class FakeChip:
     def _write_ppb(self, address: int, value: int) -> None:
         if address == DHCSR and value >> 16 == 0xA05F:
             self._dhcsr = value & 0xF
-            self.halted = bool(value & C_DEBUGEN and value & C_HALT)
-        elif address == DCRSR and self.halted:
+            self.is_halted = bool(value & C_DEBUGEN and value & C_HALT)
+        elif address == DCRSR and self.is_halted:
             names = [*(f"r{n}" for n in range(13)), "sp", "lr", "pc", "xpsr", "msp", "psp"]
             special = {20: 0x02_00_30_01}
             self._dcrdr = special.get(value) or self.registers[names[value]]
@@ -150,7 +150,7 @@ def probe_id(chip: FakeChip) -> Iterator[str]:
 
 @pytest.fixture(params=LINKS)
 def link(request: pytest.FixtureRequest, chip: FakeChip) -> Iterator[Link]:
-    """Each kind of link to the chip. `pyocd-registers` goes by DP and AP registers, not by blocks."""
+    """Each kind of link to the chip; `pyocd-registers` goes by DP and AP registers, no blocks."""
     if request.param == "emulated":
         opened: Link = EmulatedLink(chip)
     else:

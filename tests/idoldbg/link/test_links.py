@@ -101,22 +101,22 @@ def test_waiting_for_a_halted_core_still_ends(link: Link) -> None:
 def test_registers_of_a_running_core(link: Link, chip: FakeChip) -> None:
     assert link.read_register("r0") == 0x1000
     assert link.read_register("pc") == 0x08000400
-    assert not chip.halted
+    assert not chip.is_halted
 
 
 def test_halted_leaves_the_core_as_found(link: Link, chip: FakeChip) -> None:
     with link.halted():
-        assert chip.halted
+        assert chip.is_halted
         with link.halted():
             assert link.read_register("sp") == 0x20001000
-        assert chip.halted
-    assert not chip.halted
+        assert chip.is_halted
+    assert not chip.is_halted
     link.halt()
     with link.halted():
         link.read_register("r1")
-    assert chip.halted
+    assert chip.is_halted
     link.resume()
-    assert not chip.halted
+    assert not chip.is_halted
 
 
 def test_unknown_register(link: Link) -> None:
@@ -129,7 +129,7 @@ def test_reset_runs_on(link: Link, chip: FakeChip) -> None:
     link.reset()
     assert chip.resets == 1
     link.wait(0.002)
-    assert not chip.halted
+    assert not chip.is_halted
 
 
 def test_close_twice(link: Link) -> None:

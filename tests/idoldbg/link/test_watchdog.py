@@ -1,0 +1,43 @@
+"""Calls with a time limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from idoldbg.link.watchdog import CallTimeout, Watchdog
+
+
+def test_results_and_errors_come_through() -> None:
+    dog = Watchdog("test")
+    assert dog.call(lambda: 7, 5) == 7
+    with pytest.raises(ZeroDivisionError):
+        dog.call(lambda: 1 // 0, 5)
+    with pytest.raises(SystemExit):
+        dog.call(lambda: (_ for _ in ()).throw(SystemExit), 5)
+    assert dog.call(lambda: None, 5) is None
+    dog.stop()
+    assert dog.call(lambda: 8, 5) == 8
+    dog.stop()
+
+
+def test_all_calls_run_in_one_thread_that_is_not_the_callers() -> None:
+    """pyOCD's locks belong to a thread."""
+    dog = Watchdog("test")
+    names = {dog.call(lambda: threading.current_thread().name, 5) for _ in range(3)}
+    assert names == {"test"}
+    dog.stop()
+
+
+def test_a_call_that_does_not_end_is_left_behind() -> None:
+    dog, free = Watchdog("test"), threading.Event()
+    start = time.monotonic()
+    with pytest.raises(CallTimeout):
+        dog.call(free.wait, 0.05)
+    with pytest.raises(CallTimeout):
+        dog.call(lambda: 1, 60)
+    dog.stop()
+    assert time.monotonic() - start < 1
+    free.set()
