@@ -21,7 +21,7 @@ class EmulatedProbePlugin(Plugin):  # type: ignore[misc]  # pyOCD publishes no t
     def should_load(self) -> bool:
         """Return False rather than break pyOCD when its internals have moved."""
         try:
-            pass
+            self.load()
         except Exception as error:  # noqa: BLE001 - whatever it is, pyOCD must go on without us
             log.warning("idoldbg's emulated probe does not fit this pyOCD: %r", error)
             return False
