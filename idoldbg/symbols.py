@@ -1,4 +1,4 @@
-"""Symbols of an ELF object, and Rust's two ways of mangling their names.
+"""What has a name in a program: symbols, statics, functions; Rust's two ways of mangling names.
 
 Sources: ELF for the Arm Architecture (AAELF32) 5.5.3 for the Thumb bit; rustc's legacy mangling
 (`rustc_symbol_mangling::legacy`) and RFC 2603 for v0. The demangler serves look-ups: it writes
@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Symbol", "SymbolKind", "SymbolTable", "demangle"]
+from idoldbg.types import Type
+
+__all__ = ["Subprogram", "Symbol", "SymbolKind", "SymbolTable", "Variable", "demangle"]
 
 
 class SymbolKind(StrEnum):
@@ -40,6 +42,36 @@ class Symbol:
     def path(self) -> str:
         """The name as Rust writes it, without hash."""
         return demangle(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A static. `address` is None where it was optimised away and only its type was kept.
+
+    `pieces` are (address, size) where the compiler split it up (a u64 into two words); `address`
+    is set when they follow each other. `linkage_name` is the symbol's, "" if there is none.
+    """
+
+    name: str
+    full_name: str
+    linkage_name: str
+    address: int | None
+    size: int
+    type: Type
+    die_offset: int
+    pieces: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subprogram:
+    """A function, with the types of its result (None for `()`) and of its parameters."""
+
+    name: str
+    full_name: str
+    linkage_name: str
+    result: Type | None
+    parameters: tuple[tuple[str, Type], ...]
+    die_offset: int
 
 
 class SymbolTable:

@@ -8,6 +8,6 @@ symbols), `units` (unit headers, abbreviations), `dies` (entries), `name_search`
 from __future__ import annotations
 
 from idoldbg.debuginfo.interner import TypeInterner
-from idoldbg.debuginfo.object_info import ObjectInfo, Subprogram, Variable
+from idoldbg.debuginfo.object_info import ObjectInfo
 
-__all__ = ["ObjectInfo", "Subprogram", "TypeInterner", "Variable"]
+__all__ = ["ObjectInfo", "TypeInterner"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
@@ -22,43 +21,13 @@ from idoldbg.debuginfo.interner import TypeInterner
 from idoldbg.debuginfo.name_search import NameSearch
 from idoldbg.debuginfo.type_reader import TypeReader
 from idoldbg.debuginfo.units import Malformed, read_uleb
-from idoldbg.symbols import SymbolTable
+from idoldbg.symbols import Subprogram, SymbolTable, Variable
 from idoldbg.types import Opaque, Type
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
-__all__ = ["ObjectInfo", "Subprogram", "Variable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A static. `address` is None where it was optimised away and only its type was kept.
-
-    `pieces` are (address, size) where the compiler split it up (a u64 into two words); `address`
-    is set when they follow each other. `linkage_name` is the symbol's, "" if there is none.
-    """
-
-    name: str
-    full_name: str
-    linkage_name: str
-    address: int | None
-    size: int
-    type: Type
-    die_offset: int
-    pieces: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Subprogram:
-    """A function, with the types of its result (None for `()`) and of its parameters."""
-
-    name: str
-    full_name: str
-    linkage_name: str
-    result: Type | None
-    parameters: tuple[tuple[str, Type], ...]
-    die_offset: int
+__all__ = ["ObjectInfo"]
 
 
 class ObjectInfo:
