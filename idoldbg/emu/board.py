@@ -1,0 +1,400 @@
+"""The emulated board: a chip, what is wired to it, and a debugger's view of both.
+
+Deterministic: no threads, no wall clock, no randomness. The same image and the same calls give the
+same memory at the same virtual time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from idoldbg.emu.bus import Bus, Memory
+from idoldbg.emu.clock import Clock, ClockState
+from idoldbg.emu.core import Core, CoreState, StopReason
+from idoldbg.emu.core_model import CORE_MODELS, CoreModel
+from idoldbg.emu.debug import DebugState, Dfsr
+from idoldbg.emu.devices import Wiring, make_device, wire_board
+from idoldbg.emu.engine import Engine
+from idoldbg.emu.mpu import MpuState
+from idoldbg.emu.nvic import Nvic, NvicState
+from idoldbg.emu.scs import PPB_END, PPB_START, SystemControlState
+from idoldbg.emu.systick import SysTickState
+from idoldbg.errors import FaultError, TargetFileError, Unsupported
+from idoldbg.target import Board, MemoryKind
+
+__all__ = ["EmulatedBoard", "Snapshot"]
+
+_LINK = "emu"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole state of a board; plain values, good for any board of the same description."""
+
+    clock: ClockState
+    nvic: NvicState
+    mpu: MpuState
+    systick: SysTickState
+    debug: DebugState
+    scs: SystemControlState
+    core: CoreState
+    memory: Mapping[str, bytes]
+    devices: Mapping[str, tuple[object, ...]]
+
+
+class EmulatedBoard:
+    """A board that runs an image, given as (address, bytes) segments of its flash and RAM.
+
+    `uart_sink` gets (name of the port, bytes) of what the firmware sends; `uart` keeps it as well.
+    `vector_table` overrides where the core starts: by default the chip's own place if the image has
+    something there, else the image's lowest address in flash. `nor_contents` fills SPI flashes by
+    their names.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        segments: Sequence[tuple[int, bytes]],
+        *,
+        uart_sink: Callable[[str, bytes], None] | None = None,
+        vector_table: int | None = None,
+        exact_code_regions: bool = False,
+        nor_contents: Mapping[str, bytes] | None = None,
+    ) -> None:
+        if board.emulation is None:
+            raise TargetFileError(f"board `{board.name}` has no emulation; see `idoldbg boards`")
+        self.board = board
+        self.model: CoreModel = CORE_MODELS[board.chip.core]
+        self._clock = Clock(board.chip.clock_hz)
+        self._bus = Bus(board.memory(), board.chip.io)
+        nvic = Nvic(board.chip.interrupts, board.chip.priority_bits)
+        self._engine = Engine(v8m=self.model.v8m)
+        self._core = Core(self.model, self._engine, self._bus, self._clock, nvic)
+        self._core.mpu.exact_code = exact_code_regions
+        self._wiring = Wiring(self._clock, self._bus, self._core.set_line, uart_sink)
+        for peripheral in board.chip.peripherals:
+            device = make_device(peripheral, self._wiring)
+            self._bus.add_device(peripheral.name, peripheral.address, peripheral.size, device)
+        wire_board(board.emulation, self._wiring, nor_contents or {})
+        self._bus.connect(self._engine)
+        self._bus.on_code_written = self._code_written
+        for rule in board.chip.clocks:
+            self._bus.watched[rule.address] = self._update_clock
+        self._load(segments)
+        self._vector_table = self._start_of(segments) if vector_table is None else vector_table
+        self._breakpoints: set[int] = set()
+        self.reset_count = 0
+        self._reset()
+
+    # ------------------------------------------------------------------ image
+
+    def _load(self, segments: Sequence[tuple[int, bytes]]) -> None:
+        for address, data in segments:
+            at = 0
+            while at < len(data):
+                memory = self._bus.find(address + at)
+                if memory is None:
+                    raise TargetFileError(
+                        f"the image has {len(data)} bytes at 0x{address:08x}, where board "
+                        f"`{self.board.name}` has no memory; is this the image's board?"
+                    )
+                part = data[at : at + memory.end - address - at]
+                self._bus.program(address + at, part)
+                self._wiring.image_loaded(address + at, len(part))
+                at += len(part)
+
+    def _start_of(self, segments: Sequence[tuple[int, bytes]]) -> int:
+        own = self.board.chip.vector_table
+        flash: list[int] = []
+        for address, data in segments:
+            memory = self._bus.find(address)
+            if data and memory is not None and memory.region.kind is MemoryKind.FLASH:
+                flash.append(address)
+                for start in (memory.region.address, *memory.region.aliases):
+                    if start + address - memory.address == own:
+                        return own
+        return min(flash, default=own)
+
+    def _code_written(self, _memory: Memory) -> None:
+        self._engine.flush_code()
+
+    def _update_clock(self) -> None:
+        for rule in self.board.chip.clocks:
+            if self._bus.io_read(rule.address, 4) & rule.mask == rule.value:
+                self._clock.hz = rule.hz
+                return
+        self._clock.hz = self.board.chip.clock_hz
+
+    # ------------------------------------------------------------------ run control
+
+    def reset(self, halt: bool = False) -> None:
+        """Reset the chip: RAM and flash stay. With `halt` the core stops before it starts."""
+        self._reset()
+        if halt:
+            self.halt()
+
+    def _reset(self) -> None:
+        self.reset_count += 1
+        self._bus.reset()
+        self._core.reset(self._vector_table)
+        self._update_clock()
+
+    def run(self, seconds: float) -> StopReason:
+        """Let virtual time pass; it also passes when the core is halted or locked up."""
+        return self._run(self.time_s + seconds, None)
+
+    def run_until(self, condition: Callable[[], bool], limit_s: float) -> StopReason:
+        """Run until `condition` holds, asked now and then, at most for `limit_s` virtual seconds.
+
+        Returns `CONDITION`, or why it gave up. It is asked after each slice of execution: at every
+        interrupt, and at least every 200,000 instructions.
+        """
+        return self._run(self.time_s + limit_s, condition)
+
+    def _run(self, end_s: float, condition: Callable[[], bool] | None) -> StopReason:
+        clock, core = self._clock, self._core
+        while True:
+            hz = clock.hz
+            reason = core.run(clock.cycles + clock.cycles_until(end_s), condition)
+            if core.reset_requested:
+                self._reset()
+            elif reason is StopReason.TIME and clock.hz != hz and clock.cycles_until(end_s):
+                continue
+            elif reason in (StopReason.HALTED, StopReason.LOCKUP):
+                self._pass_time(end_s)
+                return reason
+            else:
+                return reason
+
+    def _pass_time(self, end_s: float) -> None:
+        """Let the devices' timers go on while the core does nothing."""
+        clock = self._clock
+        end = clock.cycles + clock.cycles_until(end_s)
+        while clock.cycles < end:
+            deadline = clock.next_deadline()
+            clock.cycles = end if deadline is None else min(max(deadline, clock.cycles), end)
+            clock.fire_due()
+
+    def halt(self) -> None:
+        """Stop the core, as a debugger does."""
+        self._core.debug.control |= 1
+        self._core.debug.halt(Dfsr.HALTED)
+
+    def resume(self) -> None:
+        """Let a halted core go on (when `run` is called)."""
+        self._core.debug.resume()
+
+    def step(self) -> None:
+        """Execute one instruction of the halted core; an exception that is due is entered first."""
+        if not self.is_halted:
+            self.halt()
+        self._core.debug.step()
+        self._handle_reset_request()
+
+    def _handle_reset_request(self) -> None:
+        if self._core.reset_requested:
+            self._reset()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the core is halted for debugging."""
+        return self._core.debug.halted
+
+    @property
+    def lockup(self) -> str | None:
+        """Why the core is locked up, None while it is not."""
+        return self._core.lockup
+
+    # ------------------------------------------------------------------ registers
+
+    @property
+    def register_names(self) -> tuple[str, ...]:
+        """Names that `read_register` takes."""
+        return self._core.registers.names
+
+    def read_register(self, name: str | int) -> int:
+        """Return a core register by its name, or by its DCRSR number."""
+        if isinstance(name, int):
+            return self._core.registers.read_number(name)
+        try:
+            return self._core.registers.read(name)
+        except KeyError:
+            raise self._no_register(name) from None
+
+    def write_register(self, name: str | int, value: int) -> None:
+        """Set a core register by its name, or by its DCRSR number."""
+        value &= 0xFFFFFFFF
+        if isinstance(name, int):
+            self._core.write_core_register(name, value)
+            return
+        try:
+            self._core.registers.write(name, value)
+        except KeyError:
+            raise self._no_register(name) from None
+
+    def _no_register(self, name: str) -> Unsupported:
+        message = f"a {self.board.chip.core} has no register `{name}`"
+        return Unsupported(message, capability=f"register {name}", link=_LINK)
+
+    def set_breakpoint(self, address: int) -> None:
+        """Halt the core before the instruction at `address`."""
+        self._breakpoints.add(address & ~1)
+        self._core.set_breakpoints(set(self._breakpoints))
+
+    def clear_breakpoint(self, address: int) -> None:
+        """Undo `set_breakpoint`; an address without a breakpoint is ignored."""
+        self._breakpoints.discard(address & ~1)
+        self._core.set_breakpoints(set(self._breakpoints))
+
+    # ------------------------------------------------------------------ memory
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return memory as a debug probe sees it; peripherals with the side effects of reading."""
+        memory = self._bus.find(address)
+        if memory is not None and address + size <= memory.end:
+            offset = address - memory.address
+            return bytes(memory.data[offset : offset + size])
+        return self._read_mixed(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write memory as a debug probe does. Flash takes the bytes, with no need to erase it."""
+        at = 0
+        while at < len(data):
+            memory = self._bus.find(address + at)
+            if memory is None:
+                at += self._write_io(address + at, data[at:])
+                continue
+            part = data[at : at + memory.end - address - at]
+            offset = address + at - memory.address
+            memory.data[offset : offset + len(part)] = part
+            if memory.region.kind is not MemoryKind.RAM:
+                self._wiring.image_loaded(address + at, len(part))
+                self._engine.flush_code()
+            at += len(part)
+        self._handle_reset_request()
+
+    def _read_mixed(self, address: int, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            at = address + len(parts)
+            left = size - len(parts)
+            memory = self._bus.find(at)
+            if memory is not None:
+                offset = at - memory.address
+                parts += memory.data[offset : offset + left]
+                continue
+            width = _access_width(at, left)
+            parts += self._read_io(at, width).to_bytes(4, "little")[:width]
+        return bytes(parts)
+
+    def _read_io(self, address: int, width: int) -> int:
+        if PPB_START <= address < PPB_END:
+            return self._core.scs.read(address, width)
+        register = self._bus.find_io(address)
+        if register is None:
+            raise self._fault(address, width)
+        return self._bus.io_read(register, width)
+
+    def _write_io(self, address: int, data: bytes) -> int:
+        width = _access_width(address, len(data))
+        value = int.from_bytes(data[:width], "little")
+        if PPB_START <= address < PPB_END:
+            self._core.scs.write(address, width, value, debugger=True)
+            return width
+        register = self._bus.find_io(address)
+        if register is None:
+            raise self._fault(address, width)
+        self._bus.io_write(register, width, value)
+        return width
+
+    def _fault(self, address: int, size: int) -> FaultError:
+        message = f"board `{self.board.name}` has nothing at 0x{address & 0xFFFFFFFF:08x}"
+        return FaultError(message, address=address, size=size)
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def time_s(self) -> float:
+        """Virtual seconds since the board was made."""
+        return self._clock.time_s
+
+    @property
+    def cycles(self) -> int:
+        """Core clock cycles since the board was made."""
+        return self._clock.cycles
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What this emulation cannot do on this computer, as sentences for the user."""
+        return tuple(self._engine.calibration.notices)
+
+    @property
+    def enforces_mpu(self) -> bool:
+        """Whether tasks are kept to their MPU regions."""
+        return self._engine.calibration.mpu is not None
+
+    @property
+    def leds(self) -> dict[str, bool]:
+        """Which lights are on, by name."""
+        return self._wiring.led_states()
+
+    @property
+    def uart(self) -> dict[str, bytes]:
+        """The last 64 KiB that each serial port has sent, by name."""
+        return self._wiring.uart_output()
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+        self._wiring.uart_feed(name, data)
+
+    @property
+    def itm(self) -> bytes:
+        """The last bytes that the firmware wrote to the trace ports."""
+        return bytes(self._core.scs.itm)
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state, memory included."""
+        core = self._core
+        devices = {name: device.save() for name, device in self._bus.devices.items()}
+        devices["(open)"] = self._bus.open.save()
+        devices.update(self._wiring.save())
+        return Snapshot(
+            self._clock.save(),
+            core.nvic.save(),
+            core.mpu.save(),
+            core.systick.save(),
+            core.debug.save(),
+            core.scs.save(),
+            core.save(),
+            {name: bytes(data) for name, data in self._bus.buffers.items()},
+            devices,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot of this board, or of another one of the same description."""
+        core = self._core
+        for name, data in snapshot.memory.items():
+            self._bus.buffers[name][:] = data
+        for name, device in self._bus.devices.items():
+            device.restore(snapshot.devices[name])
+        self._bus.open.restore(snapshot.devices["(open)"])
+        self._wiring.restore(snapshot.devices)
+        core.nvic.restore(snapshot.nvic)
+        core.mpu.restore(snapshot.mpu)
+        core.systick.restore(snapshot.systick)
+        self._clock.restore(snapshot.clock)
+        core.scs.restore(snapshot.scs)
+        core.restore(snapshot.core)
+        core.debug.restore(snapshot.debug)
+
+    def close(self) -> None:
+        """Release the emulator's memory. The board cannot be used afterwards."""
+        self._engine.close()
+
+
+def _access_width(address: int, size: int) -> int:
+    """Return the widest naturally aligned access that begins at `address`."""
+    if not address & 3 and size >= 4:
+        return 4
+    return 2 if not address & 1 and size >= 2 else 1
