@@ -1,0 +1,1 @@
+"""Chip and board descriptions; installed as `idoldbg._targets`, read by `idoldbg.load.target_toml`."""

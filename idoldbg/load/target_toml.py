@@ -338,7 +338,10 @@ def _refuse(problems: list[str], path: str) -> None:
 
 
 def _folder(kind: str) -> Traversable:
-    return resources.files("idoldbg._targets").joinpath(kind)
+    try:
+        return resources.files("idoldbg._targets").joinpath(kind)
+    except ModuleNotFoundError:  # a checkout that nobody has installed
+        return Path(__file__).resolve().parents[2] / "targets" / kind
 
 
 @cache
