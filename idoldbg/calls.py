@@ -18,7 +18,7 @@ from idoldbg.resolver import (
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.types import CEnum, type_size
+from idoldbg.types import CEnum, Type, type_size
 from idoldbg.values import EnumValue, Value
 
 __all__ = [
@@ -59,7 +59,7 @@ class Reply:
 
 def find_parameter(operation: ResolvedOperation, name: str) -> str:
     """Return the argument or lease that `name` means, hyphens and underscores being the same."""
-    names = [p.name for p in (*operation.arguments, *operation.leases)]
+    names = [*(a.name for a in operation.arguments), *(lease.name for lease in operation.leases)]
     for known in names:
         if known.replace("-", "_") == name.replace("-", "_"):
             return known

@@ -14,11 +14,12 @@ from functools import cached_property
 import idol
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.codec import image
-from idoldbg.debuginfo import ObjectInfo, TypeInterner, Variable
+from idoldbg.debuginfo import ObjectInfo, TypeInterner
 from idoldbg.errors import FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
 from idoldbg.resolver import ResolvedOperation, Resolver
+from idoldbg.symbols import Variable
 from idoldbg.types import type_size
 from idoldbg.values import Value
 
@@ -146,12 +147,12 @@ class Program:
         """
         interface, _, operation = name.partition(".")
         return frozenset(
-            parameter.name
+            name
             for server in self.servers
             if server.interface.name == interface
             for op in server.interface.operations
             if op.name == operation
-            for parameter in (*op.arguments, *op.leases)
+            for name in [*(a.name for a in op.arguments), *(lease.name for lease in op.leases)]
         )
 
     def resolve(self, server: ServedInterface, operation: str) -> ResolvedOperation:

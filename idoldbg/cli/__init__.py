@@ -81,7 +81,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="idoldbg", prog_name="idoldbg")
 @global_options
 @click.pass_context
-def idoldbg(ctx: click.Context, **values: Any) -> None:
+def idoldbg(ctx: click.Context, /, **values: Any) -> None:
     """Debug Hubris firmware: make Idol calls, look at tasks, with a board or without.
 
     With no options at all, commands work on the bundled demo image, which runs on an emulated

@@ -18,8 +18,12 @@ def command(settings: Settings) -> None:
     """
     from idoldbg.link.pyocd import list_probes  # loads pyOCD: only where it is needed
 
-    found, notices = list_probes()
+    listing = list_probes()
     if not settings.is_json:
-        for notice in notices:
+        for notice in listing.notices:
             say(notice)
-    show(settings, lambda: text.probes(found), lambda: json.probes(found, notices))
+    show(
+        settings,
+        lambda: text.probes(listing.probes),
+        lambda: json.probes(listing.probes, listing.notices),
+    )
