@@ -4,6 +4,8 @@
     for finding in idol.check(interface):
         print(finding.format())
     stub = idol.client_stub(interface)
+
+Needs nothing but Python, so that a build script can use it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from idol.errors import (
     RonError,
     TypeSyntaxError,
 )
+from idol.options import StubOptions
 from idol.parse import parse
 from idol.rust_type import RustType, format_type, parse_type
 from idol.source import Diagnostic, Location, Related, Severity, Source, Span, format_diagnostics
@@ -44,6 +47,7 @@ __all__ = [
     # generating
     "client_stub",
     "server_stub",
+    "StubOptions",
     # the tree
     "Interface",
     "Operation",

@@ -36,6 +36,7 @@ RULES: Final = {
     "bad-type": "a type text that is not a Rust type",
     "max-len-range": "a max_len that is zero or does not fit 32 bits",
     # found by the rules
+    "no-operations": "an interface without operations",
     "bad-name": "a name that Rust does not accept",
     "reserved-name": "a name that the generated code needs for itself",
     "colliding-names": "two names that become the same in generated code",
@@ -109,6 +110,16 @@ def _interface_name(interface: Interface) -> Iterator[Diagnostic]:
     yield from (f.locate(interface) for f in _bad_name("interface", interface.name, interface.span))
 
 
+def _no_operations(interface: Interface) -> Iterator[Diagnostic]:
+    if not interface.operations and not interface.diagnostics:
+        yield _Finding(
+            "no-operations",
+            f"interface `{interface.name}` has no operations",
+            interface.span,
+            "add one to `ops`: neither a client nor a server of nothing can be generated",
+        ).locate(interface)
+
+
 def _colliding_operations(interface: Interface) -> Iterator[Diagnostic]:
     """Names of constants are upper case: `read` and `READ` would be one."""
     seen: dict[str, Operation] = {}
@@ -137,7 +148,8 @@ def _names(operation: Operation) -> Iterator[_Finding]:
             "choose another name for the operation",
         )
     seen: dict[str, Argument | Lease] = {}
-    for item in (*operation.arguments, *operation.leases):
+    items: list[Argument | Lease] = [*operation.arguments, *operation.leases]
+    for item in items:
         what = "argument" if isinstance(item, Argument) else "lease"
         yield from _bad_name(what, item.name, item.span)
         first = seen.setdefault(item.name, item)
@@ -212,9 +224,7 @@ def _encodings(operation: Operation) -> Iterator[_Finding]:
                 f"leave `recv` out: {encoding} decodes the type itself",
             )
         elif recv.kind is RecvKind.FROM_PRIMITIVE and not (
-            recv.type
-            and isinstance(recv.type.rust, Path)
-            and str(recv.type.rust) in PRIMITIVES
+            recv.type and isinstance(recv.type.rust, Path) and str(recv.type.rust) in PRIMITIVES
         ):
             yield _Finding(
                 "recv-primitive",
@@ -280,6 +290,7 @@ def _bad_name(what: str, name: str, span: Span) -> Iterator[_Finding]:
 
 _INTERFACE_RULES: Final[tuple[Callable[[Interface], Iterator[Diagnostic]], ...]] = (
     _interface_name,
+    _no_operations,
     _colliding_operations,
 )
 _OPERATION_RULES: Final[tuple[Callable[[Operation], Iterator[_Finding]], ...]] = (

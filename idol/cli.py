@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from idol.check import check
 from idol.errors import DiagnosedError, OptionsError
+from idol.options import StubOptions
 from idol.parse import parse
 from idol.source import Diagnostic, Severity, Source
 from idol.stub import client_stub, server_stub
@@ -98,6 +99,13 @@ def _make_parser() -> argparse.ArgumentParser:
             metavar="TRAIT",
             help="derive one more trait for the operation enum; may be repeated",
         )
+        generator.add_argument(
+            "--panics",
+            choices=("named", "plain"),
+            default="named",
+            help="named (default): each panic in a function that says what went wrong; "
+            "plain: smaller code",
+        )
         generator.set_defaults(run=_run_generator, generate=generate, format="text")
     return parser
 
@@ -175,10 +183,12 @@ def _finding_to_json(finding: Diagnostic) -> dict[str, Any]:
 def _run_generator(arguments: argparse.Namespace) -> int:
     if arguments.cargo and arguments.output == "-":
         raise OptionsError("--cargo needs -o: the standard output takes the cargo lines")
+    options = StubOptions(
+        extra_derives=tuple(arguments.derive), named_panics=arguments.panics == "named"
+    )
     source = _read_source(arguments.file)
     try:
-        interface = parse(source)
-        text = arguments.generate(interface, arguments.derive)
+        text: str = arguments.generate(parse(source), options)
     except DiagnosedError as error:
         print(error, file=sys.stderr)
         return FOUND
@@ -229,10 +239,10 @@ def _write_if_changed(path: Path, text: str) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_get_umask()
-            os.chmod(temporary, mode)
-            os.replace(temporary, path)
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(path)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise
     except OSError as error:
         raise _HostError(f"{path} cannot be written: {error.strerror or error}") from None

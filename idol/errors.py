@@ -5,6 +5,8 @@
     ├── InterfaceError      the text is RON, but not an interface that can be used
     ├── TypeSyntaxError     a text is not a Rust type (also a ValueError)
     └── OptionsError        options that do not fit the interface (also a ValueError)
+
+Those with diagnostics share `DiagnosedError`; their text is every finding with its place.
 """
 
 from __future__ import annotations
@@ -61,4 +63,4 @@ class TypeSyntaxError(IdolError, ValueError):
 
 
 class OptionsError(IdolError, ValueError):
-    """Generator options that do not fit the interface, such as a caller list for no operation."""
+    """Generator options that do not fit the interface, such as a trait name that is none."""

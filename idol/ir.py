@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from idol.syntax import Encoding, ErrorKind, RecvKind
+
+#: Stands for the name of a function that panics where there is none.
+PLAIN_PANIC: Final = "panic!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class Interface:
     #: What keeps types in the debug information, see `rust/server.py`.
     types_struct: str
     types_static: str
+    #: Traits to derive for the operation enum, besides the usual ones.
+    extra_derives: tuple[str, ...]
     definition_static: str
     #: The source text, which debuggers read from the image.
     definition: bytes

@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from idol import ir, syntax
 from idol.check import check
 from idol.errors import InterfaceError
+from idol.options import StubOptions
 from idol.source import Severity
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
@@ -47,8 +49,21 @@ LOCALS: Final = (
 _UNLIMITED: Final = 0xFFFF_FFFF
 
 
+@dataclass(frozen=True, slots=True)
+class _PanicNames:
+    """Names the functions that one operation panics in."""
+
+    stem: str
+    is_named: bool
+
+    def __call__(self, cause: str) -> str:
+        return f"{self.stem}_{cause}" if self.is_named else ir.PLAIN_PANIC
+
+
 def lower(
-    interface: syntax.Interface, refused_warnings: Collection[str] = ()
+    interface: syntax.Interface,
+    options: StubOptions,
+    refused_warnings: Collection[str] = (),
 ) -> ir.Interface:
     """Decide everything that the emitters print.
 
@@ -70,15 +85,18 @@ def lower(
         in_order_trait=f"InOrder{interface.name}Impl",
         types_struct=f"{interface.name}_TYPES",
         types_static=f"_{interface.name.upper()}_IDOL_TYPES",
+        extra_derives=options.extra_derives,
         definition_static=f"_{interface.name.upper()}_IDOL_DEFINITION",
         definition=interface.source.text.encode(),
-        operations=tuple(_operation(interface, o) for o in interface.operations),
+        operations=tuple(_operation(interface, o, options) for o in interface.operations),
     )
 
 
-def _operation(interface: syntax.Interface, operation: syntax.Operation) -> ir.Operation:
+def _operation(
+    interface: syntax.Interface, operation: syntax.Operation, options: StubOptions
+) -> ir.Operation:
     stem = f"{interface.name}_{operation.name}"
-    panic_stem = f"{_snake_case(interface.name)}_{operation.name}"
+    panic = _PanicNames(f"{_snake_case(interface.name)}_{operation.name}", options.named_panics)
     taken = {a.name for a in operation.arguments} | {lease.name for lease in operation.leases}
     ok = _value(operation)
     error = _error(operation)
@@ -94,7 +112,7 @@ def _operation(interface: syntax.Interface, operation: syntax.Operation) -> ir.O
         encoding=operation.encoding,
         idempotent=operation.idempotent,
         arguments=tuple(_argument(a) for a in operation.arguments),
-        leases=tuple(_lease(i, x, panic_stem, taken) for i, x in enumerate(operation.leases)),
+        leases=tuple(_lease(i, x, panic, taken) for i, x in enumerate(operation.leases)),
         ok=ok,
         error=error,
         variant=f"{interface.name}Operation::{operation.name}",
@@ -109,7 +127,7 @@ def _operation(interface: syntax.Interface, operation: syntax.Operation) -> ir.O
         client_result=client_result,
         server_result=(ok.type, f"idol_runtime::RequestError<{server_error}>"),
         server_bound=_server_bound(operation, error),
-        panics={cause: f"{panic_stem}_{suffix}" for cause, suffix in PANICS.items()},
+        panics={cause: panic(suffix) for cause, suffix in PANICS.items()},
         locals={role: _fresh(role, taken) for role in LOCALS},
     )
 
@@ -140,7 +158,7 @@ def _conversion(recv: syntax.Recv) -> ir.Conversion | None:
     return ir.Conversion(recv.kind, str(recv.type), function)
 
 
-def _lease(index: int, lease: syntax.Lease, panic_stem: str, taken: set[str]) -> ir.Lease:
+def _lease(index: int, lease: syntax.Lease, panic: _PanicNames, taken: set[str]) -> ir.Lease:
     is_slice = lease.type.appears_unsized
     access = {(True, False): "read_only", (False, True): "write_only"}.get(
         (lease.read, lease.write), "read_write"
@@ -161,7 +179,7 @@ def _lease(index: int, lease: syntax.Lease, panic_stem: str, taken: set[str]) ->
         bytes_function="as_mut_bytes" if lease.write else "as_bytes",
         is_slice=is_slice,
         max_len=lease.max_len,
-        too_long_panic=f"{panic_stem}_{lease.name}_is_longer_than_{lease.max_len}",
+        too_long_panic=panic(f"{lease.name}_is_longer_than_{lease.max_len}"),
         lease_variable=_fresh(f"{lease.name}_lease", taken),
     )
 

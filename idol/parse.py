@@ -382,8 +382,9 @@ class _Reader:
     ) -> tuple[str, tuple[ron.Node, ...]] | None:
         """Return the name and the values of an enum variant; arity -1 is any."""
         hint = hint or f"one of: {', '.join(arities)}"
+        items: tuple[ron.Node, ...] = ()
         if isinstance(node, ron.Unit):
-            name, items = node.name, ()
+            name = node.name
         elif isinstance(node, ron.Tuple) and node.name is not None:
             name, items = node.name, node.items
         else:

@@ -149,9 +149,12 @@ class Struct:
     head: Span
 
 
+# fmt: off
 Node = (
-    Bool | Integer | Float | Char | String | ByteString | Option | List | Map | Unit | Tuple | Struct
+    Bool | Integer | Float | Char | String | ByteString
+    | Option | List | Map | Unit | Tuple | Struct
 )
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,9 +558,7 @@ class _Reader:
 
     def _enter(self, bracket: str) -> None:
         if len(self._open) >= MAX_DEPTH:
-            self._fail(
-                f"values nest deeper than {MAX_DEPTH} levels", Span(self._at, self._at + 1)
-            )
+            self._fail(f"values nest deeper than {MAX_DEPTH} levels", Span(self._at, self._at + 1))
         self._open.append((bracket, self._at))
         self._at += 1
         self._skip_space()
@@ -603,9 +604,5 @@ class _Reader:
             match = _IDENTIFIER.match(self._text, self._at)
             span = Span(self._at, match.end() if match else self._at + 1)
         raise RonError(
-            [
-                Diagnostic(
-                    Severity.ERROR, "ron-syntax", message, self._source, span, hint, related
-                )
-            ]
+            [Diagnostic(Severity.ERROR, "ron-syntax", message, self._source, span, hint, related)]
         )

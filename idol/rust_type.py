@@ -26,10 +26,14 @@ MAX_LENGTH: Final = 4096
 
 #: Strict and reserved keywords (2024 edition), none of which may name a thing.
 KEYWORDS: Final = frozenset(
-    """abstract as async await become box break const continue crate do dyn else enum extern false
-    final fn for gen if impl in let loop macro match mod move mut override priv pub ref return self
-    Self static struct super trait true try type typeof unsafe unsized use virtual where while
-    yield""".split()
+    {
+        *("abstract", "as", "async", "await", "become", "box", "break", "const", "continue"),
+        *("crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen"),
+        *("if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override"),
+        *("priv", "pub", "ref", "return", "self", "Self", "static", "struct", "super", "trait"),
+        *("true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where"),
+        *("while", "yield"),
+    }
 )
 
 #: Keywords that stand for a module or type in a path.

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from idol.check import CLIENT_ERRORS
 from idol.lower import lower
+from idol.options import StubOptions
 from idol.rust.client import emit_client
 from idol.rust.server import emit_server
 from idol.syntax import Interface
 
 
-def client_stub(interface: Interface, extra_derives: Sequence[str] = ()) -> str:
-    """Return the Rust client stub, formatted; `extra_derives` are paths for the operation enum.
+def client_stub(interface: Interface, options: StubOptions | None = None) -> str:
+    """Return the Rust client stub, formatted as rustfmt would.
+
+    :raises InterfaceError: the interface breaks a rule, or has an operation that a client cannot
+        offer; all findings are attached.
+    """
+    return emit_client(lower(interface, options or StubOptions(), CLIENT_ERRORS))
+
+
+def server_stub(interface: Interface, options: StubOptions | None = None) -> str:
+    """Return the Rust server stub, formatted as rustfmt would.
 
     :raises InterfaceError: the interface breaks a rule; all findings are attached.
     """
-    return emit_client(lower(interface, CLIENT_ERRORS), extra_derives)
-
-
-def server_stub(interface: Interface, extra_derives: Sequence[str] = ()) -> str:
-    """Return the Rust server stub, formatted; `extra_derives` are paths for the operation enum.
-
-    :raises InterfaceError: the interface breaks a rule; all findings are attached.
-    """
-    return emit_server(lower(interface), extra_derives)
+    return emit_server(lower(interface, options or StubOptions()))

@@ -7,7 +7,6 @@ operation with the arguments first and the leases after them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from idol import ir
@@ -16,7 +15,7 @@ from idol.rust.common import (
     emit_head,
     emit_operation_enum,
     emit_or_panic,
-    emit_panic,
+    emit_panics,
     serializer,
 )
 from idol.rust.emit import Emitter
@@ -32,11 +31,11 @@ _MESSAGE_DERIVES = {
 }
 
 
-def emit_client(interface: ir.Interface, extra_derives: Sequence[str] = ()) -> str:
-    """Print the whole client stub; `extra_derives` go to the operation enum."""
+def emit_client(interface: ir.Interface) -> str:
+    """Print the whole client stub."""
     emitter = Emitter()
     emit_head(emitter, interface, f"client stub of interface {interface.name}")
-    emit_operation_enum(emitter, interface, extra_derives)
+    emit_operation_enum(emitter, interface)
     emitter.blank()
     _client_type(emitter, interface)
     if interface.operations:
@@ -69,7 +68,9 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
     emitter.docs(operation.doc)
     if operation.doc:
         emitter.line("///")
-    repeats = "idempotent: repeated if the server dies" if operation.idempotent else "not idempotent"
+    repeats = "idempotent: sent again if the server dies"
+    if not operation.idempotent:
+        repeats = "not idempotent"
     emitter.docs([f"Operation {operation.code} of `{interface.name}`, {repeats}."])
     parameters = [f"{a.name}: {a.type}" for a in operation.arguments]
     parameters += [f"{lease.name}: {lease.client_type}" for lease in operation.leases]
@@ -80,8 +81,7 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
     with emitter.block_body():
         _message_struct(emitter, operation)
         _sizes(emitter, operation)
-        for panic in _panics(operation):
-            emit_panic(emitter, panic)
+        emit_panics(emitter, _panics(operation))
         emitter.blank()
         for lease in operation.leases:
             if needs_length_check(lease):
@@ -204,8 +204,7 @@ def _repeat_on_death(emitter: Emitter, operation: ir.Operation) -> None:
 def _if_dead(emitter: Emitter, operation: ir.Operation) -> AbstractContextManager[None]:
     local = operation.locals
     return emitter.block(
-        f"if let Some({local['generation']}) = "
-        f"userlib::extract_new_generation({local['code']}) {{"
+        f"if let Some({local['generation']}) = userlib::extract_new_generation({local['code']}) {{"
     )
 
 

@@ -16,23 +16,35 @@ def emit_head(emitter: Emitter, interface: ir.Interface, what: str) -> None:
     emitter.blank()
 
 
-def emit_operation_enum(
-    emitter: Emitter, interface: ir.Interface, extra_derives: Sequence[str]
-) -> None:
+def emit_operation_enum(emitter: Emitter, interface: ir.Interface) -> None:
     """Print the enum of operation codes, which both sides need."""
     emitter.docs([f"The operations of `{interface.name}`, with their codes."])
     emitter.line("#[allow(non_camel_case_types)]")
     derives = ["Copy", "Clone", "Debug", "Eq", "PartialEq", "userlib::FromPrimitive"]
-    emitter.derive([*derives, *extra_derives])
+    emitter.derive([*derives, *interface.extra_derives])
     variants = [f"{operation.name} = {operation.code}" for operation in interface.operations]
     emitter.struct(f"pub enum {interface.operation_enum}", variants)
 
 
-def emit_panic(emitter: Emitter, name: str) -> None:
-    """Print a function that panics: its name stands in the call stack, at the cost of one call."""
+def emit_panics(emitter: Emitter, names: Sequence[str]) -> None:
+    """Print functions that panic."""
+    for name in names:
+        if name != ir.PLAIN_PANIC:
+            _panic_function(emitter, name)
+
+
+def _panic_function(emitter: Emitter, name: str) -> None:
+    """Print a function that panics: its name stands in the call stack, at the cost of one call.
+
+    Where the panic handler ignores the message, all such functions are equal and the compiler
+    would make them one, with the name of any. Assembly text that differs keeps them apart.
+    """
     emitter.line("#[cold]")
     emitter.line("#[inline(never)]")
     with emitter.block(f"fn {name}() -> ! {{"):
+        emitter.line("// Safety: a comment to the assembler; it keeps equal functions apart.")
+        with emitter.block("unsafe {"):
+            emitter.line(f'core::arch::asm!("/* {name} */");')
         emitter.line("panic!()")
 
 

@@ -14,14 +14,12 @@ the static: the optimizer drops it, and its description, with every type in it, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from idol import ir
 from idol.rust.common import (
     emit_head,
     emit_operation_enum,
     emit_or_panic,
-    emit_panic,
+    emit_panics,
     serializer,
 )
 from idol.rust.emit import Emitter
@@ -44,12 +42,12 @@ _BAD_CONTENTS = "return Err(idol_runtime::ClientError::BadMessageContents.fail()
 _BAD_LEASE = "return Err(idol_runtime::ClientError::BadLease.fail());"
 
 
-def emit_server(interface: ir.Interface, extra_derives: Sequence[str] = ()) -> str:
-    """Print the whole server stub; `extra_derives` go to the operation enum."""
+def emit_server(interface: ir.Interface) -> str:
+    """Print the whole server stub."""
     emitter = Emitter()
     emit_head(emitter, interface, f"server stub of interface {interface.name}")
     _imports(emitter)
-    emit_operation_enum(emitter, interface, extra_derives)
+    emit_operation_enum(emitter, interface)
     for operation in interface.operations:
         emitter.blank()
         _message(emitter, operation)
@@ -122,12 +120,12 @@ def _read_function(emitter: Emitter, operation: ir.Operation) -> None:
             emitter.line("zerocopy::FromBytes::ref_from_bytes(bytes).ok()")
         return
     emitter.function(opening, ["bytes: &[u8]"], [f"Option<{struct}>"])
-    with emitter.block_body():
-        with emitter.block(
-            f"match {serializer(operation.encoding)}::deserialize(bytes) {{"
-        ):
-            emitter.line("Ok((arguments, _)) => Some(arguments),")
-            emitter.line("Err(_) => None,")
+    with (
+        emitter.block_body(),
+        emitter.block(f"match {serializer(operation.encoding)}::deserialize(bytes) {{"),
+    ):
+        emitter.line("Ok((arguments, _)) => Some(arguments),")
+        emitter.line("Err(_) => None,")
 
 
 def _kept_types(emitter: Emitter, interface: ir.Interface) -> None:
@@ -146,9 +144,7 @@ def _kept_types(emitter: Emitter, interface: ir.Interface) -> None:
     emitter.assign(static, "None")
 
 
-def _operation_types(
-    emitter: Emitter, interface: ir.Interface, operation: ir.Operation
-) -> None:
+def _operation_types(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
     emitter.docs([f"The reply of `{interface.name}.{operation.name}`, for debuggers."])
     emitter.line("#[allow(dead_code, non_camel_case_types)]")
     if operation.encoding is Encoding.ZEROCOPY:
@@ -192,15 +188,14 @@ def _operation_properties(emitter: Emitter, interface: ir.Interface) -> None:
     """Print what the dispatch loop of the runtime checks before it calls the server."""
     emitter.line("#[automatically_derived]")
     with emitter.block(f"impl idol_runtime::ServerOp for {interface.operation_enum} {{"):
-        with emitter.block("fn max_reply_size(self) -> usize {"):
-            with emitter.block("match self {"):
-                for operation in interface.operations:
-                    emitter.arm(f"Self::{operation.name}", operation.reply_size_constant)
+        with emitter.block("fn max_reply_size(self) -> usize {"), emitter.block("match self {"):
+            for operation in interface.operations:
+                emitter.arm(f"Self::{operation.name}", operation.reply_size_constant)
         emitter.blank()
-        with emitter.block("fn required_lease_count(self) -> usize {"):
-            with emitter.block("match self {"):
-                for operation in interface.operations:
-                    emitter.arm(f"Self::{operation.name}", str(len(operation.leases)))
+        opening = "fn required_lease_count(self) -> usize {"
+        with emitter.block(opening), emitter.block("match self {"):
+            for operation in interface.operations:
+                emitter.arm(f"Self::{operation.name}", str(len(operation.leases)))
 
 
 # -- the trait ---------------------------------------------------------------------------------
@@ -263,11 +258,10 @@ def _dispatch(emitter: Emitter, interface: ir.Interface) -> None:
         parameters = ["&mut self", f"op: {enum}", "incoming: &[u8]", "rm: &userlib::RecvMessage"]
         result = ["()", "idol_runtime::RequestError<u16>"]
         emitter.function("fn handle", parameters, result)
-        with emitter.block_body():
-            with emitter.block("match op {"):
-                for operation in interface.operations:
-                    with emitter.block(f"{operation.variant} => {{"):
-                        _case(emitter, interface, operation)
+        with emitter.block_body(), emitter.block("match op {"):
+            for operation in interface.operations:
+                with emitter.block(f"{operation.variant} => {{"):
+                    _case(emitter, interface, operation)
 
 
 def _case(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
@@ -275,8 +269,7 @@ def _case(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) ->
     local = operation.locals
     if operation.error is not None and operation.error.message_size is not None:
         emitter.assign("const ERROR_SIZE: usize", operation.error.message_size)
-    for panic in _panics(operation):
-        emit_panic(emitter, panic)
+    emit_panics(emitter, _panics(operation))
     arguments = local["arguments"] if operation.arguments else "_"
     with emitter.let_else(f"Some({arguments})", f"{operation.read_function}(incoming)"):
         emitter.line(_BAD_CONTENTS)
@@ -310,9 +303,7 @@ def _argument_value(emitter: Emitter, operation: ir.Operation, argument: ir.Argu
     if conversion is None:
         return f"{arguments}.{argument.name}{'()' if argument.is_bool else ''}"
     if conversion.kind is RecvKind.FROM_PRIMITIVE:
-        with emitter.let_else(
-            f"Some({argument.value_variable})", f"{arguments}.{argument.name}()"
-        ):
+        with emitter.let_else(f"Some({argument.value_variable})", f"{arguments}.{argument.name}()"):
             emitter.line(_BAD_CONTENTS)
         return argument.value_variable
     if conversion.function is None:
@@ -329,9 +320,7 @@ def _check_lease(emitter: Emitter, lease: ir.Lease) -> None:
         if lease.max_len is not None:
             emitter.line(f"let {variable} = core::num::NonZeroU32::new({lease.max_len});")
             items[-1] = variable
-    emitter.assign_call(
-        f"let {variable}", f"idol_runtime::Leased::{lease.leased_function}(", items
-    )
+    emitter.assign_call(f"let {variable}", f"idol_runtime::Leased::{lease.leased_function}(", items)
     with emitter.let_else(f"Some({variable})", variable):
         emitter.line(_BAD_LEASE)
     if lease.max_len is not None:
@@ -369,13 +358,13 @@ def _encoded_reply(
 
 
 def _error_case(emitter: Emitter, operation: ir.Operation) -> None:
-    local = operation.locals
+    bad = operation.locals["error"]
     error = operation.error
     if error is None or error.kind is ErrorKind.SERVER_DEATH:
         # The server cannot fail by itself, only by the client's fault.
-        emitter.line(f"Err({local['error']}) => Err({local['error']}.map_runtime(|e| match e {{}})),")
+        emitter.arm(f"Err({bad})", f"Err({bad}.map_runtime(|e| match e {{}}))")
     elif error.kind is ErrorKind.C_LIKE:
-        emitter.line(f"Err({local['error']}) => Err({local['error']}.map_runtime(u16::from)),")
+        emitter.arm(f"Err({bad})", f"Err({bad}.map_runtime(u16::from))")
     else:
         _complex_error_case(emitter, operation)
 
@@ -401,9 +390,7 @@ def _definition(emitter: Emitter, interface: ir.Interface) -> None:
     emitter.line("#[used]")
     emitter.line('#[unsafe(link_section = ".idolatry")]')
     text = "".join(_ESCAPES.get(byte) or f"\\x{byte:02x}" for byte in interface.definition)
-    declaration = (
-        f"static {interface.definition_static}: [u8; {len(interface.definition)}]"
-    )
+    declaration = f"static {interface.definition_static}: [u8; {len(interface.definition)}]"
     emitter.assign(declaration, f'*b"{text}"')
 
 
