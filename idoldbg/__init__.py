@@ -1,1 +1,69 @@
-"""A debugging companion for Hubris firmware."""
+"""A debugging companion for Hubris firmware: Idol calls over SWD, or on an emulated board.
+
+    from idoldbg import TargetOptions, open_session, prepare_call
+
+    with open_session(TargetOptions(archive="build.zip", probe="emu")) as session:
+        operation = session.program.operation("Spi.exchange")
+        call = prepare_call(operation, {"device_index": "0", "source": "hex:9f000000", "sink": "4"})
+        print(session.call(call).leases["sink"].hex())
+
+Names load when they are used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from idoldbg.errors import IdoldbgError
+
+if TYPE_CHECKING:
+    from idoldbg.attach import Session, TargetOptions, open_program, open_session
+    from idoldbg.calls import Call, Reply, prepare_call
+    from idoldbg.program import Program
+    from idoldbg.types import Type
+    from idoldbg.values import Value, format_value, to_json, to_python
+
+__all__ = [
+    # opening
+    "open_program",
+    "open_session",
+    "Program",
+    "Session",
+    "TargetOptions",
+    # calling
+    "prepare_call",
+    "Call",
+    "Reply",
+    # types and values
+    "Type",
+    "Value",
+    "format_value",
+    "to_json",
+    "to_python",
+    # errors: the whole tree is in `idoldbg.errors`
+    "IdoldbgError",
+]
+
+_HOMES = {
+    "open_program": "attach",
+    "open_session": "attach",
+    "Session": "attach",
+    "TargetOptions": "attach",
+    "Program": "program",
+    "prepare_call": "calls",
+    "Call": "calls",
+    "Reply": "calls",
+    "Type": "types",
+    "Value": "values",
+    "format_value": "values",
+    "to_json": "values",
+    "to_python": "values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module `idoldbg` has no attribute `{name}`")
+    return getattr(importlib.import_module(f"idoldbg.{home}"), name)

@@ -53,6 +53,10 @@ USB_DEVICES = Path("/sys/bus/usb/devices")
 Notify = Callable[[str], None]
 
 
+def _ignore(_notice: str) -> None:
+    """Drop what a library's caller did not ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
     """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given."""
@@ -156,7 +160,7 @@ def find_board(options: TargetOptions, archive: Archive) -> Board | None:
 
 
 def open_session(
-    options: TargetOptions, *, notify: Notify, program: Program | None = None
+    options: TargetOptions, *, notify: Notify = _ignore, program: Program | None = None
 ) -> Session:
     """Open the link that the options mean; `program` saves opening the build again.
 

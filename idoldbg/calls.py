@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from idoldbg import codec
-from idoldbg.arguments import parse_bytes, parse_value
+from idoldbg.arguments import ReadData, parse_bytes, parse_value
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
 from idoldbg.hiffy import ErrorReply, ReadLease, SendRequest, WriteLease
 from idoldbg.hiffy import Reply as HiffyReply
@@ -30,8 +30,6 @@ __all__ = [
     "find_parameter",
     "prepare_call",
 ]
-
-ReadData = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +68,15 @@ def find_parameter(operation: ResolvedOperation, name: str) -> str:
 
 
 def prepare_call(
-    operation: ResolvedOperation, texts: Mapping[str, str], *, read_data: ReadData
+    operation: ResolvedOperation,
+    texts: Mapping[str, str],
+    *,
+    read_data: ReadData | None = None,
 ) -> Call:
-    """Turn texts into a call; `read_data` is asked for the file of `@FILE` and for `-` (stdin).
+    """Turn texts into a call, one text for each argument and for each lease that is not empty.
+
+    `read_data` is asked for the file of `@FILE` and for `-` (standard input); without it these are
+    refused.
 
     Raises `ArgumentError` for values that do not fit and for missing arguments, `NotCallable` where
     the build lacks the type of an argument.
@@ -100,7 +104,10 @@ def prepare_call(
 
 
 def _argument(
-    operation: ResolvedOperation, argument: ResolvedArgument, text: str, read_data: ReadData
+    operation: ResolvedOperation,
+    argument: ResolvedArgument,
+    text: str,
+    read_data: ReadData | None,
 ) -> Value:
     if argument.type is None:
         raise NotCallable(

@@ -68,7 +68,13 @@ QUESTIONS = (
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "elftools": ("idoldbg.debuginfo", "idoldbg.load"),
-    "pyocd": ("idoldbg.link.pyocd", "idoldbg.link.pyocd_errors", "idoldbg.pyocd_plugin"),
+    "pyocd": (
+        "idoldbg.link.pyocd",
+        "idoldbg.link.pyocd_errors",
+        "idoldbg.link.pyocd_probes",
+        "idoldbg.link.pyocd_remote",
+        "idoldbg.pyocd_plugin",
+    ),
     "unicorn": ("idoldbg.emu",),
     "click": ("idoldbg.cli",),
     "labgrid": ("idoldbg.labgrid",),

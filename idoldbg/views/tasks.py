@@ -19,7 +19,15 @@ from idoldbg.types import Struct, type_size
 from idoldbg.values import to_python
 from idoldbg.views.interrupts import task_interrupts
 
-__all__ = ["Fault", "TaskRow", "TaskTable", "read_task", "read_tasks"]
+__all__ = [
+    "Fault",
+    "TaskRow",
+    "TaskTable",
+    "read_task",
+    "read_tasks",
+    "table_address",
+    "task_type",
+]
 
 KERNEL_TASK_ID = 0xFFFF
 TASK_INDEX_MASK = 0x3FF  # abi: TaskId::INDEX_BITS = 10
