@@ -11,12 +11,13 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.units import (
     Abbreviation,
     AttributeSpec,
+    Decode,
     Malformed,
     Unit,
     fixed_size,
@@ -95,9 +96,18 @@ _STRX = frozenset(
 _ADDRX = frozenset(
     {dw.DW_FORM_addrx, dw.DW_FORM_addrx1, dw.DW_FORM_addrx2, dw.DW_FORM_addrx3, dw.DW_FORM_addrx4}
 )
-_STRUCT_CODES = {0: "", 1: "B", 2: "H", 4: "I", 8: "Q"}
+_STRUCT_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 _Convert = Callable[[Unit, Any], Any]
+
+
+class _FixedRun(NamedTuple):
+    """Neighbouring attributes of fixed size, and what turns the numbers into values."""
+
+    unpack: Callable[[bytes, int], tuple[Any, ...]]
+    size: int
+    attributes: tuple[int, ...]
+    converts: tuple[_Convert | None, ...]
 
 
 class Die:
@@ -278,14 +288,17 @@ class DieReader:
         decode = abbreviation.decode
         if decode is None:
             decode = abbreviation.decode = self._compile(abbreviation, unit)
-        attributes = decode(unit, after)
-        if abbreviation.size >= 0:
-            end = after + abbreviation.size
-        else:
-            end = skip(self.info, after, abbreviation.steps, unit)
+        attributes, end = decode(unit, after)
         if end > unit.end:
             raise Malformed("an entry reaches beyond its unit", offset)
         return Die(offset, unit, abbreviation, attributes, end)
+
+    def tag_at(self, offset: int, unit: Unit) -> int:
+        """Return the tag of the entry at an offset, without decoding it."""
+        try:
+            return self.table(unit)[read_uleb(self.info, offset)[0]].tag
+        except (IndexError, KeyError) as e:
+            raise Malformed("no entry is here", offset) from e
 
     def iter_children(self, die: Die) -> Iterator[Die]:
         """Decode the direct children, one after another."""
@@ -331,43 +344,76 @@ class DieReader:
 
     # ---- attribute values -----------------------------------------------------------------------
 
-    def _compile(
-        self, abbreviation: Abbreviation, unit: Unit
-    ) -> Callable[[Unit, int], dict[int, Any]]:
+    def _compile(self, abbreviation: Abbreviation, unit: Unit) -> Decode:
         """Make the function that decodes entries of one kind, for units of this format."""
         info = self.info
-        if abbreviation.size < 0:
-            return lambda u, at: self._decode_each(u, at, abbreviation.specs)
-        code, names = "<", []
-        converts: list[tuple[int, _Convert]] = []
-        constants: dict[int, Any] = {}
-        for spec in abbreviation.specs:
-            width = fixed_size(spec.form, unit.version, unit.offset_size) or 0
-            if spec.attribute not in _WANTED:
-                code += f"{width}x" if width else ""
-                continue
-            if spec.form in (dw.DW_FORM_flag_present, dw.DW_FORM_implicit_const):
-                present = spec.form == dw.DW_FORM_flag_present
-                constants[spec.attribute] = 1 if present else spec.constant
-                continue
-            code += _STRUCT_CODES.get(width) or f"{width}s"
-            names.append(spec.attribute)
-            convert = self._converter(spec.form)
-            if width not in _STRUCT_CODES:
-                convert = _from_bytes(convert)
-            if convert is not None:
-                converts.append((spec.attribute, convert))
-        unpack = struct.Struct(code).unpack_from
+        steps, constants = self._steps(abbreviation, unit)
 
-        def decode(unit: Unit, at: int) -> dict[int, Any]:
-            attributes: dict[int, Any] = dict(zip(names, unpack(info, at), strict=True))
-            for attribute, convert in converts:
-                attributes[attribute] = convert(unit, attributes[attribute])
+        def decode(unit: Unit, at: int) -> tuple[dict[int, Any], int]:
+            attributes: dict[int, Any] = {}
+            for step in steps:
+                if isinstance(step, _FixedRun):
+                    for attribute, convert, value in zip(
+                        step.attributes, step.converts, step.unpack(info, at), strict=True
+                    ):
+                        attributes[attribute] = value if convert is None else convert(unit, value)
+                    at += step.size
+                    continue
+                attribute, form, convert = step
+                if form == dw.DW_FORM_sdata:
+                    value, at = read_sleb(info, at)
+                else:
+                    value, at = self._value(unit, at, form, 0)
+                if attribute in _WANTED:
+                    attributes[attribute] = value if convert is None else convert(unit, value)
             if constants:
                 attributes.update(constants)
-            return attributes
+            return attributes, at
 
         return decode
+
+    def _steps(
+        self, abbreviation: Abbreviation, unit: Unit
+    ) -> tuple[list[_FixedRun | tuple[int, int, _Convert | None]], dict[int, Any]]:
+        """Split the attributes into runs of fixed forms, single others, and constants."""
+        steps: list[_FixedRun | tuple[int, int, _Convert | None]] = []
+        constants: dict[int, Any] = {}
+        run: list[tuple[AttributeSpec, int]] = []
+        for spec in abbreviation.specs:
+            width = fixed_size(spec.form, unit.version, unit.offset_size)
+            if spec.form in (dw.DW_FORM_flag_present, dw.DW_FORM_implicit_const):
+                if spec.attribute in _WANTED:
+                    present = spec.form == dw.DW_FORM_flag_present
+                    constants[spec.attribute] = 1 if present else spec.constant
+            elif width is not None:
+                run.append((spec, width))
+            else:
+                if run:
+                    steps.append(self._fixed_run(run))
+                    run = []
+                steps.append((spec.attribute, spec.form, self._converter(spec.form)))
+        if run:
+            steps.append(self._fixed_run(run))
+        return steps, constants
+
+    def _fixed_run(self, run: list[tuple[AttributeSpec, int]]) -> _FixedRun:
+        code = "<"
+        attributes: list[int] = []
+        converts: list[_Convert | None] = []
+        for spec, width in run:
+            if spec.attribute not in _WANTED:
+                code += f"{width}x"
+                continue
+            convert = self._converter(spec.form)
+            attributes.append(spec.attribute)
+            converts.append(convert if width in _STRUCT_CODES else _from_bytes(convert))
+            code += _STRUCT_CODES.get(width) or f"{width}s"
+        return _FixedRun(
+            struct.Struct(code).unpack_from,
+            sum(w for _, w in run),
+            tuple(attributes),
+            tuple(converts),
+        )
 
     def _converter(self, form: int) -> _Convert | None:
         if form in _UNIT_REFERENCES:
@@ -385,15 +431,6 @@ class DieReader:
         if form in (dw.DW_FORM_strp_sup, dw.DW_FORM_ref_sup4, dw.DW_FORM_ref_sup8):
             return lambda unit, value: None  # in another file, which builds do not have
         return None
-
-    def _decode_each(self, unit: Unit, at: int, specs: tuple[AttributeSpec, ...]) -> dict[int, Any]:
-        attributes: dict[int, Any] = {}
-        for spec in specs:
-            value, at = self._value(unit, at, spec.form, spec.constant)
-            if spec.attribute in _WANTED:
-                convert = self._converter(spec.form)
-                attributes[spec.attribute] = value if convert is None else convert(unit, value)
-        return attributes
 
     def _value(self, unit: Unit, at: int, form: int, constant: int) -> tuple[Any, int]:
         info = self.info

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectInfo"]
 
+# What linkers write for the address of what they have left out (lld: --dead-reloc-in-nonalloc).
+_TOMBSTONES = frozenset({0, 0xFFFFFFFF, 0xFFFFFFFE})
+
 
 class ObjectInfo:
     """The debug information of one object (`kernel`, or a task's name).
@@ -151,7 +154,7 @@ class ObjectInfo:
         with self._reading():
             for unit in self._reader.units:
                 for offset in self._reader.index(unit).offsets:
-                    if self._reader.die(offset, unit).tag in TYPE_TAGS:
+                    if self._reader.tag_at(offset, unit) in TYPE_TAGS:
                         yield offset, self._types.type_at(offset)
 
     def type_at(self, die_offset: int) -> Type:
@@ -172,9 +175,8 @@ class ObjectInfo:
         with self._reading():
             for unit in self._reader.units:
                 for offset in self._reader.index(unit).offsets:
-                    die = self._reader.die(offset, unit)
-                    if die.tag == dw.DW_TAG_variable:
-                        variable = self._variable(die)
+                    if self._reader.tag_at(offset, unit) == dw.DW_TAG_variable:
+                        variable = self._variable(self._reader.die(offset, unit))
                         if variable is not None:
                             yield variable
 
@@ -207,10 +209,13 @@ class ObjectInfo:
         follow = all(a[0] + a[1] == b[0] for a, b in pairwise(pieces))
         linkage = die.attributes.get(dw.DW_AT_linkage_name)
         linkage = linkage or declared.attributes.get(dw.DW_AT_linkage_name)
+        linkage = linkage if isinstance(linkage, str) else ""
+        if pieces and pieces[0][0] in _TOMBSTONES and self.symbols.find(linkage) is None:
+            pieces = ()
         return Variable(
             declared.name or "",
             self._types.path(declared.offset),
-            linkage if isinstance(linkage, str) else "",
+            linkage,
             pieces[0][0] if pieces and follow else None,
             type_.size,
             type_,

@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from idoldbg.debuginfo import constants as dw
 
 __all__ = [
     "Abbreviation",
     "AttributeSpec",
+    "Decode",
     "Malformed",
     "Unit",
     "fixed_size",
@@ -117,7 +118,7 @@ class Abbreviation:
         self.has_children = has_children
         self.specs = specs
         # Made by `dies` when an entry of this kind is first decoded.
-        self.decode: Callable[[Unit, int], dict[int, Any]] | None = None
+        self.decode: Decode | None = None
         steps: list[int] = []
         for spec in specs:
             width = fixed_size(spec.form, version, offset_size)
@@ -136,6 +137,10 @@ class Abbreviation:
     def has(self, attribute: int) -> bool:
         """Tell whether entries of this kind have the attribute."""
         return any(s.attribute == attribute for s in self.specs)
+
+
+# From where the attributes start to the attributes by number, and where they end.
+Decode: TypeAlias = "Callable[[Unit, int], tuple[dict[int, Any], int]]"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,110 @@
+"""Resolution of Idol operations, against what is known of real builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import idol
+from idol.rust_type import parse_type
+from idoldbg.debuginfo import ObjectInfo, TypeInterner
+from idoldbg.load import open_build
+from idoldbg.resolver import ResolvedOperation, Resolver
+from idoldbg.resolver.names import Match, match_names, parse_name
+
+REAL = (
+    "archives/build-gimlet-rot-c-image-b.zip",
+    "cores/hubris.core.inheritance.0",
+    "cores/hubris.core.new-compiler",
+    "cores/hubris.core.new-sensors",
+    "cores/hubris.core.v6",
+)
+
+
+def resolve_all(path: Path) -> Iterator[ResolvedOperation]:
+    archive = open_build(path).archive
+    interner = TypeInterner()
+    objects: dict[str, ObjectInfo] = {}
+
+    def object_info(name: str) -> ObjectInfo:
+        if name not in objects:
+            objects[name] = ObjectInfo(name, archive.object_bytes(name), interner)
+        return objects[name]
+
+    resolver = Resolver(archive, object_info)
+    for task in archive.tasks:
+        text = object_info(task.name).idolatry
+        if text is not None:
+            interface = idol.parse(idol.Source(f"{task.name}.idol", text))
+            for operation in interface.operations:
+                yield resolver.resolve(interface, operation.name, task)
+
+
+# ---- humility's `hiffy --list` -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One operation as `humility hiffy --list` shows it: (name, type) of arguments and replies."""
+
+    task: str
+    name: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def parse_listing(text: str) -> list[Listed]:
+    operations: list[Listed] = []
+    task = ""
+    lines = iter(text.splitlines())
+    for line in lines:
+        words = line.split(None, 2)
+        if words[:1] == ["INTERFACE"]:
+            task = next(lines).split()[1]
+        elif words[:1] == ["+-->"]:
+            operations.append(Listed(task, words[1], ()))
+        elif words and words != ["|"] and operations:
+            row = line.strip().removeprefix("|").strip().split(None, 1)
+            last = operations[-1]
+            operations[-1] = Listed(last.task, last.name, (*last.rows, (row[0], row[1])))
+    return operations
+
+
+@pytest.mark.parametrize("build", REAL)
+def test_real_builds_list_as_humility_does(build: str, real_hubris: Path) -> None:
+    """Every interface, operation, argument and type; where humility found none, we do."""
+    name = Path(build).name.removeprefix("hubris.core.").removeprefix("build-")
+    listing = real_hubris / "hiffy-list" / f"hiffy-list.{name}.stdout"
+    expected = parse_listing(listing.read_text())
+    actual = list(resolve_all(real_hubris / build))
+
+    assert [(o.task, o.name) for o in actual] == [(o.task, o.name) for o in expected]
+    assert expected
+    for ours, theirs in zip(actual, expected, strict=True):
+        rows = [(a.name, a) for a in ours.arguments]
+        replies = [("<ok>", ours.ok)] + ([("<error>", ours.error)] if ours.error else [])
+        # Humility leaves both replies out where it cannot find one: it warns instead.
+        shown = dict(theirs.rows)
+        if "<ok>" in shown:
+            rows += replies
+        assert [n for n, _ in rows] == [n for n, _ in theirs.rows], ours.name
+        for row, resolution in rows:
+            assert resolution.type_name is not None, (ours.name, row, resolution)
+            full = parse_name(resolution.type_name)
+            assert match_names(parse_type(shown[row]), full) is not Match.NONE, (ours.name, row)
+
+
+@pytest.mark.parametrize("build", REAL)
+def test_real_builds_are_complete(build: str, real_hubris: Path) -> None:
+    for operation in resolve_all(real_hubris / build):
+        resolutions = [*operation.arguments, *operation.leases, operation.ok]
+        resolutions += [operation.error] if operation.error else []
+        assert all(r.type is not None for r in resolutions), operation
+        assert len(operation.wire_members) == len(operation.arguments)
+
+
+def test_array_that_humility_cannot_name(real_hubris: Path) -> None:
+    operations = {o.name: o for o in resolve_all(real_hubris / REAL[2])}
+    assert operations["Sys.read_uid"].ok.type_name == "[u32; 3]"
