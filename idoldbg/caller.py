@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import NoReturn, Protocol, TypeVar
 
+from idoldbg.archive import TaskImage
 from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
 from idoldbg.errors import (
     FaultError,
@@ -53,7 +54,9 @@ class Caller:
         session = self._session
         task = self.program.task(call.operation.task)
         request = build_request(call, task.index)
+        self._check_allowed(call, task)
         self.check_image()
+        self._check_started(call, task)
         outcome = self._drive(session.call(request, timeout_s=self.timeout_s))
         if isinstance(outcome, ServerDeath):
             self._report_death(call, outcome.generation)
@@ -93,6 +96,29 @@ class Caller:
                 expected=expected.hex(),
                 actual=actual.hex(),
             )
+
+    def _check_allowed(self, call: Call, task: TaskImage) -> None:
+        """Refuse what the server would answer by killing hiffy."""
+        callers = task.allowed_callers.get(call.operation.operation)
+        if callers is not None and HIFFY not in callers:
+            raise NotCallable(
+                f"{call.operation.name} may be called by {', '.join(callers) or 'nobody'} only "
+                f"(`allowed-callers` of task `{task.name}`); hiffy would be killed for it",
+                operation=call.operation.name,
+            )
+
+    def _check_started(self, call: Call, task: TaskImage) -> None:
+        """Refuse to wait for a task that was never started.
+
+        Only tasks that are not started at boot cost this look at the target.
+        """
+        if task.start or read_task(self.program, task.index).is_started:
+            return
+        raise NotCallable(
+            f"{call.operation.name}: task `{task.name}` is not started, so hiffy would wait for it "
+            "for ever; start it first (Jefe can, on most systems)",
+            operation=call.operation.name,
+        )
 
     def prepare(self) -> None:
         """Look up all that calls need in the debug information, without touching the target."""
