@@ -136,6 +136,7 @@ class Debug:
         self._retired = True
         self.dfsr |= Dfsr.HALTED
         self.halted = True
+        self.control |= _C_HALT  # set by the core at the end of a step; pyOCD waits for it
 
     def breakpoints(self) -> set[int]:
         """Return the addresses at which the comparators stop the core."""
