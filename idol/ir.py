@@ -65,7 +65,8 @@ class Lease:
     max_len: int | None
     #: The client's panic when the lease is too long.
     too_long_panic: str
-    #: Names of the client's local variables for it.
+    #: Local variables for it in the client and in the server.
+    bytes_variable: str
     lease_variable: str
 
 

@@ -180,6 +180,7 @@ def _lease(index: int, lease: syntax.Lease, panic: _PanicNames, taken: set[str])
         is_slice=is_slice,
         max_len=lease.max_len,
         too_long_panic=panic(f"{lease.name}_is_longer_than_{lease.max_len}"),
+        bytes_variable=_fresh(f"{lease.name}_bytes", taken),
         lease_variable=_fresh(f"{lease.name}_lease", taken),
     )
 

@@ -166,11 +166,12 @@ def _send(emitter: Emitter, operation: ir.Operation) -> None:
     local = operation.locals
     for lease in operation.leases:
         expression = f"zerocopy::IntoBytes::{lease.bytes_function}({lease.name})"
-        emitter.assign(
-            f"let {lease.lease_variable}", f"userlib::Lease::{lease.lease_function}({expression})"
-        )
-    variables = [lease.lease_variable for lease in operation.leases]
-    emitter.listed(f"let {local['leases']} = [", variables, "];", width=60)
+        emitter.assign(f"let {lease.bytes_variable}", expression)
+    if operation.leases:
+        leases = [
+            f"userlib::Lease::{x.lease_function}({x.bytes_variable})" for x in operation.leases
+        ]
+        emitter.listed(f"let {local['leases']} = [", leases, "];", width=60)
     emitter.line(f"let {local['task']} = self.current_id.get();")
     if operation.encoding is Encoding.ZEROCOPY:
         message = f"zerocopy::IntoBytes::as_bytes(&{local['arguments']})"
@@ -181,7 +182,7 @@ def _send(emitter: Emitter, operation: ir.Operation) -> None:
         f"{operation.variant} as u16",
         message,
         f"&mut {local['reply']}",
-        f"&{local['leases']}",
+        f"&{local['leases']}" if operation.leases else "&[]",
     ]
     code = local["code"] if operation.idempotent or operation.error else "_"
     size = local["size"] if _uses_size(operation) else "_"

@@ -44,7 +44,7 @@ def _panic_function(emitter: Emitter, name: str) -> None:
     with emitter.block(f"fn {name}() -> ! {{"):
         emitter.line("// Safety: a comment to the assembler; it keeps equal functions apart.")
         with emitter.block("unsafe {"):
-            emitter.line(f'core::arch::asm!("/* {name} */");')
+            emitter.macro("core::arch::asm!", f'"/* {name} */"')
         emitter.line("panic!()")
 
 

@@ -118,6 +118,14 @@ class Emitter:
         """Add a function call; `before` ends with `(` and `after` starts with `)`."""
         self.listed(before, arguments, after, CALL_WIDTH)
 
+    def macro(self, name: str, argument: str) -> None:
+        """Add a call of a macro with one argument; there is no comma after it."""
+        if self.fits(f"{name}({argument});"):
+            self.line(f"{name}({argument});")
+        else:
+            with self.block(f"{name}(", ");"):
+                self.line(argument)
+
     def derive(self, traits: Sequence[str]) -> None:
         """Add a derive attribute."""
         self.listed("#[derive(", traits, ")]", ATTRIBUTE_WIDTH)
