@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from idoldbg.emu.bus import Bus, Memory
 from idoldbg.emu.clock import Clock, ClockState
 from idoldbg.emu.core import Core, CoreState, StopReason
-from idoldbg.emu.core_model import CORE_MODELS, CoreModel
+from idoldbg.emu.core_model import CORE_MODELS, Architecture, CoreModel
 from idoldbg.emu.debug import DebugState, Dfsr
 from idoldbg.emu.devices import Wiring, make_device, wire_board
+from idoldbg.emu.divisions import MAX_DIVISIONS, find_unguarded_divisions
 from idoldbg.emu.engine import Engine
 from idoldbg.emu.mpu import MpuState
 from idoldbg.emu.nvic import Nvic, NvicState
@@ -81,6 +83,8 @@ class EmulatedBoard:
         self._bus.on_code_written = self._code_written
         for rule in board.chip.clocks:
             self._bus.watched[rule.address] = self._update_clock
+        self._notices = list(self._engine.calibration.notices)
+        self._flash_changed = True
         self._load(segments)
         self._vector_table = self._start_of(segments) if vector_table is None else vector_table
         self._breakpoints: set[int] = set()
@@ -116,8 +120,30 @@ class EmulatedBoard:
                         return own
         return min(flash, default=own)
 
-    def _code_written(self, _memory: Memory) -> None:
+    def _code_written(self, memory: Memory) -> None:
         self._engine.flush_code()
+        if memory.region.kind is MemoryKind.FLASH:
+            self._flash_changed = True
+
+    def _find_divisions(self) -> None:
+        """Look for division instructions in flash, which trap if the firmware says so."""
+        self._flash_changed = False
+        if self.model.architecture is Architecture.V6M:
+            return
+        found: dict[int, int] = {}
+        for memory in self._bus.memories:
+            if memory.region.kind is MemoryKind.FLASH:
+                used = bytes(memory.data.rstrip(b"\xff")) + b"\xff"
+                found.update(
+                    islice(find_unguarded_divisions(memory.address, used), MAX_DIVISIONS + 1)
+                )
+        if len(found) <= MAX_DIVISIONS:
+            self._core.set_divisions(found)
+            return
+        self._core.set_divisions({})
+        notice = "the image has many unusual divisions: division by zero does not trap in it"
+        if notice not in self._notices:
+            self._notices.append(notice)
 
     def _update_clock(self) -> None:
         for rule in self.board.chip.clocks:
@@ -155,6 +181,8 @@ class EmulatedBoard:
     def _run(self, end_s: float, condition: Callable[[], bool] | None) -> StopReason:
         clock, core = self._clock, self._core
         while True:
+            if self._flash_changed:
+                self._find_divisions()
             hz = clock.hz
             reason = core.run(clock.cycles + clock.cycles_until(end_s), condition)
             if core.reset_requested:
@@ -189,6 +217,8 @@ class EmulatedBoard:
         """Execute one instruction of the halted core; an exception that is due is entered first."""
         if not self.is_halted:
             self.halt()
+        if self._flash_changed:
+            self._find_divisions()
         self._core.debug.step()
         self._handle_reset_request()
 
@@ -270,7 +300,7 @@ class EmulatedBoard:
             memory.data[offset : offset + len(part)] = part
             if memory.region.kind is not MemoryKind.RAM:
                 self._wiring.image_loaded(address + at, len(part))
-                self._engine.flush_code()
+                self._code_written(memory)
             at += len(part)
         self._handle_reset_request()
 
@@ -327,7 +357,7 @@ class EmulatedBoard:
     @property
     def notices(self) -> tuple[str, ...]:
         """What this emulation cannot do on this computer, as sentences for the user."""
-        return tuple(self._engine.calibration.notices)
+        return tuple(self._notices)
 
     @property
     def enforces_mpu(self) -> bool:
@@ -387,6 +417,7 @@ class EmulatedBoard:
         core.scs.restore(snapshot.scs)
         core.restore(snapshot.core)
         core.debug.restore(snapshot.debug)
+        self._flash_changed = True
 
     def close(self) -> None:
         """Release the emulator's memory. The board cannot be used afterwards."""

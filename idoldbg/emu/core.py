@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,6 +27,7 @@ _UNCOUNTED = 500
 """Cycles charged for a slice of unknown length, where instructions cannot be counted."""
 _HINTS = (b"\x20\xbf", b"\x10\xbf")  # WFE, YIELD
 _WFI = (b"\x30\xbf", b"\xaf\xf3\x03\x80")
+_DIV_0_TRP = 1 << 4
 _ALIGNMENT_STATUS, _STATUS_MASK = 0x1, 0x40F
 
 
@@ -70,8 +71,10 @@ class Core:
         self._sleeping = False
         self._running = False
         self._breakpoints: set[int] = set()
+        self._stops: set[int] = set()
         self._resumed_at: int | None = None
-        self._forbidden: int | None = None
+        self._divisions: dict[int, int] = {}
+        self._held_fault: tuple[int, int, int | None] | None = None
         self._hint_at = (-1, -1)
         self._mpu_control = 0
         self._connect()
@@ -150,10 +153,9 @@ class Core:
         elif outcome is Outcome.BAD_ACCESS:
             self._bad_access()
         elif outcome is Outcome.STOPPED:
-            if self._forbidden is not None:
-                address, self._forbidden = self._forbidden, None
-                bits = Cfsr.PRECISERR | Cfsr.BFARVALID
-                self.exceptions.fault(BUS_FAULT, bits, address)
+            if self._held_fault is not None:
+                fault, self._held_fault = self._held_fault, None
+                self.exceptions.fault(*fault)
         else:
             self._on_lockup(f"the emulator cannot go on (Unicorn's error {engine.error})")
 
@@ -306,16 +308,20 @@ class Core:
     def _ppb_access(
         self, start: int
     ) -> tuple[Callable[[int, int], int], Callable[[int, int, int], None]]:
-        scs, active_of, engine = self.scs, self.nvic, self.engine
-        control = engine.batch([reg.CONTROL])
+        scs, nvic, mpu = self.scs, self.nvic, self.mpu
+        control = self.engine.batch([reg.CONTROL])
+        to_scs = SCS_START - start
+        first, last = to_scs + 0xD98, to_scs + 0xDC4
 
         def read(offset: int, size: int) -> int:
-            if not active_of.active and control.read()[0] & 1:
+            if not nvic.active and control.read()[0] & 1:
                 return self._refuse(start + offset)
             return scs.read(start + offset, size)
 
         def write(offset: int, size: int, value: int) -> None:
-            if not active_of.active and control.read()[0] & 1:
+            if nvic.active and first <= offset <= last:
+                mpu.write(offset - to_scs, value)  # a context switch makes 27 of these
+            elif not nvic.active and control.read()[0] & 1:
                 self._refuse(start + offset)
             else:
                 scs.write(start + offset, size, value)
@@ -330,7 +336,7 @@ class Core:
 
     def _refuse(self, address: int) -> int:
         """Make an unprivileged access to the private peripheral bus a BusFault."""
-        self._forbidden = address
+        self._held_fault = (BUS_FAULT, Cfsr.PRECISERR | Cfsr.BFARVALID, address)
         self.engine.stop()
         return 0
 
@@ -354,6 +360,7 @@ class Core:
     def halt_changed(self, halted: bool) -> None:
         self.systick.freeze(halted)
         if halted:
+            self._sleeping = False  # entering debug state is a wake-up event
             return
         self.engine.flush_code()  # a debugger may have written instructions
         self._resumed_at = self.registers.read("pc")
@@ -361,10 +368,7 @@ class Core:
     def step_one(self, mask_interrupts: bool) -> None:
         if self.lockup is not None:
             return
-        if self._sleeping:
-            if not self._wakes():
-                return
-            self._sleeping = False
+        self._sleeping = False  # after a step the core enters debug state again
         if self.nvic.pending and not mask_interrupts:
             self.exceptions.take_pending()
         if self.mpu.changed and not self.nvic.active:
@@ -382,14 +386,27 @@ class Core:
         self._update_breakpoints()
 
     def _update_breakpoints(self) -> None:
-        wanted = self._breakpoints | self.debug.breakpoints()
-        self.engine.set_address_hooks(sorted(wanted), self._on_breakpoint)
+        self._stops = self._breakpoints | self.debug.breakpoints()
+        wanted = self._stops | self._divisions.keys()
+        self.engine.set_address_hooks(sorted(wanted), self._on_address)
 
-    def _on_breakpoint(self, address: int) -> None:
-        if self._resumed_at == address and self.engine.executed() <= 1:
-            return  # going on from the breakpoint
-        self.debug.halt(Dfsr.BKPT)
-        self.engine.stop()
+    def set_divisions(self, divisions: Mapping[int, int]) -> None:
+        """Say where there are divisions, and the numbers of their divisors' registers."""
+        self._divisions = dict(divisions)
+        self._update_breakpoints()
+
+    def _on_address(self, address: int) -> None:
+        going_on = self._resumed_at == address and self.engine.executed() <= 1
+        if address in self._stops and not going_on:
+            self.debug.halt(Dfsr.BKPT)
+            self.engine.stop()
+            return
+        divisor = self._divisions.get(address)
+        if divisor is None or not self.exceptions.faults.ccr & _DIV_0_TRP:
+            return
+        if not self.engine.read_register(reg.R[divisor] if divisor < 13 else reg.LR):
+            self._held_fault = (USAGE_FAULT, Cfsr.DIVBYZERO, None)
+            self.engine.stop()
 
     # ------------------------------------------------------------------ reset, snapshots
 

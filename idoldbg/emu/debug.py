@@ -172,9 +172,9 @@ class Debug:
         value = self.control | _S_REGRDY
         if self.halted:
             value |= _S_HALT
-        if self._core.sleeping:
+        elif self._core.sleeping:
             value |= _S_SLEEP
-        if self._core.locked_up:
+        elif self._core.locked_up:
             value |= _S_LOCKUP
         if self._retired or not (self.halted or self._core.sleeping or self._core.locked_up):
             value |= _S_RETIRE

@@ -92,7 +92,12 @@ class Mpu:
 
     def write(self, offset: int, value: int) -> None:
         """Write the register at an offset from 0xd94 on."""
-        if offset == 0xD98:
+        number = self.number
+        if offset == 0xDA0 and number < REGION_COUNT:
+            self.limits[number] = value
+            self.changed = True
+            self._regions = None
+        elif offset == 0xD98:
             self.number = value & 0xFF
         elif 0xD9C <= offset < 0xDC0:
             self._write_region(offset, value)
