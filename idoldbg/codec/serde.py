@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 DEPTH_LIMIT = 64
-NODE_LIMIT = 1_000_000
+NODE_LIMIT = 250_000
 
 
 class WireError(Exception):
@@ -230,6 +230,12 @@ def _check_int(form: Format, type_: Scalar) -> int:
     return size
 
 
+def _fits(number: int, type_: Scalar) -> bool:
+    signed = type_.encoding is Encoding.SIGNED
+    bits = type_.size * 8 - signed
+    return (-(1 << bits) if signed else 0) <= number < 1 << bits
+
+
 def _refuse(form: Format, type_: Type) -> EncodeError:
     return EncodeError(
         f"`{type_.name}` is {kind_of(type_)}: it has no {form.name} encoding", type=type_.name
@@ -256,6 +262,8 @@ class _Encoder:
                 pass
             case Int(value=number), Scalar(encoding=encoding):
                 size = _check_int(self.form, type_)
+                if not _fits(number, type_):
+                    raise EncodeError(f"{number} does not fit in `{type_.name}`", type=type_.name)
                 writer.put_int(number, size, signed=encoding is Encoding.SIGNED)
             case Float(value=real), Scalar(size=size) if size in (4, 8):
                 writer.put_float(real, size)
@@ -359,8 +367,7 @@ class _Decoder:
         signed = type_.encoding is Encoding.SIGNED
         at = self.reader.offset
         value = self.reader.take_int(_check_int(self.form, type_), signed=signed)
-        bits = type_.size * 8 - signed
-        if not (-(1 << bits) if signed else 0) <= value < 1 << bits:
+        if not _fits(value, type_):
             raise DecodeError(f"{value} does not fit in {type_.name}", type=type_.name, offset=at)
         return Int(type_, value)
 

@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 DEPTH_LIMIT = 64
-ITEM_LIMIT = 1_000_000
+ITEM_LIMIT = 250_000
 
 
 @dataclass(frozen=True, slots=True)
