@@ -131,10 +131,9 @@ class ObjectInfo:
         Generic arguments are part of the name and stand as in debug information, with full paths.
         Equal types come once; a definition hides its declarations.
         """
-        last = last_component(name)
         found: dict[int, Type] = {}
         with self._reading():
-            for offset in self._names.find(last):
+            for offset in self._offsets(name):
                 if self._reader.die(offset).tag not in TYPE_TAGS:
                     continue
                 path = self._types.name(offset)
@@ -143,6 +142,10 @@ class ObjectInfo:
                     found[id(type_)] = type_
         defined = tuple(t for t in found.values() if not isinstance(t, Opaque))
         return defined or tuple(found.values())
+
+    def _offsets(self, name: str) -> Iterator[int]:
+        for own in _own_names(name):
+            yield from self._names.find(own)
 
     def find_type_names(self, prefix: str) -> tuple[str, ...]:
         """Return the short names that begin so, such as all `Option<…>` (not only of types)."""
@@ -183,7 +186,7 @@ class ObjectInfo:
     def _find(self, name: str, tag: int, make: Callable[[Die], Any]) -> tuple[Any, ...]:
         found = []
         with self._reading():
-            for offset in self._names.find(last_component(name)):
+            for offset in self._offsets(name):
                 die = self._reader.die(offset)
                 if die.tag != tag:
                     continue
@@ -253,17 +256,21 @@ class ObjectInfo:
         return ELFFile(BytesIO(self.elf.data))
 
 
-def last_component(name: str) -> str:
-    """Return what follows the last `::` that is not inside brackets."""
-    depth, start = 0, 0
+def _own_names(name: str) -> list[str]:
+    """Return what may stand in an entry for a full name: the last part, then longer ends of it.
+
+    Nearly always the last part; vtables are called `<T as Trait>::{vtable}` in one piece. Marks
+    inside brackets do not count.
+    """
+    depth, starts = 0, [0]
     for index, char in enumerate(name):
         if char in "<([{":
             depth += 1
         elif char in ">)]}" and not (char == ">" and name[index - 1 : index] == "-"):
             depth -= 1
         elif char == ":" and not depth and name.startswith("::", index):
-            start = index + 2
-    return name[start:]
+            starts.append(index + 2)
+    return [name[start:] for start in reversed(starts)]
 
 
 def _static_pieces(reader: DieReader, die: Die) -> tuple[tuple[int, int], ...] | None:
