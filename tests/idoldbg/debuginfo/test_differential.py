@@ -20,6 +20,7 @@ from idoldbg.types import (
     Enum,
     Enumerator,
     Member,
+    Opaque,
     Pointer,
     Scalar,
     Struct,
@@ -121,7 +122,10 @@ class Plain:
         name, size = self.name(die), number(die, "DW_AT_byte_size") or 0
         match kind(die):
             case "base":
-                return Scalar(name, size, ENCODINGS[number(die, "DW_AT_encoding") or 0])
+                encoding = ENCODINGS.get(number(die, "DW_AT_encoding") or 0)
+                if encoding is None:  # C's `complex float`, from compiler-builtins
+                    return Opaque(name, "a scalar of no known encoding", size)
+                return Scalar(name, size, encoding)
             case "pointer":
                 target = "()"
                 if "DW_AT_type" in die.attributes:
