@@ -199,7 +199,7 @@ class _Converter:
             case Pointer(size=size):
                 number = self.integer(node, type_, place)
                 if not 0 <= number < 1 << size * 8:
-                    self.fail(place, f"{number} is no address")
+                    self.fail(place, f"{_shown(number)} is no address")
                 return PointerValue(type_, number)
             case Union():
                 return Raw(type_, self.exact_bytes(node, type_, type_.size, place))
@@ -234,7 +234,7 @@ class _Converter:
                 bits = type_.size * 8 - signed
                 low, high = (-(1 << bits) if signed else 0), (1 << bits) - 1
                 if not low <= number <= high:
-                    self.fail(place, f"{number} is not in {low}..={high} ({type_.name})")
+                    self.fail(place, f"{_shown(number)} is not in {low}..={high} ({type_.name})")
                 return Int(type_, number)
 
     def integer(self, node: Node, type_: Type, place: str) -> int:
@@ -281,7 +281,7 @@ class _Converter:
                 if enumerator.value == number:
                     return make_enum(type_, enumerator.name)
             known = ", ".join(f"{e.value} = {e.name}" for e in type_.enumerators[:12])
-            self.fail(place, f"{number} is no {short_name(type_.name)} ({known})")
+            self.fail(place, f"{_shown(number)} is no {short_name(type_.name)} ({known})")
         name = self.variant_name(node, type_, place)
         if name not in names or not isinstance(node, Name | TextNode):
             self.unknown_variant(name or describe(node), names, type_, place)
@@ -372,7 +372,7 @@ class _Converter:
     ) -> StructValue | None:
         members = type_.members
         if len(values) != len(members):
-            self.fail(place, f"{len(members)} values are wanted, not {len(values)}")
+            self.fail(place, f"it takes {len(members)} value(s), not {len(values)}")
         if not members:
             return None
         fields = [
@@ -506,6 +506,11 @@ def _split_suffix(text: str) -> tuple[str, str]:
     if start is None or text.lower().lstrip("+-").startswith("inf"):
         return text, ""
     return text[:start].rstrip("_"), text[start:]
+
+
+def _shown(number: int) -> str:
+    """Write a number, in hexadecimal beyond 256 bits: Python limits the digits of decimals."""
+    return str(number) if number.bit_length() <= 256 else f"{number:#x}"[:40] + "…"
 
 
 def _base_name(type_: Type) -> str:
