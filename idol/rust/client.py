@@ -186,7 +186,7 @@ def _send(emitter: Emitter, operation: ir.Operation) -> None:
     ]
     code = local["code"] if operation.idempotent or operation.error else "_"
     size = local["size"] if _uses_size(operation) else "_"
-    emitter.call(f"let ({code}, {size}) = userlib::sys_send(", arguments, ");")
+    emitter.assign_call(f"let ({code}, {size})", "userlib::sys_send(", arguments)
 
 
 def _uses_size(operation: ir.Operation) -> bool:
