@@ -48,7 +48,8 @@ ENCODINGS = {
     16: Encoding.CHAR,
 }
 TYPES = {
-    "array", "enumeration", "pointer", "structure", "subroutine", "union", "base",
+    "array", "enumeration", "pointer", "structure", "subroutine", "union", "base", "typedef",
+    "const",
 }  # fmt: skip
 
 
@@ -78,11 +79,15 @@ class Plain:
 
     def name(self, die: DIE) -> str:
         own = text(die, "DW_AT_name")
+        if kind(die) in ("typedef", "const"):
+            own = None
         inner = (
             self.name(die.get_DIE_from_attribute("DW_AT_type"))
             if "DW_AT_type" in die.attributes and own is None
             else "()"
         )
+        if kind(die) in ("typedef", "const"):
+            return inner
         if own is None and kind(die) == "pointer":
             return "*" + inner
         if own is None and kind(die) == "array":
@@ -119,6 +124,8 @@ class Plain:
         return [number(c, "DW_AT_count") or 0 for c in die.iter_children()]
 
     def make(self, die: DIE) -> Type:
+        if kind(die) in ("typedef", "const"):
+            return self.target(die)
         name, size = self.name(die), number(die, "DW_AT_byte_size") or 0
         match kind(die):
             case "base":
