@@ -18,7 +18,7 @@ from idoldbg.resolver import (
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.types import CEnum, Type, type_size
+from idoldbg.types import CEnum, Enum, Type, type_size
 from idoldbg.values import EnumValue, Value
 
 __all__ = [
@@ -217,6 +217,22 @@ def decode_reply(call: Call, outcome: HiffyReply) -> Reply:
     return Reply(operation, value, dict.fromkeys(written, outcome.lease))
 
 
+def _c_like_variant(type_: Type, code: int) -> str | None:
+    """Find the variant with that discriminant.
+
+    An enum of a single variant takes no bytes, and then DWARF says no discriminant either.
+    """
+    if isinstance(type_, CEnum):
+        return next((e.name for e in type_.enumerators if e.value == code), None)
+    if (
+        isinstance(type_, Enum)
+        and len(type_.variants) == 1
+        and type_.variants[0].discriminant is None
+    ):
+        return type_.variants[0].name
+    return None
+
+
 def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> OperationError:
     """Turn a response code, and a Complex error's bytes, into the operation's error."""
     type_ = operation.error.type if operation.error else None
@@ -226,11 +242,9 @@ def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> Operation
         if outcome.data is not None and outcome.code == 1:
             value = codec.hubpack.decode(type_, outcome.data)
             variant = value.variant if isinstance(value, EnumValue) else None
-    elif isinstance(type_, CEnum):
-        for enumerator in type_.enumerators:
-            if enumerator.value == outcome.code:
-                variant = enumerator.name
-                value = EnumValue(type_, variant, outcome.code)
+    elif type_ is not None:
+        variant = _c_like_variant(type_, outcome.code)
+        value = None if variant is None else EnumValue(type_, variant, outcome.code)
     what = variant or f"code {outcome.code}, which is no error of this operation"
     return OperationError(
         f"{operation.name} answered with {what}",

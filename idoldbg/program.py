@@ -15,7 +15,7 @@ import idol
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.codec import image
 from idoldbg.debuginfo import ObjectInfo, TypeInterner
-from idoldbg.errors import FaultError, NotFound
+from idoldbg.errors import ArgumentError, FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
 from idoldbg.resolver import ResolvedOperation, Resolver
@@ -107,7 +107,10 @@ class Program:
         return tuple(found), tuple(unreadable)
 
     def find_server(self, interface: str, task: str | None = None) -> ServedInterface:
-        """Return who serves an interface; `task` chooses where several do."""
+        """Return who serves an interface; `task` chooses where several do.
+
+        Raises `NotFound`, or `ArgumentError` when a choice is needed.
+        """
         if task is not None:
             self.task(task)
         servers = [s for s in self.servers if s.interface.name == interface]
@@ -118,7 +121,10 @@ class Program:
         if not chosen:
             raise NotFound("server", interface, where=f"task `{task}`", hint=f"it is in {tasks}")
         if len(chosen) > 1:
-            raise NotFound("single server", interface, hint=f"choose one with --task: {tasks}")
+            raise ArgumentError(
+                f"interface `{interface}` is served by several tasks ({tasks}): choose one of them",
+                name="--task",
+            )
         return chosen[0]
 
     def no_interface(self, name: str) -> NotFound:

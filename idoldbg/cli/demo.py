@@ -44,11 +44,11 @@ STEPS = (
         ("call", "Spi.exchange", "--device-index", "7", "--source", "hex:9f", "--sink", "1"),
         exit_code=1,
     ),
-    Step("The same for programs.", ("call", "Sensor.read", "--id", "1", "--format", "json")),
+    Step("The same for programs.", ("call", "Sensor.reading", "--id", "0", "--format", "json")),
     Step(
         "When a server crashes, the call says who died, of what, and what became of it. "
         "The exit code is 3: the firmware failed, not the operation.",
-        ("call", "Victim.panic"),
+        ("call", "Victim.panic", "--task", "victim", "--code", "42"),
         exit_code=3,
     ),
 )

@@ -1,0 +1,287 @@
+"""Every kind of call, on every demo board, through the direct link and through pyOCD.
+
+One table: the operation, its texts, and the whole reply as JSON. The boards run the same tasks, so
+the table holds on all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from idoldbg.attach import Session, TargetOptions, demo_boards, open_session
+from idoldbg.calls import Call, prepare_call
+from idoldbg.errors import (
+    ArgumentError,
+    HiffyFailure,
+    LimitExceeded,
+    NotCallable,
+    NotFound,
+    OperationError,
+    ServerDied,
+)
+from idoldbg.render.json import operation_error, reply
+from idoldbg.views.tasks import read_task
+
+Texts = dict[str, str]
+
+OK: list[tuple[str, Texts, Any, dict[str, str]]] = [
+    # leases: a NOR flash behind device 0, a loopback behind device 1
+    (
+        "Spi.exchange",
+        {"device_index": "0", "source": "hex:9f000000", "sink": "4"},
+        None,
+        {"sink": "ffef4018"},
+    ),
+    (
+        "Spi.exchange",
+        {"device_index": "1", "source": "hex:00ff5aa5", "sink": "4"},
+        None,
+        {"sink": "00ff5aa5"},
+    ),
+    (
+        "Spi.exchange",
+        {"device_index": "1", "source": "str:hi", "sink": "4"},
+        None,
+        {"sink": "68690000"},
+    ),
+    ("Spi.write", {"device_index": "0x1", "source": "hex:010203"}, None, {}),
+    ("Spi.read", {"device_index": "0b1", "sink": "3"}, None, {"sink": "ffffff"}),
+    ("Spi.lock", {"device_index": "0", "cs_state": "Asserted"}, None, {}),
+    ("Spi.release", {}, None, {}),
+    ("Spi.lock", {"device_index": "1", "cs_state": "CsState::NotAsserted"}, None, {}),
+    ("Spi.release", {}, None, {}),
+    ("Sensor.history", {"samples": "3"}, 3, {"samples": "000001000200"}),
+    ("Sensor.history", {}, 0, {"samples": ""}),
+    ("Sensor.sum", {"values": "hex:0100000002000000ffffffff"}, 0x1_0000_0002, {}),
+    # zerocopy values
+    ("Sensor.get", {"id": "0"}, 21.5, {}),
+    ("Sensor.post", {"id": "2", "value": "-40.25"}, None, {}),
+    ("Sensor.get", {"id": "2"}, -40.25, {}),
+    ("Sensor.temperature", {}, 21.5, {}),
+    ("Sensor.set_enabled", {"enabled": "true"}, True, {}),
+    ("Sensor.set_enabled", {"enabled": "false"}, True, {}),
+    ("Sensor.set_enabled", {"enabled": "true"}, False, {}),
+    (
+        "Sensor.adjust",
+        {"tiny": "-128", "small": "-0x8000", "medium": "-1", "large": "-9_223_372_036_854_742_000"},
+        -9_223_372_036_854_774_897,
+        {},
+    ),
+    (
+        "Sensor.multiply",
+        {"a": "0xffffffffffffffff", "b": "0xffffffffffffffff"},
+        (2**64 - 1) ** 2,
+        {},
+    ),
+    ("Sensor.reverse", {"bytes": "[1, 2, 3, 4, 5, 6, 7, 8]"}, {"hex": "0807060504030201"}, {}),
+    ("Sensor.reverse", {"bytes": "hex:0102030405060708"}, {"hex": "0807060504030201"}, {}),
+    # hubpack
+    ("Sensor.last", {"id": "1"}, None, {}),
+    ("Sensor.last", {"id": "0"}, 21.5, {}),
+    ("Sensor.range", {}, [21.5, 21.5], {}),
+    (
+        "Sensor.configure",
+        {"mode": "Periodic { interval_ms: 100 }", "offset": "Some(-3)"},
+        "Off",
+        {},
+    ),
+    (
+        "Sensor.configure",
+        {"mode": '{"Threshold": [1.5, 2.5]}', "offset": "None"},
+        {"Periodic": {"interval_ms": 100}},
+        {},
+    ),
+    # ssmarshal
+    (
+        "Sensor.status",
+        {},
+        {"mode": {"Threshold": [1.5, 2.5]}, "offset": -3, "enabled": True},
+        {},
+    ),
+    ("Sensor.configure", {"mode": "Off", "offset": "0"}, {"Threshold": [1.5, 2.5]}, {}),
+    ("Jefe.set_reset_reason", {"reason": "Unknown"}, None, {}),
+    ("Jefe.get_reset_reason", {}, "Unknown", {}),
+    # a server that is a client itself
+    ("Sensor.flash_id", {}, {"hex": "ef4018"}, {}),
+    ("Jefe.set_state", {"state": "0xabcd1234"}, None, {}),
+    ("Jefe.get_state", {}, 0xABCD1234, {}),
+    ("UserLeds.led_on", {"index": "0"}, None, {}),
+    ("UserLeds.led_off", {"index": "0"}, None, {}),
+]
+
+ERRORS: list[tuple[str, Texts, str, int, Any]] = [
+    (
+        "Spi.exchange",
+        {"device_index": "7", "source": "hex:9f", "sink": "1"},
+        "BadDevice",
+        4,
+        "BadDevice",
+    ),
+    ("Spi.exchange", {"device_index": "0"}, "BadTransferSize", 1, "BadTransferSize"),
+    ("Spi.release", {}, "NothingToRelease", 3, "NothingToRelease"),
+    ("Sensor.get", {"id": "9"}, "InvalidSensor", 1, "InvalidSensor"),
+    ("UserLeds.led_on", {"index": "99"}, "NotPresent", 1, "NotPresent"),
+    (
+        "Sensor.configure",
+        {"mode": "Periodic { interval_ms: 5 }", "offset": "None"},
+        "BadInterval",
+        1,
+        {"BadInterval": {"lowest": 10, "highest": 60000, "given": 5}},
+    ),
+    (
+        "Sensor.configure",
+        {"mode": "Threshold(3.0, 2.0)", "offset": "None"},
+        "BadThreshold",
+        1,
+        {"BadThreshold": [3.0, 2.0]},
+    ),
+]
+
+CAUSES = [
+    ("ReadKernel", "mem fault"),
+    ("WriteText", "mem fault"),
+    ("OverflowStack", ""),
+    ("DivideByZero", ""),
+    ("IllegalInstruction", ""),
+    ("ExecuteData", ""),
+    ("BadSyscall", ""),
+    ("BadSlice", ""),
+    ("NoSuchTask", ""),
+]
+
+
+@pytest.fixture(scope="module", params=["emu", "pyocd:emu"])
+def link(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=demo_boards())
+def session(request: pytest.FixtureRequest, link: str) -> Iterator[Session]:
+    with open_session(TargetOptions(board=request.param, probe=link)) as session:
+        yield session
+
+
+def prepare(session: Session, operation: str, texts: Texts) -> Call:
+    # Two tasks serve Victim: one of them is not started.
+    task = "victim" if operation.startswith("Victim.") else None
+    return prepare_call(session.program.operation(operation, task), texts)
+
+
+def test_every_ok_reply_is_decoded(session: Session) -> None:
+    for operation, texts, value, leases in OK:
+        found = reply(session.call(prepare(session, operation, texts)))
+        assert found["ok"] == value, operation
+        assert found["leases"] == {k: {"hex": v} for k, v in leases.items()}, operation
+
+
+def test_every_error_is_decoded(session: Session) -> None:
+    for operation, texts, variant, code, value in ERRORS:
+        call = prepare(session, operation, texts)
+        with pytest.raises(OperationError) as caught:
+            session.call(call)
+        found = operation_error(call.operation, caught.value)["err"]
+        assert found == {"variant": variant, "code": code, "value": value}, operation
+
+
+def test_a_struct_reply_has_its_fields(session: Session) -> None:
+    session.call(prepare(session, "Sensor.post", {"id": "3", "value": "1e3"}))
+    found = reply(session.call(prepare(session, "Sensor.reading", {"id": "3"})))["ok"]
+    assert {k: v for k, v in found.items() if k != "timestamp"} == {
+        "id": 3,
+        "value": 1000.0,
+        "unit": "Celsius",
+    }
+    assert isinstance(found["timestamp"], int)
+    newest = reply(session.call(prepare(session, "Sensor.newest", {})))["ok"]
+    assert newest["Ok"]["value"] == 1000.0
+
+
+def test_a_panic_names_task_message_and_restart(session: Session) -> None:
+    victim = session.program.task("victim")
+    before = read_task(session.program, victim.index).generation
+    assert before is not None
+    with pytest.raises(ServerDied, match="task `victim` died") as caught:
+        session.call(prepare(session, "Victim.panic", {"code": "42"}))
+    assert "restarted" in str(caught.value)
+    if session.program.archive.board != "nucleo-g031":
+        assert "told to panic with code 42" in str(caught.value)
+    after = read_task(session.program, victim.index)
+    assert after.generation == before + 1
+    assert after.fault is None
+    assert caught.value.generation == after.generation
+    assert reply(session.call(prepare(session, "Victim.ping", {})))["ok"] == 1
+
+
+@pytest.mark.parametrize(("cause", "words"), CAUSES)
+def test_every_way_to_die_is_survived(session: Session, cause: str, words: str) -> None:
+    call = prepare(session, "Victim.die", {"cause": cause})
+    with pytest.raises(ServerDied):
+        session.call(call)
+    assert reply(session.call(prepare(session, "Victim.ping", {})))["ok"] == 1
+
+
+def test_a_reply_fault_kills_hiffy_and_the_next_call_works(session: Session) -> None:
+    with pytest.raises(HiffyFailure, match="restarted during the call"):
+        session.call(prepare(session, "Victim.refuse", {}))
+    assert reply(session.call(prepare(session, "Sensor.temperature", {})))["ok"] == 21.5
+
+
+@pytest.mark.parametrize(
+    ("operation", "texts", "error", "words"),
+    [
+        ("Spy.exchange", {}, NotFound, "did you mean `Spi`"),
+        ("Spi.exchang", {}, NotFound, "did you mean `Spi.exchange`"),
+        ("Spi.read", {}, ArgumentError, "--device-index"),
+        ("Spi.read", {"device_index": "256"}, ArgumentError, "255"),
+        ("Spi.lock", {"device_index": "0", "cs_state": "Assertd"}, ArgumentError, "Asserted"),
+        ("Sensor.history", {"samples": "65"}, ArgumentError, "at most 64"),
+        ("Sensor.sum", {"values": "hex:010203"}, ArgumentError, "whole number of elements"),
+    ],
+)
+def test_bad_input_is_refused_with_advice(
+    session: Session, operation: str, texts: Texts, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        prepare(session, operation, texts)
+
+
+def test_too_large_a_payload_is_refused_before_anything_is_written(session: Session) -> None:
+    session.call(prepare(session, "Sensor.temperature", {}))
+    before = session.traffic
+    size = 60000
+    with pytest.raises(LimitExceeded) as caught:
+        session.call(
+            prepare(session, "Spi.exchange", {"device_index": "1", "sink": str(size)}),
+        )
+    assert caught.value.actual >= size > caught.value.limit
+    assert (session.traffic - before).block_writes == 0
+
+
+def test_a_warm_call_takes_six_transactions_at_most(session: Session) -> None:
+    call = prepare(session, "Sensor.get", {"id": "0"})
+    session.call(call)
+    before = session.traffic
+    session.call(call)
+    spent = session.traffic - before
+    assert spent.transactions - max(spent.polls - 1, 0) <= 6
+
+
+def test_replies_are_json(session: Session) -> None:
+    for operation, texts, _, _ in OK[:3]:
+        json.dumps(reply(session.call(prepare(session, operation, texts))), allow_nan=False)
+
+
+def test_a_task_that_is_not_started_is_refused(session: Session) -> None:
+    idle = [t for t in session.program.archive.tasks if not t.start]
+    if not idle:
+        pytest.skip("every task of this image is started")
+    for server in session.program.servers:
+        if server.task in idle:
+            name = f"{server.interface.name}.{server.interface.operations[0].name}"
+            call = prepare_call(session.program.operation(name, server.task.name), {})
+            with pytest.raises(NotCallable, match="not started"):
+                session.call(call)
