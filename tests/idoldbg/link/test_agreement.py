@@ -1,0 +1,114 @@
+"""The direct link and the pyOCD link, side by side on the same running Hubris image."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from idoldbg.attach import emulated_board
+from idoldbg.emu import EmulatedBoard
+from idoldbg.errors import FaultError
+from idoldbg.link import Link
+from idoldbg.link.emulated import EmulatedLink
+from idoldbg.link.pyocd import open_probe
+from idoldbg.load import open_build
+from idoldbg.pyocd_plugin.boards import register_board, unregister_board
+
+IMAGES = Path(__file__).resolve().parents[3] / "fixtures" / "archives"
+BOARDS = sorted(path.stem for path in IMAGES.glob("*.zip"))
+BOOT_S = 0.05
+REGISTERS = [*(f"r{n}" for n in range(13)), "sp", "lr", "pc", "xpsr", "msp", "psp",
+             "control", "primask"]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=BOARDS)
+def board(request: pytest.FixtureRequest) -> Iterator[EmulatedBoard]:
+    board = emulated_board(request.param)
+    board.run(BOOT_S)
+    register_board("agreement", lambda: board, board_name=request.param)
+    yield board
+    unregister_board("agreement")
+    board.close()
+
+
+@pytest.fixture
+def links(board: EmulatedBoard) -> Iterator[tuple[Link, Link]]:
+    with EmulatedLink(board) as direct, open_probe("agreement") as probe:
+        yield direct, probe
+
+
+def outcome(link: Link, address: int, size: int) -> bytes | str:
+    try:
+        return link.read(address, size)
+    except FaultError as error:
+        return "fault in the range" if address <= error.address < address + size else "elsewhere"
+
+
+def test_there_is_an_image_of_each_core() -> None:
+    assert {"stm32f4-discovery", "lpcxpresso55s69", "nucleo-g031"} <= set(BOARDS)
+
+
+def test_flash_is_the_archives(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
+    archive = open_build(str(IMAGES / f"{board.board.name}.zip")).archive
+    for segment in archive.flash_segments():
+        for link in links:
+            assert link.read(segment.address, len(segment.data)) == segment.data
+
+
+def test_reads_agree_everywhere(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
+    """Memory, the edges of memory, and holes, at any alignment."""
+    direct, probe = links
+    rng = random.Random(2)
+    with direct.halted():
+        for region in board.board.memory():
+            for _ in range(60):
+                edge = rng.choice((region.address, region.end, region.address + region.size // 2))
+                address = max(0, edge + rng.randrange(-40, 40))
+                size = rng.choice((1, 2, 3, 4, 5, 8, 13, 64))
+                assert outcome(probe, address, size) == outcome(direct, address, size)
+
+
+def test_writes_agree(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
+    """What one link writes, the other reads; here at the end of RAM, which no task uses."""
+    rng = random.Random(3)
+    ram = next(m for m in board.board.memory() if m.address == 0x20000000)
+    with links[0].halted():
+        keep = links[0].read(ram.end - 256, 256)
+        for _ in range(60):
+            writer, reader = rng.sample(links, 2)
+            size = rng.randrange(1, 70)
+            address = ram.end - 256 + rng.randrange(256 - size)
+            data = rng.randbytes(size)
+            writer.write(address, data)
+            assert reader.read(address, size) == data
+        links[1].write(ram.end - 256, keep)
+        assert links[0].read(ram.end - 256, 256) == keep
+
+
+def test_registers_agree(links: tuple[Link, Link]) -> None:
+    direct, probe = links
+    with probe.halted():
+        for name in REGISTERS:
+            assert probe.read_register(name) == direct.read_register(name), name
+
+
+def test_both_run_the_board(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
+    for link in links:
+        before = board.time_s
+        link.wait(0.01)
+        link.read(0x20000000, 4)
+        assert 0.009 < board.time_s - before < 1
+        assert not board.is_halted
+        assert board.lockup is None
+
+
+def test_both_reset_the_board(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
+    for link in links:
+        before = board.reset_count
+        link.reset()
+        assert board.reset_count == before + 1
+        link.wait(BOOT_S)
+        assert board.lockup is None
