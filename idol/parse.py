@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from idol import ron
 from idol.errors import InterfaceError, TypeSyntaxError
+from idol.ron_reader import parse_ron
 from idol.rust_type import parse_type
 from idol.source import Diagnostic, Related, Severity, Source, Span
 from idol.syntax import (
@@ -57,7 +58,7 @@ def parse(source: Source | str) -> Interface:
     """
     if isinstance(source, str):
         source = Source("<text>", source)
-    document = ron.parse_ron(source)
+    document = parse_ron(source)
     reader = _Reader(document)
     interface = reader.read_interface(document.root)
     if interface is None:

@@ -422,7 +422,7 @@ class _TypeReader:
         if token.kind != "name":
             self._fail_expected("a name")
         allowed = token.text in _PATH_KEYWORDS and (first or token.text == "super")
-        if not allowed and not is_identifier(token.text.removeprefix("r#")):
+        if not allowed and not is_identifier(token.text) and not token.text.startswith("r#"):
             self._fail(f"`{token.text}` is a keyword and cannot name a type")
         self._advance()
         if self._token.text == "::" and self._tokens[self._index + 1].text == "<":

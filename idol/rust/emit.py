@@ -139,14 +139,26 @@ class Emitter:
         if not fields:
             self.line(f"{opening} {{}}")
             return
-        self.block_lines(f"{opening} {{", fields, "}")
+        with self.block(f"{opening} {{"):
+            for text in fields:
+                self._declared(text, ",")
+
+    def _declared(self, text: str, end: str) -> None:
+        """Add `name: type`, the type on its own line if need be."""
+        if self.fits(text + end):
+            self.line(text + end)
+            return
+        name, _, rest = text.partition(": ")
+        self.line(f"{name}:")
+        with self.indented():
+            self.line(rest + end)
 
     def tuple_field(self, name: str, types: Sequence[str]) -> None:
         """Add a struct field that is a tuple of at least one type."""
         if len(types) == 1:
             self.line(f"{name}: ({types[0]},),")
         else:
-            self.listed(f"{name}: (", types, "),")
+            self.listed(f"{name}: (", types, "),", CALL_WIDTH)
 
     def arm(self, pattern: str, expression: str) -> None:
         """Add one arm of a match."""
@@ -183,6 +195,10 @@ class Emitter:
         one_line = f"{target} = {call};"
         if len(inner) <= CALL_WIDTH and not self.fits(one_line) and self.fits(f"    {call};"):
             self.assign(target, call)
+        elif not self.fits(f"{target} = {function}"):
+            self.line(f"{target} =")
+            with self.indented():
+                self.call(function, arguments, ");")
         else:
             self.call(f"{target} = {function}", arguments, ");")
 
@@ -232,6 +248,7 @@ class Emitter:
                 self.line(f"){arrow}{end}")
         if bound:
             self.line("where")
-            self.line(f"    {bound}{';' if is_declared_only else ','}")
+            with self.indented():
+                self._declared(bound, ";" if is_declared_only else ",")
             if not is_declared_only:
                 self.line("{")

@@ -1,0 +1,489 @@
+"""RON text to nodes.
+
+Ref: RON 0.8, `docs/grammar.md` and `docs/extensions.md` of ron-rs/ron; from 0.9 also byte strings,
+byte literals and number suffixes, so that text written for a newer reader is not refused.
+
+Reading is linear in the length of the text and bounded in depth: the text may come from a firmware
+image, so it is not trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NoReturn
+
+from idol.errors import RonError
+from idol.ron import (
+    Bool,
+    ByteString,
+    Char,
+    Document,
+    Field,
+    Float,
+    Integer,
+    List,
+    Map,
+    Node,
+    Option,
+    String,
+    Struct,
+    Tuple,
+    Unit,
+)
+from idol.source import Diagnostic, Related, Severity, Source, Span
+
+#: Deepest nesting of values, the same as ron's own default limit.
+MAX_DEPTH: Final = 128
+
+#: Longest number literal, in characters: `int` of a decimal text is quadratic.
+MAX_NUMBER_LENGTH: Final = 256
+
+EXTENSIONS: Final = frozenset(
+    {
+        "implicit_some",
+        "unwrap_newtypes",
+        "unwrap_variant_newtypes",
+        "explicit_struct_names",
+    }
+)
+
+
+def parse_ron(source: Source) -> Document:
+    """Read a whole RON text.
+
+    :raises RonError: at the first place that is not RON.
+    """
+    return _Reader(source).read_document()
+
+
+_SPACE = re.compile(r"[ \t\n\r\v\f\x85\u200e\u200f\u2028\u2029]*(?://[^\n]*)?")
+_BLOCK_COMMENT_MARK = re.compile(r"/\*|\*/")
+_IDENTIFIER = re.compile(r"r#([\w.+\-]+)|([^\W\d]\w*)")
+_NUMBER = re.compile(
+    r"""(?P<sign>[+-])?
+    (?: (?P<special>inf|NaN)\b
+      | 0x(?P<hex>[0-9a-fA-F_]*) | 0o(?P<oct>[0-7_]*) | 0b(?P<bin>[01_]*)
+      | (?P<float>(?: [0-9][0-9_]*\.[0-9_]* | \.[0-9][0-9_]* | [0-9][0-9_]*(?=[eE]) )
+                  (?:[eE][+-]?[0-9_]+)?)
+      | (?P<dec>[0-9][0-9_]*)
+    )
+    (?P<suffix>[A-Za-z_][A-Za-z0-9_]*|[0-9]+)?""",
+    re.VERBOSE,
+)
+_INTEGER_SUFFIX = re.compile(r"[iu](?:8|16|32|64|128)\Z")
+_FLOAT_SUFFIX = re.compile(r"f(?:32|64)\Z")
+_RAW_STRING = re.compile(r'b?r(#*)"')
+_PLAIN_TEXT = re.compile(r'[^"\\]*')
+_SIMPLE_ESCAPES: Final = {
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "0": "\0",
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+}
+_HEX_ESCAPE = re.compile(r"x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}")
+_CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
+
+
+class _Reader:
+    """Recursive descent over one text; `_at` is the only state besides the open brackets."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._text = source.text
+        self._at = 0
+        # (bracket, offset) of everything open here: the depth, and the related place of errors.
+        self._open: list[tuple[str, int]] = []
+
+    def read_document(self) -> Document:
+        self._text_starts()
+        extensions = self._read_extensions()
+        root = self._read_value()
+        self._skip_space()
+        if self._at < len(self._text):
+            self._fail(
+                f"expected the end of the text, found {self._found()}",
+                hint="a RON text holds exactly one value; is there a bracket too many above?",
+            )
+        return Document(self._source, extensions, root)
+
+    # -- the parts of a text ---------------------------------------------------------------
+
+    def _text_starts(self) -> None:
+        if self._text.startswith("\ufeff"):
+            self._at = 1  # a byte order mark, as some editors write it
+        self._skip_space()
+
+    def _read_extensions(self) -> frozenset[str]:
+        """Read `#![enable(a, b)]` attributes."""
+        extensions: set[str] = set()
+        while self._text.startswith("#", self._at):
+            for mark in ("#", "!", "[", "enable", "("):
+                self._expect(mark, "an attribute is written `#![enable(extension, …)]`")
+            while not self._text.startswith(")", self._at):
+                start = self._at
+                name = self._match_identifier()
+                if name not in EXTENSIONS:
+                    self._fail(
+                        f"unknown extension {name or self._found()}",
+                        Span(start, max(self._at, start + 1)),
+                        hint=f"known extensions: {', '.join(sorted(EXTENSIONS))}",
+                    )
+                extensions.add(name)
+                if not self._next_item(")"):
+                    break
+            self._expect(")")
+            self._expect("]")
+        return frozenset(extensions)
+
+    def _read_value(self) -> Node:
+        text, start = self._text, self._at
+        if start >= len(text):
+            self._fail_at_end("a value")
+        character = text[start]
+        if character == '"':
+            return self._read_string(start)
+        if character == "(":
+            return self._read_round(None, Span(start, start + 1))
+        if character == "{":
+            return self._read_map()
+        if character == "[":
+            return self._read_list()
+        if character == "'":
+            return self._read_char(start, start)
+        if character in "+-.0123456789":
+            return self._read_number()
+        return self._read_word()
+
+    def _read_word(self) -> Node:
+        """Read a value that starts with a letter."""
+        text, start = self._text, self._at
+        if _RAW_STRING.match(text, start):
+            return self._read_raw_string()
+        if text.startswith('b"', start):
+            return self._read_byte_string()
+        if text.startswith("b'", start):
+            char = self._read_char(start, start + 1)
+            if ord(char.value) > 0xFF:
+                self._fail("a byte literal holds one byte", char.span)
+            return Integer(ord(char.value), char.span)
+        name = self._match_identifier()
+        if name is None:
+            self._fail(f"expected a value, found {self._found()}")
+        head = Span(start, self._at)
+        if name in ("true", "false"):
+            return Bool(name == "true", head)
+        if name in ("inf", "NaN"):
+            return Float(float(name), head)
+        self._skip_space()
+        if text.startswith("(", self._at):
+            if name == "Some":
+                return self._read_some(head)
+            return self._read_round(name, head)
+        if name == "None":
+            return Option(None, head)
+        return Unit(name, head)
+
+    def _read_some(self, head: Span) -> Option:
+        self._enter("(")
+        value = self._read_value()
+        self._skip_space()
+        if self._take(","):
+            self._skip_space()
+        return Option(value, Span(head.start, self._leave()))
+
+    def _read_round(self, name: str | None, head: Span) -> Tuple | Struct:
+        """Read a tuple or a struct from its opening bracket; the first field decides which."""
+        self._enter("(")
+        if self._at_field():
+            fields = []
+            while not self._text.startswith(")", self._at):
+                fields.append(self._read_field())
+                if not self._next_item(")"):
+                    break
+            return Struct(name, tuple(fields), Span(head.start, self._leave()), head)
+        items = []
+        while not self._text.startswith(")", self._at):
+            items.append(self._read_value())
+            if not self._next_item(")"):
+                break
+        return Tuple(name, tuple(items), Span(head.start, self._leave()), head)
+
+    def _at_field(self) -> bool:
+        """Look ahead for `name:` without reading it."""
+        start = self._at
+        if _RAW_STRING.match(self._text, start) or self._match_identifier() is None:
+            self._at = start
+            return False
+        self._skip_space()
+        found = self._text.startswith(":", self._at)
+        self._at = start
+        return found
+
+    def _read_field(self) -> Field:
+        start = self._at
+        name = self._match_identifier()
+        if name is None:
+            self._fail(f"expected a field name, found {self._found()}")
+        name_span = Span(start, self._at)
+        self._skip_space()
+        self._expect(":", f"a field is written `{name}: value`")
+        return Field(name, name_span, self._read_value())
+
+    def _read_list(self) -> List:
+        start = self._at
+        self._enter("[")
+        items = []
+        while not self._text.startswith("]", self._at):
+            items.append(self._read_value())
+            if not self._next_item("]"):
+                break
+        return List(tuple(items), Span(start, self._leave()))
+
+    def _read_map(self) -> Map:
+        start = self._at
+        self._enter("{")
+        entries = []
+        while not self._text.startswith("}", self._at):
+            key = self._read_value()
+            self._skip_space()
+            self._expect(":", "an entry of a map is written `key: value`")
+            entries.append((key, self._read_value()))
+            if not self._next_item("}"):
+                break
+        return Map(tuple(entries), Span(start, self._leave()))
+
+    # -- literals --------------------------------------------------------------------------
+
+    def _read_number(self) -> Node:
+        start = self._at
+        match = _NUMBER.match(self._text, start)
+        if match is None:
+            self._fail(f"expected a value, found {self._found()}")
+        self._at = match.end()
+        span = Span(start, self._at)
+        if self._at - start > MAX_NUMBER_LENGTH:
+            self._fail("this number is too long", span)
+        sign = -1 if match["sign"] == "-" else 1
+        suffix = match["suffix"]
+        if match["special"]:
+            if suffix:
+                self._fail("this is not a number", span)
+            return Float(sign * float(match["special"]), span)
+        if match["float"] is not None:
+            if suffix and not _FLOAT_SUFFIX.match(suffix):
+                self._fail(f"{suffix!r} is not a suffix of a float", span)
+            try:
+                return Float(sign * float(match["float"].replace("_", "")), span)
+            except ValueError:
+                self._fail("this is not a number", span)
+        return Integer(sign * self._integer(match, span), span)
+
+    def _integer(self, match: re.Match[str], span: Span) -> int:
+        suffix = match["suffix"]
+        if suffix and not _INTEGER_SUFFIX.match(suffix):
+            self._fail(
+                f"{suffix!r} is neither a digit of this number's base nor a suffix",
+                span,
+                hint="number examples: 10, -3, 1_000, 0x1f, 0o17, 0b1010, 1.5, 2e-3",
+            )
+        for group, base in (("hex", 16), ("oct", 8), ("bin", 2), ("dec", 10)):
+            if match[group] is not None:
+                digits = match[group].replace("_", "")
+                if not digits:
+                    self._fail("this number has no digits", span)
+                return int(digits, base)
+        raise AssertionError("the pattern has no other group")
+
+    def _read_char(self, start: int, quote: int) -> Char:
+        text = self._text
+        self._at = quote + 1
+        if text.startswith("\\", self._at):
+            self._at += 1
+            value = self._read_escape()
+        elif self._at < len(text) and text[self._at] != "'":
+            value = text[self._at]
+            self._at += 1
+        else:
+            self._fail("expected a character", Span(start, quote + 1))
+        if not text.startswith("'", self._at):
+            self._fail(
+                "this character has no closing quote",
+                Span(start, quote + 1),
+                hint='a single quote holds one character; a string is written "like this"',
+            )
+        self._at += 1
+        return Char(value, Span(start, self._at))
+
+    def _read_string(self, start: int) -> String:
+        """Read from an opening double quote to the closing one."""
+        text = self._text
+        content = self._at = self._at + 1
+        pieces: list[str] = []
+        escaped = False
+        while True:
+            match = _PLAIN_TEXT.match(text, self._at)
+            assert match is not None  # the pattern matches the empty text
+            pieces.append(match[0])
+            self._at = match.end()
+            if self._at >= len(text):
+                self._fail("this string has no closing quote", Span(start, start + 1))
+            if text[self._at] == '"':
+                self._at += 1
+                value = "".join(pieces)
+                return String(value, Span(start, self._at), None if escaped else content)
+            escaped = True
+            self._at += 1
+            pieces.append(self._read_escape())
+
+    def _read_escape(self) -> str:
+        """Read what follows a backslash."""
+        text, start = self._text, self._at
+        character = text[start : start + 1]
+        if character in _SIMPLE_ESCAPES:
+            self._at = start + 1
+            return _SIMPLE_ESCAPES[character]
+        match = _HEX_ESCAPE.match(text, start)
+        if match is None:
+            self._fail(
+                f"unknown escape `\\{character}`",
+                Span(start - 1, min(start + 1, len(text))),
+                hint=r"escapes: \n \r \t \0 \\ \' \" \x41 \u{1f600}; "
+                r'or a raw string: r"no\escapes", r#"with "quotes""#',
+            )
+        code = int(match[1] or match[2], 16)
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            self._fail(f"U+{code:04X} is not a character", Span(start - 1, match.end()))
+        self._at = match.end()
+        return chr(code)
+
+    def _read_raw_string(self) -> String | ByteString:
+        text, start = self._text, self._at
+        match = _RAW_STRING.match(text, start)
+        assert match is not None  # the caller looked
+        closer = '"' + match[1]
+        end = text.find(closer, match.end())
+        if end < 0:
+            self._fail(f"this raw string is not closed by `{closer}`", Span(start, match.end()))
+        self._at = end + len(closer)
+        value = text[match.end() : end]
+        span = Span(start, self._at)
+        if text[start] == "b":
+            return ByteString(value.encode(), span)
+        return String(value, span, match.end())
+
+    def _read_byte_string(self) -> ByteString:
+        start = self._at
+        self._at += 1
+        string = self._read_string(start)
+        try:
+            value = string.value.encode("latin-1")
+        except UnicodeEncodeError:
+            self._fail("a byte string holds bytes, not other characters", string.span)
+        return ByteString(value, string.span)
+
+    # -- small steps -----------------------------------------------------------------------
+
+    def _match_identifier(self) -> str | None:
+        match = _IDENTIFIER.match(self._text, self._at)
+        if match is None:
+            return None
+        self._at = match.end()
+        return match[1] or match[2]
+
+    def _skip_space(self) -> None:
+        """Skip white space and comments; block comments nest."""
+        text = self._text
+        while True:
+            before = self._at
+            match = _SPACE.match(text, before)
+            assert match is not None  # the pattern matches the empty text
+            self._at = match.end()
+            if text.startswith("/*", self._at):
+                self._skip_block_comment()
+            if self._at == before:
+                return
+
+    def _skip_block_comment(self) -> None:
+        start, depth = self._at, 0
+        for mark in _BLOCK_COMMENT_MARK.finditer(self._text, start):
+            depth += 1 if mark[0] == "/*" else -1
+            if depth == 0:
+                self._at = mark.end()
+                return
+        self._fail("this comment is not closed by `*/`", Span(start, start + 2))
+
+    def _take(self, mark: str) -> bool:
+        if not self._text.startswith(mark, self._at):
+            return False
+        self._at += len(mark)
+        return True
+
+    def _expect(self, mark: str, hint: str | None = None) -> None:
+        """Take a mark and the space after it."""
+        if not self._take(mark):
+            self._fail_expected(f"`{mark}`", hint)
+        self._skip_space()
+
+    def _next_item(self, closer: str) -> bool:
+        """After an item: take the comma and say whether another item may follow."""
+        self._skip_space()
+        if self._take(","):
+            self._skip_space()
+            return True
+        if not self._text.startswith(closer, self._at):
+            self._fail_expected(f"`,` or `{closer}`")
+        return False
+
+    def _enter(self, bracket: str) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            self._fail(f"values nest deeper than {MAX_DEPTH} levels", Span(self._at, self._at + 1))
+        self._open.append((bracket, self._at))
+        self._at += 1
+        self._skip_space()
+
+    def _leave(self) -> int:
+        """Take the closing bracket of the innermost value and return where it ends."""
+        closer = _CLOSERS[self._open[-1][0]]
+        if not self._take(closer):
+            self._fail_expected(f"`{closer}`")
+        self._open.pop()
+        return self._at
+
+    # -- errors ----------------------------------------------------------------------------
+
+    def _found(self) -> str:
+        """Say what stands at the current place."""
+        if self._at >= len(self._text):
+            return "the end of the text"
+        match = _IDENTIFIER.match(self._text, self._at)
+        shown = match[0][:40] if match else self._text[self._at]
+        return f"`{shown}`" if shown.isprintable() else f"U+{ord(shown[0]):04X}"
+
+    def _fail_expected(self, wanted: str, hint: str | None = None) -> NoReturn:
+        if self._at >= len(self._text):
+            self._fail_at_end(wanted)
+        self._fail(f"expected {wanted}, found {self._found()}", hint=hint, show_open=True)
+
+    def _fail_at_end(self, wanted: str) -> NoReturn:
+        self._fail(f"the text ends where {wanted} should follow", show_open=True)
+
+    def _fail(
+        self,
+        message: str,
+        span: Span | None = None,
+        hint: str | None = None,
+        show_open: bool = False,
+    ) -> NoReturn:
+        related: tuple[Related, ...] = ()
+        if show_open and self._open:
+            bracket, offset = self._open[-1]
+            related = (Related(f"inside this `{bracket}`", Span(offset, offset + 1)),)
+        if span is None:
+            match = _IDENTIFIER.match(self._text, self._at)
+            span = Span(self._at, match.end() if match else self._at + 1)
+        raise RonError(
+            [Diagnostic(Severity.ERROR, "ron-syntax", message, self._source, span, hint, related)]
+        )

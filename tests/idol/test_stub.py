@@ -1,0 +1,179 @@
+"""The generators: whole stubs beside tiny interfaces, and what must hold for all of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import idol
+from idol.rust_type import parse_type
+
+EVERYTHING = Path(__file__).parent / "everything.idol"
+
+TINY = """\
+// A tiny interface.
+Interface(
+    name: "Tiny",
+    ops: {
+        "poke": (
+            doc: "Pokes.",
+            args: {"address": "u32", "mode": (type: "Mode", recv: FromPrimitive("u8"))},
+            leases: {"source": (type: "[u8]", read: true, max_len: Some(16))},
+            reply: Result(ok: "bool", err: CLike("PokeError")),
+        ),
+    },
+)
+"""
+
+HUBPACK = """\
+Interface(
+    name: "Sensor2",
+    ops: {
+        "last": (
+            args: {"id": "SensorId", "raw": "bool"},
+            reply: Result(ok: "Option<(f32, u64)>", err: Complex("SensorError")),
+            encoding: Hubpack,
+            idempotent: true,
+        ),
+        "reset": (reply: Result(ok: "()", err: ServerDeath), encoding: Ssmarshal),
+    },
+)
+"""
+
+GENERATORS = {"client": idol.client_stub, "server": idol.server_stub}
+
+
+def everything() -> idol.Interface:
+    return idol.parse(idol.Source(EVERYTHING.name, EVERYTHING.read_text()))
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("name", ["tiny", "hubpack", "everything"])
+def test_whole_stub(kind: str, name: str, golden: Callable[[str, str], None]) -> None:
+    if name == "everything":
+        interface = everything()
+    else:
+        text = {"tiny": TINY, "hubpack": HUBPACK}[name]
+        interface = idol.parse(idol.Source(f"{name}.idol", text))
+    assert idol.check(interface) == ()
+    golden(f"idol/{name}_{kind}.rs", GENERATORS[kind](interface))
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_output_is_deterministic(kind: str) -> None:
+    assert GENERATORS[kind](everything()) == GENERATORS[kind](everything())
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_output_is_formatted(kind: str, tmp_path: Path) -> None:
+    rustfmt = shutil.which("rustfmt")
+    if rustfmt is None:
+        pytest.skip("needs rustfmt")
+    for interface in (everything(), idol.parse(TINY), idol.parse(HUBPACK), long_names()):
+        for options in (idol.StubOptions(), idol.StubOptions(named_panics=False)):
+            path = tmp_path / f"{interface.name}.rs"
+            path.write_text(GENERATORS[kind](interface, options))
+            command = [rustfmt, "--check", "--edition", "2021", "--color", "never", str(path)]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert result.returncode == 0, result.stdout + result.stderr
+
+
+def long_names() -> idol.Interface:
+    """Give each construct a reason to break its line."""
+    return idol.parse(
+        """Interface(name: "AnInterfaceWithALongName", ops: {
+        "an_operation_with_a_long_name": (
+            args: {"first_argument": "some_crate::some_module::SomeType", "second": "bool",
+                   "third": (type: "some_crate::SomeMode", recv: FromPrimitive("u32"))},
+            leases: {"the_first_lease": (type: "[u8]", read: true, max_len: Some(65535)),
+                     "the_second_lease": (type: "some_crate::LeasedThing", write: true)},
+            reply: Result(ok: "some_crate::some_module::AResultWithALongName",
+                          err: CLike("some_crate::some_module::AnErrorWithALongName")),
+        ),
+        "another_operation_with_a_long_name": (
+            args: {"first_argument": "Option<(some_crate::some_module::SomeType, u64)>"},
+            reply: Result(ok: "Result<some_crate::Something, some_crate::SomethingElse>",
+                          err: Complex("some_crate::some_module::AnErrorWithALongName")),
+            encoding: Hubpack,
+        ),
+        "yet_another_operation_with_many": (
+            args: {"an_argument_of_many": "u8", "b_argument_of_many": "u8", "c": "u8", "d": "u8",
+                   "e": "u8", "f": "u8", "g": "u8", "h": "u8"},
+            reply: Simple("(some_crate::some_module::SomeType, some_crate::SomethingElse)"),
+            idempotent: true,
+        ),
+        })"""
+    )
+
+
+def test_a_client_must_be_able_to_tell_server_death() -> None:
+    interface = idol.parse(
+        idol.Source("i.idol", 'Interface(name: "I", ops: {"op": (reply: Simple("u8"))})')
+    )
+    assert [d.severity for d in idol.check(interface)] == [idol.Severity.WARNING]
+    assert "fn op(" in idol.server_stub(interface)
+    with pytest.raises(idol.InterfaceError, match="cannot tell its caller that the server died"):
+        idol.client_stub(interface)
+
+
+def test_definition_is_the_text_byte_for_byte() -> None:
+    text = '// "é" \\ \t\r\n' + TINY + "\x7f\x00"
+    text = text.removesuffix("\x7f\x00") + "// \x7f\x00"
+    stub = idol.server_stub(idol.parse(idol.Source("tiny.idol", text)))
+    match = re.search(r'_TINY_IDOL_DEFINITION: \[u8; (\d+)\] =\s+\*b"(.*)";\n', stub)
+    assert match is not None
+    # A Rust byte string without \u escapes reads the same in Python.
+    data = match[2].encode("ascii").decode("unicode_escape").encode("latin-1")
+    assert data == text.encode()
+    assert int(match[1]) == len(data)
+
+
+def test_named_panics_differ_and_plain_ones_are_plain() -> None:
+    named = idol.client_stub(everything())
+    plain = idol.client_stub(everything(), idol.StubOptions(named_panics=False))
+    functions = re.findall(r"fn (\w+)\(\) -> !", named)
+    assert "everything_lend_source_is_longer_than_512" in functions
+    assert len(functions) == len(set(functions))
+    assert "-> !" not in plain
+    assert "panic!();" in plain
+
+
+def test_locals_avoid_the_names_of_arguments() -> None:
+    interface = idol.parse(
+        """Interface(name: "I", ops: {"op": (
+            args: {"reply": "u8", "code": "u8", "task": "u8", "arguments": "u8", "msg": "u8"},
+            reply: Simple("u8"), idempotent: true)})"""
+    )
+    client = idol.client_stub(interface)
+    for name in ("reply", "code", "task", "arguments"):
+        assert f"let {name} " not in client
+        assert f"let mut {name} " not in client
+    assert "msg_: &userlib::RecvMessage" in idol.server_stub(interface)
+
+
+def test_extra_derives() -> None:
+    options = idol.StubOptions(extra_derives=("counters::Count", "serde::Serialize"))
+    for generate in GENERATORS.values():
+        assert "    counters::Count,\n    serde::Serialize,\n" in generate(everything(), options)
+    for bad in ("", "a b", "[u8]", "x]\nstruct Y"):
+        with pytest.raises(idol.OptionsError):
+            idol.StubOptions(extra_derives=(bad,))
+
+
+def test_documentation_cannot_leave_its_comment() -> None:
+    text = TINY.replace("Pokes.", "Line one.\\n\\r\\n}} fn evil() {{ \\u{2028} x")
+    stub = idol.client_stub(idol.parse(text))
+    assert "    /// Line one.\n" in stub
+    assert not re.search(r"^\s*[^/\s][^/]*evil", stub, re.MULTILINE)
+
+
+def test_types_are_printed_as_parsed() -> None:
+    for interface in (everything(), long_names()):
+        for operation in interface.operations:
+            for argument in operation.arguments:
+                assert parse_type(str(argument.type)) == argument.type.rust
