@@ -272,7 +272,7 @@ def test_bytes(text: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["", "0102", "hex:0", "hex:xy", "[256]", "[a]", "@file", "-"])
 def test_what_is_no_data_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(ArgumentError, match="source: .*hex:0102ff"):
+    with pytest.raises(ArgumentError, match=r"source: .*hex:0102ff"):
         parse_bytes(text, name="source")
 
 
