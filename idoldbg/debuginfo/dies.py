@@ -28,7 +28,7 @@ from idoldbg.debuginfo.units import (
     skip,
 )
 
-__all__ = ["Die", "DieReader", "TYPE_TAGS", "UnitIndex"]
+__all__ = ["TYPE_TAGS", "Die", "DieReader", "UnitIndex", "is_named"]
 
 TYPE_TAGS = frozenset(
     {
@@ -155,13 +155,15 @@ class UnitIndex:
         self.scopes = scopes
         self.offsets = list(scopes)
 
-    def find_before(self, position: int) -> int | None:
-        """Find the last named entry that starts at or before a position."""
-        index = bisect_right(self.offsets, position) - 1
-        return self.offsets[index] if index >= 0 else None
+    def find_around(self, position: int) -> tuple[int | None, int | None]:
+        """Find the last named entry that starts at or before a position, and the one after it."""
+        index = bisect_right(self.offsets, position)
+        before = self.offsets[index - 1] if index else None
+        return before, self.offsets[index] if index < len(self.offsets) else None
 
 
-def _is_kept(abbreviation: Abbreviation) -> bool:
+def is_named(abbreviation: Abbreviation) -> bool:
+    """Tell which entries an index holds: types, scopes, and variables that may be statics."""
     if abbreviation.tag == dw.DW_TAG_variable:
         # Not locals in registers or on the stack: these have location lists.
         return not any(
@@ -241,7 +243,7 @@ class DieReader:
         walk = self._walk_tables.get(id(table))
         if walk is None:
             walk = self._walk_tables[id(table)] = {
-                code: (a.size, a.has_children, _is_kept(a), a.steps) for code, a in table.items()
+                code: (a.size, a.has_children, is_named(a), a.steps) for code, a in table.items()
             }
         info, at, end = self.info, unit.first_die, unit.end
         scopes: dict[int, int] = {}

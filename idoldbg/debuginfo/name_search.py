@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from idoldbg.debuginfo import constants as dw
-from idoldbg.debuginfo.dies import DieReader
-from idoldbg.debuginfo.units import Malformed, Unit, fixed_size
+from idoldbg.debuginfo.dies import DieReader, is_named
+from idoldbg.debuginfo.units import Abbreviation, Malformed, Unit, fixed_size, read_uleb
 
 __all__ = ["NameSearch"]
 
@@ -26,13 +27,23 @@ _STRX_FORMS = frozenset(
 _MAX_TAILS = 64  # strings that merely end in the name
 
 
+class _Shape(NamedTuple):
+    """Where entries of one kind have their names: form, and bytes after the code, rising.
+
+    With `is_varying`, some name comes after an attribute of varying size: decoding tells where.
+    """
+
+    places: tuple[tuple[int, int], ...]
+    is_varying: bool
+
+
 class NameSearch:
     """Finds the entries of one object that have a given DW_AT_name or linkage name."""
 
     def __init__(self, reader: DieReader) -> None:
         self._reader = reader
         self._unit_names: dict[int, dict[str, list[int]]] = {}
-        self._prefixes: dict[int, frozenset[bytes] | None] = {}
+        self._shapes: dict[int, dict[int, _Shape]] = {}
         self._numbered = [u for u in reader.units if u.version >= 5]
         self._found: dict[str, tuple[int, ...]] = {}
 
@@ -52,9 +63,7 @@ class NameSearch:
         """
         names: dict[str, None] = {}
         text = self._strings_text()
-        for match in (
-            re.finditer(r"[^\0]+", text) if not pattern.pattern else pattern.finditer(text)
-        ):
+        for match in pattern.finditer(text):
             start, end = match.span()
             if (start == 0 or text[start - 1] == "\0") and text[end : end + 1] == "\0":
                 names[match[0]] = None
@@ -83,18 +92,45 @@ class NameSearch:
     # ---- by the bytes of the string's offset ----------------------------------------------------
 
     def _by_bytes(self, name: str) -> Iterator[int]:
-        info = self._reader.info
         raw = name.encode("utf-8")
-        patterns = [struct.pack("<I", at) for at in self._string_offsets(raw)]
+        for at in self._string_offsets(raw):
+            yield from self._entries_with(struct.pack("<I", at), dw.DW_FORM_strp, name)
         # Assemblers may put short names into the entry itself.
-        patterns.append(raw + b"\0")
-        for pattern in patterns:
-            at = info.find(pattern)
-            while at >= 0:
-                offset = self._entry_at(at, name)
-                if offset is not None:
-                    yield offset
+        yield from self._entries_with(raw + b"\0", dw.DW_FORM_string, name)
+
+    def _entries_with(self, pattern: bytes, form: int, name: str) -> Iterator[int]:
+        """Find the entries that have these bytes where their name is, in that form.
+
+        A low offset looks like many other numbers. So a hit that is no name moves the search on to
+        the next entry that could have one.
+        """
+        info = self._reader.info
+        at = info.find(pattern)
+        while at >= 0:
+            try:
+                unit = self._reader.unit_at(at)
+            except Malformed:  # inside a unit's header
                 at = info.find(pattern, at + 1)
+                continue
+            entry, following = self._reader.index(unit).find_around(at)
+            after = following or unit.end
+            if entry is not None:
+                code, body = read_uleb(info, entry)
+                shape = self._name_shapes(unit).get(code)
+                if shape is None:
+                    pass
+                elif shape.is_varying:
+                    if name in self._names_of(entry, unit):
+                        yield entry
+                elif (form, at - body) in shape.places:
+                    yield entry
+                elif at - body < shape.places[-1][1]:
+                    after = at + 1
+            at = info.find(pattern, max(after, at + 1))
+
+    def _names_of(self, entry: int, unit: Unit) -> tuple[object, object]:
+        attributes = self._reader.die(entry, unit).attributes
+        return attributes.get(dw.DW_AT_name), attributes.get(dw.DW_AT_linkage_name)
 
     def _string_offsets(self, raw: bytes) -> list[int]:
         strings = self._reader.strings
@@ -111,37 +147,13 @@ class NameSearch:
         # A linker that merges tails keeps no second copy of a string that ends another.
         return whole or tails
 
-    def _entry_at(self, position: int, name: str) -> int | None:
-        """Return the named entry whose attributes hold this position, if it is called so."""
-        try:
-            unit = self._reader.unit_at(position)
-        except Malformed:
-            return None  # inside a unit's header
-        if unit.version >= 5 and self._is_numbered(unit):
-            return None
-        prefixes = self._name_prefixes(unit)
-        info = self._reader.info
-        if prefixes is not None and not any(
-            info.startswith(p[1:], position - p[0] - len(p) + 1) for p in prefixes
-        ):
-            return None
-        offset = self._reader.index(unit).find_before(position)
-        if offset is None:
-            return None
-        attributes = self._reader.die(offset, unit).attributes
-        named = (attributes.get(dw.DW_AT_name), attributes.get(dw.DW_AT_linkage_name))
-        return offset if name in named else None
-
-    def _name_prefixes(self, unit: Unit) -> frozenset[bytes] | None:
-        """What can stand before a name in the unit's entries, so that chance hits cost nothing.
-
-        Each is the distance from code to name (one byte) and the bytes of the code; None when some
-        name stands at no fixed distance.
-        """
+    def _name_shapes(self, unit: Unit) -> dict[int, _Shape]:
         table = self._reader.table(unit)
-        if id(table) not in self._prefixes:
-            self._prefixes[id(table)] = _prefixes(self._reader, unit)
-        return self._prefixes[id(table)]
+        shapes = self._shapes.get(id(table))
+        if shapes is None:
+            found = ((a, _name_shape(a, unit)) for a in table.values() if is_named(a))
+            shapes = self._shapes[id(table)] = {a.code: s for a, s in found if s is not None}
+        return shapes
 
     # ---- by numbered strings --------------------------------------------------------------------
 
@@ -189,26 +201,16 @@ class NameSearch:
         return False
 
 
-def _prefixes(reader: DieReader, unit: Unit) -> frozenset[bytes] | None:
-    prefixes: set[bytes] = set()
-    for abbreviation in reader.table(unit).values():
-        distance: int | None = 0
-        for spec in abbreviation.specs:
-            named = spec.attribute in (dw.DW_AT_name, dw.DW_AT_linkage_name)
-            if named and spec.form == dw.DW_FORM_strp:
-                if distance is None or distance > 255:
-                    return None
-                prefixes.add(bytes([distance]) + _encode(abbreviation.code))
-            elif named and spec.form == dw.DW_FORM_string:
-                return None
-            width = fixed_size(spec.form, unit.version, unit.offset_size)
-            distance = None if width is None or distance is None else distance + width
-    return frozenset(prefixes)
-
-
-def _encode(code: int) -> bytes:
-    out = bytearray()
-    while code > 127:
-        out.append(code & 127 | 128)
-        code >>= 7
-    return bytes([*out, code])
+def _name_shape(abbreviation: Abbreviation, unit: Unit) -> _Shape | None:
+    places: list[tuple[int, int]] = []
+    distance: int | None = 0
+    is_varying = False
+    for spec in abbreviation.specs:
+        if spec.attribute in (dw.DW_AT_name, dw.DW_AT_linkage_name):
+            if distance is None:
+                is_varying = True
+            elif spec.form in (dw.DW_FORM_strp, dw.DW_FORM_string):
+                places.append((spec.form, distance))
+        width = fixed_size(spec.form, unit.version, unit.offset_size)
+        distance = None if width is None or distance is None else distance + width
+    return _Shape(tuple(places), is_varying) if places or is_varying else None
