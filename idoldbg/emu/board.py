@@ -350,6 +350,11 @@ class EmulatedBoard:
         return self._clock.time_s
 
     @property
+    def cycles_per_second(self) -> int:
+        """The core clock, as the firmware has set it."""
+        return self._clock.hz
+
+    @property
     def cycles(self) -> int:
         """Core clock cycles since the board was made."""
         return self._clock.cycles

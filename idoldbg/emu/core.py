@@ -131,8 +131,8 @@ class Core:
             self._slice(engine, count)
 
     def _caught(self) -> bool:
-        """Return whether an exception that was just taken halted the core (vector catch)."""
-        return self.debug.halted
+        """Return whether an exception that was just taken stopped the core."""
+        return self.debug.halted or self.lockup is not None
 
     def _slice(self, engine: Engine, count: int) -> None:
         self._running = True
@@ -298,6 +298,7 @@ class Core:
         if self.lockup is None:
             pc = self.registers.read("pc")
             self.lockup = f"lockup at 0x{pc:08x}: {reason}"
+        self._sleeping = False
         self.engine.stop()
 
     def _on_entry(self, number: int) -> None:

@@ -1,9 +1,9 @@
 """Finds division instructions that may divide by zero, so that they can trap (CCR.DIV_0_TRP).
 
-QEMU does not know that trap, and a hook on an address makes all code two to three times slower. But a
-compiler puts a test for zero, or a constant, before each division. So only those without one, which
-come from assembly such as that of a test of the trap itself, get a hook. Code in RAM is not looked
-at: there a division by zero gives 0.
+QEMU does not know that trap, and a hook on an address makes all code two or three times slower. But
+a compiler puts a test for zero, or a constant, before each division. So only those without one,
+which come from assembly such as that of a test of the trap itself, get a hook. Code in RAM is not
+looked at: there a division by zero gives 0.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def find_unguarded_divisions(address: int, code: bytes) -> Iterator[tuple[int, i
 
 def _is_guarded(code: bytes, register: int) -> bool:
     """Return whether code that ends with a division tests `register`, or sets it to a constant."""
-    words = struct.unpack(f"<{len(code) // 2}H", code[: len(code) & ~1])
+    words: tuple[int, ...] = struct.unpack(f"<{len(code) // 2}H", code[: len(code) & ~1])
     for i in range(len(words) - 2, -1, -1):
         first, second = words[i], words[i + 1]
         if register < 8:
@@ -49,11 +49,11 @@ def _is_guarded(code: bytes, register: int) -> bool:
             if first == 0x2800 | register << 8:  # CMP Rn, #0
                 return True
             if first & 0xFF00 == 0x2000 | register << 8:  # MOVS Rd, #imm8
-                return first & 0xFF != 0
+                return bool(first & 0xFF)
         if first == 0xF1B0 | register and second == 0x0F00:  # CMP.W Rn, #0
             return True
         if second & 0x8F00 == register << 8 and first in (0xF04F, 0xF05F):  # MOV.W Rd, #const
-            return second & 0x70FF != 0
+            return bool(second & 0x70FF)
         if second & 0x8F00 == register << 8 and first & 0xFBF0 == 0xF240:  # MOVW Rd, #imm16
-            return first & 0x40F != 0 or second & 0x70FF != 0
+            return bool(first & 0x40F or second & 0x70FF)
     return False
