@@ -112,7 +112,10 @@ class Caller:
 
         Only tasks that are not started at boot cost this look at the target.
         """
-        if task.start or read_task(self.program, task.index).is_started:
+        if task.start:
+            return
+        self.wait_until_ready()  # before that, the task table may not be there yet
+        if read_task(self.program, task.index).is_started:
             return
         raise NotCallable(
             f"{call.operation.name}: task `{task.name}` is not started, so hiffy would wait for it "

@@ -144,7 +144,7 @@ def _flag(name: str) -> str:
 def boards(known: Iterable[Board], detailed: bool) -> str:
     """Write the boards; `detailed` adds what to watch out for."""
     rows = [["BOARD", "CHIP", "PART", "EMULATED", "PYOCD TARGET", "TO FLASH"]]
-    notes: list[str] = []
+    notes: dict[str, list[str]] = {}
     for board in known:
         probe = board.probe
         flash = probe.flash_target or probe.pyocd_target
@@ -153,9 +153,15 @@ def boards(known: Iterable[Board], detailed: bool) -> str:
         rows.append(
             [board.name, board.chip.name, board.part, emulated, probe.pyocd_target, to_flash]
         )
-        notes += [f"{board.name}: {note}" for note in probe.notes]
+        for note in probe.notes:
+            notes.setdefault(note, []).append(board.name)
     text = table(rows)
-    return "\n".join([text, "", *notes]) if detailed and notes else text
+    if not detailed:
+        return text
+    for note, names in notes.items():
+        text += "\n\n" + textwrap.fill(note, DOC_WIDTH)
+        text += "\n" + textwrap.indent(textwrap.fill(", ".join(names), DOC_WIDTH - 4), "    ")
+    return text
 
 
 def probes(found: Sequence[Any]) -> str:
