@@ -99,15 +99,18 @@ def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None
     spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
     with translated(Attempt(spec, "look for probes")):
         found, notices = watchdog.call(find_probes, chosen_options.connect_limit_s)
-    info = choose_probe(found, unique_id, notices).info
+    chosen = choose_probe(found, unique_id, notices)
+    info, fresh = chosen.info, [chosen.driver]
 
-    def find_again() -> Any:
+    def find_driver() -> Any:
         # A probe that was opened in vain is not opened twice: it may have come back as another
         # USB device, and a failed `open` leaves pyOCD's object in an unknown state.
+        if fresh:
+            return fresh.pop()
         return choose_probe(find_probes()[0], info.unique_id).driver
 
     description = f"{info.description} ({info.unique_id})"
-    link = PyocdLink(f"pyocd:{info.unique_id}", description, find_again, chosen_options, watchdog)
+    link = PyocdLink(f"pyocd:{info.unique_id}", description, find_driver, chosen_options, watchdog)
     link.connect()
     return link
 
@@ -121,7 +124,8 @@ def open_remote(host: str, port: int, options: ProbeOptions | None = None) -> Py
     link = PyocdLink(
         f"remote:{host}:{port}",
         f"probe server {host}:{port}",
-        lambda: RemoteProbe(host, port, chosen_options.limit_s),
+        # The server's silence is noticed before the watchdog, which can say less about it.
+        lambda: RemoteProbe(host, port, chosen_options.limit_s / 2),
         chosen_options,
         Watchdog("idoldbg probe"),
     )
