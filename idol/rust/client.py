@@ -15,7 +15,8 @@ from idol.rust.common import (
     emit_head,
     emit_operation_enum,
     emit_or_panic,
-    emit_panics,
+    emit_panic,
+    emit_panic_functions,
     serializer,
 )
 from idol.rust.emit import Emitter
@@ -81,12 +82,12 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
     with emitter.block_body():
         _message_struct(emitter, operation)
         _sizes(emitter, operation)
-        emit_panics(emitter, _panics(operation))
+        emit_panic_functions(emitter, _panics(operation))
         emitter.blank()
         for lease in operation.leases:
             if needs_length_check(lease):
                 with emitter.block(f"if {lease.name}.len() > {lease.max_len} {{"):
-                    emitter.line(f"{lease.too_long_panic}();")
+                    emit_panic(emitter, lease.too_long_panic)
         _message(emitter, operation)
         reply = operation.locals["reply"]
         emitter.line(f"let mut {reply} = [0u8; REPLY_SIZE];")
@@ -148,7 +149,7 @@ def _message(emitter: Emitter, operation: ir.Operation) -> None:
     initializers = [
         f"{a.name}: {a.name} as u8" if a.is_bool else a.name for a in operation.arguments
     ]
-    emitter.literal(f"let {local['arguments']} = {operation.arguments_struct}", initializers, ";")
+    emitter.assign_literal(f"let {local['arguments']}", operation.arguments_struct, initializers)
     if operation.encoding is Encoding.ZEROCOPY:
         return
     crate, message = serializer(operation.encoding), local["message"]
@@ -259,7 +260,7 @@ def _server_death(emitter: Emitter, operation: ir.Operation, error: ir.Error) ->
     with _if_dead(emitter, operation):
         _note_generation(emitter, operation)
         emitter.line(f"return Err({error.client_type});")
-    emitter.line(f"{operation.panics['unknown_code']}();")
+    emit_panic(emitter, operation.panics["unknown_code"])
 
 
 _ERRORS = {

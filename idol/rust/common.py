@@ -26,7 +26,7 @@ def emit_operation_enum(emitter: Emitter, interface: ir.Interface) -> None:
     emitter.struct(f"pub enum {interface.operation_enum}", variants)
 
 
-def emit_panics(emitter: Emitter, names: Sequence[str]) -> None:
+def emit_panic_functions(emitter: Emitter, names: Sequence[str]) -> None:
     """Print functions that panic."""
     for name in names:
         if name != ir.PLAIN_PANIC:
@@ -41,17 +41,23 @@ def _panic_function(emitter: Emitter, name: str) -> None:
     """
     emitter.line("#[cold]")
     emitter.line("#[inline(never)]")
-    with emitter.block(f"fn {name}() -> ! {{"):
+    emitter.function(f"fn {name}", [], ["!"])
+    with emitter.block_body():
         emitter.line("// Safety: a comment to the assembler; it keeps equal functions apart.")
         with emitter.block("unsafe {"):
             emitter.macro("core::arch::asm!", f'"/* {name} */"')
         emitter.line("panic!()")
 
 
+def emit_panic(emitter: Emitter, panic: str) -> None:
+    """Print a panic as a statement."""
+    emitter.call(f"{panic}(", [], ");")
+
+
 def emit_or_panic(emitter: Emitter, pattern: str, expression: str, panic: str) -> None:
     """Print a `let` whose other outcome is a panic."""
     with emitter.let_else(pattern, expression):
-        emitter.line(f"{panic}();")
+        emit_panic(emitter, panic)
 
 
 def serializer(encoding: Encoding) -> str:

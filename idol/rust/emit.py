@@ -97,7 +97,7 @@ class Emitter:
             self.line(before + inner + after)
             return
         with self.block(before, after):
-            if all(len(item) <= SHORT_ITEM_WIDTH for item in items):
+            if items and all(len(item) <= SHORT_ITEM_WIDTH for item in items):
                 self._packed(items)
             else:
                 for item in items:
@@ -168,15 +168,14 @@ class Emitter:
             with self.block(f"{pattern} => {{"):
                 self.line(expression)
 
-    def literal(self, opening: str, fields: Sequence[str], closing: str) -> None:
-        """Add a struct literal; `opening` is without the brace, `closing` what follows it."""
+    def assign_literal(self, target: str, struct: str, fields: Sequence[str]) -> None:
+        """Add `target = struct { fields };`."""
         inner = ", ".join(fields)
-        if not fields:
-            self.line(f"{opening} {{}}{closing}")
-        elif len(inner) <= STRUCT_WIDTH and self.fits(f"{opening} {{ {inner} }}{closing}"):
-            self.line(f"{opening} {{ {inner} }}{closing}")
+        literal = f"{struct} {{ {inner} }}" if fields else f"{struct} {{}}"
+        if len(inner) <= STRUCT_WIDTH and self.fits(f"    {literal};"):
+            self.assign(target, literal)
         else:
-            self.block_lines(f"{opening} {{", fields, f"}}{closing}")
+            self.block_lines(f"{target} = {struct} {{", fields, "};")
 
     def assign(self, target: str, expression: str) -> None:
         """Add `target = expression;`, with the expression on its own line if need be."""
@@ -238,6 +237,9 @@ class Emitter:
         one_line = f"{opening}({', '.join(parameters)}){arrow}{end}"
         if self.fits(one_line):
             self.line(one_line)
+        elif end == " {" and not parameters and self.fits(one_line.removesuffix(end)):
+            self.line(one_line.removesuffix(end))
+            self.line("{")
         else:
             with self.block(f"{opening}(", None):
                 for parameter in parameters:

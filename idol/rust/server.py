@@ -19,7 +19,7 @@ from idol.rust.common import (
     emit_head,
     emit_operation_enum,
     emit_or_panic,
-    emit_panics,
+    emit_panic_functions,
     serializer,
 )
 from idol.rust.emit import Emitter
@@ -269,7 +269,7 @@ def _case(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) ->
     local = operation.locals
     if operation.error is not None and operation.error.message_size is not None:
         emitter.assign("const ERROR_SIZE: usize", operation.error.message_size)
-    emit_panics(emitter, _panics(operation))
+    emit_panic_functions(emitter, _panics(operation))
     arguments = local["arguments"] if operation.arguments else "_"
     with emitter.let_else(f"Some({arguments})", f"{operation.read_function}(incoming)"):
         emitter.line(_BAD_CONTENTS)
