@@ -1,4 +1,4 @@
-"""The core as a debugger sees it: registers, breakpoints, stepping, discovery; reset and snapshots."""
+"""The core as a debugger sees it: registers, breakpoints, stepping, discovery, snapshots."""
 
 from __future__ import annotations
 

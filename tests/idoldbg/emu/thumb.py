@@ -14,7 +14,7 @@ VECTORS = 80
 
 
 class Program:
-    """Code from `base + 0x200` on, behind a vector table whose entries start at a HardFault trap."""
+    """Code from `base + 0x200` on, behind a vector table. The label `reset` is where it starts."""
 
     def __init__(self, base: int, stack: int) -> None:
         self.base = base
@@ -142,7 +142,7 @@ class Program:
         self.barrier()
 
     def build(self) -> list[tuple[int, bytes]]:
-        """Return the image as segments. Exceptions without a handler end in a `bx lr` to nowhere."""
+        """Return the image as segments. The vectors of exceptions without a handler are 0."""
         code = bytearray(self._code)
         for at, op, label in self._jumps:
             distance = self._labels[label] - (self.base + 0x200 + at + 4)
