@@ -36,7 +36,7 @@ from idoldbg.values import EnumValue, Int, StructValue, Unreadable, Value, forma
 
 __all__ = ["HiffySession"]
 
-FIRST_WAIT_S = 0.002
+FIRST_WAIT_S = 0.001
 LONGEST_WAIT_S = 0.02
 WAIT_GROWTH = 1.5
 SUSPICIOUS_S = 0.3
