@@ -97,9 +97,13 @@ def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None
     chosen_options = options or ProbeOptions()
     watchdog = Watchdog("idoldbg probe")
     spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
-    with translated(Attempt(spec, "look for probes")):
-        found, notices = watchdog.call(find_probes, chosen_options.connect_limit_s)
-    chosen = choose_probe(found, unique_id, notices)
+    try:
+        with translated(Attempt(spec, "look for probes")):
+            found, notices = watchdog.call(find_probes, chosen_options.connect_limit_s)
+        chosen = choose_probe(found, unique_id, notices)
+    except BaseException:
+        watchdog.stop()
+        raise
     info, fresh = chosen.info, [chosen.driver]
 
     def find_driver() -> Any:

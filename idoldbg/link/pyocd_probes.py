@@ -6,17 +6,21 @@ be looked for; hence this enumeration over its probe classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pyocd.probe.aggregator import PROBE_CLASSES
 
 from idoldbg.errors import ProbeNotFound
-from idoldbg.link.pyocd_errors import Attempt, translate
+from idoldbg.link.pyocd_errors import Attempt, translate, translated
+from idoldbg.link.watchdog import Watchdog
 
 __all__ = ["FoundProbe", "ProbeInfo", "ProbeListing", "choose_probe", "find_probes", "list_probes"]
 
+LIST_LIMIT_S = 30.0
 EMULATED_KIND = "emu"  # the name that idoldbg.pyocd_plugin gives to its probe class
 
 
@@ -39,7 +43,7 @@ class ProbeInfo:
 
 @dataclass(frozen=True, slots=True)
 class ProbeListing:
-    """What was found, and a sentence for each kind of probe that could not be looked for."""
+    """What was found, and sentences about what could not be looked for or looked at."""
 
     probes: tuple[ProbeInfo, ...]
     notices: tuple[str, ...]
@@ -56,7 +60,13 @@ class FoundProbe:
 def find_probes() -> tuple[tuple[FoundProbe, ...], tuple[str, ...]]:
     """Return every probe that is connected, hardware first, and notices as in `ProbeListing`."""
     found: list[FoundProbe] = []
-    notices: list[str] = []
+    with _warnings() as notices:
+        _find_into(found, notices)
+    found.sort(key=lambda probe: (probe.info.is_emulated, probe.info.unique_id))
+    return tuple(found), tuple(dict.fromkeys(notices))
+
+
+def _find_into(found: list[FoundProbe], notices: list[str]) -> None:
     for kind, probe_class in PROBE_CLASSES.items():
         try:
             for driver in probe_class.get_all_connected_probes(None, False):
@@ -64,12 +74,40 @@ def find_probes() -> tuple[tuple[FoundProbe, ...], tuple[str, ...]]:
         except Exception as error:  # noqa: BLE001 - one broken driver must not hide the others
             attempt = Attempt("pyocd", f"look for {kind} probes")
             notices.append(str(translate(error, attempt) or attempt.fail(repr(error))))
-    found.sort(key=lambda probe: (probe.info.is_emulated, probe.info.unique_id))
-    return tuple(found), tuple(notices)
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what pyOCD logs as a warning: missing libraries, probes that it may not open."""
+    texts: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            texts.append(f"pyocd: {record.getMessage()}")
+
+    handler = Collector(logging.WARNING)
+    logger = logging.getLogger("pyocd")
+    logger.addHandler(handler)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(handler)
 
 
 def list_probes(*, guess_boards: bool = True) -> ProbeListing:
-    """List what is connected. Guessing boards opens some probes for a moment to ask them."""
+    """List what is connected. Guessing boards opens some probes for a moment to ask them.
+
+    Raises `LinkTimeout` where a driver does not come back.
+    """
+    watchdog = Watchdog("idoldbg probes")
+    try:
+        with translated(Attempt("pyocd", "look for probes")):
+            return watchdog.call(lambda: _list(guess_boards), LIST_LIMIT_S)
+    finally:
+        watchdog.stop()
+
+
+def _list(guess_boards: bool) -> ProbeListing:
     found, notices = find_probes()
     infos = []
     for probe in found:

@@ -37,7 +37,8 @@ class Watchdog:
     def call(self, function: Callable[[], T], limit_s: float) -> T:
         """Return what `function` returns, or raise what it raises; `CallTimeout` after the limit.
 
-        An interrupt (Ctrl-C) reaches the caller at once, also while the call blocks.
+        An interrupt (Ctrl-C) reaches the caller at once, also while the call blocks; the next call
+        then has to wait for that one to end, within its own limit.
         """
         if self._given_up is not None:
             raise CallTimeout(self._given_up)
@@ -58,12 +59,7 @@ class Watchdog:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         self._jobs.put(job)
-        try:
-            in_time = done.acquire(timeout=limit_s)
-        except BaseException:
-            self._given_up = limit_s  # interrupted: the call may still be running
-            raise
-        if not in_time:
+        if not done.acquire(timeout=limit_s):
             self._given_up = limit_s
             raise CallTimeout(limit_s)
         if errors:

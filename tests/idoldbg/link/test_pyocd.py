@@ -15,20 +15,19 @@ from pyocd.core import exceptions
 from pyocd.coresight.dap import ADIVersion
 
 from idoldbg.errors import FaultError, LinkError, LinkTimeout, ProbeNotFound, Unsupported
+from idoldbg.link import pyocd_probes
 from idoldbg.link.pyocd import ProbeOptions, PyocdLink, _access_port, list_probes, open_probe
-from idoldbg.link.pyocd_probes import FoundProbe, ProbeInfo, choose_probe
+from idoldbg.link.pyocd_probes import PROBE_CLASSES, FoundProbe, ProbeInfo, choose_probe
 from idoldbg.pyocd_plugin._probe import EmulatedProbe
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 from idoldbg.pyocd_plugin.dap import Dap
 
 from .conftest import DEMCR, FLASH, PPB, RAM, FakeChip
 
-QUICK = ProbeOptions(limit_s=0.3, connect_limit_s=5.0)
-
 
 @pytest.fixture
 def link(probe_id: str) -> Iterator[PyocdLink]:
-    with open_probe(probe_id, QUICK) as opened:
+    with open_probe(probe_id) as opened:
         yield opened
 
 
@@ -200,14 +199,45 @@ def test_listing_survives_a_broken_driver(probe_id: str, monkeypatch: pytest.Mon
         def get_all_connected_probes(unique_id: str | None, explicit: bool) -> list[Any]:
             raise NoBackendError("No backend available")
 
-    monkeypatch.setitem(__import__("idoldbg.link.pyocd_probes", fromlist=["_"]).PROBE_CLASSES,
-                        "stlink", Broken)  # fmt: skip
+    monkeypatch.setitem(PROBE_CLASSES, "stlink", Broken)
     listing = list_probes()
     assert any("stlink" in n and "libusb" in n for n in listing.notices)
     (info,) = (p for p in listing.probes if p.unique_id == probe_id)
     assert info.is_emulated
     assert info.board_guess == "fake board"
     open_probe(probe_id).close()
+
+
+def test_what_pyocd_warns_of_while_listing_becomes_a_notice(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Warning:
+        @staticmethod
+        def get_all_connected_probes(unique_id: str | None, explicit: bool) -> list[Any]:
+            logging.getLogger("pyocd.probe.common").warning("libusb library was not found")
+            return []
+
+    monkeypatch.setitem(PROBE_CLASSES, "cmsisdap", Warning)
+    monkeypatch.setitem(PROBE_CLASSES, "stlink", Warning)
+    assert list_probes().notices == ("pyocd: libusb library was not found",)
+    with pytest.raises(ProbeNotFound, match="libusb library was not found"):
+        open_probe()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_driver_that_hangs_while_listing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging:
+        @staticmethod
+        def get_all_connected_probes(unique_id: str | None, explicit: bool) -> list[Any]:
+            time.sleep(2)
+            return []
+
+    monkeypatch.setitem(PROBE_CLASSES, "jlink", Hanging)
+    monkeypatch.setattr(pyocd_probes, "LIST_LIMIT_S", 0.2)
+    with pytest.raises(LinkTimeout, match="cannot look for probes"):
+        list_probes()
+    with pytest.raises(LinkTimeout, match="cannot look for probes"):
+        open_probe(options=ProbeOptions(connect_limit_s=0.2))
 
 
 def test_real_opening_refuses_ambiguity(probe_id: str) -> None:
@@ -266,7 +296,8 @@ def test_usb_error_in_mid_call(link: PyocdLink, monkeypatch: pytest.MonkeyPatch)
         link.write(RAM, b"kick")
 
 
-def test_hanging_probe_is_given_up(link: PyocdLink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_probe_is_given_up(probe_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = open_probe(probe_id, ProbeOptions(limit_s=0.3))
     fail_after(monkeypatch, 0, lambda: time.sleep(2))
     start = time.monotonic()
     with pytest.raises(LinkTimeout, match=r"no answer within 0\.3 s") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -41,3 +42,15 @@ def test_a_call_that_does_not_end_is_left_behind() -> None:
     dog.stop()
     assert time.monotonic() - start < 1
     free.set()
+
+
+def test_an_interrupt_reaches_the_caller_and_loses_nothing() -> None:
+    dog, free = Watchdog("test"), threading.Event()
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        dog.call(free.wait, 20)
+    threading.Timer(0.05, free.set).start()
+    assert dog.call(free.is_set, 20), "the next call begins when the interrupted one has ended"
+    dog.stop()
