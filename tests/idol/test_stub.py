@@ -86,7 +86,7 @@ def test_output_is_formatted(kind: str, tmp_path: Path) -> None:
 def long_names() -> idol.Interface:
     """Give each construct a reason to break its line."""
     return idol.parse(
-        """Interface(name: "AnInterfaceWithALongName", ops: {
+        """Interface(name: "AnInterfaceWithLongName", ops: {
         "an_operation_with_a_long_name": (
             args: {"first_argument": "some_crate::some_module::SomeType", "second": "bool",
                    "third": (type: "some_crate::SomeMode", recv: FromPrimitive("u32"))},
@@ -95,7 +95,7 @@ def long_names() -> idol.Interface:
             reply: Result(ok: "some_crate::some_module::AResultWithALongName",
                           err: CLike("some_crate::some_module::AnErrorWithALongName")),
         ),
-        "another_operation_with_a_long_name": (
+        "another_operation_with_long_name": (
             args: {"first_argument": "Option<(some_crate::some_module::SomeType, u64)>"},
             reply: Result(ok: "Result<some_crate::Something, some_crate::SomethingElse>",
                           err: Complex("some_crate::some_module::AnErrorWithALongName")),
