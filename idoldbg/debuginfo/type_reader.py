@@ -62,7 +62,7 @@ _TRANSPARENT = frozenset(
 )
 
 
-def normalise(value: int, size: int, signed: bool) -> int:
+def _normalise(value: int, size: int, signed: bool) -> int:
     """Return the number that `size` bytes holding `value` are read as."""
     bits = 8 * size
     if not bits:
@@ -228,7 +228,7 @@ class TypeReader:
         else:
             signed = any(v < 0 for _, v in values)
         return CEnum(
-            name, size, signed, tuple(Enumerator(n, normalise(v, size, signed)) for n, v in values)
+            name, size, signed, tuple(Enumerator(n, _normalise(v, size, signed)) for n, v in values)
         )
 
     def _struct(self, die: Die, name: str, size: int) -> Type:
@@ -276,7 +276,7 @@ class TypeReader:
             if not isinstance(member.type, Struct):
                 return Opaque(name, "has a variant that is not a struct", size)
             if value is not None and tag is not None:
-                value = normalise(value, tag.type.size, _is_signed(tag.type))
+                value = _normalise(value, tag.type.size, _is_signed(tag.type))
             variants.append(Variant(member.name, value, member.offset, member.type))
         return Enum(name, size, tag, tuple(variants))
 

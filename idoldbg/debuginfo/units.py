@@ -246,6 +246,7 @@ def parse_abbreviations(
 
 
 def read_uleb(data: bytes, at: int) -> tuple[int, int]:
+    """Read an unsigned LEB128 number; return it and where it ends."""
     value = data[at]
     at += 1
     if value < 128:
@@ -264,6 +265,7 @@ def read_uleb(data: bytes, at: int) -> tuple[int, int]:
 
 
 def read_sleb(data: bytes, at: int) -> tuple[int, int]:
+    """Read a signed LEB128 number; return it and where it ends."""
     start = at
     value, at = read_uleb(data, at)
     if data[at - 1] & 64:

@@ -13,8 +13,10 @@ from idoldbg.memory import Segment
 __all__ = [
     "FileMembers",
     "elf_segments",
+    "find_files",
     "read_directory",
     "read_facts",
+    "read_file",
     "read_flash",
     "read_single",
 ]

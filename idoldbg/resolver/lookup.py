@@ -14,7 +14,7 @@ from idoldbg.near import near_misses
 from idoldbg.resolver.names import Match, evaluate, match_names, parse_name
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
-__all__ = ["BASE_TYPES", "Found", "How", "TypeLookup"]
+__all__ = ["BASE_TYPES", "Found", "How", "TypeLookup", "parse_override"]
 
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8, "128": 16, "size": 4}
 BASE_TYPES: Mapping[str, Scalar] = {
