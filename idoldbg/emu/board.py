@@ -146,11 +146,14 @@ class EmulatedBoard:
             self._notices.append(notice)
 
     def _update_clock(self) -> None:
+        hz = self.board.chip.clock_hz
         for rule in self.board.chip.clocks:
             if self._bus.io_read(rule.address, 4) & rule.mask == rule.value:
-                self._clock.hz = rule.hz
-                return
-        self._clock.hz = self.board.chip.clock_hz
+                hz = rule.hz
+                break
+        if hz != self._clock.hz:
+            self._clock.hz = hz
+            self._core.clock_changed()
 
     # ------------------------------------------------------------------ run control
 
@@ -179,16 +182,13 @@ class EmulatedBoard:
         return self._run(self.time_s + limit_s, condition)
 
     def _run(self, end_s: float, condition: Callable[[], bool] | None) -> StopReason:
-        clock, core = self._clock, self._core
+        core = self._core
         while True:
             if self._flash_changed:
                 self._find_divisions()
-            hz = clock.hz
-            reason = core.run(clock.cycles + clock.cycles_until(end_s), condition)
+            reason = core.run(end_s, condition)
             if core.reset_requested:
                 self._reset()
-            elif reason is StopReason.TIME and clock.hz != hz and clock.cycles_until(end_s):
-                continue
             elif reason in (StopReason.HALTED, StopReason.LOCKUP):
                 self._pass_time(end_s)
                 return reason

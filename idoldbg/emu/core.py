@@ -96,13 +96,18 @@ class Core:
 
     # ------------------------------------------------------------------ running
 
-    def run(self, limit: int, condition: Callable[[], bool] | None = None) -> StopReason:
-        """Run until cycle `limit`, or until `condition`, asked between slices, holds.
+    def run(self, end_s: float, condition: Callable[[], bool] | None = None) -> StopReason:
+        """Run until virtual time `end_s`, or until `condition`, asked between slices, holds.
 
         Comes back at once when the core is halted or locked up; time does not pass then.
         """
         clock, nvic, engine = self.clock, self.nvic, self.engine
+        hz = 0
+        limit = 0
         while True:
+            if clock.hz != hz:
+                hz = clock.hz
+                limit = clock.cycles + clock.cycles_until(end_s)
             clock.fire_due()
             if self.reset_requested:
                 return StopReason.CONDITION
@@ -175,6 +180,11 @@ class Core:
     def _on_deadline(self, deadline: int) -> None:
         if self._running:
             self.engine.limit(max(deadline - self.clock.cycles, self.engine.executed()))
+
+    def clock_changed(self) -> None:
+        """End the slice after the current instruction: its end was reckoned with another clock."""
+        if self._running:
+            self.engine.limit(self.engine.executed())
 
     def _break_soon(self) -> None:
         """End the slice after the current instruction, to look for pending exceptions."""

@@ -414,3 +414,18 @@ def test_runs_are_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(results) == 1
+
+
+def test_firmware_that_changes_its_clock_changes_the_length_of_a_second() -> None:
+    """The LPC55 starts at 48 MHz; this program goes on at 12 MHz."""
+    p = V8M.program()
+    p.nop(100)
+    p.store(0x40000280, 0)
+    p.label("loop")
+    p.branch("loop")
+    board = V8M.boot(p)
+    assert board.cycles_per_second == 48_000_000
+    board.run(0.01)
+    assert board.cycles_per_second == 12_000_000
+    assert board.time_s == pytest.approx(0.01, abs=1e-6)
+    assert board.cycles == pytest.approx(120_000, abs=200)
