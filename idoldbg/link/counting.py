@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from types import TracebackType
-from typing import Self
 
 from idoldbg.link import Link
+from idoldbg.link.forwarding import ForwardingLink
 
 __all__ = ["CountingLink", "Traffic"]
 
@@ -48,25 +45,13 @@ class Traffic:
         )
 
 
-class CountingLink:
+class CountingLink(ForwardingLink):
     """A link around another that counts; `traffic` may be read and subtracted at any time."""
 
     def __init__(self, inner: Link) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.traffic = Traffic()
         self._last: tuple[str, int, int] = ("", 0, 0)
-
-    @property
-    def spec(self) -> str:
-        return self.inner.spec
-
-    @property
-    def description(self) -> str:
-        return self.inner.description
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        return self.inner.notices
 
     def read(self, address: int, size: int) -> bytes:
         here = ("read", address, size)
@@ -92,38 +77,6 @@ class CountingLink:
         self._last = ("register", 0, 0)
         self._add(register_reads=1)
         return self.inner.read_register(name)
-
-    def monotonic(self) -> float:
-        return self.inner.monotonic()
-
-    def halt(self) -> None:
-        self.inner.halt()
-
-    def resume(self) -> None:
-        self.inner.resume()
-
-    def reset(self) -> None:
-        self.inner.reset()
-
-    @contextmanager
-    def halted(self) -> Iterator[None]:
-        with self.inner.halted():
-            yield
-
-    def close(self) -> None:
-        self.inner.close()
-
-    def __enter__(self) -> Self:
-        self.inner.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.inner.__exit__(kind, error, traceback)
 
     def _add(self, **more: int) -> None:
         now = self.traffic
