@@ -1,0 +1,278 @@
+"""ELF and DWARF from anywhere: a result or a `DebugInfoError`, soon and in bounded memory."""
+
+from __future__ import annotations
+
+import random
+import struct
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from idoldbg.debuginfo import ObjectInfo
+from idoldbg.debuginfo import constants as dw
+from idoldbg.errors import DebugInfoError
+
+TIME_LIMIT_S = 2.0
+
+
+def use_everything(data: bytes) -> None:
+    info = ObjectInfo("test", data)
+    info.find_types("Reading")
+    info.find_types("sensor::Option<u8>")
+    info.find_type_names("Option<")
+    info.find_variables("COUNT")
+    info.find_subprograms("main")
+    for _ in info.iter_types():
+        pass
+    for _ in info.iter_variables():
+        pass
+    assert len(info.symbols) >= 0
+    assert info.idolatry is None
+
+
+def survives(data: bytes) -> bool:
+    """Use everything of an object; tell whether that went without the documented error."""
+    start = time.process_time()
+    try:
+        use_everything(data)
+    except DebugInfoError as error:
+        assert str(error).startswith("test: ")
+        assert error.object == "test"
+        return False
+    finally:
+        assert time.process_time() - start < TIME_LIMIT_S
+    return True
+
+
+def rich_unit(die: Any) -> Any:
+    """A unit with an entry of every kind."""
+
+    def name(text: str) -> tuple[int, int, str]:
+        return (dw.DW_AT_name, dw.DW_FORM_strp, text)
+
+    def size(value: int) -> tuple[int, int, int]:
+        return (dw.DW_AT_byte_size, dw.DW_FORM_data1, value)
+
+    def type_(target: Any) -> tuple[int, int, Any]:
+        return (dw.DW_AT_type, dw.DW_FORM_ref4, target)
+
+    def member(text: str, offset: int, target: Any) -> Any:
+        at = (dw.DW_AT_data_member_location, dw.DW_FORM_udata, offset)
+        return die(dw.DW_TAG_member, [name(text), type_(target), at])
+
+    u8 = die(dw.DW_TAG_base_type, [name("u8"), size(1), (dw.DW_AT_encoding, dw.DW_FORM_data1, 7)])
+    count = die(dw.DW_TAG_subrange_type, [(dw.DW_AT_count, dw.DW_FORM_udata, 4)])
+    array = die(dw.DW_TAG_array_type, [type_(u8)], [count])
+    reading = die(dw.DW_TAG_structure_type, [name("Reading"), size(4)], [member("raw", 0, array)])
+    pointer = die(dw.DW_TAG_pointer_type, [name("&Reading"), type_(reading)])
+    some = die(dw.DW_TAG_structure_type, [name("Some"), size(2)], [member("__0", 1, u8)])
+    none = die(dw.DW_TAG_structure_type, [name("None"), size(2)])
+    tag = member("tag", 0, u8)
+    variants = [
+        die(
+            dw.DW_TAG_variant,
+            [(dw.DW_AT_discr_value, dw.DW_FORM_sdata, -1)],
+            [member("None", 0, none)],
+        ),
+        die(dw.DW_TAG_variant, [], [member("Some", 0, some)]),
+    ]
+    part = die(dw.DW_TAG_variant_part, [(dw.DW_AT_discr, dw.DW_FORM_ref4, tag)], [tag, *variants])
+    option = die(dw.DW_TAG_structure_type, [name("Option<u8>"), size(2)], [part, none, some])
+    value = (dw.DW_AT_const_value, dw.DW_FORM_sdata, 3)
+    colour = die(
+        dw.DW_TAG_enumeration_type,
+        [name("Colour"), size(1), type_(u8)],
+        [die(dw.DW_TAG_enumerator, [name("Red"), value])],
+    )
+    union = die(dw.DW_TAG_union_type, [name("Either"), size(4)], [member("a", 0, array)])
+    callback = die(
+        dw.DW_TAG_subroutine_type, [], [die(dw.DW_TAG_formal_parameter, [type_(option)])]
+    )
+    where = (dw.DW_AT_location, dw.DW_FORM_exprloc, b"\x03\x10\x00\x00\x20")
+    static = die(dw.DW_TAG_variable, [name("COUNT"), type_(colour), where])
+    main = die(
+        dw.DW_TAG_subprogram,
+        [name("main"), type_(option)],
+        [die(dw.DW_TAG_formal_parameter, [name("a"), type_(pointer)])],
+    )
+    space = die(
+        dw.DW_TAG_namespace,
+        [name("sensor")],
+        [reading, option, colour, union, callback, static, main],
+    )
+    return die(0x11, [name("unit")], [u8, array, pointer, space])
+
+
+@pytest.fixture
+def rich(die: Any, write_elf: Callable[..., bytes]) -> dict[int, bytes]:
+    return {version: write_elf([rich_unit(die), rich_unit(die)], version) for version in (4, 5)}
+
+
+def test_rich_object_is_whole(rich: dict[int, bytes]) -> None:
+    for data in rich.values():
+        assert survives(data)
+        info = ObjectInfo("test", data)
+        (option,) = info.find_types("sensor::Option<u8>")
+        assert [v.discriminant for v in option.variants] == [255, None]  # type: ignore[union-attr] # an Enum
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_truncated_at_every_length(version: int, rich: dict[int, bytes]) -> None:
+    data = rich[version]
+    for size in range(0, len(data), 3):
+        assert not survives(data[:size])
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_mutations(version: int, rich: dict[int, bytes]) -> None:
+    """4,000 objects with up to six bytes changed."""
+    good = rich[version]
+    rng = random.Random(version)
+    refused = 0
+    for _ in range(2000):
+        data = bytearray(good)
+        for _ in range(rng.randrange(1, 7)):
+            value = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+            data[rng.randrange(len(data))] = value
+        refused += not survives(bytes(data))
+    assert refused > 200
+
+
+@pytest.mark.parametrize("section", [".debug_info", ".debug_abbrev", ".debug_str"])
+def test_sections_of_noise(section: str, rich: dict[int, bytes]) -> None:
+    data = bytearray(rich[4])
+    found = ObjectInfo("test", bytes(data)).elf.find_section(section)
+    assert found is not None
+    rng = random.Random(section)
+    for _ in range(200):
+        start = rng.randrange(found.size)
+        end = rng.randrange(start, found.size)
+        noise = bytearray(data)
+        noise[found.offset + start : found.offset + end] = rng.randbytes(end - start)
+        survives(bytes(noise))
+
+
+def test_types_that_contain_themselves(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
+    name = (dw.DW_AT_name, dw.DW_FORM_strp, "Loop")
+    loop = die(dw.DW_TAG_structure_type, [name])
+    loop.children = [die(dw.DW_TAG_member, [(dw.DW_AT_type, dw.DW_FORM_ref4, loop)])]
+    info = write_object([die(0x11, [], [loop])])
+    with pytest.raises(DebugInfoError, match="contains itself") as error:
+        info.find_types("Loop")
+    assert error.value.die_offset is not None
+
+
+def test_deep_nesting(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
+    inner = die(dw.DW_TAG_structure_type, [(dw.DW_AT_name, dw.DW_FORM_strp, "S")])
+    types = [inner]
+    for _ in range(300):
+        member = die(dw.DW_TAG_member, [(dw.DW_AT_type, dw.DW_FORM_ref4, types[-1])])
+        types.append(
+            die(dw.DW_TAG_structure_type, [(dw.DW_AT_name, dw.DW_FORM_strp, "T")], [member])
+        )
+    info = write_object([die(0x11, [], types)])
+    assert info.find_types("S")
+    with pytest.raises(DebugInfoError, match="nested deeper"):
+        info.type_at(max(o for o in info._names.find("T")))
+
+
+def test_types_that_double_at_each_level(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
+    """Two members of the type below, fifty times: as a tree this has 2^50 leaves."""
+
+    def level(below: Any, index: int) -> Any:
+        members = [
+            die(
+                dw.DW_TAG_member,
+                [
+                    (dw.DW_AT_name, dw.DW_FORM_strp, n),
+                    (dw.DW_AT_type, dw.DW_FORM_ref4, below),
+                ],
+            )
+            for n in "ab"
+        ]
+        name = (dw.DW_AT_name, dw.DW_FORM_strp, f"Level{index}")
+        return die(dw.DW_TAG_structure_type, [name], members)
+
+    types = [die(dw.DW_TAG_structure_type, [(dw.DW_AT_name, dw.DW_FORM_strp, "Bottom")])]
+    for index in range(50):
+        types.append(level(types[-1], index))
+    copies = [die(dw.DW_TAG_structure_type, [(dw.DW_AT_name, dw.DW_FORM_strp, "Bottom")])]
+    for index in range(50):
+        copies.append(level(copies[-1], index))
+    info = write_object([die(0x11, [], [*types, *copies])])
+    start = time.process_time()
+    assert len(info.find_types("Level49")) == 1  # the copies are equal, and found to be
+    assert time.process_time() - start < TIME_LIMIT_S
+
+
+def header(**changes: int) -> bytes:
+    fields = {
+        "type": 2, "machine": 40, "version": 1, "entry": 0, "phoff": 0, "shoff": 52, "flags": 0,
+        "ehsize": 52, "phentsize": 32, "phnum": 0, "shentsize": 40, "shnum": 1, "shstrndx": 0,
+    }  # fmt: skip
+    fields.update(changes)
+    return b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", *fields.values())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not an ELF file"),
+        (b"\x7fELF", "cut short"),
+        (b"\x7fELF\x02" + header()[5:], "32-bit little-endian"),
+        (header(shentsize=0, shnum=65535), "0 bytes each"),
+        (header(shnum=65535), "reach beyond the file"),
+        (header(phnum=9, phoff=52), "reach beyond the file"),
+        (header(shoff=0xFFFFFFFF), "reach beyond the file"),
+        (header(shstrndx=7) + bytes(40), "should hold the section names"),
+    ],
+)
+def test_headers(data: bytes, message: str) -> None:
+    with pytest.raises(DebugInfoError, match=message):
+        ObjectInfo("test", data)
+
+
+def with_compressed_info(size: int, packed: bytes) -> bytes:
+    section = struct.pack("<III", 1, size, 1) + packed
+    names = b"\0.debug_info\0.names\0"
+    at = 52
+    body = section + names
+    table = bytes(40)
+    table += struct.pack("<10I", 1, 1, 0x800, 0, at, len(section), 0, 0, 1, 0)
+    table += struct.pack("<10I", 13, 3, 0, 0, at + len(section), len(names), 0, 0, 1, 0)
+    return header(shoff=at + len(body), shnum=3, shstrndx=2) + body + table
+
+
+def test_compressed_sections() -> None:
+    plain = bytes(range(256)) * 8
+    info = ObjectInfo("test", with_compressed_info(len(plain), zlib.compress(plain)))
+    assert info.section(".debug_info") == plain
+
+
+def test_compressed_bombs() -> None:
+    """What a section claims is refused when it is too much, and binding when it is not."""
+    bomb = zlib.compress(bytes(80 << 20))
+    with pytest.raises(DebugInfoError, match="claims 83886080 bytes"):
+        ObjectInfo("test", with_compressed_info(80 << 20, bomb)).section(".debug_info")
+    with pytest.raises(DebugInfoError, match="instead of 2048"):
+        packed = zlib.compress(bytes(100))
+        ObjectInfo("test", with_compressed_info(2048, packed)).section(".debug_info")
+    with pytest.raises(DebugInfoError, match="does not decompress"):
+        ObjectInfo("test", with_compressed_info(2048, b"noise")).section(".debug_info")
+    tracemalloc.start()
+    info = ObjectInfo("test", with_compressed_info(1 << 20, bomb))
+    assert info.section(".debug_info") == bytes(1 << 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_no_debug_information_is_no_error() -> None:
+    info = ObjectInfo("test", header(shnum=0, shoff=0))
+    assert not info.has_debug_info
+    assert info.find_types("u8") == () and info.find_variables("X") == ()
+    assert list(info.iter_types()) == [] and len(info.symbols) == 0

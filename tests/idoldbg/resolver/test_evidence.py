@@ -1,0 +1,345 @@
+"""What settles a type, one case each; the debug information is written in the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+import idol
+from idoldbg.archive import Archive, ImageFacts, TaskImage
+from idoldbg.debuginfo import ObjectInfo
+from idoldbg.debuginfo import constants as dw
+from idoldbg.errors import NotFound
+from idoldbg.resolver import How, ResolvedOperation, Resolver, parse_override
+
+Make = Callable[..., Any]
+
+
+class Dwarf:
+    """Builds the entries of one object by name."""
+
+    def __init__(self, die: Any) -> None:
+        self.die = die
+        self.top: list[Any] = []
+        self.spaces: dict[str, Any] = {}
+        self.u8 = self.base("u8", 1, dw.DW_ATE_unsigned)
+        self.u16 = self.base("u16", 2, dw.DW_ATE_unsigned)
+
+    def add(self, path: str, tag: int, attributes: Sequence[Any], children: Sequence[Any]) -> Any:
+        *spaces, name = path.split("::") if "<" not in path and "(" not in path else [path]
+        if "<" in path and "::" in path.partition("<")[0]:
+            head, _, tail = path.partition("<")
+            *spaces, last = head.split("::")
+            name = f"{last}<{tail}"
+        around = self.top
+        for index in range(len(spaces)):
+            key = "::".join(spaces[: index + 1])
+            if key not in self.spaces:
+                attribute = (dw.DW_AT_name, dw.DW_FORM_strp, spaces[index])
+                self.spaces[key] = self.die(dw.DW_TAG_namespace, [attribute], [])
+                around.append(self.spaces[key])
+            around = self.spaces[key].children
+        made = self.die(tag, [(dw.DW_AT_name, dw.DW_FORM_strp, name), *attributes], children)
+        around.append(made)
+        return made
+
+    def base(self, name: str, size: int, encoding: int) -> Any:
+        attributes = [
+            (dw.DW_AT_encoding, dw.DW_FORM_data1, encoding),
+            (dw.DW_AT_byte_size, dw.DW_FORM_data1, size),
+        ]
+        return self.add(name, dw.DW_TAG_base_type, attributes, [])
+
+    def struct(self, path: str, size: int, members: Mapping[str, Any] | None = None) -> Any:
+        children = [
+            self.die(
+                dw.DW_TAG_member,
+                [
+                    (dw.DW_AT_name, dw.DW_FORM_strp, name),
+                    (dw.DW_AT_type, dw.DW_FORM_ref4, target),
+                    (dw.DW_AT_data_member_location, dw.DW_FORM_data1, index),
+                ],
+            )
+            for index, (name, target) in enumerate((members or {}).items())
+        ]
+        attributes = [(dw.DW_AT_byte_size, dw.DW_FORM_data1, size)]
+        return self.add(path, dw.DW_TAG_structure_type, attributes, children)
+
+    def enum(self, path: str, *names: str) -> Any:
+        children = [
+            self.die(
+                dw.DW_TAG_enumerator,
+                [
+                    (dw.DW_AT_name, dw.DW_FORM_strp, name),
+                    (dw.DW_AT_const_value, dw.DW_FORM_data1, index + 1),
+                ],
+            )
+            for index, name in enumerate(names)
+        ]
+        attributes = [
+            (dw.DW_AT_byte_size, dw.DW_FORM_data1, 1),
+            (dw.DW_AT_type, dw.DW_FORM_ref4, self.u8),
+        ]
+        return self.add(path, dw.DW_TAG_enumeration_type, attributes, children)
+
+    def unit(self) -> Any:
+        return self.die(0x11, [], self.top)
+
+
+@pytest.fixture
+def dwarf(die: Any) -> Dwarf:
+    return Dwarf(die)
+
+
+@pytest.fixture
+def resolve(write_object: Make) -> Callable[..., ResolvedOperation]:
+    """Resolve `Demo.op` served by task `server`, given the units of each object."""
+
+    def run(
+        operation: str,
+        objects: Mapping[str, Dwarf],
+        overrides: Mapping[str, str] | None = None,
+    ) -> ResolvedOperation:
+        text = f'Interface(name: "Demo", ops: {{ "op": ({operation}) }})'
+        infos: dict[str, ObjectInfo] = {
+            name: write_object([d.unit()]) for name, d in objects.items()
+        }
+        tasks = tuple(TaskImage(i, n, n, crate="demo-server") for i, n in enumerate(infos))
+        archive = Archive(
+            path="test", format_version=0, name="", board="", chip="", target="", image_name="",
+            git_rev="", tasks=tasks, kernel_member="", app={}, chip_description={},
+            memory_description={}, members=NoMembers(),
+            read_facts=lambda a: ImageFacts(None, None, None), read_flash=lambda a: (),
+        )  # fmt: skip
+        resolver = Resolver(archive, infos.__getitem__, overrides=overrides)
+        return resolver.resolve(idol.parse(idol.Source("demo.idol", text)), "op", tasks[0])
+
+    return run
+
+
+class NoMembers:
+    def names(self) -> tuple[str, ...]:
+        return ()
+
+    def read(self, name: str) -> bytes:
+        raise AssertionError(name)
+
+
+Resolve = Callable[..., ResolvedOperation]
+FAILS = 'reply: Result(ok: "()", err: CLike("DemoError"))'
+
+
+def error_names(operation: ResolvedOperation) -> tuple[str | None, How]:
+    assert operation.error is not None
+    return operation.error.type_name, operation.error.how
+
+
+def test_the_only_type_of_that_name(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("demo_api::DemoError", "Bad")
+    operation = resolve(FAILS, {"server": dwarf})
+    assert error_names(operation) == ("demo_api::DemoError", How.NAME)
+    assert (operation.ok.type_name, operation.ok.how) == ("()", How.BASE)
+
+
+def test_a_path_settles_which(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("demo_api::DemoError", "Bad")
+    dwarf.enum("other_api::DemoError", "Good", "Better")
+    text = FAILS.replace("DemoError", "other_api::DemoError")
+    assert error_names(resolve(text, {"server": dwarf})) == ("other_api::DemoError", How.PATH)
+
+
+def test_same_layout_is_not_ambiguous(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("demo_api::DemoError", "Bad")
+    dwarf.enum("other_api::DemoError", "Bad")
+    assert error_names(resolve(FAILS, {"server": dwarf}))[1] is How.NAME
+
+
+def test_different_layouts_are_reported_with_all_candidates(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("one_api::DemoError", "Bad")
+    dwarf.enum("two_api::DemoError", "Good", "Better")
+    operation = resolve(FAILS, {"server": dwarf})
+    assert error_names(operation) == (None, How.AMBIGUOUS)
+    assert operation.error is not None
+    assert operation.error.candidates == ("one_api::DemoError", "two_api::DemoError")
+
+
+def test_the_nearest_namespace_settles_it(dwarf: Dwarf, resolve: Resolve) -> None:
+    """The server's crate is demo-server, so `demo_api` is the likelier home."""
+    dwarf.enum("demo_api::DemoError", "Bad")
+    dwarf.enum("two_api::DemoError", "Good", "Better")
+    assert error_names(resolve(FAILS, {"server": dwarf})) == ("demo_api::DemoError", How.NEAREST)
+
+
+def test_what_the_server_returns_settles_it(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("demo_api::DemoError", "Bad")
+    dwarf.enum("two_api::DemoError", "Good", "Better")
+    dwarf.struct("idol_runtime::RequestError<two_api::DemoError>", 1)
+    assert error_names(resolve(FAILS, {"server": dwarf})) == ("two_api::DemoError", How.USED)
+
+
+def test_an_error_must_be_an_enum(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.struct("two_api::DemoError", 4, {"a": dwarf.u8})
+    dwarf.enum("one_api::DemoError", "Bad")
+    assert error_names(resolve(FAILS, {"server": dwarf})) == ("one_api::DemoError", How.NAME)
+
+
+@pytest.mark.parametrize("name", ["DemoError", "one_api::DemoError"])
+def test_the_user_has_the_last_word(name: str, dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("one_api::DemoError", "Bad")
+    dwarf.enum("two_api::DemoError", "Good", "Better")
+    text = FAILS.replace("DemoError", name)
+    overrides = dict([parse_override(f"{name} = two_api::DemoError")])
+    found = resolve(text, {"server": dwarf}, overrides)
+    assert error_names(found) == ("two_api::DemoError", How.OVERRIDE)
+    with pytest.raises(NotFound, match="three_api"):
+        resolve(text, {"server": dwarf}, {name: "three_api::DemoError"})
+
+
+def test_other_tasks_are_asked_last(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
+    client = Dwarf(die)
+    client.enum("demo_api::DemoError", "Bad")
+    operation = resolve(FAILS, {"server": dwarf, "client": client})
+    assert error_names(operation) == ("demo_api::DemoError", How.ELSEWHERE)
+
+
+def test_missing(dwarf: Dwarf, resolve: Resolve) -> None:
+    assert error_names(resolve(FAILS, {"server": dwarf})) == (None, How.MISSING)
+
+
+ARGUMENTS = 'args: {"port": (type: "Port", recv: FromPrimitive("u8")), "on": "bool", "n": "u16"}, '
+SIMPLE = 'reply: Simple("()")'
+
+
+def test_arguments_from_the_message(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("demo_api::Port", "A", "B")
+    members = {"raw_port": dwarf.u8, "raw_on": dwarf.u8, "n": dwarf.u16}
+    dwarf.struct("server::idl::Demo_op_ARGS", 4, members)
+    operation = resolve(ARGUMENTS + SIMPLE, {"server": dwarf})
+    assert operation.message is not None
+    assert operation.message.name == "server::idl::Demo_op_ARGS"
+    assert [(a.name, a.type_name, a.how) for a in operation.arguments] == [
+        ("port", "demo_api::Port", How.NAME),
+        ("on", "bool", How.BASE),
+        ("n", "u16", How.MESSAGE),
+    ]
+    assert [(m.name, m.offset, m.type.name) for m in operation.wire_members] == [
+        ("raw_port", 0, "u8"),
+        ("raw_on", 1, "u8"),
+        ("n", 2, "u16"),
+    ]
+
+
+def test_message_of_a_client(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
+    client = Dwarf(die)
+    members = {"port": client.u8, "on": client.u8, "n": client.u16}
+    client.struct("demo_api::client::Demo_op_ARGS", 4, members)
+    operation = resolve(ARGUMENTS + SIMPLE, {"server": dwarf, "client": client})
+    assert [m.name for m in operation.wire_members] == ["port", "on", "n"]
+    # The enum itself is nowhere: the number that travels can be given instead.
+    assert (operation.arguments[0].type_name, operation.arguments[0].how) == ("u8", How.WIRE)
+
+
+def test_message_that_is_nowhere_is_packed(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.enum("demo_api::Port", "A", "B")
+    operation = resolve(ARGUMENTS + SIMPLE, {"server": dwarf})
+    assert operation.message is None
+    assert [(m.name, m.offset, m.type.name) for m in operation.wire_members] == [
+        ("port", 0, "u8"),
+        ("on", 1, "u8"),
+        ("n", 2, "u16"),
+    ]
+
+
+def test_the_reply_struct(dwarf: Dwarf, resolve: Resolve) -> None:
+    state = dwarf.struct("one_api::State", 1, {"a": dwarf.u8})
+    dwarf.struct("two_api::State", 2, {"b": dwarf.u16})
+    dwarf.struct("server::idl::Demo_op_REPLY", 1, {"value": state})
+    operation = resolve('reply: Simple("State")', {"server": dwarf})
+    assert (operation.ok.type_name, operation.ok.how) == ("one_api::State", How.REPLY)
+
+
+def test_an_alias_is_what_stands_in_its_place(dwarf: Dwarf, resolve: Resolve) -> None:
+    dwarf.struct("server::idl::Demo_op_REPLY", 2, {"value": dwarf.u16})
+    operation = resolve('reply: Simple("crate::Celsius")', {"server": dwarf})
+    assert (operation.ok.type_name, operation.ok.how) == ("u16", How.REPLY)
+
+
+def test_types_kept_by_the_stub(dwarf: Dwarf, resolve: Resolve) -> None:
+    error = dwarf.enum("one_api::DemoError", "Bad")
+    dwarf.enum("two_api::DemoError", "Good", "Better")
+    port = dwarf.enum("demo_api::Port", "A", "B")
+    arguments = dwarf.struct("(demo_api::Port,)", 1, {"__0": port})
+    block = dwarf.struct("demo_api::Block", 3, {"a": dwarf.u8})
+    pointer = dwarf.add(
+        "*const demo_api::Block",
+        dw.DW_TAG_pointer_type,
+        [(dw.DW_AT_type, dw.DW_FORM_ref4, block)],
+        [],
+    )
+    leases = dwarf.struct("(*const demo_api::Block,)", 4, {"__0": pointer})
+    kept = {"arguments": arguments, "leases": leases, "error": error}
+    dwarf.struct("server::idl::Demo_op_TYPES", 9, kept)
+    text = (
+        'args: {"port": (type: "Port", recv: FromPrimitive("u8"))}, '
+        'leases: {"block": (type: "Block", read: true)}, ' + FAILS
+    )
+    operation = resolve(text, {"server": dwarf})
+    assert error_names(operation) == ("one_api::DemoError", How.KEPT)
+    (argument,), (lease,) = operation.arguments, operation.leases
+    assert (argument.type_name, argument.how) == ("demo_api::Port", How.KEPT)
+    assert argument.wire is not None and argument.wire.type.name == "u8"
+    assert (lease.type_name, lease.how, lease.is_slice) == ("demo_api::Block", How.KEPT, False)
+
+
+def test_leases(dwarf: Dwarf, resolve: Resolve) -> None:
+    text = 'leases: {"sink": (type: "[u16]", write: true, max_len: Some(8))}, ' + SIMPLE
+    (lease,) = resolve(text, {"server": dwarf}).leases
+    assert (lease.text, lease.type_name, lease.is_slice) == ("[u16]", "[u16]", True)
+    assert lease.element is not None and lease.element.name == "u16"
+    assert (lease.read, lease.write, lease.max_len) == (False, True, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "expected"),
+    [
+        ("[u32; 3]", "Zerocopy", "[u32; 3]"),
+        ("[[u8; 2]; 2 * 2]", "Zerocopy", "[[u8; 2]; 4]"),
+        ("[NoData; 2]", "Zerocopy", "[demo_api::NoData; 2]"),
+        ("(NoData, u64)", "Hubpack", "(demo_api::NoData, u64)"),
+        ("(u8,)", "Ssmarshal", "(u8,)"),
+        # How rustc lays a tuple out is not known, so no packed message can hold one.
+        ("(NoData, u64)", "Zerocopy", None),
+        ("[Missing; 2]", "Hubpack", None),
+    ],
+)
+def test_types_without_an_entry_are_built(
+    text: str, encoding: str, expected: str | None, dwarf: Dwarf, resolve: Resolve
+) -> None:
+    dwarf.struct("demo_api::NoData", 1, {"a": dwarf.u8})
+    operation = resolve(f'encoding: {encoding}, reply: Simple("{text}")', {"server": dwarf})
+    assert operation.ok.type_name == expected
+    assert operation.ok.how is (How.BUILT if expected else How.MISSING)
+
+
+def test_generics_with_short_arguments(dwarf: Dwarf, resolve: Resolve) -> None:
+    full = "core::option::Option<(core::result::Result<f32, demo_api::NoData>, u64)>"
+    dwarf.struct(full, 16)
+    dwarf.struct("core::option::Option<u64>", 16)
+    text = 'encoding: Hubpack, reply: Simple("Option<(Result<f32, NoData>, u64)>")'
+    operation = resolve(text, {"server": dwarf})
+    assert (operation.ok.type_name, operation.ok.how) == (full, How.NAME)
+
+
+def test_wider_numbers_on_the_wire(dwarf: Dwarf, resolve: Resolve) -> None:
+    """An enum of one byte in memory that is sent as a u32."""
+    dwarf.enum("demo_api::Port", "A", "B")
+    reply = 'reply: Simple((type: "Port", recv: FromPrimitive("u32")))'
+    operation = resolve(reply, {"server": dwarf})
+    assert operation.ok.type is not None and operation.ok.type.size == 4
+
+
+def test_overrides_are_checked() -> None:
+    with pytest.raises(ValueError, match="is not NAME=PATH"):
+        parse_override("SpiError")
