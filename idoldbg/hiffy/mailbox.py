@@ -177,9 +177,9 @@ class HiffySession:
         """Execute a program of calls made by `build_program`."""
         results = yield from self.run(program, timeout_s=timeout_s)
         if len(results) != len(program.requests):
-            raise HiffyFailure(
+            raise _error(
+                _name(program),
                 f"{len(results)} results on hiffy's return stack for {len(program.requests)} calls",
-                operation=_name(program),
             )
         outcomes = [interpret(*pair) for pair in zip(program.requests, results, strict=True)]
         last, request = outcomes[-1], program.requests[-1]
@@ -212,7 +212,7 @@ class HiffySession:
         try:
             return decode_results(stack)
         except HifError as error:
-            raise HiffyFailure(f"hiffy's answer makes no sense: {error}", operation=name) from None
+            raise _error(name, f"hiffy's answer makes no sense: {error}") from None
 
     def _check_version(self, name: str) -> Machine[None]:
         version = self.layout.version
@@ -222,8 +222,8 @@ class HiffySession:
             version = major, minor, patch
         if max(version[:2]) > 0xFF:
             raise NotCallable(
-                "hiffy's HIF version makes no sense: it has not run yet, or another image is on the"
-                " target; try again, then compare the image",
+                "hiffy's HIF version makes no sense: another image is on the target, or its memory "
+                "was overwritten",
                 operation=name,
             )
         if version[:2] != HIF_VERSION:
@@ -241,9 +241,9 @@ class HiffySession:
             if status.is_ready:
                 return status
             if pace.elapsed_s >= timeout_s:
-                raise HiffyFailure(
+                raise _error(
+                    name,
                     f"hiffy was not ready within {timeout_s:g} s: {self._describe(status)}",
-                    operation=name,
                     failure="not ready",
                 )
             yield from pace.wait(timeout_s)
@@ -297,26 +297,24 @@ class HiffySession:
             if status.is_faulted:
                 raise self._faulted(status, name)
             if pace.elapsed_s >= timeout_s:
-                raise HiffyFailure(
+                raise _error(
+                    name,
                     f"no answer within {timeout_s:g} s: {self._describe(status)}",
-                    operation=name,
                     failure="timeout",
                 )
 
     def _restarted(self, name: str) -> HiffyFailure:
-        return HiffyFailure(
+        return _error(
+            name,
             "hiffy was restarted during the call. Most likely the server rejected the message with "
             "a reply fault: hiffy is not among the operation's allowed callers, or the image on the"
             " target has other types than the archive",
-            operation=name,
             failure="restarted",
         )
 
     def _faulted(self, status: _Status, name: str) -> HiffyFailure:
         words = "" if status.state is None else format_value(status.state)
-        return HiffyFailure(
-            f"hiffy itself faulted during the call: {words}", operation=name, failure=words
-        )
+        return _error(name, f"hiffy itself faulted during the call: {words}", failure=words)
 
     def _failure(self, name: str) -> Machine[HiffyFailure]:
         """Return the error that HIFFY_FAILURE, an `Option<hif::Failure>`, stands for."""
@@ -324,15 +322,13 @@ class HiffySession:
         try:
             data = yield Read(area.address, area.size)
         except FaultError as error:
-            return HiffyFailure(f"hiffy failed, and did not say why: {error}", operation=name)
+            return _error(name, f"hiffy failed, and did not say why: {error}")
         value = image.decode(self.layout.failure_type, data)
         if isinstance(value, EnumValue) and value.variant == "Some" and value.payload is not None:
             value = value.payload.fields[0][1]
         words = format_value(value)
         hint = f": {_HINTS[words]}" if words in _HINTS else ""
-        return HiffyFailure(
-            f"hiffy stopped the program with {words}{hint}", operation=name, failure=words
-        )
+        return _error(name, f"hiffy stopped the program with {words}{hint}", failure=words)
 
     def _describe(self, status: _Status) -> str:
         """Say in words what keeps hiffy from answering."""
@@ -367,6 +363,10 @@ class HiffySession:
         if index < len(self.layout.task_names):
             return f"`{self.layout.task_names[index]}`"
         return f"task {index}"
+
+
+def _error(name: str, message: str, failure: str = "") -> HiffyFailure:
+    return HiffyFailure(f"{name}: {message}" if name else message, operation=name, failure=failure)
 
 
 def _name(program: Program) -> str:

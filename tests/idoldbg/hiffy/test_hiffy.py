@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -174,7 +175,7 @@ REFUSED: list[tuple[dict[str, object], SendRequest, str, int | None]] = [
     ({}, SendRequest(9, 1, b"", 1), "no task 9", None),
     ({}, SendRequest(SPI, 70000, b"", 1), "16 bits", None),
     ({"version": (0, 2, 0)}, echo(b""), r"speaks HIF 0.2.0, and only 0.3", None),
-    ({"version": (0xDEADBEEF, 1, 0)}, echo(b""), "has not run yet", None),
+    ({"version": (0xDEADBEEF, 1, 0)}, echo(b""), "makes no sense", None),
 ]  # fmt: skip
 
 
@@ -268,6 +269,28 @@ def test_without_the_task_table_the_flag_must_do() -> None:
     fake.is_dead = True
     with pytest.raises(HiffyFailure, match="HIFFY_READY is 0"):
         drive(HiffySession(layout).call(echo(b"ab"), timeout_s=0.1), fake, fake, fake)
+
+
+@pytest.mark.parametrize("number", range(150))
+def test_memory_that_makes_no_sense_ends_with_an_error(number: int) -> None:
+    """Another image, a chip that is off: whatever is read, no hang and no traceback."""
+    fake = board()
+    seed = Random(number)
+    layout = fake.layout()
+
+    def read(address: int, size: int) -> bytes:
+        if seed.random() < number / 150:
+            return FakeBoard.read(fake, address, size)
+        return bytes(seed.choice((0, 0, 0, 1, 4, 255, seed.randrange(256))) for _ in range(size))
+
+    fake.read = read  # type: ignore[method-assign]
+    try:
+        outcome = call(fake, echo(b"abc"), HiffySession(layout))
+    except (HiffyFailure, NotCallable) as error:
+        assert str(error).startswith("Spi.echo") or isinstance(error, NotCallable)
+    else:
+        assert isinstance(outcome, Reply | ErrorReply | ServerDeath)
+    assert fake.now < 5
 
 
 # In the middle.
