@@ -1,0 +1,243 @@
+"""What values look like: as Rust text, as JSON, as Python data."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idoldbg.types import (
+    Pointer,
+    Scalar,
+    Struct,
+    is_byte_array,
+    is_newtype,
+    is_nonzero,
+    is_option,
+    is_result,
+    is_tuple_like,
+    is_unit,
+    short_name,
+)
+from idoldbg.values import (
+    ArrayValue,
+    Bool,
+    Char,
+    EnumValue,
+    Float,
+    Int,
+    PointerValue,
+    Raw,
+    StructValue,
+    Text,
+    Unit,
+    Unreadable,
+    Value,
+    format_value,
+    make_enum,
+    to_json,
+    to_python,
+)
+from tests.idoldbg.typegen import (
+    BOOL,
+    CHAR,
+    F32,
+    F64,
+    I8,
+    U8,
+    U16,
+    U32,
+    UNIT,
+    make_array,
+    make_clike,
+    make_option,
+    make_struct,
+    make_tagged,
+    make_tuple,
+    typed_values,
+)
+
+SENSOR = make_struct("app::SensorId", [("__0", U16)])
+READING = make_struct("app::Reading", [("celsius", F32), ("id", SENSOR)])
+COLOR = make_clike("app::Color", [("Red", 0), ("Blue", -2)])
+SHAPE = make_tagged(
+    "app::Shape",
+    [("Empty", []), ("Box", [("__0", U8), ("__1", I8)]), ("Label", [("color", COLOR)])],
+)
+OPTION = make_option(U8)
+NESTED = make_option(OPTION)
+STR = make_struct("&str", [("data_ptr", Pointer("*const u8", 4, "u8")), ("length", U32)])
+
+reading = StructValue(
+    READING,
+    (("celsius", Float(F32, 21.5)), ("id", StructValue(SENSOR, (("__0", Int(U16, 3)),)))),
+)
+
+
+def variant(type_: Any, name: str, *values: Value) -> EnumValue:
+    chosen = next(v for v in type_.variants if v.name == name)
+    names = [m.name for m in chosen.type.members]
+    payload = StructValue(chosen.type, tuple(zip(names, values, strict=True))) if names else None
+    return make_enum(type_, name, payload)
+
+
+# A value, as text, as JSON, as Python data.
+TABLE: list[tuple[Value, str, Any, Any]] = [
+    (Unit(UNIT), "()", None, None),
+    (Int(U8, 200), "200", 200, 200),
+    (Bool(BOOL, False), "false", False, False),
+    (Float(F64, 0.1), "0.1", 0.1, 0.1),
+    (Float(F64, float("-inf")), "-inf", "-Infinity", float("-inf")),
+    (Char(CHAR, "\n"), r"'\n'", "\n", "\n"),
+    (Char(CHAR, "'"), r"'\''", "'", "'"),
+    (Char(CHAR, "\u200b"), r"'\u{200b}'", "\u200b", "\u200b"),
+    (Text(STR, 'say "hi"\0'), r'"say \"hi\"\0"', 'say "hi"\0', 'say "hi"\0'),
+    (PointerValue(Pointer("&u8", 4, "u8"), 0x2000_0000), "0x20000000", 0x2000_0000, 0x2000_0000),
+    (Raw(make_array(U8, 3), b"\1\2\3"), "[1, 2, 3]", {"hex": "010203"}, b"\1\2\3"),
+    (Raw(make_array(U8, 17), bytes(17)), "hex:" + "00" * 17, {"hex": "00" * 17}, bytes(17)),
+    (ArrayValue(make_array(U16, 2), (Int(U16, 1), Int(U16, 2))), "[1, 2]", [1, 2], [1, 2]),
+    (
+        reading,
+        "Reading { celsius: 21.5, id: SensorId(3) }",
+        {"celsius": 21.5, "id": 3},
+        {"celsius": 21.5, "id": 3},
+    ),
+    (
+        StructValue(make_tuple(U8, I8), (("__0", Int(U8, 1)), ("__1", Int(I8, -1)))),
+        "(1, -1)",
+        [1, -1],
+        (1, -1),
+    ),
+    (StructValue(make_tuple(U8), (("__0", Int(U8, 1)),)), "(1,)", 1, 1),
+    (StructValue(make_struct("app::Marker", []), ()), "Marker", {}, {}),
+    (make_enum(COLOR, "Blue"), "Blue", "Blue", "Blue"),
+    (variant(SHAPE, "Empty"), "Empty", "Empty", "Empty"),
+    (
+        variant(SHAPE, "Box", Int(U8, 1), Int(I8, 2)),
+        "Box(1, 2)",
+        {"Box": [1, 2]},
+        {"Box": (1, 2)},
+    ),
+    (
+        variant(SHAPE, "Label", make_enum(COLOR, "Red")),
+        "Label { color: Red }",
+        {"Label": {"color": "Red"}},
+        {"Label": {"color": "Red"}},
+    ),
+    (variant(OPTION, "None"), "None", None, None),
+    (variant(OPTION, "Some", Int(U8, 3)), "Some(3)", 3, 3),
+    (variant(NESTED, "None"), "None", None, None),
+    (variant(NESTED, "Some", variant(OPTION, "None")), "Some(None)", *[{"Some": None}] * 2),
+    (
+        variant(NESTED, "Some", variant(OPTION, "Some", Int(U8, 1))),
+        "Some(Some(1))",
+        {"Some": 1},
+        {"Some": 1},
+    ),
+    (variant(make_option(UNIT), "Some", Unit(UNIT)), "Some(())", *[{"Some": None}] * 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "as_json", "as_python"), TABLE, ids=lambda v: str(v)[:24]
+)
+def test_three_forms(value: Value, text: str, as_json: Any, as_python: Any) -> None:
+    assert format_value(value) == text
+    assert to_json(value) == as_json
+    assert to_python(value) == as_python
+    assert type(to_python(value)) is type(as_python)
+    json.dumps(to_json(value), allow_nan=False)
+
+
+def test_what_could_not_be_read_stays_visible() -> None:
+    value = StructValue(READING, (("celsius", Unreadable(F32, "no memory")), reading.fields[1]))
+    assert format_value(value) == "Reading { celsius: <unreadable: no memory>, id: SensorId(3) }"
+    assert to_json(value) == {"celsius": {"unreadable": "no memory"}, "id": 3}
+    assert to_python(value)["celsius"] == Unreadable(F32, "no memory")
+
+
+def test_not_a_number() -> None:
+    value = Float(F32, float("nan"))
+    assert (format_value(value), to_json(value)) == ("NaN", "NaN")
+    assert math.isnan(to_python(value))
+
+
+def test_hexadecimal() -> None:
+    value = StructValue(
+        make_tuple(U8, I8, make_array(U8, 2)),
+        (("__0", Int(U8, 255)), ("__1", Int(I8, -16)), ("__2", Raw(make_array(U8, 2), b"\1\xff"))),
+    )
+    assert format_value(value, hexadecimal=True) == "(0xff, -0x10, [0x01, 0xff])"
+
+
+@given(st.floats(width=32, allow_nan=False))
+def test_an_f32_is_written_with_the_digits_it_has(number: float) -> None:
+    text = format_value(Float(F32, number))
+    assert len(text) <= 18  # up to 1e16 repr writes all digits
+    assert struct.pack("<f", float(text)) == struct.pack("<f", number)
+
+
+def test_the_address_does_not_count() -> None:
+    assert Int(U8, 1, address=5) == Int(U8, 1)
+    assert "address" not in repr(Int(U8, 1, address=5))
+
+
+def test_fields_by_name() -> None:
+    assert reading["celsius"] == Float(F32, 21.5)
+    with pytest.raises(KeyError):
+        reading["kelvin"]
+
+
+def test_enum_values_carry_their_codes() -> None:
+    assert make_enum(COLOR, "Blue").code == -2
+    assert make_enum(OPTION, "None").code == 0
+    with pytest.raises(KeyError):
+        make_enum(COLOR, "Green")
+
+
+@settings(max_examples=100, deadline=None)
+@given(value=typed_values())
+def test_every_value_has_all_forms(value: Value) -> None:
+    assert format_value(value)
+    json.dumps(to_json(value), allow_nan=False)
+    to_python(value)
+
+
+NAMES = [
+    ("u8", "u8"),
+    ("app::Reading", "Reading"),
+    ("core::option::Option<app::TaskId>", "Option<TaskId>"),
+    ("core::result::Result<(a::B, u8), c::d::E<f::G>>", "Result<(B, u8), E<G>>"),
+    ("[app::Color; 3]", "[Color; 3]"),
+    ("&mut app::Color", "&mut Color"),
+    ("app::main::{closure_env#0}", "{closure_env#0}"),
+    ("(a::B, [c::D; 2])", "(B, [D; 2])"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "short"), NAMES)
+def test_short_names(name: str, short: str) -> None:
+    assert short_name(name) == short
+
+
+def test_kinds_of_types() -> None:
+    assert is_unit(UNIT)
+    assert not is_unit(Scalar("!", 0, UNIT.encoding))
+    assert is_newtype(SENSOR)
+    assert is_tuple_like(make_tuple(U8, U8))
+    assert not is_newtype(make_tuple(U8, U8))
+    assert not is_tuple_like(READING)
+    assert not is_tuple_like(Struct("Empty", 0, ()))
+    assert is_option(OPTION)
+    assert not is_option(SHAPE)
+    assert is_result(make_tagged("core::result::Result<_, _>", [("Ok", []), ("Err", [])]))
+    assert is_byte_array(make_array(U8, 3))
+    assert not is_byte_array(make_array(I8, 3))
+    assert is_nonzero(make_struct("core::num::nonzero::NonZero<u16>", [("__0", U16)]))
+    assert not is_nonzero(SENSOR)
