@@ -19,12 +19,13 @@ from idoldbg.hiffy.layout import VARIABLES
 from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
 from idoldbg.types import type_size
-from idoldbg.views.faults import read_fault_record
+from idoldbg.views.faults import read_last_fault
 from idoldbg.views.tasks import read_task, table_address, task_type
 
 __all__ = ["Caller", "LiveTarget"]
 
 HIFFY = "hiffy"
+GENERATIONS = 64  # abi::TaskId has six bits for them
 T = TypeVar("T")
 
 
@@ -162,14 +163,16 @@ class Caller:
     def _report_death(self, call: Call, generation: int) -> NoReturn:
         """Say who died, of what, and what became of it."""
         task = self.program.task(call.operation.task)
-        sentences = [f"task `{task.name}` died while it had the message"]
-        record = read_fault_record(self.program, task.index)
-        if record is not None:
-            words = record.kind if record.message is None else f"it panicked: {record.message}"
-            sentences.append(words)
         row = read_task(self.program, task.index)
+        before = (generation - 1) % GENERATIONS
+        fault = row.fault or read_last_fault(self.program, task.index, before)
+        death = f"task `{task.name}` died while it had the message"
+        if fault is None:
+            sentences = [f"{death} (nothing in this firmware recorded why)"]
+        else:
+            sentences = [f"{death}: {fault.words}"]
         if row.fault is not None:
-            sentences.append(f"it is still stopped: {row.fault.words}")
+            sentences.append("it is still stopped")
         else:
             sentences.append(f"it was restarted and is now generation {row.generation}")
         raise ServerDied(

@@ -1,87 +1,70 @@
 """Why a task died, after the supervisor has restarted it.
 
-A restart wipes the kernel's record of the fault. A supervisor may keep its own: a static array
-called JEFE_FAULT_RECORDS with an entry for each task, as that of `fixtures/firmware` does. Its
-layout is read from DWARF by member names: `count`, `generation`, `fault` (an Option of
-`abi::FaultInfo`), `message_len`, `message`. Stock Hubris has none; then there is nothing to tell.
+A restart wipes the kernel's record of the fault. A supervisor may keep the last one itself: a
+static called JEFE_LAST_FAULT, as the jefe of `fixtures/firmware` has it. Its layout is read from
+DWARF by member names: `task`, `generation`, `fault` (an Option of `abi::FaultInfo`), `message_len`
+and `message`. Stock Hubris keeps none; then there is nothing to tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from idoldbg.codec import image
 from idoldbg.errors import IdoldbgError
 from idoldbg.program import Program
-from idoldbg.types import Array, Type, type_size
+from idoldbg.types import Struct, Type, type_size
 from idoldbg.values import to_python
+from idoldbg.views.tasks import Fault, explain_fault
 
-__all__ = ["FaultRecord", "read_fault_record"]
+__all__ = ["read_last_fault"]
 
-VARIABLE = "JEFE_FAULT_RECORDS"
-SUPERVISOR = 0  # the task index that the kernel notifies of faults
+VARIABLE = "JEFE_LAST_FAULT"
+MEMBERS = {"task", "generation", "fault", "message_len", "message"}
+SUPERVISOR = 0  # the task that the kernel notifies of faults
+DEPTH_LIMIT = 8
 
 
-@dataclass(frozen=True, slots=True)
-class FaultRecord:
-    """The last fault of a task: how many it had, which incarnation died, and of what.
+def read_last_fault(program: Program, task_index: int, generation: int) -> Fault | None:
+    """Read the supervisor's record of the fault that ended one incarnation of a task.
 
-    `kind` is the variant of `abi::FaultInfo`, `message` the text of a panic, cut where the
-    supervisor cut it.
+    None where the firmware keeps no record, or the last one is of another task or incarnation.
     """
-
-    count: int
-    generation: int
-    kind: str
-    message: str | None
-
-
-def read_fault_record(program: Program, task_index: int) -> FaultRecord | None:
-    """Read a task's record; None where the firmware keeps none, or the task never faulted."""
     try:
         supervisor = program.object(program.archive.tasks[SUPERVISOR].name)
         for variable in supervisor.find_variables(VARIABLE):
-            found = _find_array(variable.type, 0)
-            if variable.address is None or found is None or task_index >= found[1].count:
+            found = _find_record(variable.type, 0, 0)
+            if variable.address is None or found is None:
                 continue
-            offset, array = found
-            size = type_size(array.element)
-            address = variable.address + offset + task_index * size
-            data = program.memory.read(address, size)
-            return _record(to_python(image.decode(array.element, data, address=address)))
+            offset, record = found
+            data = program.memory.read(variable.address + offset, type_size(record))
+            return _fault(program, to_python(image.decode(record, data)), task_index, generation)
     except IdoldbgError:
         pass  # a post-mortem adds what it can and never hides the failure itself
     return None
 
 
-def _find_array(type_: Type, offset: int, depth: int = 0) -> tuple[int, Array] | None:
-    """Find the array inside `StaticCell<[FaultRecord; N]>` and the like."""
-    if isinstance(type_, Array):
+def _find_record(type_: Type, offset: int, depth: int) -> tuple[int, Struct] | None:
+    """Find the record inside `StaticCell<LastFault>` and the like."""
+    if not isinstance(type_, Struct) or depth > DEPTH_LIMIT:
+        return None
+    if {m.name for m in type_.members} >= MEMBERS:
         return offset, type_
-    if depth < 8:
-        for member in getattr(type_, "members", ()):
-            found = _find_array(member.type, offset + member.offset, depth + 1)
-            if found is not None:
-                return found
+    for member in type_.members:
+        found = _find_record(member.type, offset + member.offset, depth + 1)
+        if found is not None:
+            return found
     return None
 
 
-def _record(fields: Any) -> FaultRecord | None:
-    if not isinstance(fields, Mapping) or not fields.get("count"):
+def _fault(program: Program, fields: Any, task_index: int, generation: int) -> Fault | None:
+    if not isinstance(fields, Mapping) or fields["fault"] is None:
         return None
-    fault = fields.get("fault")
-    kind = next(iter(fault)) if isinstance(fault, Mapping) else str(fault)
-    message = fields.get("message")
-    size = fields.get("message_len")
+    if (fields["task"], fields["generation"]) != (task_index, generation):
+        return None
+    message, size = fields["message"], fields["message_len"]
     text = None
-    if kind == "Panic" and isinstance(message, bytes) and isinstance(size, int):
+    if isinstance(message, bytes) and isinstance(size, int) and size:
         text = message[:size].decode(errors="replace")
-    generation = fields.get("generation")
-    return FaultRecord(
-        count=int(fields["count"]),
-        generation=generation if isinstance(generation, int) else 0,
-        kind=kind,
-        message=text,
-    )
+    return explain_fault(program, fields["fault"], text)

@@ -23,14 +23,17 @@ __all__ = [
     "Fault",
     "TaskRow",
     "TaskTable",
+    "explain_fault",
     "read_task",
     "read_tasks",
     "table_address",
+    "task_id_words",
     "task_type",
 ]
 
 KERNEL_TASK_ID = 0xFFFF
-TASK_INDEX_MASK = 0x3FF  # abi: TaskId::INDEX_BITS = 10
+TASK_INDEX_BITS = 10  # abi::TaskId::INDEX_BITS
+TASK_INDEX_MASK = (1 << TASK_INDEX_BITS) - 1
 PANIC_MESSAGE_LIMIT = 255
 
 
@@ -208,7 +211,8 @@ class _Explainer:
             return self.scheduler_state(content), _variant(content)[0], None
         if name == "Faulted" and isinstance(content, Mapping):
             original = content.get("original_state")
-            fault = self.fault(content.get("fault"))
+            message = self.panic_message()
+            fault = explain_fault(self.program, content.get("fault"), message)
             words = f"FAULT: {fault.words} (was: {self.scheduler_state(original)})"
             return words, _variant(original)[0], fault
         return f"[unknown state {state!r}]", None, None
@@ -223,20 +227,12 @@ class _Explainer:
             case "InSend" if content == KERNEL_TASK_ID:
                 return "HALT: send to kernel"
             case "InSend":
-                return f"wait: send to {self.task_id(content)}"
+                return f"wait: send to {task_id_words(self.program, content)}"
             case "InReply":
-                return f"wait: reply from {self.task_id(content)}"
+                return f"wait: reply from {task_id_words(self.program, content)}"
             case "InRecv":
                 return self.receive(content)
         return f"[unknown state {state!r}]"
-
-    def task_id(self, number: Any) -> str:
-        if not isinstance(number, int):
-            return f"[unknown task id {number!r}]"
-        index, generation = number & TASK_INDEX_MASK, number >> 10
-        tasks = self.program.archive.tasks
-        name = tasks[index].name if index < len(tasks) else f"unknown#{index}"
-        return f"{name}/gen{generation}"
 
     def receive(self, source: Any) -> str:
         """Explain a receive; its notification mask is the saved r6 (the third argument)."""
@@ -245,7 +241,7 @@ class _Explainer:
         elif source is None:
             words = "recv"
         else:
-            words = f"recv({self.task_id(source)} only)"
+            words = f"recv({task_id_words(self.program, source)} only)"
         mask = self.saved.get("r6")
         if not isinstance(mask, int) or mask == 0:
             return words or "notif:"
@@ -262,37 +258,6 @@ class _Explainer:
             causes.append(f"T={deadline}" if now is None else f"T{deadline - now:+d}")
         return f"{name}({'/'.join(causes)})" if causes else name
 
-    def fault(self, info: Any) -> Fault:
-        kind, content = _variant(info)
-        details = content if isinstance(content, Mapping) else {}
-        address = _number(details.get("address"))
-        match kind:
-            case "DivideByZero":
-                return Fault(kind, "divide by zero")
-            case "IllegalText":
-                return Fault(kind, "jump to non-executable mem")
-            case "IllegalInstruction":
-                return Fault(kind, "illegal instruction")
-            case "InvalidOperation":
-                return Fault(kind, f"general fault, cfsr=0x{_number(content) or 0:x}")
-            case "StackOverflow":
-                return Fault(kind, f"stack overflow; sp=0x{address or 0:x}", address)
-            case "Injected":
-                return Fault(kind, f"killed by {self.task_id(content)}")
-            case "MemoryAccess" | "BusError":
-                what = "mem fault" if kind == "MemoryAccess" else "bus fault"
-                how = "imprecise" if address is None else f"precise: 0x{address:x}"
-                where = " in syscall" if details.get("source") == "Kernel" else " in task code"
-                return Fault(kind, f"{what} ({how}){where}", address)
-            case "SyscallUsage":
-                return Fault(kind, f"in syscall: {USAGE_ERRORS.get(str(content), content)}")
-            case "Panic":
-                message = self.panic_message()
-                return Fault(kind, message or "panic with invalid message", panic_message=message)
-            case "FromServer" if isinstance(content, Sequence) and len(content) == 2:
-                return Fault(kind, f"reply fault from {self.task_id(content[0])}: {content[1]}")
-        return Fault(kind, f"[unknown fault {info!r}]")
-
     def panic_message(self) -> str | None:
         """Read the message of a panic: its address and size are the saved r4 and r5."""
         address, size = self.saved.get("r4"), self.saved.get("r5")
@@ -303,6 +268,51 @@ class _Explainer:
             return data.decode()
         except (FaultError, UnicodeDecodeError):
             return None
+
+
+def task_id_words(program: Program, number: Any) -> str:
+    """Write an `abi::TaskId` as `name/genN`."""
+    if not isinstance(number, int):
+        return f"[unknown task id {number!r}]"
+    index, generation = number & TASK_INDEX_MASK, number >> TASK_INDEX_BITS
+    tasks = program.archive.tasks
+    name = tasks[index].name if index < len(tasks) else f"unknown#{index}"
+    return f"{name}/gen{generation}"
+
+
+def explain_fault(program: Program, info: Any, panic_message: str | None) -> Fault:
+    """Put an `abi::FaultInfo` (as `to_python` writes it) into words."""
+    kind, content = _variant(info)
+    details = content if isinstance(content, Mapping) else {}
+    address = _number(details.get("address"))
+    match kind:
+        case "DivideByZero":
+            return Fault(kind, "divide by zero")
+        case "IllegalText":
+            return Fault(kind, "jump to non-executable mem")
+        case "IllegalInstruction":
+            return Fault(kind, "illegal instruction")
+        case "InvalidOperation":
+            return Fault(kind, f"general fault, cfsr=0x{_number(content) or 0:x}")
+        case "StackOverflow":
+            return Fault(kind, f"stack overflow; sp=0x{address or 0:x}", address)
+        case "Injected":
+            return Fault(kind, f"killed by {task_id_words(program, content)}")
+        case "MemoryAccess" | "BusError":
+            what = "mem fault" if kind == "MemoryAccess" else "bus fault"
+            how = "imprecise" if address is None else f"precise: 0x{address:x}"
+            where = " in syscall" if details.get("source") == "Kernel" else " in task code"
+            return Fault(kind, f"{what} ({how}){where}", address)
+        case "SyscallUsage":
+            return Fault(kind, f"in syscall: {USAGE_ERRORS.get(str(content), content)}")
+        case "Panic":
+            words = " ".join((panic_message or "panic with invalid message").split())
+            return Fault(kind, words, panic_message=panic_message)
+        case "FromServer" if isinstance(content, Sequence) and len(content) == 2:
+            return Fault(
+                kind, f"reply fault from {task_id_words(program, content[0])}: {content[1]}"
+            )
+    return Fault(kind, f"[unknown fault {info!r}]")
 
 
 USAGE_ERRORS: dict[str, str] = {
