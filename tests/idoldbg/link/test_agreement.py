@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.attach import emulated_board
+from idoldbg.attach import TargetOptions, emulated_board, open_program
+from idoldbg.caller import Caller
+from idoldbg.calls import prepare_call
 from idoldbg.emu import EmulatedBoard
 from idoldbg.errors import FaultError
 from idoldbg.link import Link
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.link.pyocd import open_probe
+from idoldbg.link.replay import RecordingLink, ReplayLink
 from idoldbg.load import open_build
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 
@@ -112,3 +115,15 @@ def test_both_reset_the_board(board: EmulatedBoard, links: tuple[Link, Link]) ->
         assert board.reset_count == before + 1
         link.wait(BOOT_S)
         assert board.lockup is None
+
+
+def test_a_call_through_a_probe_replays_without_it(
+    board: EmulatedBoard, links: tuple[Link, Link]
+) -> None:
+    program = open_program(TargetOptions(board=board.board.name))
+    texts = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
+    call = prepare_call(program.operation("Spi.exchange"), texts)
+    lines: list[str] = []
+    reply = Caller(program, RecordingLink(links[1], lines.append), timeout_s=5).call(call)
+    assert reply.leases["sink"] == bytes.fromhex("ffef4018")
+    assert Caller(program, ReplayLink(lines), timeout_s=5).call(call) == reply
