@@ -341,9 +341,12 @@ def _format_float(value: Float) -> str:
     if value.type.size != 4:
         return repr(number)
     for digits in range(1, 10):
-        text = f"{number:.{digits}g}"
-        if struct.pack("<f", float(text)) == struct.pack("<f", number):
-            return repr(float(text))
+        shorter = float(f"{number:.{digits}g}")
+        try:
+            if struct.pack("<f", shorter) == struct.pack("<f", number):
+                return repr(shorter)
+        except OverflowError:
+            pass  # rounded up beyond the largest f32
     return repr(number)
 
 

@@ -178,8 +178,12 @@ def test_hexadecimal() -> None:
 @given(st.floats(width=32, allow_nan=False))
 def test_an_f32_is_written_with_the_digits_it_has(number: float) -> None:
     text = format_value(Float(F32, number))
-    assert len(text) <= 18  # up to 1e16 repr writes all digits
+    assert len(text) <= 19  # up to 1e16 repr writes all digits
     assert struct.pack("<f", float(text)) == struct.pack("<f", number)
+
+
+def test_the_largest_f32_can_be_written() -> None:
+    assert format_value(Float(F32, 3.4028234663852886e38)) == "3.4028235e+38"
 
 
 def test_the_address_does_not_count() -> None:
