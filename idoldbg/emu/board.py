@@ -206,7 +206,6 @@ class EmulatedBoard:
 
     def halt(self) -> None:
         """Stop the core, as a debugger does."""
-        self._core.debug.control |= 1
         self._core.debug.halt(Dfsr.HALTED)
 
     def resume(self) -> None:

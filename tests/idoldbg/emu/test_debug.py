@@ -350,39 +350,39 @@ def busy_program(machine: Machine) -> Program:
 @each_core
 def test_restore_repeats_the_same_run(machine: Machine) -> None:
     board = machine.boot(busy_program(machine))
-    board.run(0.003)
+    board.run(0.001)
     snapshot = board.snapshot()
-    board.run(0.004)
+    board.run(0.0015)
     later = board.snapshot()
     board.restore(snapshot)
     assert board.snapshot() == snapshot
-    board.run(0.004)
+    board.run(0.0015)
     assert board.snapshot() == later
 
 
 @each_core
 def test_snapshot_moves_to_another_board(machine: Machine) -> None:
     board = machine.boot(busy_program(machine))
-    board.run(0.003)
+    board.run(0.001)
     snapshot = board.snapshot()
-    board.run(0.004)
+    board.run(0.0015)
     expected = board.snapshot()
     board.close()
     other = machine.boot(busy_program(machine))
     other.restore(snapshot)
-    other.run(0.004)
+    other.run(0.0015)
     assert other.snapshot() == expected
 
 
 @each_core
 def test_slicing_does_not_change_the_run(machine: Machine) -> None:
     whole = machine.boot(busy_program(machine))
-    whole.run(0.004)
+    whole.run(0.002)
     expected = whole.snapshot()
     whole.close()
     sliced = machine.boot(busy_program(machine))
     for _ in range(16):
-        sliced.run(0.00025)
+        sliced.run(0.000125)
     assert sliced.snapshot().memory == expected.memory
 
 
@@ -393,7 +393,7 @@ from tests.idoldbg.emu.test_debug import busy_program
 digest = hashlib.sha256()
 for machine in ALL:
     board = machine.boot(busy_program(machine))
-    board.run(0.01)
+    board.run(0.002)
     digest.update(repr(board.snapshot()).encode())
 print(digest.hexdigest())
 """

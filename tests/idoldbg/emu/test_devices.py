@@ -64,7 +64,7 @@ class Nor:
     def wait(self) -> None:
         """Poll until the device is ready; count how long."""
         while self.transfer("05", 1)[0] & 1:
-            self.time_s += 1e-4
+            self.time_s += 5e-3
 
     def write(self, command: str) -> None:
         """Enable writing, send a command and wait for its end."""
