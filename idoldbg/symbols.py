@@ -46,10 +46,11 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A static. `address` is None where it was optimised away and only its type was kept.
+    """A static. `address` is None where it was optimised away, or partly, and its type was kept.
 
     `pieces` are (address, size) where the compiler split it up (a u64 into two words); `address`
-    is set when they follow each other. `linkage_name` is the symbol's, "" if there is none.
+    is set when they follow each other and make up the whole. `linkage_name` is the symbol's, "" if
+    there is none.
     """
 
     name: str
@@ -285,8 +286,9 @@ class _V0Parser:
         number = self._disambiguator()
         puny = self._eat("u")
         start = self._at
-        while self._text[self._at : self._at + 1].isdecimal() and self._at - start < 6:
-            self._at += 1
+        if not self._eat("0"):  # no leading zeros: `00` is two empty names
+            while self._text[self._at : self._at + 1].isdecimal() and self._at - start < 6:
+                self._at += 1
         size = int(self._text[start : self._at])
         self._eat("_")
         text = self._text[self._at : self._at + size]

@@ -139,6 +139,13 @@ class Die:
         value = self.attributes.get(attribute)
         return value if isinstance(value, int) else None
 
+    def get_constant(self, attribute: int) -> int | None:
+        """Return a constant; LLVM writes those of more than 64 bits as blocks of bytes."""
+        value = self.attributes.get(attribute)
+        if isinstance(value, bytes) and len(value) <= 16:
+            return int.from_bytes(value, "little")
+        return value if isinstance(value, int) else None
+
     @property
     def name(self) -> str | None:
         """DW_AT_name."""

@@ -209,7 +209,9 @@ class ObjectInfo:
         pieces = pieces or ()
         if len(pieces) == 1 and not pieces[0][1]:
             pieces = ((pieces[0][0], type_.size),)
-        follow = all(a[0] + a[1] == b[0] for a, b in pairwise(pieces))
+        is_whole = sum(size for _, size in pieces) == type_.size and all(
+            a[0] + a[1] == b[0] for a, b in pairwise(pieces)
+        )
         linkage = die.attributes.get(dw.DW_AT_linkage_name)
         linkage = linkage or declared.attributes.get(dw.DW_AT_linkage_name)
         linkage = linkage if isinstance(linkage, str) else ""
@@ -219,7 +221,7 @@ class ObjectInfo:
             declared.name or "",
             self._types.path(declared.offset),
             linkage,
-            pieces[0][0] if pieces and follow else None,
+            pieces[0][0] if pieces and is_whole else None,
             type_.size,
             type_,
             die.offset,

@@ -218,7 +218,7 @@ class TypeReader:
     def _c_enum(self, die: Die, name: str, size: int) -> Type:
         values: list[tuple[str, int]] = []
         for child in self._reader.iter_children(die):
-            value = child.get_int(dw.DW_AT_const_value)
+            value = child.get_constant(dw.DW_AT_const_value)
             if child.tag == dw.DW_TAG_enumerator and value is not None:
                 values.append((child.name or "", value))
         if dw.DW_AT_type in die.attributes:
@@ -267,7 +267,7 @@ class TypeReader:
             elif child.tag == dw.DW_TAG_variant:
                 if dw.DW_AT_discr_list in child.attributes:
                     return Opaque(name, "has variants chosen by lists of discriminants", size)
-                raw.append((child.get_int(dw.DW_AT_discr_value), child))
+                raw.append((child.get_constant(dw.DW_AT_discr_value), child))
         for value, child in raw:
             members = [m for m in self._reader.iter_children(child) if m.tag == dw.DW_TAG_member]
             if len(members) != 1:

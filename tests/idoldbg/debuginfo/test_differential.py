@@ -211,6 +211,8 @@ def text(die: DIE, attribute: str) -> str | None:
 
 def number(die: DIE, attribute: str) -> int | None:
     value = die.attributes.get(attribute)
+    if value is not None and isinstance(value.value, list):  # a block: more than 64 bits
+        return int.from_bytes(bytes(value.value), "little")
     return None if value is None else int(value.value)
 
 

@@ -134,8 +134,8 @@ def test_references(form: int, die: Any, write_object: Callable[..., ObjectInfo]
 @pytest.mark.parametrize(
     ("version", "location", "address", "pieces"),
     [
-        (4, b"\x03\x10\x00\x00\x20", 0x20000010, ((0x20000010, 1),)),
-        (4, b"\x03\x10\x00\x00\x20\x23\x04", 0x20000014, ((0x20000014, 1),)),
+        (4, b"\x03\x10\x00\x00\x20", 0x20000010, ((0x20000010, 8),)),
+        (4, b"\x03\x10\x00\x00\x20\x23\x04", 0x20000014, ((0x20000014, 8),)),
         (
             4,
             b"\x03\x10\x00\x00\x20\x93\x04\x03\x14\x00\x00\x20\x93\x04",
@@ -148,8 +148,11 @@ def test_references(form: int, die: Any, write_object: Callable[..., ObjectInfo]
             None,
             ((0x20000010, 4), (0x20000034, 4)),
         ),
+        # Half of it was optimised away.
+        (4, b"\x03\x10\x00\x00\x20\x93\x04", None, ((0x20000010, 4),)),
+        (4, b"\x93\x04\x03\x10\x00\x00\x20\x93\x04", None, ()),
         (4, b"\x03\x00\x00\x00\x00", None, ()),  # dropped by the linker
-        (5, b"\xa1\x00", 0x20000700, ((0x20000700, 1),)),
+        (5, b"\xa1\x00", 0x20000700, ((0x20000700, 8),)),
     ],
 )
 def test_locations(
@@ -160,21 +163,21 @@ def test_locations(
     die: Any,
     write_object: Callable[..., ObjectInfo],
 ) -> None:
-    u8 = base(die)
+    u64 = base(die, "u64", 8)
     attributes = [
         strp("COUNT"),
-        (dw.DW_AT_type, dw.DW_FORM_ref4, u8),
+        (dw.DW_AT_type, dw.DW_FORM_ref4, u64),
         (dw.DW_AT_location, dw.DW_FORM_exprloc, location),
     ]
     static = die(dw.DW_TAG_variable, attributes)
     # Something has to put the address into .debug_addr.
     code = die(dw.DW_TAG_subprogram, [(dw.DW_AT_low_pc, dw.DW_FORM_addrx, 0x20000700)])
     space = die(dw.DW_TAG_namespace, [strp("app")], [static])
-    children = (u8, code, space) if version == 5 else (u8, space)
+    children = (u64, code, space) if version == 5 else (u64, space)
     info = write_object([unit(die, *children)], version)
     (variable,) = info.find_variables("app::COUNT")
     assert (variable.address, variable.pieces) == (address, pieces)
-    assert (variable.type, variable.full_name) == (U8, "app::COUNT")
+    assert (variable.type.name, variable.full_name) == ("u64", "app::COUNT")
     assert [v.full_name for v in info.iter_variables()] == ["app::COUNT"]
 
 

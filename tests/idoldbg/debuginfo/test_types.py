@@ -1,0 +1,251 @@
+"""What rustc writes for each kind of type, from its own entries to `idoldbg.types`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from idoldbg.debuginfo import ObjectInfo
+from idoldbg.debuginfo import constants as dw
+from idoldbg.types import (
+    Array,
+    CEnum,
+    Encoding,
+    Enum,
+    Enumerator,
+    Member,
+    Opaque,
+    Pointer,
+    Scalar,
+    Struct,
+    Subroutine,
+    Type,
+    Union,
+    Variant,
+)
+
+Write = Callable[..., ObjectInfo]
+U8 = Scalar("u8", 1, Encoding.UNSIGNED)
+I8 = Scalar("i8", 1, Encoding.SIGNED)
+
+
+def named(name: str) -> tuple[int, int, str]:
+    return (dw.DW_AT_name, dw.DW_FORM_strp, name)
+
+
+def sized(size: int) -> tuple[int, int, int]:
+    return (dw.DW_AT_byte_size, dw.DW_FORM_data1, size)
+
+
+def typed(target: Any) -> tuple[int, int, Any]:
+    return (dw.DW_AT_type, dw.DW_FORM_ref4, target)
+
+
+def base(die: Any, name: str, size: int, encoding: int) -> Any:
+    return die(
+        dw.DW_TAG_base_type,
+        [named(name), sized(size), (dw.DW_AT_encoding, dw.DW_FORM_data1, encoding)],
+    )
+
+
+def member(die: Any, name: str, offset: int, target: Any) -> Any:
+    at = (dw.DW_AT_data_member_location, dw.DW_FORM_data1, offset)
+    return die(dw.DW_TAG_member, [named(name), typed(target), at])
+
+
+def read(write_object: Write, die: Any, *children: Any) -> list[Type]:
+    info = write_object([die(0x11, [], list(children))])
+    return [t for _, t in info.iter_types()]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "code", "encoding"),
+    [
+        ("u128", 16, dw.DW_ATE_unsigned, Encoding.UNSIGNED),
+        ("isize", 4, dw.DW_ATE_signed, Encoding.SIGNED),
+        ("i8", 1, dw.DW_ATE_signed_char, Encoding.SIGNED),
+        ("u8", 1, dw.DW_ATE_unsigned_char, Encoding.UNSIGNED),
+        ("f32", 4, dw.DW_ATE_float, Encoding.FLOAT),
+        ("bool", 1, dw.DW_ATE_boolean, Encoding.BOOL),
+        ("char", 4, dw.DW_ATE_UTF, Encoding.CHAR),
+        ("()", 0, dw.DW_ATE_unsigned, Encoding.UNSIGNED),
+        ("!", 0, dw.DW_ATE_unsigned, Encoding.UNSIGNED),
+    ],
+)
+def test_scalars(
+    name: str, size: int, code: int, encoding: Encoding, die: Any, write_object: Write
+) -> None:
+    assert read(write_object, die, base(die, name, size, code)) == [Scalar(name, size, encoding)]
+
+
+def test_scalar_of_another_language(die: Any, write_object: Write) -> None:
+    (type_,) = read(write_object, die, base(die, "complex float", 8, 3))
+    assert type_ == Opaque("complex float", "a scalar of no known encoding", 8)
+
+
+@pytest.mark.parametrize(("form", "value"), [(dw.DW_FORM_data1, 255), (dw.DW_FORM_sdata, -1)])
+def test_negative_enumerators_of_all_compilers(
+    form: int, value: int, die: Any, write_object: Write
+) -> None:
+    """rustc 1.67 gives `Less` of an i8 as 255, later ones as -1."""
+    i8 = base(die, "i8", 1, dw.DW_ATE_signed)
+    less = die(dw.DW_TAG_enumerator, [named("Less"), (dw.DW_AT_const_value, form, value)])
+    enum = die(dw.DW_TAG_enumeration_type, [named("Ordering"), sized(1), typed(i8)], [less])
+    assert read(write_object, die, i8, enum)[1] == CEnum(
+        "Ordering", 1, True, (Enumerator("Less", -1),)
+    )
+
+
+def option(die: Any, tag_type: Any, payload: Any, discriminant: tuple[int, int, Any]) -> Any:
+    """`Option<T>` with a niche: Some has no discriminant, None has the one that T cannot be."""
+    none = die(dw.DW_TAG_structure_type, [named("None"), sized(4)])
+    some = die(
+        dw.DW_TAG_structure_type, [named("Some"), sized(4)], [member(die, "__0", 0, payload)]
+    )
+    tag = die(
+        dw.DW_TAG_member,
+        [typed(tag_type), (dw.DW_AT_data_member_location, dw.DW_FORM_data1, 0)],
+    )
+    variants = [
+        die(dw.DW_TAG_variant, [discriminant], [member(die, "None", 0, none)]),
+        die(dw.DW_TAG_variant, [], [member(die, "Some", 0, some)]),
+    ]
+    part = die(dw.DW_TAG_variant_part, [(dw.DW_AT_discr, dw.DW_FORM_ref4, tag)], [tag, *variants])
+    return die(dw.DW_TAG_structure_type, [named("Option<T>"), sized(4)], [part, none, some])
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "expected"),
+    [
+        (dw.DW_FORM_data4, 1114112, 1114112),  # just above the last char
+        (dw.DW_FORM_sdata, -1, 0xFFFFFFFF),
+        # LLVM writes what does not fit 64 bits as a block.
+        (dw.DW_FORM_block1, bytes([2, *bytes(15)]), 2),
+    ],
+)
+def test_niches(form: int, value: Any, expected: int, die: Any, write_object: Write) -> None:
+    u32 = base(die, "u32", 4, dw.DW_ATE_unsigned)
+    char = base(die, "char", 4, dw.DW_ATE_UTF)
+    enum = option(die, u32, char, (dw.DW_AT_discr_value, form, value))
+    types = read(write_object, die, u32, char, enum)
+    none = Struct("Option<T>::None", 4, ())
+    scalar = Scalar("char", 4, Encoding.CHAR)
+    some = Struct("Option<T>::Some", 4, (Member("__0", 0, scalar),))
+    tag = Member("", 0, Scalar("u32", 4, Encoding.UNSIGNED))
+    assert types[2] == Enum(
+        "Option<T>",
+        4,
+        tag,
+        (Variant("None", expected, 0, none), Variant("Some", None, 0, some)),
+    )
+
+
+def test_enum_of_one_variant_has_no_tag(die: Any, write_object: Write) -> None:
+    only = die(dw.DW_TAG_structure_type, [named("Only"), sized(0)])
+    variant = die(dw.DW_TAG_variant, [], [member(die, "Only", 0, only)])
+    part = die(dw.DW_TAG_variant_part, [], [variant])
+    enum = die(dw.DW_TAG_structure_type, [named("One"), sized(0)], [part, only])
+    (type_, _) = read(write_object, die, enum)
+    assert type_ == Enum("One", 0, None, (Variant("Only", None, 0, Struct("One::Only", 0, ())),))
+
+
+def test_unions_arrays_and_functions(die: Any, write_object: Write) -> None:
+    u8 = base(die, "u8", 1, dw.DW_ATE_unsigned)
+
+    def count(number: int) -> Any:
+        return die(dw.DW_TAG_subrange_type, [(dw.DW_AT_count, dw.DW_FORM_data1, number)])
+
+    grid = die(dw.DW_TAG_array_type, [typed(u8)], [count(2), count(3)])
+    bounds = [
+        (dw.DW_AT_lower_bound, dw.DW_FORM_data1, 0),
+        (dw.DW_AT_upper_bound, dw.DW_FORM_data1, 4),
+    ]
+    c_array = die(dw.DW_TAG_array_type, [typed(u8)], [die(dw.DW_TAG_subrange_type, bounds)])
+    unknown = die(dw.DW_TAG_array_type, [typed(u8)], [die(dw.DW_TAG_subrange_type)])
+    union = die(dw.DW_TAG_union_type, [named("Either"), sized(5)], [member(die, "a", 0, c_array)])
+    function = die(
+        dw.DW_TAG_subroutine_type,
+        [typed(u8)],
+        [die(dw.DW_TAG_formal_parameter, [typed(c_array)])],
+    )
+    pointer = die(dw.DW_TAG_pointer_type, [typed(function)])
+    types = read(write_object, die, u8, grid, c_array, unknown, union, function, pointer)
+    row, five = Array("[u8; 3]", U8, 3), Array("[u8; 5]", U8, 5)
+    assert types[1:] == [
+        Array("[[u8; 3]; 2]", row, 2),
+        five,
+        Opaque("[u8]", "an array whose length is not constant"),
+        Union("Either", 5, (Member("a", 0, five),)),
+        Subroutine("fn([u8; 5]) -> u8"),
+        Pointer("*fn([u8; 5]) -> u8", 4, "fn([u8; 5]) -> u8"),
+    ]
+    assert types[1].size == 6
+
+
+def test_c_types_stand_for_what_they_qualify(die: Any, write_object: Write) -> None:
+    u8 = base(die, "u8", 1, dw.DW_ATE_unsigned)
+    constant = die(dw.DW_TAG_const_type, [typed(u8)])
+    alias = die(dw.DW_TAG_typedef, [named("byte"), typed(constant)])
+    array = die(
+        dw.DW_TAG_array_type,
+        [typed(alias)],
+        [die(dw.DW_TAG_subrange_type, [(dw.DW_AT_count, dw.DW_FORM_data1, 2)])],
+    )
+    void = die(dw.DW_TAG_pointer_type, [])
+    types = read(write_object, die, u8, constant, alias, array, void)
+    assert types == [U8, U8, U8, Array("[u8; 2]", U8, 2), Pointer("*()", 4, "()")]
+
+
+def test_declarations_say_so_and_give_way(die: Any, write_object: Write) -> None:
+    flag = (dw.DW_AT_declaration, dw.DW_FORM_flag_present, None)
+    declared = die(dw.DW_TAG_structure_type, [named("Far"), flag])
+    info = write_object([die(0x11, [], [declared])])
+    assert info.find_types("Far") == (Opaque("Far", "only declared here, not defined"),)
+    defined = die(dw.DW_TAG_structure_type, [named("Far"), sized(0)])
+    info = write_object([die(0x11, [], [declared]), die(0x11, [], [defined])])
+    assert info.find_types("Far") == (Struct("Far", 0, ()),)
+
+
+def test_names_in_functions(die: Any, write_object: Write) -> None:
+    """A type inside a function has the function's path, which stands at its declaration."""
+    closure = die(dw.DW_TAG_structure_type, [named("{closure_env#0}"), sized(0)])
+    declaration = die(dw.DW_TAG_subprogram, [named("run")])
+    impl = die(dw.DW_TAG_namespace, [named("{impl#0}")], [declaration])
+    block = die(0x0B, [], [closure])
+    body = die(
+        dw.DW_TAG_subprogram,
+        [(dw.DW_AT_specification, dw.DW_FORM_ref4, declaration)],
+        [block],
+    )
+    app = die(dw.DW_TAG_namespace, [named("app")], [impl])
+    (type_,) = read(write_object, die, app, body)
+    assert type_ == Struct("app::{impl#0}::run::{closure_env#0}", 0, ())
+
+
+def test_equal_types_are_one_object(die: Any, write_object: Write) -> None:
+    units = [die(0x11, [], [base(die, "u8", 1, dw.DW_ATE_unsigned)]) for _ in range(2)]
+    info = write_object(units)
+    first, second = (t for _, t in info.iter_types())
+    assert first is second
+    assert info.find_types("u8") == (U8,)
+
+
+def test_functions(die: Any, write_object: Write) -> None:
+    u8 = base(die, "u8", 1, dw.DW_ATE_unsigned)
+    linkage = (dw.DW_AT_linkage_name, dw.DW_FORM_strp, "_ZN3app3runE")
+    function = die(
+        dw.DW_TAG_subprogram,
+        [linkage, named("run"), typed(u8)],
+        [
+            die(dw.DW_TAG_formal_parameter, [named("level"), typed(u8)]),
+            die(0x0B, [], [die(dw.DW_TAG_formal_parameter, [named("inlined"), typed(u8)])]),
+        ],
+    )
+    info = write_object([die(0x11, [], [u8, die(dw.DW_TAG_namespace, [named("app")], [function])])])
+    for name in ("run", "app::run", "_ZN3app3runE"):
+        (found,) = info.find_subprograms(name)
+        assert (found.full_name, found.result) == ("app::run", U8)
+        assert found.parameters == (("level", U8),)
+    assert info.find_variables("run") == () and info.find_types("run") == ()
