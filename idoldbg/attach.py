@@ -265,11 +265,15 @@ def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
 
 
 def _open_probe(unique_id: str | None, options: TargetOptions, archive: Archive) -> Link:
-    from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only where it is needed
+    from idoldbg.link.pyocd import ProbeOptions, open_probe  # loads pyOCD, 0.3 s: only if needed
 
     if unique_id == "emu":
         register_board("emu", lambda: _emulate(options, archive))
-    return open_probe(unique_id)
+    board = find_board(options, archive)
+    if board is None:
+        return open_probe(unique_id)
+    settings = ProbeOptions(speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
+    return open_probe(unique_id, settings)
 
 
 def _open_remote(address: str) -> Link:

@@ -253,13 +253,17 @@ class ProbeSettings:
 
     `pyocd_target` is what to attach as (`cortex_m` needs nothing installed). `flash_target` is the
     pyOCD target that can program the flash, `pack` the CMSIS pack part that provides it (None:
-    built in). `notes` are attach quirks for people.
+    built in). `notes` are attach quirks for people. `access_port` and `speed_hz` are those of
+    `idoldbg.link.pyocd.ProbeOptions`: the number of the memory access port (its address on ADIv6),
+    and the debug clock, None for pyOCD's default.
     """
 
     pyocd_target: str = "cortex_m"
     flash_target: str | None = None
     pack: str | None = None
     notes: tuple[str, ...] = ()
+    access_port: int = 0
+    speed_hz: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +319,8 @@ def validate_chip(chip: Chip) -> list[str]:
 def validate_board(board: Board) -> list[str]:
     """Return what is wrong with a board, as sentences; empty when it makes sense."""
     problems: list[str] = []
+    if board.probe.speed_hz == 0:
+        problems.append("`probe.speed_hz` must be positive")
     if board.emulation is None:
         return problems
     emulation, chip = board.emulation, board.chip

@@ -137,7 +137,7 @@ F4 = "stm32f4-discovery"
         ("size = 0x100_0000", "size = 1000", r"power of two"),
         ("jedec_id = 0xEF4018", "jedec_id = 0", r"24-bit `jedec_id`"),
         ("select = {", "select = { line = 0,", r"either `line`, or `port` and `pin`"),
-        ("[probe]", "[probe]\nspeed = 1", r"\[probe\]: unknown key `speed`; known keys: pyocd"),
+        ("[probe]", "[probe]\nzzz = 1", r"\[probe\]: unknown key `zzz`; known keys: pyocd"),
         ("[probe]", "[probe", r"not valid TOML"),
     ],
 )

@@ -274,6 +274,8 @@ def _probe(table: _Table) -> ProbeSettings:
         flash_target=table.find("flash_target", str),
         pack=table.find("pack", str),
         notes=table.values("notes", str),
+        access_port=table.get("access_port", int, 0),
+        speed_hz=table.find("speed_hz", int),
     )
 
 

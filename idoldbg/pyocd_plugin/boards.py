@@ -38,6 +38,7 @@ __all__ = [
 ENVIRONMENT = "IDOLDBG_EMULATED"
 DEMO_PREFIX = "emu-"
 IMAGES = "idoldbg._images"
+TARGETS = "idoldbg._targets"
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,10 @@ def _demo_names() -> tuple[str, ...]:
     """Name the boards that have a bundled image, which is a file called after its board."""
     if importlib.util.find_spec(IMAGES) is None:
         return ()
-    images = importlib.resources.files(IMAGES).iterdir()
-    return tuple(sorted(i.name.removesuffix(".zip") for i in images if i.name.endswith(".zip")))
+    images = {image.name for image in importlib.resources.files(IMAGES).iterdir()}
+    boards = importlib.resources.files(TARGETS).joinpath("boards").iterdir()
+    names = (board.name.removesuffix(".toml") for board in boards)
+    return tuple(sorted(name for name in names if f"{name}.zip" in images))
 
 
 def _maker(board_name: str, archive: str | None) -> Callable[[], Board]:

@@ -8,20 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.attach import TargetOptions, emulated_board, open_program
+from idoldbg.attach import TargetOptions, emulated_board, open_program, open_session
 from idoldbg.caller import Caller
 from idoldbg.calls import prepare_call
 from idoldbg.emu import EmulatedBoard
-from idoldbg.errors import FaultError
+from idoldbg.errors import FaultError, LinkError
 from idoldbg.link import Link
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.link.pyocd import open_probe
 from idoldbg.link.replay import RecordingLink, ReplayLink
 from idoldbg.load import open_build
+from idoldbg.pyocd_plugin._probe import EmulatedProbe
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 
-IMAGES = Path(__file__).resolve().parents[3] / "fixtures" / "archives"
-BOARDS = sorted(path.stem for path in IMAGES.glob("*.zip"))
+ROOT = Path(__file__).resolve().parents[3]
+IMAGES = ROOT / "fixtures" / "archives"
+BOARDS = sorted(
+    {path.stem for path in IMAGES.glob("*.zip")}
+    & {path.stem for path in (ROOT / "targets" / "boards").glob("*.toml")}
+)
 BOOT_S = 0.05
 REGISTERS = [*(f"r{n}" for n in range(13)), "sp", "lr", "pc", "xpsr", "msp", "psp",
              "control", "primask"]  # fmt: skip
@@ -127,3 +132,20 @@ def test_a_call_through_a_probe_replays_without_it(
     reply = Caller(program, RecordingLink(links[1], lines.append), timeout_s=5).call(call)
     assert reply.leases["sink"] == bytes.fromhex("ffef4018")
     assert Caller(program, ReplayLink(lines), timeout_s=5).call(call) == reply
+
+
+def test_board_files_set_the_debug_clock_and_the_access_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "targets" / "boards" / "stm32f4-discovery.toml").read_text()
+    mine = tmp_path / "mine.toml"
+    speeds: list[float] = []
+    monkeypatch.setattr(EmulatedProbe, "set_clock", lambda self, hz: speeds.append(hz))
+    archive = str(IMAGES / "stm32f4-discovery.zip")
+    mine.write_text(text.replace("[probe]", "[probe]\nspeed_hz = 400_000"))
+    options = TargetOptions(archive=archive, board=str(mine), probe="pyocd:emu")
+    open_session(options).close()
+    assert speeds == [400_000]
+    mine.write_text(text.replace("[probe]", "[probe]\naccess_port = 1"))
+    with pytest.raises(LinkError, match="AP address"):
+        open_session(options)

@@ -14,7 +14,7 @@ import pytest
 from idoldbg.errors import NotFound
 from idoldbg.pyocd_plugin import boards
 
-ARCHIVES = Path(__file__).resolve().parents[3] / "fixtures" / "archives"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,9 @@ def test_environment_offers_boards_and_reports_the_rest(
 def test_bundled_images_are_offered_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards, "_boards", {})
     monkeypatch.delenv(boards.ENVIRONMENT, raising=False)
-    expected = {f"emu-{path.stem}" for path in ARCHIVES.glob("*.zip")}
+    names = {path.stem for path in (ROOT / "fixtures" / "archives").glob("*.zip")}
+    names &= {path.stem for path in (ROOT / "targets" / "boards").glob("*.toml")}
+    expected = {f"emu-{name}" for name in names}
     assert {b.unique_id for b in boards.list_boards()} == expected
     monkeypatch.setattr(boards, "_boards", {})
     monkeypatch.setenv(boards.ENVIRONMENT, "")
