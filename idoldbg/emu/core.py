@@ -27,7 +27,7 @@ _UNCOUNTED = 500
 """Cycles charged for a slice of unknown length, where instructions cannot be counted."""
 _HINTS = (b"\x20\xbf", b"\x10\xbf")  # WFE, YIELD
 _WFI = (b"\x30\xbf", b"\xaf\xf3\x03\x80")
-_DIV_0_TRP = 1 << 4
+_DIV_0_TRP, _THUMB = 1 << 4, 1 << 24
 _ALIGNMENT_STATUS, _STATUS_MASK = 0x1, 0x40F
 
 
@@ -272,6 +272,9 @@ class Core:
     def _on_undefined(self) -> None:
         """Handle an undefined instruction at PC, or a hint that PC has already passed."""
         pc = self.engine.read_register(reg.PC) & ~1
+        if not self.engine.read_register(reg.XPSR) & _THUMB:
+            self.exceptions.fault(USAGE_FAULT, Cfsr.INVSTATE)
+            return
         now = self.clock.now
         if self._bus.find_bytes(pc - 2, 2) in _HINTS and self._hint_at != (pc, now - 1):
             self._hint_at = (pc, now)  # a WFE may end at any time: it does nothing here

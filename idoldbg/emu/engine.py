@@ -155,7 +155,7 @@ class Engine:
         self.calibration: Calibration = calibrate(self._uc, v8m=v8m)
         self._counter = self.calibration.counter
         self._pristine = self._uc.context_save()
-        self._limit = 0
+        self._undefined = False
 
     # ------------------------------------------------------------------ set-up
 
@@ -211,6 +211,7 @@ class Engine:
                 self._fail(error)
 
         def undefined(_uc: Any, _data: Any) -> bool:
+            self._undefined = True
             try:
                 on_undefined()
             except BaseException as error:  # noqa: BLE001 - as above
@@ -261,12 +262,14 @@ class Engine:
         """Execute at most `count` (> 0) instructions from PC."""
         self.bad_access = None
         self._stopped = False
-        self._limit = count
+        self._undefined = False
         pc = self._pc.read()[0]
         error = self._start(self.handle, pc | 1, _STOP_ADDRESS, 0, count)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
+        if error == const.UC_ERR_EXCEPTION and self._undefined:
+            return Outcome.STOPPED  # an invalid state ends the run though a hook has dealt with it
         if error:
             self.error = error
             return Outcome.BAD_ACCESS if self.bad_access else Outcome.FAILED

@@ -147,7 +147,7 @@ class Exceptions:
         extended = self._floating_point and bool(control & 4)
         size = 0x68 if extended else 0x20
         frame = (sp - size) & 0xFFFFFFF8
-        saved = xpsr & 0xFF0FFDFF | _THUMB | (_ALIGNED if sp & 4 else 0)
+        saved = xpsr & 0xFF0FFDFF | (_ALIGNED if sp & 4 else 0)
         core_words = (r0, r1, r2, r3, r12, lr, pc & ~1, saved)
         if thread and control & 1 and not self._mpu.allows(frame, size, write=True):
             number = self._derived(number, MEM_MANAGE, Cfsr.MSTKERR)

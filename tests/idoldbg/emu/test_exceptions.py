@@ -260,7 +260,9 @@ def fault_handlers(p: Program, stack: int = MSP) -> None:
         ("load", 5, 0x8200),
         ("store", 5, 0x8200),
         ("fetch", 5, 0x0100),
+        ("fetch from a peripheral", 4, 0x0001),
         ("undefined", 6, 0x10000),
+        ("not Thumb", 6, 0x20000),
         ("divide", 6, 0x2000000),
         ("unaligned exclusive", 6, 0x1000000),
     ],
@@ -271,7 +273,7 @@ def test_faults_of_privileged_code(machine: Machine, name: str, exception: int, 
     p.store(CCR, 0x210)
     p.mov(0, hole)
     p.mov(1, 0)
-    p.mov(2, RAM + 2)
+    p.mov(2, RAM + 2 if name == "unaligned exclusive" else RAM)
     p.half(0xEA81, 0x0101)  # eor r1, r1, r1: a zero that no scan can see
     at = p.here
     p.half(
@@ -279,6 +281,8 @@ def test_faults_of_privileged_code(machine: Machine, name: str, exception: int, 
             "load": [0x6801],
             "store": [0x6001],
             "fetch": [0x3001, 0x4700],  # adds r0, #1; bx r0
+            "fetch from a peripheral": [0xF05F, 0x4080, 0x3001, 0x4700],  # movs r0, #0x40000000
+            "not Thumb": [0x4710],  # bx r2
             "undefined": [0xDE00],
             "divide": [0xFBB0, 0xF0F1],
             "unaligned exclusive": [0xE852, 0x0F00],  # ldrex r0, [r2]
@@ -292,7 +296,8 @@ def test_faults_of_privileged_code(machine: Machine, name: str, exception: int, 
     assert (got, status, hard) == (exception, cfsr, 0)
     if cfsr & 0x8000:
         assert address == hole
-    assert pc == (hole if name == "fetch" else at)
+    targets = {"fetch": hole, "fetch from a peripheral": 0x40000000, "not Thumb": RAM}
+    assert pc == targets.get(name, at)
 
 
 @each_core
