@@ -3,6 +3,17 @@
 Start at `ObjectInfo`. Below it, in the order in which bytes become answers: `elf` (sections,
 symbols), `units` (unit headers, abbreviations), `dies` (entries), `name_search` (which entries),
 `type_reader` and `interner` (types).
+
+Where Hubris's facts lie (seen in builds of formats 4 to 11, rustc 1.67 to 1.96):
+
+- the task table: kernel static `HUBRIS_TASK_TABLE_SPACE`, entries of type `kern::task::Task` (its
+  own type is `MaybeUninit<[Task; N]>` or `[MaybeUninit<Task>; N]`); kernels before 2021 have words
+  `TASK_TABLE_BASE` and `TASK_TABLE_SIZE` instead;
+- `CURRENT_TASK_PTR`, one word: an address in that table, 0 before the first task runs;
+- `TICKS`, two words that the compiler may split: use the address only if there is one;
+- `KERNEL_HAS_FAILED` (a bool) and `KERNEL_EPITAPH` (text up to a NUL), missing in older kernels;
+- hiffy's mailbox: its statics `HIFFY_*`. `HIFFY_FUNCTIONS` is often not in the image, only its type
+  `Option<&Functions>` is: the position of a variant of `Functions` is that function's number.
 """
 
 from __future__ import annotations
