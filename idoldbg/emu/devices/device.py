@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import ClassVar
 
-__all__ = ["Device", "StatefulPart"]
+__all__ = ["Device", "StatefulPart", "merge"]
 
 
 class StatefulPart:

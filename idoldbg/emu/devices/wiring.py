@@ -15,7 +15,7 @@ from idoldbg.emu.devices.uart_port import UartPort
 from idoldbg.errors import NotFound
 from idoldbg.target import Emulation, Led, Peripheral, SpiDevice
 
-__all__ = ["SPI_PEERS", "Wiring", "wire_board"]
+__all__ = ["SPI_PEERS", "BoardMemory", "Wiring", "wire_board"]
 
 SPI_PEERS = frozenset({"nor-flash", "loopback"})
 """The same names as `idoldbg.target.SPI_DEVICE_MODELS`."""
