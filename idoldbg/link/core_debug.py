@@ -26,6 +26,7 @@ C_DEBUGEN = 1 << 0
 C_HALT = 1 << 1
 S_REGRDY = 1 << 16
 S_HALT = 1 << 17
+S_LOCKUP = 1 << 19
 S_RESET_ST = 1 << 25
 
 REGISTER_NUMBERS = {
@@ -77,6 +78,18 @@ class CoreDebug:
     def is_halted(self) -> bool:
         """Tell whether the core stands in debug state."""
         return bool(self._words.read_word(DHCSR) & S_HALT)
+
+    def explain_standstill(self) -> str | None:
+        """Return a sentence for the user where the core executes nothing, None where it runs."""
+        state = self._words.read_word(DHCSR)
+        if state & S_HALT:
+            return (
+                "the core is halted, perhaps by another debugger; the firmware does nothing until "
+                "it is resumed or reset"
+            )
+        if state & S_LOCKUP:
+            return "the core is locked up after a fault in its fault handler; only a reset helps"
+        return None
 
     def halt(self) -> None:
         """Stop the core; raise `LinkTimeout` when it does not stop."""

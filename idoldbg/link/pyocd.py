@@ -170,6 +170,7 @@ class PyocdLink(BaseLink):
                         lambda: _connect(self._find_driver(), self._options),
                         self._options.connect_limit_s,
                     )
+                self._look_at_core()
                 return
             except LinkError as error:
                 hopeless = isinstance(error, ProbeNotFound) or isinstance(
@@ -260,6 +261,14 @@ class PyocdLink(BaseLink):
             pass  # a probe that is gone has let go already
         finally:
             self._watchdog.stop()
+
+    def _look_at_core(self) -> None:
+        """Leave a notice where calls would wait in vain."""
+        try:
+            standstill = self._core.explain_standstill()
+        except (LinkError, FaultError):
+            return  # the first access that someone needs will say it better
+        self.notices = (standstill,) if standstill else ()
 
     def _came_back(self) -> bool:
         """Wait for the core to come out of reset, attaching anew where the debug port was lost."""

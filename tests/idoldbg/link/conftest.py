@@ -33,6 +33,7 @@ class FakeChip:
         self.memory[FLASH][:] = bytes(n * 7 & 0xFF for n in range(FLASH_SIZE))
         self.time_s = 0.0
         self.is_halted = False
+        self.is_locked_up = False
         self.resets = 0
         self.deaf_to_reset = False
         self.registers = {**{f"r{n}": 0x1000 + n for n in range(13)}, "sp": 0x20001000,
@@ -107,6 +108,7 @@ class FakeChip:
             return 0x410FC241
         if address == DHCSR:
             value = self._dhcsr | 1 << 16 | (S_HALT if self.is_halted else 0)
+            value |= 1 << 19 if self.is_locked_up else 0
             value |= S_RESET_ST if self._reset_seen else 0
             self._reset_seen = False
             return value

@@ -85,6 +85,18 @@ def test_a_halt_outlives_the_link(chip: FakeChip, probe_id: str) -> None:
     assert chip.is_halted
 
 
+def test_a_core_that_stands_still_is_noticed(chip: FakeChip, probe_id: str) -> None:
+    with open_probe(probe_id) as link:
+        assert link.notices == ()
+    chip.is_halted = True
+    with open_probe(probe_id) as link:
+        assert "halted, perhaps by another debugger" in link.notices[0]
+    chip.is_halted, chip.is_locked_up = False, True
+    with open_probe(probe_id) as link:
+        assert "locked up" in link.notices[0]
+    assert chip.debug_writes() == []
+
+
 def test_pyocd_files_of_the_working_directory_are_ignored(
     probe_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
