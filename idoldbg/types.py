@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 __all__ = [
@@ -237,19 +238,29 @@ def is_result(type_: Type) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def short_name(name: str) -> str:
-    """Drop every module path from a type's name: `a::Option<b::C>` becomes `Option<C>`."""
+    """Drop every module path from a type's name: `a::Option<b::C>` becomes `Option<C>`.
+
+    What stands before `::` goes with its generic arguments: `a::Option<u8>::Some` becomes `Some`.
+    """
     out: list[str] = []
-    word_start = 0
+    segment_start = 0  # in `out`, of the path segment being read
+    outer: list[int] = []  # segment starts of the names around, one for each open `<`
     index = 0
     while index < len(name):
         if name.startswith("::", index):
-            del out[word_start:]
+            del out[segment_start:]
             index += 2
             continue
         char = name[index]
         out.append(char)
-        if not (char.isalnum() or char in "_{}#"):
-            word_start = len(out)
+        if char == "<":
+            outer.append(segment_start)
+            segment_start = len(out)
+        elif char == ">" and outer and name[index - 1] != "-":
+            segment_start = outer.pop()
+        elif not (char.isalnum() or char in "_{}#"):
+            segment_start = len(out)
         index += 1
     return "".join(out)

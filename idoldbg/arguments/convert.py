@@ -256,6 +256,8 @@ class _Converter:
             self.fail(place, f"{type_.name}: only f32 and f64 are known")
         # JSON has no NaN: `values.to_json` writes it, and the infinities, as strings.
         text = node.text if isinstance(node, Number | TextNode) else ""
+        if isinstance(node, Name) and node.path[0].lower() in ("inf", "infinity", "nan"):
+            text = node.path[0]
         digits, suffix = _split_suffix(text)
         if suffix and suffix != type_.name:
             self.fail(place, f"{text} is a {suffix}, {type_.name} is wanted")

@@ -173,11 +173,11 @@ def describe(node: Node) -> str:
 
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(
-    r"""[+-]?(?:
+    r"""(?:[+-]?(?:
         0[xX][0-9a-fA-F_]+ | 0[bB][01_]+ | 0[oO][0-7_]+
         | [0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]+)?
         | \.[0-9][0-9_]*(?:[eE][+-]?[0-9_]+)?
-        | (?:inf|infinity|nan)(?![A-Za-z0-9_])
+    ) | [+-](?:inf|infinity|nan)(?![A-Za-z0-9_])  # without a sign they are names
     )(?:[iuf](?:8|16|32|64|128|size))?""",
     re.VERBOSE | re.IGNORECASE,
 )

@@ -221,6 +221,10 @@ NAMES = [
     ("&mut app::Color", "&mut Color"),
     ("app::main::{closure_env#0}", "{closure_env#0}"),
     ("(a::B, [c::D; 2])", "(B, [D; 2])"),
+    ("core::option::Option<a::B<c::D>>::Some", "Some"),
+    ("fn(a::B) -> c::D<u8>", "fn(B) -> D<u8>"),
+    ("a::{impl#3}::x::Y<b::C>", "Y<C>"),
+    ("<a::B as c::D>::E", "E"),
     ("", ""),
 ]
 
