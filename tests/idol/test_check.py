@@ -220,7 +220,7 @@ def test_mutated_interfaces_are_findings_or_good() -> None:
     words = [*'(){}[]:,"0\n', '"u8"', "args", "reply", "Simple", "Result", "Some", "None"]
     words += ["true", "-1", "CLike", "ok", "err", "/*", "//"]
     base = MANY + textwrap.dedent(make(OPERATIONS["recv-needs-zerocopy"]))
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1500):
         text = list(generator.choice([MANY, make(OPERATIONS["max-len-range"]), base]))
         for _ in range(generator.randint(1, 5)):
@@ -228,7 +228,7 @@ def test_mutated_interfaces_are_findings_or_good() -> None:
             text[at : at + generator.randint(0, 8)] = generator.choice(words)
         findings = find("".join(text))
         render(findings)
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_many_operations_are_checked_in_linear_time() -> None:
@@ -236,9 +236,9 @@ def test_many_operations_are_checked_in_linear_time() -> None:
 
     def measure(count: int) -> float:
         text = "".join(operation.format(i) for i in range(count))
-        started = time.perf_counter()
+        started = time.process_time()
         assert find(f'Interface(name: "I", ops: {{{text}}})') == ()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     short = min(measure(200) for _ in range(2))
-    assert measure(2000) < max(40 * short, 1.0)
+    assert measure(2000) < max(50 * short, 1.0)

@@ -6,25 +6,25 @@
 #[derive(Copy, Clone, Debug, Eq, PartialEq, userlib::FromPrimitive)]
 pub enum EverythingOperation {
     plain = 1,
-    plain_again = 2,
-    flags = 3,
+    names = 2,
+    received = 3,
     get_mode = 4,
     get_wrapped = 5,
     get_special = 6,
     nothing = 7,
     die = 8,
     lend = 9,
-    huge = 10,
+    lend_much = 10,
     hub = 11,
     hub_simple = 12,
     hub_complex = 13,
     hub_complex_again = 14,
     hub_death = 15,
-    ss = 16,
-    ss_simple = 17,
+    ssm = 16,
+    ssm_simple = 17,
 }
 
-/// Client of the `Everything` interface.
+/// Nothing that anybody needs.
 #[derive(Clone, Debug)]
 pub struct Everything {
     /// The server, in the generation that was alive when it last answered.
@@ -44,7 +44,7 @@ impl Everything {
     /// Adds.
     ///
     /// Operation 1 of `Everything`, not idempotent.
-    pub fn plain(&self, a: u32, b: i16) -> Result<u32, EvErr> {
+    pub fn plain(&self, a: u32, b: i16) -> Result<u32, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
@@ -99,18 +99,18 @@ impl Everything {
     }
 
     /// Operation 2 of `Everything`, idempotent: sent again if the server dies.
-    pub fn plain_again(
+    pub fn names(
         &self,
         msg: u32,
         reply: i16,
         task: u8,
         code: u8,
         arguments: u16,
-    ) -> Result<u32, EvErr> {
+    ) -> Result<u32, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
-        struct Everything_plain_again_ARGS {
+        struct Everything_names_ARGS {
             msg: u32,
             reply: i16,
             task: u8,
@@ -120,24 +120,24 @@ impl Everything {
         const REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
         #[inline(never)]
-        fn everything_plain_again_reply_is_malformed() -> ! {
+        fn everything_names_reply_is_malformed() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_plain_again_reply_is_malformed */");
+                core::arch::asm!("/* everything_names_reply_is_malformed */");
             }
             panic!()
         }
         #[cold]
         #[inline(never)]
-        fn everything_plain_again_error_code_is_unknown() -> ! {
+        fn everything_names_error_code_is_unknown() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_plain_again_error_code_is_unknown */");
+                core::arch::asm!("/* everything_names_error_code_is_unknown */");
             }
             panic!()
         }
 
-        let arguments_ = Everything_plain_again_ARGS {
+        let arguments_ = Everything_names_ARGS {
             msg,
             reply,
             task,
@@ -149,7 +149,7 @@ impl Everything {
             let task_ = self.current_id.get();
             let (code_, _) = userlib::sys_send(
                 task_,
-                EverythingOperation::plain_again as u16,
+                EverythingOperation::names as u16,
                 zerocopy::IntoBytes::as_bytes(&arguments_),
                 &mut reply_,
                 &[],
@@ -161,23 +161,23 @@ impl Everything {
             }
             if code_ != 0 {
                 let Ok(error) = core::convert::TryFrom::try_from(code_) else {
-                    everything_plain_again_error_code_is_unknown();
+                    everything_names_error_code_is_unknown();
                 };
                 return Err(error);
             }
             let Ok(value) = zerocopy::FromBytes::read_from_bytes(&reply_) else {
-                everything_plain_again_reply_is_malformed();
+                everything_names_reply_is_malformed();
             };
             return Ok(value);
         }
     }
 
     /// Operation 3 of `Everything`, idempotent: sent again if the server dies.
-    pub fn flags(&self, on: bool, mode: Mode, wrapped: Wrapped, special: Wrapped) -> bool {
+    pub fn received(&self, on: bool, mode: Mode, wrapped: Wrapped, special: Wrapped) -> bool {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
-        struct Everything_flags_ARGS {
+        struct Everything_received_ARGS {
             on: u8,
             mode: Mode,
             wrapped: Wrapped,
@@ -186,15 +186,15 @@ impl Everything {
         const REPLY_SIZE: usize = core::mem::size_of::<bool>();
         #[cold]
         #[inline(never)]
-        fn everything_flags_reply_is_malformed() -> ! {
+        fn everything_received_reply_is_malformed() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_flags_reply_is_malformed */");
+                core::arch::asm!("/* everything_received_reply_is_malformed */");
             }
             panic!()
         }
 
-        let arguments = Everything_flags_ARGS {
+        let arguments = Everything_received_ARGS {
             on: on as u8,
             mode,
             wrapped,
@@ -205,7 +205,7 @@ impl Everything {
             let task = self.current_id.get();
             let (code, _) = userlib::sys_send(
                 task,
-                EverythingOperation::flags as u16,
+                EverythingOperation::received as u16,
                 zerocopy::IntoBytes::as_bytes(&arguments),
                 &mut reply,
                 &[],
@@ -216,7 +216,7 @@ impl Everything {
                 continue;
             }
             let Ok::<u8, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
-                everything_flags_reply_is_malformed();
+                everything_received_reply_is_malformed();
             };
             return value != 0;
         }
@@ -316,7 +316,7 @@ impl Everything {
     }
 
     /// Operation 6 of `Everything`, not idempotent.
-    pub fn get_special(&self) -> Result<Wrapped, EvErr> {
+    pub fn get_special(&self) -> Result<Wrapped, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
@@ -434,14 +434,17 @@ impl Everything {
     }
 
     /// Operation 9 of `Everything`, not idempotent.
+    #[allow(clippy::too_many_arguments)]
     pub fn lend(
         &self,
         n: u8,
         source: &[u8],
         sink: &mut [u16],
-        sized: &[u32; 3],
+        both: &mut [u8],
+        fixed: &[u32; 3],
         out: &mut u64,
-    ) -> Result<[u8; 16], EvErr> {
+        in_out: &mut u32,
+    ) -> Result<[u8; 16], PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
@@ -455,6 +458,15 @@ impl Everything {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
                 core::arch::asm!("/* everything_lend_source_is_longer_than_512 */");
+            }
+            panic!()
+        }
+        #[cold]
+        #[inline(never)]
+        fn everything_lend_both_is_longer_than_65535() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* everything_lend_both_is_longer_than_65535 */");
             }
             panic!()
         }
@@ -480,17 +492,24 @@ impl Everything {
         if source.len() > 512 {
             everything_lend_source_is_longer_than_512();
         }
+        if both.len() > 65535 {
+            everything_lend_both_is_longer_than_65535();
+        }
         let arguments = Everything_lend_ARGS { n };
         let mut reply = [0u8; REPLY_SIZE];
         let source_bytes = zerocopy::IntoBytes::as_bytes(source);
         let sink_bytes = zerocopy::IntoBytes::as_mut_bytes(sink);
-        let sized_bytes = zerocopy::IntoBytes::as_bytes(sized);
+        let both_bytes = zerocopy::IntoBytes::as_mut_bytes(both);
+        let fixed_bytes = zerocopy::IntoBytes::as_bytes(fixed);
         let out_bytes = zerocopy::IntoBytes::as_mut_bytes(out);
+        let in_out_bytes = zerocopy::IntoBytes::as_mut_bytes(in_out);
         let leases = [
             userlib::Lease::read_only(source_bytes),
             userlib::Lease::write_only(sink_bytes),
-            userlib::Lease::read_only(sized_bytes),
+            userlib::Lease::read_write(both_bytes),
+            userlib::Lease::read_only(fixed_bytes),
             userlib::Lease::write_only(out_bytes),
+            userlib::Lease::read_write(in_out_bytes),
         ];
         let task = self.current_id.get();
         let (code, _) = userlib::sys_send(
@@ -517,14 +536,14 @@ impl Everything {
     }
 
     /// Operation 10 of `Everything`, idempotent: sent again if the server dies.
-    pub fn huge(&self, all: &[u8]) {
+    pub fn lend_much(&self, all: &[u8]) {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
-        struct Everything_huge_ARGS {}
+        struct Everything_lend_much_ARGS {}
         const REPLY_SIZE: usize = core::mem::size_of::<()>();
 
-        let arguments = Everything_huge_ARGS {};
+        let arguments = Everything_lend_much_ARGS {};
         let mut reply = [0u8; REPLY_SIZE];
         loop {
             let all_bytes = zerocopy::IntoBytes::as_bytes(all);
@@ -532,7 +551,7 @@ impl Everything {
             let task = self.current_id.get();
             let (code, _) = userlib::sys_send(
                 task,
-                EverythingOperation::huge as u16,
+                EverythingOperation::lend_much as u16,
                 zerocopy::IntoBytes::as_bytes(&arguments),
                 &mut reply,
                 &leases,
@@ -547,13 +566,18 @@ impl Everything {
     }
 
     /// Operation 11 of `Everything`, not idempotent.
-    pub fn hub(&self, a: Option<u16>, on: bool, r: Range) -> Result<Option<(f32, u64)>, EvErr> {
+    pub fn hub(
+        &self,
+        a: Option<u16>,
+        on: bool,
+        range: Range,
+    ) -> Result<Option<(f32, u64)>, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Everything_hub_ARGS {
             a: Option<u16>,
             on: u8,
-            r: Range,
+            range: Range,
         }
         const MESSAGE_SIZE: usize = <Everything_hub_ARGS as hubpack::SerializedSize>::MAX_SIZE;
         const REPLY_SIZE: usize = <Option<(f32, u64)> as hubpack::SerializedSize>::MAX_SIZE;
@@ -585,7 +609,11 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_hub_ARGS { a, on: on as u8, r };
+        let arguments = Everything_hub_ARGS {
+            a,
+            on: on as u8,
+            range,
+        };
         let mut message = [0u8; MESSAGE_SIZE];
         let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
             everything_hub_arguments_do_not_fit();
@@ -674,16 +702,16 @@ impl Everything {
     }
 
     /// Operation 13 of `Everything`, not idempotent.
-    pub fn hub_complex(&self, a: Range, data: &[u8]) -> Result<(), BigErr> {
+    pub fn hub_complex(&self, range: Range, data: &[u8]) -> Result<(), ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Everything_hub_complex_ARGS {
-            a: Range,
+            range: Range,
         }
         const MESSAGE_SIZE: usize =
             <Everything_hub_complex_ARGS as hubpack::SerializedSize>::MAX_SIZE;
         const OK_SIZE: usize = <() as hubpack::SerializedSize>::MAX_SIZE;
-        const ERROR_SIZE: usize = <BigErr as hubpack::SerializedSize>::MAX_SIZE;
+        const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
         const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {
             OK_SIZE
         } else {
@@ -720,7 +748,7 @@ impl Everything {
         if data.len() > 64 {
             everything_hub_complex_data_is_longer_than_64();
         }
-        let arguments = Everything_hub_complex_ARGS { a };
+        let arguments = Everything_hub_complex_ARGS { range };
         let mut message = [0u8; MESSAGE_SIZE];
         let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
             everything_hub_complex_arguments_do_not_fit();
@@ -753,14 +781,14 @@ impl Everything {
     }
 
     /// Operation 14 of `Everything`, idempotent: sent again if the server dies.
-    pub fn hub_complex_again(&self) -> Result<Range, BigErr> {
+    pub fn hub_complex_again(&self) -> Result<Range, ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Everything_hub_complex_again_ARGS {}
         const MESSAGE_SIZE: usize =
             <Everything_hub_complex_again_ARGS as hubpack::SerializedSize>::MAX_SIZE;
         const OK_SIZE: usize = <Range as hubpack::SerializedSize>::MAX_SIZE;
-        const ERROR_SIZE: usize = <BigErr as hubpack::SerializedSize>::MAX_SIZE;
+        const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
         const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {
             OK_SIZE
         } else {
@@ -896,54 +924,57 @@ impl Everything {
     }
 
     /// Operation 16 of `Everything`, not idempotent.
-    pub fn ss(&self, a: Range, on: bool) -> Result<Range, EvErr> {
+    pub fn ssm(&self, range: Range, on: bool) -> Result<Range, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
-        struct Everything_ss_ARGS {
-            a: Range,
+        struct Everything_ssm_ARGS {
+            range: Range,
             on: u8,
         }
-        const MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ss_ARGS>();
+        const MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ssm_ARGS>();
         const REPLY_SIZE: usize = core::mem::size_of::<Range>();
         #[cold]
         #[inline(never)]
-        fn everything_ss_arguments_do_not_fit() -> ! {
+        fn everything_ssm_arguments_do_not_fit() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_ss_arguments_do_not_fit */");
+                core::arch::asm!("/* everything_ssm_arguments_do_not_fit */");
             }
             panic!()
         }
         #[cold]
         #[inline(never)]
-        fn everything_ss_reply_is_malformed() -> ! {
+        fn everything_ssm_reply_is_malformed() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_ss_reply_is_malformed */");
+                core::arch::asm!("/* everything_ssm_reply_is_malformed */");
             }
             panic!()
         }
         #[cold]
         #[inline(never)]
-        fn everything_ss_error_code_is_unknown() -> ! {
+        fn everything_ssm_error_code_is_unknown() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_ss_error_code_is_unknown */");
+                core::arch::asm!("/* everything_ssm_error_code_is_unknown */");
             }
             panic!()
         }
 
-        let arguments = Everything_ss_ARGS { a, on: on as u8 };
+        let arguments = Everything_ssm_ARGS {
+            range,
+            on: on as u8,
+        };
         let mut message = [0u8; MESSAGE_SIZE];
         let Ok(size) = ssmarshal::serialize(&mut message, &arguments) else {
-            everything_ss_arguments_do_not_fit();
+            everything_ssm_arguments_do_not_fit();
         };
         let message = &message[..size];
         let mut reply = [0u8; REPLY_SIZE];
         let task = self.current_id.get();
         let (code, size) = userlib::sys_send(
             task,
-            EverythingOperation::ss as u16,
+            EverythingOperation::ssm as u16,
             message,
             &mut reply,
             &[],
@@ -954,46 +985,46 @@ impl Everything {
                 self.current_id.set(task);
             }
             let Ok(error) = core::convert::TryFrom::try_from(code) else {
-                everything_ss_error_code_is_unknown();
+                everything_ssm_error_code_is_unknown();
             };
             return Err(error);
         }
         let Ok((value, _)) = ssmarshal::deserialize(&reply[..size]) else {
-            everything_ss_reply_is_malformed();
+            everything_ssm_reply_is_malformed();
         };
         Ok(value)
     }
 
     /// Operation 17 of `Everything`, idempotent: sent again if the server dies.
-    pub fn ss_simple(&self) -> Range {
+    pub fn ssm_simple(&self) -> Range {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
-        struct Everything_ss_simple_ARGS {}
-        const MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ss_simple_ARGS>();
+        struct Everything_ssm_simple_ARGS {}
+        const MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ssm_simple_ARGS>();
         const REPLY_SIZE: usize = core::mem::size_of::<Range>();
         #[cold]
         #[inline(never)]
-        fn everything_ss_simple_arguments_do_not_fit() -> ! {
+        fn everything_ssm_simple_arguments_do_not_fit() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_ss_simple_arguments_do_not_fit */");
+                core::arch::asm!("/* everything_ssm_simple_arguments_do_not_fit */");
             }
             panic!()
         }
         #[cold]
         #[inline(never)]
-        fn everything_ss_simple_reply_is_malformed() -> ! {
+        fn everything_ssm_simple_reply_is_malformed() -> ! {
             // Safety: a comment to the assembler; it keeps equal functions apart.
             unsafe {
-                core::arch::asm!("/* everything_ss_simple_reply_is_malformed */");
+                core::arch::asm!("/* everything_ssm_simple_reply_is_malformed */");
             }
             panic!()
         }
 
-        let arguments = Everything_ss_simple_ARGS {};
+        let arguments = Everything_ssm_simple_ARGS {};
         let mut message = [0u8; MESSAGE_SIZE];
         let Ok(size) = ssmarshal::serialize(&mut message, &arguments) else {
-            everything_ss_simple_arguments_do_not_fit();
+            everything_ssm_simple_arguments_do_not_fit();
         };
         let message = &message[..size];
         let mut reply = [0u8; REPLY_SIZE];
@@ -1001,7 +1032,7 @@ impl Everything {
             let task = self.current_id.get();
             let (code, size) = userlib::sys_send(
                 task,
-                EverythingOperation::ss_simple as u16,
+                EverythingOperation::ssm_simple as u16,
                 message,
                 &mut reply,
                 &[],
@@ -1012,7 +1043,7 @@ impl Everything {
                 continue;
             }
             let Ok((value, _)) = ssmarshal::deserialize(&reply[..size]) else {
-                everything_ss_simple_reply_is_malformed();
+                everything_ssm_simple_reply_is_malformed();
             };
             return value;
         }

@@ -9,22 +9,22 @@ use userlib::UnwrapLite;
 #[derive(Copy, Clone, Debug, Eq, PartialEq, userlib::FromPrimitive)]
 pub enum EverythingOperation {
     plain = 1,
-    plain_again = 2,
-    flags = 3,
+    names = 2,
+    received = 3,
     get_mode = 4,
     get_wrapped = 5,
     get_special = 6,
     nothing = 7,
     die = 8,
     lend = 9,
-    huge = 10,
+    lend_much = 10,
     hub = 11,
     hub_simple = 12,
     hub_complex = 13,
     hub_complex_again = 14,
     hub_death = 15,
-    ss = 16,
-    ss_simple = 17,
+    ssm = 16,
+    ssm_simple = 17,
 }
 
 #[allow(non_camel_case_types)]
@@ -56,7 +56,7 @@ pub fn read_plain_msg(bytes: &[u8]) -> Option<&Everything_plain_ARGS> {
     zerocopy_derive::Unaligned,
 )]
 #[repr(C, packed)]
-pub struct Everything_plain_again_ARGS {
+pub struct Everything_names_ARGS {
     pub msg: u32,
     pub reply: i16,
     pub task: u8,
@@ -64,7 +64,7 @@ pub struct Everything_plain_again_ARGS {
     pub arguments: u16,
 }
 
-pub fn read_plain_again_msg(bytes: &[u8]) -> Option<&Everything_plain_again_ARGS> {
+pub fn read_names_msg(bytes: &[u8]) -> Option<&Everything_names_ARGS> {
     zerocopy::FromBytes::ref_from_bytes(bytes).ok()
 }
 
@@ -78,14 +78,14 @@ pub fn read_plain_again_msg(bytes: &[u8]) -> Option<&Everything_plain_again_ARGS
     zerocopy_derive::Unaligned,
 )]
 #[repr(C, packed)]
-pub struct Everything_flags_ARGS {
+pub struct Everything_received_ARGS {
     pub raw_on: u8,
     pub raw_mode: u8,
     pub raw_wrapped: u16,
     pub raw_special: u16,
 }
 
-impl Everything_flags_ARGS {
+impl Everything_received_ARGS {
     pub fn on(&self) -> bool {
         self.raw_on != 0
     }
@@ -95,7 +95,7 @@ impl Everything_flags_ARGS {
     }
 }
 
-pub fn read_flags_msg(bytes: &[u8]) -> Option<&Everything_flags_ARGS> {
+pub fn read_received_msg(bytes: &[u8]) -> Option<&Everything_received_ARGS> {
     zerocopy::FromBytes::ref_from_bytes(bytes).ok()
 }
 
@@ -207,9 +207,9 @@ pub fn read_lend_msg(bytes: &[u8]) -> Option<&Everything_lend_ARGS> {
     zerocopy_derive::Unaligned,
 )]
 #[repr(C, packed)]
-pub struct Everything_huge_ARGS {}
+pub struct Everything_lend_much_ARGS {}
 
-pub fn read_huge_msg(bytes: &[u8]) -> Option<&Everything_huge_ARGS> {
+pub fn read_lend_much_msg(bytes: &[u8]) -> Option<&Everything_lend_much_ARGS> {
     zerocopy::FromBytes::ref_from_bytes(bytes).ok()
 }
 
@@ -218,7 +218,7 @@ pub fn read_huge_msg(bytes: &[u8]) -> Option<&Everything_huge_ARGS> {
 pub struct Everything_hub_ARGS {
     pub a: Option<u16>,
     pub raw_on: u8,
-    pub r: Range,
+    pub range: Range,
 }
 
 impl Everything_hub_ARGS {
@@ -250,7 +250,7 @@ pub fn read_hub_simple_msg(bytes: &[u8]) -> Option<Everything_hub_simple_ARGS> {
 #[allow(non_camel_case_types)]
 #[derive(Copy, Clone, serde::Deserialize, hubpack::SerializedSize)]
 pub struct Everything_hub_complex_ARGS {
-    pub a: Range,
+    pub range: Range,
 }
 
 pub fn read_hub_complex_msg(bytes: &[u8]) -> Option<Everything_hub_complex_ARGS> {
@@ -286,18 +286,18 @@ pub fn read_hub_death_msg(bytes: &[u8]) -> Option<Everything_hub_death_ARGS> {
 
 #[allow(non_camel_case_types)]
 #[derive(Copy, Clone, serde::Deserialize)]
-pub struct Everything_ss_ARGS {
-    pub a: Range,
+pub struct Everything_ssm_ARGS {
+    pub range: Range,
     pub raw_on: u8,
 }
 
-impl Everything_ss_ARGS {
+impl Everything_ssm_ARGS {
     pub fn on(&self) -> bool {
         self.raw_on != 0
     }
 }
 
-pub fn read_ss_msg(bytes: &[u8]) -> Option<Everything_ss_ARGS> {
+pub fn read_ssm_msg(bytes: &[u8]) -> Option<Everything_ssm_ARGS> {
     match ssmarshal::deserialize(bytes) {
         Ok((arguments, _)) => Some(arguments),
         Err(_) => None,
@@ -306,9 +306,9 @@ pub fn read_ss_msg(bytes: &[u8]) -> Option<Everything_ss_ARGS> {
 
 #[allow(non_camel_case_types)]
 #[derive(Copy, Clone, serde::Deserialize)]
-pub struct Everything_ss_simple_ARGS {}
+pub struct Everything_ssm_simple_ARGS {}
 
-pub fn read_ss_simple_msg(bytes: &[u8]) -> Option<Everything_ss_simple_ARGS> {
+pub fn read_ssm_simple_msg(bytes: &[u8]) -> Option<Everything_ssm_simple_ARGS> {
     match ssmarshal::deserialize(bytes) {
         Ok((arguments, _)) => Some(arguments),
         Err(_) => None,
@@ -328,38 +328,38 @@ struct Everything_plain_TYPES {
     arguments: (u32, i16),
     message: Everything_plain_ARGS,
     reply: Everything_plain_REPLY,
-    error: EvErr,
+    error: PlainError,
 }
 
-/// The reply of `Everything.plain_again`, for debuggers.
+/// The reply of `Everything.names`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
 #[repr(C, packed)]
-struct Everything_plain_again_REPLY {
+struct Everything_names_REPLY {
     value: u32,
 }
 
-/// The types of `Everything.plain_again`, for debuggers.
+/// The types of `Everything.names`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_plain_again_TYPES {
+struct Everything_names_TYPES {
     arguments: (u32, i16, u8, u8, u16),
-    message: Everything_plain_again_ARGS,
-    reply: Everything_plain_again_REPLY,
-    error: EvErr,
+    message: Everything_names_ARGS,
+    reply: Everything_names_REPLY,
+    error: PlainError,
 }
 
-/// The reply of `Everything.flags`, for debuggers.
+/// The reply of `Everything.received`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
 #[repr(C, packed)]
-struct Everything_flags_REPLY {
+struct Everything_received_REPLY {
     value: bool,
 }
 
-/// The types of `Everything.flags`, for debuggers.
+/// The types of `Everything.received`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_flags_TYPES {
+struct Everything_received_TYPES {
     arguments: (bool, Mode, Wrapped, Wrapped),
-    message: Everything_flags_ARGS,
-    reply: Everything_flags_REPLY,
+    message: Everything_received_ARGS,
+    reply: Everything_received_REPLY,
 }
 
 /// The reply of `Everything.get_mode`, for debuggers.
@@ -402,7 +402,7 @@ struct Everything_get_special_REPLY {
 struct Everything_get_special_TYPES {
     message: Everything_get_special_ARGS,
     reply: Everything_get_special_REPLY,
-    error: EvErr,
+    error: PlainError,
 }
 
 /// The reply of `Everything.nothing`, for debuggers.
@@ -444,25 +444,32 @@ struct Everything_lend_REPLY {
 #[allow(dead_code, non_camel_case_types)]
 struct Everything_lend_TYPES {
     arguments: (u8,),
-    leases: (*const [u8], *const [u16], *const [u32; 3], *const u64),
+    leases: (
+        *const [u8],
+        *const [u16],
+        *const [u8],
+        *const [u32; 3],
+        *const u64,
+        *const u32,
+    ),
     message: Everything_lend_ARGS,
     reply: Everything_lend_REPLY,
-    error: EvErr,
+    error: PlainError,
 }
 
-/// The reply of `Everything.huge`, for debuggers.
+/// The reply of `Everything.lend_much`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
 #[repr(C, packed)]
-struct Everything_huge_REPLY {
+struct Everything_lend_much_REPLY {
     value: (),
 }
 
-/// The types of `Everything.huge`, for debuggers.
+/// The types of `Everything.lend_much`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_huge_TYPES {
+struct Everything_lend_much_TYPES {
     leases: (*const [u8],),
-    message: Everything_huge_ARGS,
-    reply: Everything_huge_REPLY,
+    message: Everything_lend_much_ARGS,
+    reply: Everything_lend_much_REPLY,
 }
 
 /// The reply of `Everything.hub`, for debuggers.
@@ -477,7 +484,7 @@ struct Everything_hub_TYPES {
     arguments: (Option<u16>, bool, Range),
     message: Everything_hub_ARGS,
     reply: Everything_hub_REPLY,
-    error: EvErr,
+    error: PlainError,
 }
 
 /// The reply of `Everything.hub_simple`, for debuggers.
@@ -507,7 +514,7 @@ struct Everything_hub_complex_TYPES {
     leases: (*const [u8],),
     message: Everything_hub_complex_ARGS,
     reply: Everything_hub_complex_REPLY,
-    error: BigErr,
+    error: ComplexError,
 }
 
 /// The reply of `Everything.hub_complex_again`, for debuggers.
@@ -521,7 +528,7 @@ struct Everything_hub_complex_again_REPLY {
 struct Everything_hub_complex_again_TYPES {
     message: Everything_hub_complex_again_ARGS,
     reply: Everything_hub_complex_again_REPLY,
-    error: BigErr,
+    error: ComplexError,
 }
 
 /// The reply of `Everything.hub_death`, for debuggers.
@@ -538,54 +545,54 @@ struct Everything_hub_death_TYPES {
     reply: Everything_hub_death_REPLY,
 }
 
-/// The reply of `Everything.ss`, for debuggers.
+/// The reply of `Everything.ssm`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_ss_REPLY {
+struct Everything_ssm_REPLY {
     value: Range,
 }
 
-/// The types of `Everything.ss`, for debuggers.
+/// The types of `Everything.ssm`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_ss_TYPES {
+struct Everything_ssm_TYPES {
     arguments: (Range, bool),
-    message: Everything_ss_ARGS,
-    reply: Everything_ss_REPLY,
-    error: EvErr,
+    message: Everything_ssm_ARGS,
+    reply: Everything_ssm_REPLY,
+    error: PlainError,
 }
 
-/// The reply of `Everything.ss_simple`, for debuggers.
+/// The reply of `Everything.ssm_simple`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_ss_simple_REPLY {
+struct Everything_ssm_simple_REPLY {
     value: Range,
 }
 
-/// The types of `Everything.ss_simple`, for debuggers.
+/// The types of `Everything.ssm_simple`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
-struct Everything_ss_simple_TYPES {
-    message: Everything_ss_simple_ARGS,
-    reply: Everything_ss_simple_REPLY,
+struct Everything_ssm_simple_TYPES {
+    message: Everything_ssm_simple_ARGS,
+    reply: Everything_ssm_simple_REPLY,
 }
 
 /// The types of `Everything`, one field an operation.
 #[allow(dead_code, non_camel_case_types)]
 struct Everything_TYPES {
     plain: Everything_plain_TYPES,
-    plain_again: Everything_plain_again_TYPES,
-    flags: Everything_flags_TYPES,
+    names: Everything_names_TYPES,
+    received: Everything_received_TYPES,
     get_mode: Everything_get_mode_TYPES,
     get_wrapped: Everything_get_wrapped_TYPES,
     get_special: Everything_get_special_TYPES,
     nothing: Everything_nothing_TYPES,
     die: Everything_die_TYPES,
     lend: Everything_lend_TYPES,
-    huge: Everything_huge_TYPES,
+    lend_much: Everything_lend_much_TYPES,
     hub: Everything_hub_TYPES,
     hub_simple: Everything_hub_simple_TYPES,
     hub_complex: Everything_hub_complex_TYPES,
     hub_complex_again: Everything_hub_complex_again_TYPES,
     hub_death: Everything_hub_death_TYPES,
-    ss: Everything_ss_TYPES,
-    ss_simple: Everything_ss_simple_TYPES,
+    ssm: Everything_ssm_TYPES,
+    ssm_simple: Everything_ssm_simple_TYPES,
 }
 
 /// Keeps the types in the debug information; nothing refers to it.
@@ -594,10 +601,10 @@ static _EVERYTHING_IDOL_TYPES: Option<fn() -> Everything_TYPES> = None;
 
 pub const PLAIN_MSG_SIZE: usize = core::mem::size_of::<Everything_plain_ARGS>();
 pub const PLAIN_REPLY_SIZE: usize = core::mem::size_of::<u32>();
-pub const PLAIN_AGAIN_MSG_SIZE: usize = core::mem::size_of::<Everything_plain_again_ARGS>();
-pub const PLAIN_AGAIN_REPLY_SIZE: usize = core::mem::size_of::<u32>();
-pub const FLAGS_MSG_SIZE: usize = core::mem::size_of::<Everything_flags_ARGS>();
-pub const FLAGS_REPLY_SIZE: usize = core::mem::size_of::<bool>();
+pub const NAMES_MSG_SIZE: usize = core::mem::size_of::<Everything_names_ARGS>();
+pub const NAMES_REPLY_SIZE: usize = core::mem::size_of::<u32>();
+pub const RECEIVED_MSG_SIZE: usize = core::mem::size_of::<Everything_received_ARGS>();
+pub const RECEIVED_REPLY_SIZE: usize = core::mem::size_of::<bool>();
 pub const GET_MODE_MSG_SIZE: usize = core::mem::size_of::<Everything_get_mode_ARGS>();
 pub const GET_MODE_REPLY_SIZE: usize = core::mem::size_of::<Mode>();
 pub const GET_WRAPPED_MSG_SIZE: usize = core::mem::size_of::<Everything_get_wrapped_ARGS>();
@@ -610,8 +617,8 @@ pub const DIE_MSG_SIZE: usize = core::mem::size_of::<Everything_die_ARGS>();
 pub const DIE_REPLY_SIZE: usize = core::mem::size_of::<()>();
 pub const LEND_MSG_SIZE: usize = core::mem::size_of::<Everything_lend_ARGS>();
 pub const LEND_REPLY_SIZE: usize = core::mem::size_of::<[u8; 16]>();
-pub const HUGE_MSG_SIZE: usize = core::mem::size_of::<Everything_huge_ARGS>();
-pub const HUGE_REPLY_SIZE: usize = core::mem::size_of::<()>();
+pub const LEND_MUCH_MSG_SIZE: usize = core::mem::size_of::<Everything_lend_much_ARGS>();
+pub const LEND_MUCH_REPLY_SIZE: usize = core::mem::size_of::<()>();
 pub const HUB_MSG_SIZE: usize = <Everything_hub_ARGS as hubpack::SerializedSize>::MAX_SIZE;
 pub const HUB_REPLY_SIZE: usize = <Option<(f32, u64)> as hubpack::SerializedSize>::MAX_SIZE;
 pub const HUB_SIMPLE_MSG_SIZE: usize =
@@ -626,31 +633,31 @@ pub const HUB_COMPLEX_AGAIN_REPLY_SIZE: usize = <Range as hubpack::SerializedSiz
 pub const HUB_DEATH_MSG_SIZE: usize =
     <Everything_hub_death_ARGS as hubpack::SerializedSize>::MAX_SIZE;
 pub const HUB_DEATH_REPLY_SIZE: usize = <u8 as hubpack::SerializedSize>::MAX_SIZE;
-pub const SS_MSG_SIZE: usize = core::mem::size_of::<Everything_ss_ARGS>();
-pub const SS_REPLY_SIZE: usize = core::mem::size_of::<Range>();
-pub const SS_SIMPLE_MSG_SIZE: usize = core::mem::size_of::<Everything_ss_simple_ARGS>();
-pub const SS_SIMPLE_REPLY_SIZE: usize = core::mem::size_of::<Range>();
+pub const SSM_MSG_SIZE: usize = core::mem::size_of::<Everything_ssm_ARGS>();
+pub const SSM_REPLY_SIZE: usize = core::mem::size_of::<Range>();
+pub const SSM_SIMPLE_MSG_SIZE: usize = core::mem::size_of::<Everything_ssm_simple_ARGS>();
+pub const SSM_SIMPLE_REPLY_SIZE: usize = core::mem::size_of::<Range>();
 
 /// Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs.
 pub const INCOMING_SIZE: usize = {
     let sizes = [
         PLAIN_MSG_SIZE,
-        PLAIN_AGAIN_MSG_SIZE,
-        FLAGS_MSG_SIZE,
+        NAMES_MSG_SIZE,
+        RECEIVED_MSG_SIZE,
         GET_MODE_MSG_SIZE,
         GET_WRAPPED_MSG_SIZE,
         GET_SPECIAL_MSG_SIZE,
         NOTHING_MSG_SIZE,
         DIE_MSG_SIZE,
         LEND_MSG_SIZE,
-        HUGE_MSG_SIZE,
+        LEND_MUCH_MSG_SIZE,
         HUB_MSG_SIZE,
         HUB_SIMPLE_MSG_SIZE,
         HUB_COMPLEX_MSG_SIZE,
         HUB_COMPLEX_AGAIN_MSG_SIZE,
         HUB_DEATH_MSG_SIZE,
-        SS_MSG_SIZE,
-        SS_SIMPLE_MSG_SIZE,
+        SSM_MSG_SIZE,
+        SSM_SIMPLE_MSG_SIZE,
     ];
     let mut largest = 0;
     let mut index = 0;
@@ -668,49 +675,49 @@ impl idol_runtime::ServerOp for EverythingOperation {
     fn max_reply_size(self) -> usize {
         match self {
             Self::plain => PLAIN_REPLY_SIZE,
-            Self::plain_again => PLAIN_AGAIN_REPLY_SIZE,
-            Self::flags => FLAGS_REPLY_SIZE,
+            Self::names => NAMES_REPLY_SIZE,
+            Self::received => RECEIVED_REPLY_SIZE,
             Self::get_mode => GET_MODE_REPLY_SIZE,
             Self::get_wrapped => GET_WRAPPED_REPLY_SIZE,
             Self::get_special => GET_SPECIAL_REPLY_SIZE,
             Self::nothing => NOTHING_REPLY_SIZE,
             Self::die => DIE_REPLY_SIZE,
             Self::lend => LEND_REPLY_SIZE,
-            Self::huge => HUGE_REPLY_SIZE,
+            Self::lend_much => LEND_MUCH_REPLY_SIZE,
             Self::hub => HUB_REPLY_SIZE,
             Self::hub_simple => HUB_SIMPLE_REPLY_SIZE,
             Self::hub_complex => HUB_COMPLEX_REPLY_SIZE,
             Self::hub_complex_again => HUB_COMPLEX_AGAIN_REPLY_SIZE,
             Self::hub_death => HUB_DEATH_REPLY_SIZE,
-            Self::ss => SS_REPLY_SIZE,
-            Self::ss_simple => SS_SIMPLE_REPLY_SIZE,
+            Self::ssm => SSM_REPLY_SIZE,
+            Self::ssm_simple => SSM_SIMPLE_REPLY_SIZE,
         }
     }
 
     fn required_lease_count(self) -> usize {
         match self {
             Self::plain => 0,
-            Self::plain_again => 0,
-            Self::flags => 0,
+            Self::names => 0,
+            Self::received => 0,
             Self::get_mode => 0,
             Self::get_wrapped => 0,
             Self::get_special => 0,
             Self::nothing => 0,
             Self::die => 0,
-            Self::lend => 4,
-            Self::huge => 1,
+            Self::lend => 6,
+            Self::lend_much => 1,
             Self::hub => 0,
             Self::hub_simple => 0,
             Self::hub_complex => 1,
             Self::hub_complex_again => 0,
             Self::hub_death => 0,
-            Self::ss => 0,
-            Self::ss_simple => 0,
+            Self::ssm => 0,
+            Self::ssm_simple => 0,
         }
     }
 }
 
-/// A server of the `Everything` interface.
+/// Nothing that anybody needs.
 ///
 /// Each message is answered before the next one is received.
 pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
@@ -730,11 +737,11 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         msg: &userlib::RecvMessage,
         a: u32,
         b: i16,
-    ) -> Result<u32, idol_runtime::RequestError<EvErr>>
+    ) -> Result<u32, idol_runtime::RequestError<PlainError>>
     where
-        EvErr: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
-    fn plain_again(
+    fn names(
         &mut self,
         msg_: &userlib::RecvMessage,
         msg: u32,
@@ -742,9 +749,9 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         task: u8,
         code: u8,
         arguments: u16,
-    ) -> Result<u32, idol_runtime::RequestError<EvErr>>;
+    ) -> Result<u32, idol_runtime::RequestError<PlainError>>;
 
-    fn flags(
+    fn received(
         &mut self,
         msg: &userlib::RecvMessage,
         on: bool,
@@ -766,9 +773,9 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
     fn get_special(
         &mut self,
         msg: &userlib::RecvMessage,
-    ) -> Result<Wrapped, idol_runtime::RequestError<EvErr>>
+    ) -> Result<Wrapped, idol_runtime::RequestError<PlainError>>
     where
-        EvErr: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
     fn nothing(
         &mut self,
@@ -780,19 +787,22 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         msg: &userlib::RecvMessage,
     ) -> Result<(), idol_runtime::RequestError<core::convert::Infallible>>;
 
+    #[allow(clippy::too_many_arguments)]
     fn lend(
         &mut self,
         msg: &userlib::RecvMessage,
         n: u8,
         source: idol_runtime::LenLimit<idol_runtime::Leased<idol_runtime::R, [u8]>, 512>,
         sink: idol_runtime::Leased<idol_runtime::W, [u16]>,
-        sized: idol_runtime::Leased<idol_runtime::R, [u32; 3]>,
+        both: idol_runtime::LenLimit<idol_runtime::Leased<idol_runtime::RW, [u8]>, 65535>,
+        fixed: idol_runtime::Leased<idol_runtime::R, [u32; 3]>,
         out: idol_runtime::Leased<idol_runtime::W, u64>,
-    ) -> Result<[u8; 16], idol_runtime::RequestError<EvErr>>
+        in_out: idol_runtime::Leased<idol_runtime::RW, u32>,
+    ) -> Result<[u8; 16], idol_runtime::RequestError<PlainError>>
     where
-        EvErr: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
-    fn huge(
+    fn lend_much(
         &mut self,
         msg: &userlib::RecvMessage,
         all: idol_runtime::LenLimit<idol_runtime::Leased<idol_runtime::R, [u8]>, 4294967295>,
@@ -803,10 +813,10 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         msg: &userlib::RecvMessage,
         a: Option<u16>,
         on: bool,
-        r: Range,
-    ) -> Result<Option<(f32, u64)>, idol_runtime::RequestError<EvErr>>
+        range: Range,
+    ) -> Result<Option<(f32, u64)>, idol_runtime::RequestError<PlainError>>
     where
-        EvErr: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
     fn hub_simple(
         &mut self,
@@ -817,16 +827,16 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
     fn hub_complex(
         &mut self,
         msg: &userlib::RecvMessage,
-        a: Range,
+        range: Range,
         data: idol_runtime::LenLimit<idol_runtime::Leased<idol_runtime::R, [u8]>, 64>,
-    ) -> Result<(), idol_runtime::RequestError<BigErr>>
+    ) -> Result<(), idol_runtime::RequestError<ComplexError>>
     where
-        BigErr: From<idol_runtime::ServerDeath>;
+        ComplexError: From<idol_runtime::ServerDeath>;
 
     fn hub_complex_again(
         &mut self,
         msg: &userlib::RecvMessage,
-    ) -> Result<Range, idol_runtime::RequestError<BigErr>>;
+    ) -> Result<Range, idol_runtime::RequestError<ComplexError>>;
 
     fn hub_death(
         &mut self,
@@ -834,16 +844,16 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         a: u8,
     ) -> Result<u8, idol_runtime::RequestError<core::convert::Infallible>>;
 
-    fn ss(
+    fn ssm(
         &mut self,
         msg: &userlib::RecvMessage,
-        a: Range,
+        range: Range,
         on: bool,
-    ) -> Result<Range, idol_runtime::RequestError<EvErr>>
+    ) -> Result<Range, idol_runtime::RequestError<PlainError>>
     where
-        EvErr: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
-    fn ss_simple(
+    fn ssm_simple(
         &mut self,
         msg: &userlib::RecvMessage,
     ) -> Result<Range, idol_runtime::RequestError<core::convert::Infallible>>;
@@ -882,11 +892,11 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     Err(error) => Err(error.map_runtime(u16::from)),
                 }
             }
-            EverythingOperation::plain_again => {
-                let Some(arguments_) = read_plain_again_msg(incoming) else {
+            EverythingOperation::names => {
+                let Some(arguments_) = read_names_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::plain_again(
+                let result = <S as InOrderEverythingImpl>::names(
                     self.1,
                     rm,
                     arguments_.msg,
@@ -903,14 +913,14 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     Err(error) => Err(error.map_runtime(u16::from)),
                 }
             }
-            EverythingOperation::flags => {
-                let Some(arguments) = read_flags_msg(incoming) else {
+            EverythingOperation::received => {
+                let Some(arguments) = read_received_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
                 let Some(mode_value) = arguments.mode() else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::flags(
+                let result = <S as InOrderEverythingImpl>::received(
                     self.1,
                     rm,
                     arguments.on(),
@@ -1009,12 +1019,25 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 let Some(sink_lease) = sink_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let sized_lease = idol_runtime::Leased::read_only(rm.sender, 2);
-                let Some(sized_lease) = sized_lease else {
+                let both_lease = core::num::NonZeroU32::new(65535);
+                let both_lease = idol_runtime::Leased::read_write_slice(rm.sender, 2, both_lease);
+                let Some(both_lease) = both_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let out_lease = idol_runtime::Leased::write_only(rm.sender, 3);
+                let both_lease = core::convert::TryFrom::try_from(both_lease);
+                let Ok(both_lease) = both_lease else {
+                    return Err(idol_runtime::ClientError::BadLease.fail());
+                };
+                let fixed_lease = idol_runtime::Leased::read_only(rm.sender, 3);
+                let Some(fixed_lease) = fixed_lease else {
+                    return Err(idol_runtime::ClientError::BadLease.fail());
+                };
+                let out_lease = idol_runtime::Leased::write_only(rm.sender, 4);
                 let Some(out_lease) = out_lease else {
+                    return Err(idol_runtime::ClientError::BadLease.fail());
+                };
+                let in_out_lease = idol_runtime::Leased::read_write(rm.sender, 5);
+                let Some(in_out_lease) = in_out_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
                 let result = <S as InOrderEverythingImpl>::lend(
@@ -1023,8 +1046,10 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     arguments.n,
                     source_lease,
                     sink_lease,
-                    sized_lease,
+                    both_lease,
+                    fixed_lease,
                     out_lease,
+                    in_out_lease,
                 );
                 match result {
                     Ok(value) => {
@@ -1034,8 +1059,8 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     Err(error) => Err(error.map_runtime(u16::from)),
                 }
             }
-            EverythingOperation::huge => {
-                let Some(_) = read_huge_msg(incoming) else {
+            EverythingOperation::lend_much => {
+                let Some(_) = read_lend_much_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
                 let all_lease = core::num::NonZeroU32::new(4294967295);
@@ -1047,7 +1072,7 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 let Ok(all_lease) = all_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::huge(self.1, rm, all_lease);
+                let result = <S as InOrderEverythingImpl>::lend_much(self.1, rm, all_lease);
                 match result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
@@ -1074,7 +1099,7 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     rm,
                     arguments.a,
                     arguments.on(),
-                    arguments.r,
+                    arguments.range,
                 );
                 match result {
                     Ok(value) => {
@@ -1115,7 +1140,7 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 }
             }
             EverythingOperation::hub_complex => {
-                const ERROR_SIZE: usize = <BigErr as hubpack::SerializedSize>::MAX_SIZE;
+                const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
                 #[cold]
                 #[inline(never)]
                 fn everything_hub_complex_error_does_not_fit() -> ! {
@@ -1137,8 +1162,12 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 let Ok(data_lease) = data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result =
-                    <S as InOrderEverythingImpl>::hub_complex(self.1, rm, arguments.a, data_lease);
+                let result = <S as InOrderEverythingImpl>::hub_complex(
+                    self.1,
+                    rm,
+                    arguments.range,
+                    data_lease,
+                );
                 match result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
@@ -1158,7 +1187,7 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 }
             }
             EverythingOperation::hub_complex_again => {
-                const ERROR_SIZE: usize = <BigErr as hubpack::SerializedSize>::MAX_SIZE;
+                const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
                 #[cold]
                 #[inline(never)]
                 fn everything_hub_complex_again_reply_does_not_fit() -> ! {
@@ -1229,26 +1258,26 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     Err(error) => Err(error.map_runtime(|e| match e {})),
                 }
             }
-            EverythingOperation::ss => {
+            EverythingOperation::ssm => {
                 #[cold]
                 #[inline(never)]
-                fn everything_ss_reply_does_not_fit() -> ! {
+                fn everything_ssm_reply_does_not_fit() -> ! {
                     // Safety: a comment to the assembler; it keeps equal functions apart.
                     unsafe {
-                        core::arch::asm!("/* everything_ss_reply_does_not_fit */");
+                        core::arch::asm!("/* everything_ssm_reply_does_not_fit */");
                     }
                     panic!()
                 }
-                let Some(arguments) = read_ss_msg(incoming) else {
+                let Some(arguments) = read_ssm_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
                 let result =
-                    <S as InOrderEverythingImpl>::ss(self.1, rm, arguments.a, arguments.on());
+                    <S as InOrderEverythingImpl>::ssm(self.1, rm, arguments.range, arguments.on());
                 match result {
                     Ok(value) => {
-                        let mut reply = [0u8; SS_REPLY_SIZE];
+                        let mut reply = [0u8; SSM_REPLY_SIZE];
                         let Ok(size) = ssmarshal::serialize(&mut reply, &value) else {
-                            everything_ss_reply_does_not_fit();
+                            everything_ssm_reply_does_not_fit();
                         };
                         userlib::sys_reply(rm.sender, 0, &reply[..size]);
                         Ok(())
@@ -1256,25 +1285,25 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     Err(error) => Err(error.map_runtime(u16::from)),
                 }
             }
-            EverythingOperation::ss_simple => {
+            EverythingOperation::ssm_simple => {
                 #[cold]
                 #[inline(never)]
-                fn everything_ss_simple_reply_does_not_fit() -> ! {
+                fn everything_ssm_simple_reply_does_not_fit() -> ! {
                     // Safety: a comment to the assembler; it keeps equal functions apart.
                     unsafe {
-                        core::arch::asm!("/* everything_ss_simple_reply_does_not_fit */");
+                        core::arch::asm!("/* everything_ssm_simple_reply_does_not_fit */");
                     }
                     panic!()
                 }
-                let Some(_) = read_ss_simple_msg(incoming) else {
+                let Some(_) = read_ssm_simple_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::ss_simple(self.1, rm);
+                let result = <S as InOrderEverythingImpl>::ssm_simple(self.1, rm);
                 match result {
                     Ok(value) => {
-                        let mut reply = [0u8; SS_SIMPLE_REPLY_SIZE];
+                        let mut reply = [0u8; SSM_SIMPLE_REPLY_SIZE];
                         let Ok(size) = ssmarshal::serialize(&mut reply, &value) else {
-                            everything_ss_simple_reply_does_not_fit();
+                            everything_ssm_simple_reply_does_not_fit();
                         };
                         userlib::sys_reply(rm.sender, 0, &reply[..size]);
                         Ok(())
@@ -1289,5 +1318,5 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
 /// The text of everything.idol, for debuggers; it is not loaded.
 #[used]
 #[unsafe(link_section = ".idolatry")]
-static _EVERYTHING_IDOL_DEFINITION: [u8; 2355] =
-    *b"// Every construct of the language.\nInterface(\n    name: \"Everything\",\n    ops: {\n        \"plain\": (doc: \"Adds.\", args: {\"a\": \"u32\", \"b\": \"i16\"}, reply: Result(ok: \"u32\", err: CLike(\"EvErr\"))),\n        \"plain_again\": (args: {\"msg\": \"u32\", \"reply\": \"i16\", \"task\": \"u8\", \"code\": \"u8\", \"arguments\": \"u16\"}, reply: Result(ok: \"u32\", err: CLike(\"EvErr\")), idempotent: true),\n        \"flags\": (args: {\"on\": \"bool\", \"mode\": (type: \"Mode\", recv: FromPrimitive(\"u8\")), \"wrapped\": (type: \"Wrapped\", recv: From(\"u16\")), \"special\": (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\")))}, reply: Simple(\"bool\"), idempotent: true),\n        \"get_mode\": (reply: Simple((type: \"Mode\", recv: FromPrimitive(\"u8\"))), idempotent: true),\n        \"get_wrapped\": (reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\")), err: ServerDeath)),\n        \"get_special\": (reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))), err: CLike(\"EvErr\"))),\n        \"nothing\": (reply: Simple(\"()\"), idempotent: true),\n        \"die\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (args: {\"n\": \"u8\"}, leases: {\"source\": (type: \"[u8]\", read: true, max_len: Some(512)), \"sink\": (type: \"[u16]\", write: true), \"sized\": (type: \"[u32; 3]\", read: true), \"out\": (type: \"u64\", write: true)}, reply: Result(ok: \"[u8; 16]\", err: CLike(\"EvErr\"))),\n        \"huge\": (leases: {\"all\": (type: \"[u8]\", read: true, max_len: Some(4294967295))}, reply: Simple(\"()\"), idempotent: true),\n        \"hub\": (args: {\"a\": \"Option<u16>\", \"on\": \"bool\", \"r\": \"Range\"}, reply: Result(ok: \"Option<(f32, u64)>\", err: CLike(\"EvErr\")), encoding: Hubpack),\n        \"hub_simple\": (args: {\"a\": \"(u8, [u8; 4])\"}, reply: Simple(\"bool\"), idempotent: true, encoding: Hubpack),\n        \"hub_complex\": (args: {\"a\": \"Range\"}, leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))}, reply: Result(ok: \"()\", err: Complex(\"BigErr\")), encoding: Hubpack),\n        \"hub_complex_again\": (reply: Result(ok: \"Range\", err: Complex(\"BigErr\")), encoding: Hubpack, idempotent: true),\n        \"hub_death\": (args: {\"a\": \"u8\"}, reply: Result(ok: \"u8\", err: ServerDeath), encoding: Hubpack),\n        \"ss\": (args: {\"a\": \"Range\", \"on\": \"bool\"}, reply: Result(ok: \"Range\", err: CLike(\"EvErr\")), encoding: Ssmarshal),\n        \"ss_simple\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";
+static _EVERYTHING_IDOL_DEFINITION: [u8; 3534] =
+    *b"// Every construct of the language; tests/idol/compile implements it.\nInterface(\n    name: \"Everything\",\n    doc: \"Nothing that anybody needs.\",\n    ops: {\n        \"plain\": (\n            doc: \"Adds.\",\n            args: {\"a\": \"u32\", \"b\": \"i16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        // Names that the generated code would like to use itself.\n        \"names\": (\n            args: {\"msg\": \"u32\", \"reply\": \"i16\", \"task\": \"u8\", \"code\": \"u8\", \"arguments\": \"u16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n            idempotent: true,\n        ),\n        \"received\": (\n            args: {\n                \"on\": \"bool\",\n                \"mode\": (type: \"Mode\", recv: FromPrimitive(\"u8\")),\n                \"wrapped\": (type: \"Wrapped\", recv: From(\"u16\")),\n                \"special\": (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n            },\n            reply: Simple(\"bool\"),\n            idempotent: true,\n        ),\n        \"get_mode\": (\n            reply: Simple((type: \"Mode\", recv: FromPrimitive(\"u8\"))),\n            idempotent: true,\n        ),\n        \"get_wrapped\": (\n            reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\")), err: ServerDeath),\n        ),\n        \"get_special\": (\n            reply: Result(\n                ok: (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"nothing\": (reply: Simple(\"()\"), idempotent: true),\n        \"die\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            args: {\"n\": \"u8\"},\n            leases: {\n                \"source\": (type: \"[u8]\", read: true, max_len: Some(512)),\n                \"sink\": (type: \"[u16]\", write: true),\n                \"both\": (type: \"[u8]\", read: true, write: true, max_len: Some(65535)),\n                \"fixed\": (type: \"[u32; 3]\", read: true),\n                \"out\": (type: \"u64\", write: true),\n                \"in_out\": (type: \"u32\", read: true, write: true),\n            },\n            reply: Result(ok: \"[u8; 16]\", err: CLike(\"PlainError\")),\n        ),\n        \"lend_much\": (\n            leases: {\"all\": (type: \"[u8]\", read: true, max_len: Some(4294967295))},\n            reply: Simple(\"()\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"a\": \"Option<u16>\", \"on\": \"bool\", \"range\": \"Range\"},\n            reply: Result(ok: \"Option<(f32, u64)>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_simple\": (\n            args: {\"a\": \"(u8, [u8; 4])\"},\n            reply: Simple(\"bool\"),\n            idempotent: true,\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            args: {\"range\": \"Range\"},\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Result(ok: \"()\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex_again\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n            idempotent: true,\n        ),\n        \"hub_death\": (\n            args: {\"a\": \"u8\"},\n            reply: Result(ok: \"u8\", err: ServerDeath),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (\n            args: {\"range\": \"Range\", \"on\": \"bool\"},\n            reply: Result(ok: \"Range\", err: CLike(\"PlainError\")),\n            encoding: Ssmarshal,\n        ),\n        \"ssm_simple\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";
