@@ -28,7 +28,7 @@ from idoldbg.debuginfo.units import (
     skip,
 )
 
-__all__ = ["TYPE_TAGS", "Die", "DieReader", "UnitIndex", "is_named"]
+__all__ = ["MAX_NAME", "TYPE_TAGS", "Die", "DieReader", "UnitIndex", "is_named"]
 
 TYPE_TAGS = frozenset(
     {

@@ -10,13 +10,12 @@ all.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from idoldbg.debuginfo import constants as dw
-from idoldbg.debuginfo.dies import DieReader, is_named
+from idoldbg.debuginfo.dies import MAX_NAME, DieReader, is_named
 from idoldbg.debuginfo.units import Abbreviation, Malformed, Unit, fixed_size, read_uleb
 
 __all__ = ["NameSearch"]
@@ -24,7 +23,7 @@ __all__ = ["NameSearch"]
 _STRX_FORMS = frozenset(
     {dw.DW_FORM_strx, dw.DW_FORM_strx1, dw.DW_FORM_strx2, dw.DW_FORM_strx3, dw.DW_FORM_strx4}
 )
-_MAX_TAILS = 64  # strings that merely end in the name
+_MANY = 64  # strings that end in a name: beyond that, reading all names is faster
 
 
 class _Shape(NamedTuple):
@@ -56,26 +55,28 @@ class NameSearch:
             found = self._found[name] = tuple(sorted(offsets))
         return found
 
-    def find_names(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
-        """Return the names that a pattern matches whole; they may belong to any kind of entry.
+    def find_names(self, prefix: str) -> tuple[str, ...]:
+        """Return names that begin so, with as many closing brackets as opening ones.
 
-        The pattern must begin with plain text that is not optional: it is searched as bytes.
+        They may belong to any kind of entry, or to none: some linkers keep a string that ends
+        another only as that end (`Option<u8>` in `&core::option::Option<u8>`), so every end counts.
         """
         names: dict[str, None] = {}
-        text = self._strings_text()
-        for match in pattern.finditer(text):
-            start, end = match.span()
-            if (start == 0 or text[start - 1] == "\0") and text[end : end + 1] == "\0":
-                names[match[0]] = None
+        text = self._reader.strings
+        raw = prefix.encode("utf-8")
+        left = 16 * len(text)  # made-up strings could begin so at every byte
+        at = text.find(raw)
+        while at >= 0 and left >= 0:
+            end = text.find(b"\0", at, at + MAX_NAME)
+            left -= max(end - at, 1)
+            if end > 0 and _is_balanced(text[at:end]):
+                names[text[at:end].decode("utf-8", "replace")] = None
+            at = text.find(raw, at + 1)
         for unit in self._inline_units():
             for name in self.unit_names(unit):
-                if pattern.fullmatch(name):
+                if name.startswith(prefix):
                     names[name] = None
         return tuple(names)
-
-    def _strings_text(self) -> str:
-        # Latin-1 keeps offsets; Rust's names are ASCII but for identifiers in other scripts.
-        return self._reader.strings.decode("latin-1")
 
     def unit_names(self, unit: Unit) -> dict[str, list[int]]:
         """Read the names of a whole unit: each with the offsets of its entries."""
@@ -93,7 +94,12 @@ class NameSearch:
 
     def _by_bytes(self, name: str) -> Iterator[int]:
         raw = name.encode("utf-8")
-        for at in self._string_offsets(raw):
+        offsets = self._string_offsets(raw)
+        if len(offsets) > _MANY:
+            for unit in self._reader.units:
+                yield from self.unit_names(unit).get(name, ())
+            return
+        for at in offsets:
             yield from self._entries_with(struct.pack("<I", at), dw.DW_FORM_strp, name)
         # Assemblers may put short names into the entry itself.
         yield from self._entries_with(raw + b"\0", dw.DW_FORM_string, name)
@@ -141,7 +147,7 @@ class NameSearch:
         while at >= 0:
             if at == 0 or strings[at - 1] == 0:
                 whole.append(at)
-            elif len(tails) < _MAX_TAILS:
+            else:
                 tails.append(at)
             at = strings.find(text, at + 1)
         # A linker that merges tails keeps no second copy of a string that ends another.
@@ -214,3 +220,18 @@ def _name_shape(abbreviation: Abbreviation, unit: Unit) -> _Shape | None:
         width = fixed_size(spec.form, unit.version, unit.offset_size)
         distance = None if width is None or distance is None else distance + width
     return _Shape(tuple(places), is_varying) if places or is_varying else None
+
+
+def _is_balanced(text: bytes) -> bool:
+    """Tell whether brackets open and close in turn; the `>` of `->` is none."""
+    depth = 0
+    last = 0
+    for char in text:
+        if char in b"<([{":
+            depth += 1
+        elif char in b">)]}" and not (char == 0x3E and last == 0x2D):
+            depth -= 1
+            if depth < 0:
+                return False
+        last = char
+    return depth == 0

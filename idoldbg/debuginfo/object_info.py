@@ -6,7 +6,6 @@ DWARF 5 (and 2 to 4, whose forms it keeps), the System V ABI for ELF.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -148,9 +147,12 @@ class ObjectInfo:
             yield from self._names.find(own)
 
     def find_type_names(self, prefix: str) -> tuple[str, ...]:
-        """Return the short names that begin so, such as all `Option<…>` (not only of types)."""
+        """Return what may be a type's short name and begins so, such as all `Option<…>`.
+
+        Only `find_types` tells whether there is a type of such a name.
+        """
         with self._reading():
-            return self._names.find_names(re.compile(re.escape(prefix) + r"[^\0]*"))
+            return self._names.find_names(prefix)
 
     def iter_types(self) -> Iterator[tuple[int, Type]]:
         """Yield every type with the offset of its entry; equal types come as often as written."""

@@ -216,3 +216,30 @@ def test_tails_of_strings_are_found(die: Any, write_object: Callable[..., Object
     data[at : at + 4] = new
     info = ObjectInfo("test", bytes(data))
     assert info.find_types("Error") == (Scalar("Error", 1, Encoding.UNSIGNED),)
+    assert "Error" in info.find_type_names("Err")
+
+
+def test_ends_that_many_strings_share(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
+    """Then it is not told by the string which one an entry means."""
+    bases = [base(die, f"Type{i}Id") for i in range(100)]
+    info = write_object([unit(die, *bases, base(die, "XX"))])
+    data = bytearray(info.elf.data)
+    strings = info.elf.find_section(".debug_str")
+    section = info.elf.find_section(".debug_info")
+    assert strings is not None and section is not None
+    whole = info.elf.section_data(strings)
+    old = whole.index(b"XX\0").to_bytes(4, "little")
+    new = (whole.index(b"Type77Id\0") + 6).to_bytes(4, "little")
+    at = data.index(old, section.offset)
+    data[at : at + 4] = new
+    info = ObjectInfo("test", bytes(data))
+    assert info.find_types("Id") == (Scalar("Id", 1, Encoding.UNSIGNED),)
+
+
+def test_names_by_their_beginning(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
+    names = ["Option<u8>", "Option<(u8, fn(u8) -> u8)>", "&core::option::Option<i8>", "Optional"]
+    names.append("Result<core::option::Option<u16>, u8>")
+    info = write_object([unit(die, *(base(die, n) for n in names))])
+    found = info.find_type_names("Option<")
+    assert set(found) == {"Option<u8>", "Option<(u8, fn(u8) -> u8)>", "Option<i8>"}
+    assert info.find_types("Option<i8>") == ()
