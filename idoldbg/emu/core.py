@@ -16,6 +16,7 @@ from idoldbg.emu.mpu import CTRL_ENABLE, CTRL_PRIVDEFENA, Mpu
 from idoldbg.emu.nvic import BUS_FAULT, MEM_MANAGE, SV_CALL, SYS_TICK, USAGE_FAULT, Nvic
 from idoldbg.emu.register_file import RegisterFile
 from idoldbg.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
+from idoldbg.emu.stores import Store, decode_store
 from idoldbg.emu.systick import SysTick
 
 __all__ = ["Core", "CoreState", "StopReason"]
@@ -242,11 +243,7 @@ class Core:
         elif number == Interrupt.EXCEPTION_EXIT:
             self._exception_exit()
         elif number == Interrupt.DATA_ABORT:
-            address, status = self.engine.fault_status()
-            if status & _STATUS_MASK == _ALIGNMENT_STATUS:
-                self.exceptions.fault(USAGE_FAULT, Cfsr.UNALIGNED)
-            else:
-                self.exceptions.fault(MEM_MANAGE, Cfsr.DACCVIOL | Cfsr.MMARVALID, address)
+            self._data_abort()
         elif number == Interrupt.PREFETCH_ABORT:
             self.exceptions.fault(MEM_MANAGE, Cfsr.IACCVIOL)
         elif number == Interrupt.BKPT:
@@ -258,6 +255,43 @@ class Core:
                 Interrupt.INVALID_STATE: Cfsr.INVSTATE,
             }
             self.exceptions.fault(USAGE_FAULT, bits.get(Interrupt(number), Cfsr.UNDEFINSTR))
+
+    def _data_abort(self) -> None:
+        address, status = self.engine.fault_status()
+        if status & _STATUS_MASK == _ALIGNMENT_STATUS:
+            self.exceptions.fault(USAGE_FAULT, Cfsr.UNALIGNED)
+            return
+        store = self._unaligned_store()
+        if store is not None:
+            if self.mpu.allows(store.address, store.size, write=True) and self._finish(store):
+                return
+            address = store.address
+        self.exceptions.fault(MEM_MANAGE, Cfsr.DACCVIOL | Cfsr.MMARVALID, address)
+
+    def _unaligned_store(self) -> Store | None:
+        """Return the unprivileged, unaligned store at PC, if there is one: see `stores`."""
+        if self.nvic.active or not self.engine.read_register(reg.CONTROL) & 1:
+            return None
+        code = self._bus.find_bytes(self.registers.read("pc"), 4)
+        store = decode_store(code, self.registers.read_number) if code else None
+        return store if store is not None and store.address % store.size else None
+
+    def _finish(self, store: Store) -> bool:
+        """Make a store in the core's name, and go on behind it; False where there is no RAM."""
+        registers, engine = self.registers, self.engine
+        value = registers.read_number(store.source) & (1 << 8 * store.size) - 1
+        if not self._bus.store_bytes(store.address, value.to_bytes(store.size, "little")):
+            return False
+        if store.write_back is not None:
+            registers.write_number(*store.write_back)
+        status = engine.read_register(reg.XPSR)
+        block = status >> 25 & 3 | status >> 8 & 0xFC  # ITSTATE
+        block = block & 0xE0 | block << 1 & 0x1F if block & 7 else 0
+        advanced = status & ~0x0600FC00 | (block & 3) << 25 | (block & 0xFC) << 8
+        engine.write_register(reg.PC, registers.read("pc") + store.length | 1)
+        engine.write_register(reg.XPSR_ALL, advanced)
+        engine.write_register(reg.APSR_NZCV, status & 0xF0000000)
+        return True
 
     def _exception_exit(self) -> None:
         if not self.nvic.active:
