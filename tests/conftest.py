@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline for one example: on a busy machine it finds nothing but the machine busy.
+settings.register_profile("idoldbg", deadline=None)
+settings.load_profile("idoldbg")
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHIVES = ROOT / "fixtures" / "archives"

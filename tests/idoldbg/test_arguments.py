@@ -276,7 +276,7 @@ def test_what_is_no_data_is_refused_with_examples(text: str) -> None:
         parse_bytes(text, name="source")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=typed_values(nan=False))
 def test_what_is_written_is_read_back(value: Value) -> None:
     type_ = value.type
@@ -289,7 +289,7 @@ def test_what_is_written_is_read_back(value: Value) -> None:
     assert image.decode(type_, image.encode(value)) == value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(type_=types(), text=st.text(alphabet="01x_-+.,:;(){}[]<>\"'\\ aeSomeNn@\n", max_size=30))
 def test_any_text_gives_a_value_or_an_argument_error(type_: Type, text: str) -> None:
     try:

@@ -204,7 +204,7 @@ def test_enum_values_carry_their_codes() -> None:
         make_enum(COLOR, "Green")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(value=typed_values())
 def test_every_value_has_all_forms(value: Value) -> None:
     assert format_value(value)

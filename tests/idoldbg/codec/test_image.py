@@ -227,7 +227,7 @@ def test_packed_arguments() -> None:
         image.decode_arguments(members, data[:-1])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=typed_values())
 def test_round_trip(value: Value) -> None:
     data = image.encode(value)
@@ -238,7 +238,7 @@ def test_round_trip(value: Value) -> None:
             image.decode_strict(value.type, data[:size])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(type_=types(), data=st.binary(max_size=80))
 def test_any_bytes_give_a_value(type_: Type, data: bytes) -> None:
     value = image.decode(type_, data)

@@ -97,7 +97,7 @@ LIMITED = [("hubpack", False, True), ("ssmarshal", True, False), ("postcard", Tr
 
 
 @pytest.mark.parametrize(("name", "char", "wide"), LIMITED)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_round_trip(name: str, char: bool, wide: bool, data: st.DataObject) -> None:
     codec = FORMATS[name]
@@ -111,7 +111,7 @@ def test_round_trip(name: str, char: bool, wide: bool, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(type_=types(), raw=st.binary(max_size=64))
 def test_any_bytes_give_a_value_or_a_decode_error(name: str, type_: Type, raw: bytes) -> None:
     codec = FORMATS[name]
