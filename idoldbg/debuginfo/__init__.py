@@ -1,8 +1,8 @@
 """ELF objects and their DWARF as types, variables, functions and symbols.
 
 Start at `ObjectInfo`. Below it, in the order in which bytes become answers: `elf` (sections,
-symbols), `units` (unit headers, abbreviations), `dies` (entries), `name_search` (which entries),
-`type_reader` and `interner` (types).
+symbols), `units` (unit headers, abbreviations), `attributes` and `dies` (entries), `name_search`
+(which entries), `type_reader` and `interner` (types).
 
 Where Hubris's facts lie (seen in builds of formats 4 to 11, rustc 1.67 to 1.96):
 

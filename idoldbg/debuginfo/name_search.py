@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from idoldbg.debuginfo import constants as dw
-from idoldbg.debuginfo.dies import MAX_NAME, DieReader, is_named
+from idoldbg.debuginfo.attributes import MAX_NAME
+from idoldbg.debuginfo.dies import DieReader, is_named
 from idoldbg.debuginfo.units import Abbreviation, Malformed, Unit, fixed_size, read_uleb
 
 __all__ = ["NameSearch"]
@@ -62,7 +63,7 @@ class NameSearch:
         another only as that end (`Option<u8>` in `&core::option::Option<u8>`), so every end counts.
         """
         names: dict[str, None] = {}
-        text = self._reader.strings
+        text = self._reader.sections.strings
         raw = prefix.encode("utf-8")
         left = 16 * len(text)  # made-up strings could begin so at every byte
         at = text.find(raw)
@@ -139,7 +140,7 @@ class NameSearch:
         return attributes.get(dw.DW_AT_name), attributes.get(dw.DW_AT_linkage_name)
 
     def _string_offsets(self, raw: bytes) -> list[int]:
-        strings = self._reader.strings
+        strings = self._reader.sections.strings
         text = raw + b"\0"
         whole: list[int] = []
         tails: list[int] = []
@@ -193,7 +194,7 @@ class NameSearch:
         """Tell whether one of the string offsets is in the unit's part of .debug_str_offsets."""
         if unit.offset_size != 4:
             return True
-        table, base = self._reader.str_offsets, self._reader.str_offsets_base(unit)
+        table, base = self._reader.sections.str_offsets, self._reader.values.str_offsets_base(unit)
         if base < 8 or base > len(table):
             return True
         (size,) = struct.unpack_from("<I", table, base - 8)

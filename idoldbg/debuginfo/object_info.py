@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from idoldbg.debuginfo import constants as dw
+from idoldbg.debuginfo.attributes import DebugSections
 from idoldbg.debuginfo.dies import TYPE_TAGS, Die, DieReader
 from idoldbg.debuginfo.elf import ElfFile
 from idoldbg.debuginfo.interner import TypeInterner
@@ -107,7 +108,7 @@ class ObjectInfo:
             return self.section(name) or b""
 
         with self._reading():
-            return DieReader(
+            sections = DebugSections(
                 get(".debug_info"),
                 get(".debug_abbrev"),
                 get(".debug_str"),
@@ -115,6 +116,7 @@ class ObjectInfo:
                 get(".debug_str_offsets"),
                 get(".debug_addr"),
             )
+            return DieReader(sections)
 
     @cached_property
     def _names(self) -> NameSearch:
@@ -291,7 +293,7 @@ def _static_pieces(reader: DieReader, die: Die) -> tuple[tuple[int, int], ...] |
                 address, at = int.from_bytes(location[at + 1 : at + 5], "little"), at + 5
             elif operation == dw.DW_OP_addrx:
                 index, at = read_uleb(location, at + 1)
-                address = reader.indexed_address(die.unit, index)
+                address = reader.values.indexed_address(die.unit, index)
             else:
                 return None
             if at < len(location) and location[at] == dw.DW_OP_plus_uconst:
