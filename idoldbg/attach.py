@@ -29,6 +29,7 @@ from idoldbg.target import Board
 
 if TYPE_CHECKING:
     from idoldbg.emu import EmulatedBoard
+    from idoldbg.link.pyocd import ProbeOptions
 
 __all__ = [
     "Session",
@@ -221,7 +222,7 @@ def _open_link(spec: str, options: TargetOptions, program: Program) -> Link:
         case "pyocd":
             return _open_probe(rest or None, options, program.archive)
         case "remote":
-            return _open_remote(rest)
+            return _open_remote(rest, options, program.archive)
         case "dump" if rest:
             build = open_build(rest)
             if not build.is_dump:
@@ -265,21 +266,27 @@ def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
 
 
 def _open_probe(unique_id: str | None, options: TargetOptions, archive: Archive) -> Link:
-    from idoldbg.link.pyocd import ProbeOptions, open_probe  # loads pyOCD, 0.3 s: only if needed
+    from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only if needed
 
     if unique_id == "emu":
         register_board("emu", lambda: _emulate(options, archive))
+    return open_probe(unique_id, _probe_options(options, archive))
+
+
+def _probe_options(options: TargetOptions, archive: Archive) -> ProbeOptions:
+    """Return how the board's file wants to be attached to."""
+    from idoldbg.link.pyocd import ProbeOptions
+
     board = find_board(options, archive)
     if board is None:
-        return open_probe(unique_id)
-    settings = ProbeOptions(speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
-    return open_probe(unique_id, settings)
+        return ProbeOptions()
+    return ProbeOptions(speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
 
 
-def _open_remote(address: str) -> Link:
+def _open_remote(address: str, options: TargetOptions, archive: Archive) -> Link:
     from idoldbg.link.pyocd import open_remote
 
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 0x10000:
         raise ArgumentError(f"`remote:{address}` is not remote:HOST:PORT", name="--probe")
-    return open_remote(host, int(port))
+    return open_remote(host, int(port), _probe_options(options, archive))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from dataclasses import dataclass
 
@@ -67,6 +68,7 @@ def command(settings: Settings) -> None:
     for number, step in enumerate(STEPS, 1):
         text = textwrap.fill(f"{number}. {step.why}", WIDTH, subsequent_indent="   ")
         click.echo(f"\n{text}\n\n$ idoldbg {' '.join(step.words)}")
+        sys.stdout.flush()  # what follows may go to standard error
         code = run([*board, *step.words])
         if code != step.exit_code:
             raise click.ClickException(f"step {number} ended with exit code {code}")

@@ -1,0 +1,168 @@
+"""The command line as scripts see it: output, standard error, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from idoldbg.attach import demo_archive
+from idoldbg.cli import run
+
+Golden = Callable[[str, str], None]
+Capture = pytest.CaptureFixture[str]
+
+FLASH_ID = [
+    *("call", "Spi.exchange", "--device-index", "0"),
+    *("--source", "hex:9f000000", "--sink", "4"),
+]
+
+GOLDEN_COMMANDS: list[tuple[str, list[str], int]] = [
+    ("list.txt", ["list"], 0),
+    ("list.json", ["list", "--format", "json"], 0),
+    ("list-operation.txt", ["list", "Spi.exchange"], 0),
+    ("tasks.txt", ["tasks"], 0),
+    ("tasks.json", ["--format=json", "tasks"], 0),
+    ("boards.txt", ["boards", "-v"], 0),
+    ("call-leases.txt", FLASH_ID, 0),
+    ("call-leases.json", [*FLASH_ID, "--format", "json"], 0),
+    ("call-hex.txt", ["call", "Sensor.multiply", "--a", "255", "--b", "0x101", "--hex"], 0),
+    ("call-error.txt", ["call", "Spi.release"], 1),
+    ("call-error.json", ["call", "Spi.release", "--format", "json"], 1),
+    (
+        "call-complex-error.json",
+        [
+            *("call", "Sensor.configure", "--mode", "Periodic { interval_ms: 1 }"),
+            *("--offset", "None", "--format", "json"),
+        ],
+        1,
+    ),
+    ("call-help.txt", ["call", "Spi.exchange", "--help"], 0),
+]
+
+
+@pytest.mark.parametrize(("name", "words", "code"), GOLDEN_COMMANDS)
+def test_output_is_as_agreed(
+    name: str, words: list[str], code: int, golden: Golden, capsys: Capture
+) -> None:
+    assert run(words) == code
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    golden(f"cli/{name}", captured.out)
+    if name.endswith(".json"):
+        assert json.loads(captured.out)["schema"].startswith("idoldbg.")
+
+
+FAILURES: list[tuple[list[str], int, str]] = [
+    # 2: usage
+    (["cal"], 2, "No such command 'cal'"),
+    (["call"], 2, "Missing argument"),
+    (["call", "Spi"], 2, "did you mean"),
+    (["call", "Spy.exchange"], 2, "no interface named `Spy`.*did you mean `Spi`"),
+    (["call", "Spi.exchnage"], 2, "did you mean `Spi.exchange`"),
+    (["call", "Spi.exchange"], 2, "needs --device-index"),
+    (["call", "Spi.exchange", "--device-indx", "0"], 2, "did you mean `device_index`"),
+    (["call", "Spi.exchange", "0"], 2, "unexpected `0`"),
+    (["call", "Spi.exchange", "--device-index"], 2, "needs a value"),
+    (["call", "Spi.exchange", "--device-index", "1", "--device-index", "2"], 2, "given twice"),
+    (["call", "Spi.exchange", "--device-index", "256"], 2, "255"),
+    (["call", "Spi.lock", "--device-index", "0", "--cs-state", "Assert"], 2, "`Asserted`"),
+    (["call", "Spi.read", "--device-index", "0", "--sink", "many"], 2, "number of elements"),
+    (["call", "Spi.write", "--device-index", "0", "--source", "0102"], 2, "hex:"),
+    (["call", "Spi.release", "-o", "/tmp/x"], 2, "no lease"),
+    (["call", "Victim.ping"], 2, "several tasks"),
+    (["call", "Victim.ping", "--task", "spi"], 2, "victim"),
+    (["call", "Spi.read", "--device-index", "0", "--sink", "60000"], 2, "60000"),
+    (["list", "Nothing"], 2, "no interface named"),
+    (["--timeout", "0", "tasks"], 2, "more than 0"),
+    (["--format", "yaml", "tasks"], 2, "yaml"),
+    (["--board", "stm32f4-discvery", "tasks"], 2, "stm32f4-discovery"),
+    (["--probe", "usb", "tasks"], 2, "use emu, pyocd"),
+    (["--probe", "remote:here", "tasks"], 2, "remote:HOST:PORT"),
+    # 3: the target
+    (["call", "Victim.panic", "--code", "7", "--task", "victim"], 3, "`victim` died.*generation 1"),
+    (["call", "Victim.ping", "--task", "sleeper"], 3, "not started"),
+    # 4: the link, or this machine
+    (["--archive", "/nonexistent.zip", "list"], 4, "/nonexistent.zip"),
+    (["--archive", "/dev/null", "list"], 4, "/dev/null"),
+    (["--archive", "/etc/hostname", "list"], 4, "neither a Hubris archive"),
+    (["--probe", "pyocd:no-such-probe", "tasks"], 4, "no-such-probe"),
+    (["--probe", "remote:127.0.0.1:1", "tasks"], 4, "127.0.0.1:1"),
+    (["call", "Spi.write", "--device-index", "0", "--source", "@/nonexistent"], 4, "/nonexistent"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "words_in_message"), FAILURES)
+def test_failures_say_what_to_do(
+    words: list[str], code: int, words_in_message: str, capsys: Capture
+) -> None:
+    assert run(words) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.search(words_in_message, captured.err), captured.err
+    assert "Traceback" not in captured.err
+    assert run(["--format", "json", *words]) == (2 if "yaml" in words else code)
+    captured = capsys.readouterr()
+    if "yaml" not in words:
+        error = json.loads(captured.err.splitlines()[-1])["error"]
+        assert error["kind"]
+        assert re.search(words_in_message, error["message"])
+
+
+def test_global_options_stand_anywhere(capsys: Capture) -> None:
+    assert run(["-b", "stm32f4-discovery", "--format", "json", "call", "Jefe.get_state"]) == 0
+    first = capsys.readouterr().out
+    assert run(["call", "Jefe.get_state", "--format=json", "-b", "stm32f4-discovery"]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_options_come_from_the_environment(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDOLDBG_FORMAT", "json")
+    monkeypatch.setenv("IDOLDBG_ARCHIVE", str(demo_archive("stm32f4-discovery")))
+    monkeypatch.setenv("IDOLDBG_PROBE", "emu")
+    assert run(["call", "Jefe.get_state"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] == 0
+    assert run(["call", "Jefe.get_state", "--format", "text"]) == 0
+    assert capsys.readouterr().out == "Jefe.get_state() => 0\n"
+
+
+def test_a_lease_can_come_from_a_file_and_go_to_one(tmp_path: Path, capsys: Capture) -> None:
+    source, sink = tmp_path / "source", tmp_path / "sink"
+    source.write_bytes(b"\x9f\0\0\0")
+    words = ["call", "Spi.exchange", "--device-index", "0", "--source", f"@{source}"]
+    assert run([*words, "--sink", "4", "-o", str(sink)]) == 0
+    assert sink.read_bytes() == b"\xff\xef\x40\x18"
+
+
+def test_verbose_counts_what_crossed_the_link(capsys: Capture) -> None:
+    assert run(["call", "Jefe.get_state", "-v"]) == 0
+    assert "transactions" in capsys.readouterr().err
+
+
+def test_another_image_on_the_target_is_refused(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = demo_archive("stm32f4-discovery").with_name("stm32f4-discovery-no-hiffy.zip")
+    monkeypatch.setenv("IDOLDBG_EMULATED", f"desk=stm32f4-discovery,{other}")
+    words = ["-a", str(demo_archive("stm32f4-discovery")), "-p", "pyocd:desk"]
+    assert run([*words, *FLASH_ID]) == 3
+    message = capsys.readouterr().err
+    ids = re.findall(r"\b[0-9a-f]{16}\b", message)
+    assert len(set(ids)) == 2, message
+
+
+def test_an_image_without_hiffy_is_refused(capsys: Capture) -> None:
+    archive = demo_archive("stm32f4-discovery").with_name("stm32f4-discovery-no-hiffy.zip")
+    assert run(["-a", str(archive), "-p", "emu", "call", "Jefe.get_state"]) == 3
+    assert "no task called hiffy" in capsys.readouterr().err
+
+
+def test_a_core_dump_cannot_be_called(real_hubris: Path, capsys: Capture) -> None:
+    dump = real_hubris / "cores" / "hubris.core.v6"
+    assert run(["-p", f"dump:{dump}", "call", "Jefe.get_state"]) in {3, 4}
+    assert "Traceback" not in capsys.readouterr().err
