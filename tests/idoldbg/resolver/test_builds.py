@@ -10,11 +10,14 @@ import pytest
 
 import idol
 from idol.rust_type import parse_type
+from idoldbg.archive import TaskImage
 from idoldbg.debuginfo import ObjectInfo, TypeInterner
 from idoldbg.load import open_build
-from idoldbg.resolver import ResolvedOperation, Resolver
+from idoldbg.resolver import How, Resolution, ResolvedOperation, Resolver
 from idoldbg.resolver.names import Match, match_names, parse_name
 
+ARCHIVES = Path(__file__).parents[3] / "fixtures" / "archives"
+FIXTURES = [p.stem for p in sorted(ARCHIVES.glob("*.zip"))]
 REAL = (
     "archives/build-gimlet-rot-c-image-b.zip",
     "cores/hubris.core.inheritance.0",
@@ -24,23 +27,76 @@ REAL = (
 )
 
 
+class OpenBuild:
+    """A build with its objects and its resolver."""
+
+    def __init__(self, path: Path) -> None:
+        self.archive = open_build(path).archive
+        self.interner = TypeInterner()
+        self.objects: dict[str, ObjectInfo] = {}
+        self.resolver = Resolver(self.archive, self.object_info)
+
+    def object_info(self, name: str) -> ObjectInfo:
+        if name not in self.objects:
+            data = self.archive.object_bytes(name)
+            self.objects[name] = ObjectInfo(name, data, self.interner)
+        return self.objects[name]
+
+    def servers(self) -> Iterator[tuple[TaskImage, idol.Interface]]:
+        for task in self.archive.tasks:
+            text = self.object_info(task.name).idolatry
+            if text is not None:
+                yield task, idol.parse(idol.Source(f"{task.name}.idol", text))
+
+
 def resolve_all(path: Path) -> Iterator[ResolvedOperation]:
-    archive = open_build(path).archive
-    interner = TypeInterner()
-    objects: dict[str, ObjectInfo] = {}
+    build = OpenBuild(path)
+    for task, interface in build.servers():
+        for operation in interface.operations:
+            yield build.resolver.resolve(interface, operation.name, task)
 
-    def object_info(name: str) -> ObjectInfo:
-        if name not in objects:
-            objects[name] = ObjectInfo(name, archive.object_bytes(name), interner)
-        return objects[name]
 
-    resolver = Resolver(archive, object_info)
-    for task in archive.tasks:
-        text = object_info(task.name).idolatry
-        if text is not None:
-            interface = idol.parse(idol.Source(f"{task.name}.idol", text))
-            for operation in interface.operations:
-                yield resolver.resolve(interface, operation.name, task)
+def resolutions(operation: ResolvedOperation) -> list[Resolution]:
+    error = [operation.error] if operation.error else []
+    return [*operation.arguments, *operation.leases, operation.ok, *error]
+
+
+# ---- our own builds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", FIXTURES)
+def test_own_builds_are_complete(build: str) -> None:
+    """Our stubs keep all types of an interface, so nothing is left to names."""
+    operations = list(resolve_all(ARCHIVES / f"{build}.zip"))
+    assert operations
+    for operation in operations:
+        assert len(operation.wire_members) == len(operation.arguments)
+        assert not operation.arguments or operation.message is not None
+        for resolution in resolutions(operation):
+            assert resolution.type is not None, (operation.name, resolution)
+            assert resolution.how in (How.KEPT, How.REPLY, How.BASE), (operation.name, resolution)
+
+
+@pytest.mark.parametrize("build", FIXTURES)
+def test_names_alone_lead_to_the_same_types(build: str) -> None:
+    """What the stubs keep tells whether the look-up by name is right."""
+    opened = OpenBuild(ARCHIVES / f"{build}.zip")
+    compared = 0
+    for task, interface in opened.servers():
+        lookup = opened.resolver.lookup(task)
+        for operation in interface.operations:
+            resolved = opened.resolver.resolve(interface, operation.name, task)
+            for resolution in (*resolved.arguments, resolved.ok, resolved.error):
+                if resolution is None:
+                    continue
+                written = parse_type(resolution.text)
+                found = lookup.find(written, may_build_tuples=operation.encoding != "Zerocopy")
+                if found.how is How.BUILT:  # the parts are the same, the layout is not known
+                    assert found.type is not None and found.type.name == resolution.type_name
+                else:
+                    assert found.type == resolution.type, (resolved.name, resolution, found)
+                compared += 1
+    assert compared > 10
 
 
 # ---- humility's `hiffy --list` -------------------------------------------------------------------
@@ -99,9 +155,7 @@ def test_real_builds_list_as_humility_does(build: str, real_hubris: Path) -> Non
 @pytest.mark.parametrize("build", REAL)
 def test_real_builds_are_complete(build: str, real_hubris: Path) -> None:
     for operation in resolve_all(real_hubris / build):
-        resolutions = [*operation.arguments, *operation.leases, operation.ok]
-        resolutions += [operation.error] if operation.error else []
-        assert all(r.type is not None for r in resolutions), operation
+        assert all(r.type is not None for r in resolutions(operation)), operation
         assert len(operation.wire_members) == len(operation.arguments)
 
 
