@@ -382,6 +382,10 @@ class EmulatedBoard:
         """Let a serial port receive bytes."""
         self._wiring.uart_feed(name, data)
 
+    def spi_contents(self, name: str) -> bytes:
+        """Return all that an SPI flash of the board holds; raise `NotFound`."""
+        return self._wiring.spi_contents(name)
+
     @property
     def itm(self) -> bytes:
         """The last bytes that the firmware wrote to the trace ports."""
@@ -408,8 +412,12 @@ class EmulatedBoard:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of this board, or of another one of the same description."""
         core = self._core
-        for name, data in snapshot.memory.items():
-            self._bus.buffers[name][:] = data
+        for memory in self._bus.memories:
+            data = snapshot.memory[memory.region.name]
+            if memory.data != data:
+                memory.data[:] = data
+                if memory.region.kind is not MemoryKind.RAM:
+                    self._code_written(memory)
         for name, device in self._bus.devices.items():
             device.restore(snapshot.devices[name])
         self._bus.open.restore(snapshot.devices["(open)"])
@@ -421,7 +429,6 @@ class EmulatedBoard:
         core.scs.restore(snapshot.scs)
         core.restore(snapshot.core)
         core.debug.restore(snapshot.debug)
-        self._flash_changed = True
 
     def close(self) -> None:
         """Release the emulator's memory. The board cannot be used afterwards."""

@@ -18,6 +18,7 @@ from idoldbg.emu.register_file import RegisterFile
 from idoldbg.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
 from idoldbg.emu.stores import Store, decode_store
 from idoldbg.emu.systick import SysTick
+from idoldbg.target import MemoryKind
 
 __all__ = ["Core", "CoreState", "StopReason"]
 
@@ -491,6 +492,9 @@ class Core:
         """Go back to a snapshot; the parts have been restored before."""
         self.engine.reset()
         self._mpu_control = 0
+        for memory in self._bus.memories:
+            if memory.region.kind is MemoryKind.RAM:
+                self.engine.flush_code_in(memory.address, len(memory.data))
         self.registers.restore(state.registers)
         self._sleeping = state.sleeping
         self.lockup = state.lockup

@@ -317,12 +317,15 @@ class Engine:
         self._uc.context_restore(self._pristine)
         if self.calibration.mpu is not None:
             self.calibration.mpu.clear()
-        self.flush_code()
         self.flush_tlb()
 
     def flush_code(self) -> None:
         """Forget translated code; needed after the host has written instructions."""
         self._uc.ctl_flush_tb()
+
+    def flush_code_in(self, address: int, size: int) -> None:
+        """Forget code translated from a range; only right after `reset` (the MPU hides it else)."""
+        self._uc.ctl_remove_cache(address, address + size - 1)
 
     def flush_tlb(self) -> None:
         """Forget cached address look-ups; needed after an MPU change."""

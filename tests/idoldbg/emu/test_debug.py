@@ -429,3 +429,30 @@ def test_firmware_that_changes_its_clock_changes_the_length_of_a_second() -> Non
     assert board.cycles_per_second == 12_000_000
     assert board.time_s == pytest.approx(0.01, abs=1e-6)
     assert board.cycles == pytest.approx(120_000, abs=200)
+
+
+@each_core
+def test_restore_forgets_code_that_ran_from_ram(machine: Machine) -> None:
+    """The program copies one of two returns-a-number functions to RAM, and calls it for ever."""
+    function = RAM + 0x800
+    p = machine.program()
+    p.mov(5, RESULTS)
+    p.mov(4, function | 1)
+    p.label("loop")
+    p.half(0x47A0)  # blx r4
+    p.str(0, 5)
+    p.branch("loop")
+    board = machine.boot(p)
+    board.halt()
+    board.write(function, bytes.fromhex("01207047"))  # movs r0, #1; bx lr
+    first = board.snapshot()
+    board.write(function, bytes.fromhex("02207047"))
+    board.resume()
+    board.run(0.0005)
+    assert word(board, 0) == 2
+    second = board.snapshot()
+    for snapshot, number in ((first, 1), (second, 2), (first, 1)):
+        board.restore(snapshot)
+        board.resume()
+        board.run(0.0005)
+        assert word(board, 0) == number
