@@ -21,15 +21,25 @@ GOLDEN = ROOT / "tests" / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files anew")
     parser.addoption("--hardware", action="store_true", help="run tests that need a real board")
+    parser.addoption(
+        "--firmware", action="store_true", help="run tests that compile Rust (minutes)"
+    )
+
+
+OPT_IN = {
+    "hardware": "needs a board on a probe: --hardware",
+    "firmware": "compiles Rust for minutes: --firmware",
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--hardware"):
-        return
-    skip = pytest.mark.skip(reason="needs a board on a probe: --hardware")
-    for item in items:
-        if "hardware" in item.keywords:
-            item.add_marker(skip)
+    for marker, reason in OPT_IN.items():
+        if config.getoption(f"--{marker}"):
+            continue
+        skip = pytest.mark.skip(reason=reason)
+        for item in items:
+            if marker in item.keywords:
+                item.add_marker(skip)
 
 
 @pytest.fixture
