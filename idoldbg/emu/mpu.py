@@ -137,6 +137,14 @@ class Mpu:
                 only = touching[0]
                 inside = only.start <= address and last <= only.last
                 return inside and (only.user_write if write else only.user_read)
+        else:
+            # The usual case: the highest region that touches it has it all.
+            for region in reversed(regions):
+                if region.start <= last and region.last >= address:
+                    inside = region.start <= address and last <= region.last
+                    if inside and not region.disabled_subregions:
+                        return region.user_write if write else region.user_read
+                    break
         first = address & ~0x1F  # regions and subregions begin at multiples of 32 bytes
         return all(self._allows_at(a, write) for a in range(first, last + 1, 32))
 

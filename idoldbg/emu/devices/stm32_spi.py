@@ -162,12 +162,15 @@ class _Spi(Device):
     def read_word(self, offset: int) -> int:
         if offset != _SR:
             return self._control(offset)
+        before = self._shifting
         self._advance()
         status = self._status()
+        changed = self._shifting is not before or self._overrun
         if self._overrun and self._dr_read:
             self._overrun = False
         self._dr_read = False
-        self._update()
+        if changed:  # firmware polls this register: most reads find nothing new
+            self._update()
         return status
 
     def peek_word(self, offset: int) -> int:
