@@ -1,0 +1,72 @@
+"""Reading and writing the files that a command names; `-` is the standard input or output."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from idol.source import Source
+
+#: Largest file that is read, in bytes; the largest interface of Hubris has 20 kB.
+MAX_FILE_SIZE: Final = 4 * 1024 * 1024
+
+
+class HostError(Exception):
+    """A file cannot be read or written; the text says which and why."""
+
+
+def read_source(name: str) -> Source:
+    """Read an Idol file.
+
+    :raises HostError: when it cannot be read, is too large, or is no UTF-8 text.
+    """
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_FILE_SIZE + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_FILE_SIZE + 1)
+    except IsADirectoryError:
+        raise HostError(f"{name} is a directory: name the .idol files in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise HostError(f"{name} cannot be read: {reason}") from None
+    if len(data) > MAX_FILE_SIZE:
+        raise HostError(f"{name} is larger than {MAX_FILE_SIZE} bytes: is it an Idol file?")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise HostError(
+            f"{name} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}"
+        ) from None
+    return Source("<stdin>" if name == "-" else name, text)
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Replace a file as a whole or not at all; the same content leaves its time alone."""
+    data = text.encode()
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        # In the same directory, so that the rename is atomic.
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_get_umask()
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise HostError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _get_umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
