@@ -48,6 +48,8 @@ class Lpc55Spi(FlexcommFifo):
         super().reset()
 
     def advance(self) -> None:
+        if self._shifting is None and not self._to_send:
+            return
         now = self._clock.now
         while True:
             start = now
@@ -124,14 +126,12 @@ class Lpc55Spi(FlexcommFifo):
             self._upper = value << 16  # the control bits alone: nothing is sent
 
     def read_word(self, offset: int) -> int:
-        self.advance()
-        if offset == _STAT:
-            return self._status()
         if offset == _INTENSET:
             return self._enables
-        if offset == _INTSTAT:
-            return self.status_interrupts()
-        return super().read_word(offset)
+        if offset not in (_STAT, _INTSTAT):
+            return super().read_word(offset)
+        self.advance()
+        return self._status() if offset == _STAT else self.status_interrupts()
 
     def write_word(self, offset: int, value: int) -> None:
         if offset == _STAT:

@@ -74,6 +74,8 @@ class _Spi(Device):
 
     def _advance(self) -> None:
         """Complete the frames whose time is over, and begin the next ones."""
+        if self._shifting is None and not self._to_send:
+            return
         now = self._clock.now
         while True:
             if self._shifting is not None:
