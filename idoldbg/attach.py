@@ -89,9 +89,13 @@ class Session:
         return self.caller.call(call)
 
     def settle(self) -> None:
-        """Give a target that just began to run the time to start its tasks."""
+        """Compare the images, then let a target that just began to run start its tasks.
+
+        Raises `MismatchError`. Does nothing on a core dump.
+        """
         if isinstance(self.link.inner, DumpLink):
             return
+        self.caller.check_image()
         try:
             self.caller.wait_until_ready()
         except CallError:
