@@ -5,10 +5,14 @@
         print(finding.format())
     stub = idol.client_stub(interface)
 
-Needs nothing but Python, so that a build script can use it.
+Needs nothing but Python, so that a build script can use it. The generators load when they are used:
+a debugger only reads.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from idol.check import RULES, check
 from idol.errors import (
@@ -19,11 +23,9 @@ from idol.errors import (
     RonError,
     TypeSyntaxError,
 )
-from idol.options import StubOptions
 from idol.parse import parse
 from idol.rust_type import RustType, format_type, parse_type
 from idol.source import Diagnostic, Location, Related, Severity, Source, Span, format_diagnostics
-from idol.stub import client_stub, server_stub
 from idol.syntax import (
     Argument,
     AttributedType,
@@ -38,6 +40,10 @@ from idol.syntax import (
     ReplyError,
     TypeText,
 )
+
+if TYPE_CHECKING:
+    from idol.options import StubOptions
+    from idol.stub import client_stub, server_stub
 
 __all__ = [
     # reading
@@ -81,3 +87,16 @@ __all__ = [
     "TypeSyntaxError",
     "OptionsError",
 ]
+
+_GENERATORS = {
+    "client_stub": "idol.stub",
+    "server_stub": "idol.stub",
+    "StubOptions": "idol.options",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _GENERATORS.get(name)
+    if home is None:
+        raise AttributeError(f"module `idol` has no attribute `{name}`")
+    return getattr(importlib.import_module(home), name)
