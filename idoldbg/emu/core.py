@@ -264,7 +264,7 @@ class Core:
             return
         store = self._unaligned_store()
         if store is not None:
-            if self.mpu.allows(store.address, store.size, write=True) and self._finish(store):
+            if self._may_finish(store):
                 return
             address = store.address
         self.exceptions.fault(MEM_MANAGE, Cfsr.DACCVIOL | Cfsr.MMARVALID, address)
@@ -277,21 +277,16 @@ class Core:
         store = decode_store(code, self.registers.read_number) if code else None
         return store if store is not None and store.address % store.size else None
 
-    def _finish(self, store: Store) -> bool:
-        """Make a store in the core's name, and go on behind it; False where there is no RAM."""
-        registers, engine = self.registers, self.engine
-        value = registers.read_number(store.source) & (1 << 8 * store.size) - 1
-        if not self._bus.store_bytes(store.address, value.to_bytes(store.size, "little")):
+    def _may_finish(self, store: Store) -> bool:
+        """Make a refused store after all, if the MPU allows it and there is RAM."""
+        if not self.mpu.allows(store.address, store.size, write=True):
+            return False
+        value = self.registers.read_number(store.source).to_bytes(4, "little")[: store.size]
+        if not self._bus.store_bytes(store.address, value):
             return False
         if store.write_back is not None:
-            registers.write_number(*store.write_back)
-        status = engine.read_register(reg.XPSR)
-        block = status >> 25 & 3 | status >> 8 & 0xFC  # ITSTATE
-        block = block & 0xE0 | block << 1 & 0x1F if block & 7 else 0
-        advanced = status & ~0x0600FC00 | (block & 3) << 25 | (block & 0xFC) << 8
-        engine.write_register(reg.PC, registers.read("pc") + store.length | 1)
-        engine.write_register(reg.XPSR_ALL, advanced)
-        engine.write_register(reg.APSR_NZCV, status & 0xF0000000)
+            self.registers.write_number(*store.write_back)
+        self.registers.skip_instruction(store.length)
         return True
 
     def _exception_exit(self) -> None:

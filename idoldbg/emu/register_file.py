@@ -99,6 +99,17 @@ class RegisterFile:
         if name is not None:
             self.write(name, value)
 
+    def skip_instruction(self, length: int) -> None:
+        """Go on behind the instruction at PC, in its IT block too."""
+        engine = self._engine
+        status = engine.read_register(reg.XPSR)
+        block = status >> 25 & 3 | status >> 8 & 0xFC  # ITSTATE
+        block = block & 0xE0 | block << 1 & 0x1F if block & 7 else 0
+        advanced = status & ~0x0600FC00 | (block & 3) << 25 | (block & 0xFC) << 8
+        engine.write_register(reg.PC, self.read("pc") + length | 1)
+        engine.write_register(reg.XPSR_ALL, advanced)
+        engine.write_register(reg.APSR_NZCV, status & 0xF0000000)
+
     def save(self) -> tuple[int, ...]:
         """Return all registers for a snapshot."""
         general = self._all.read()
