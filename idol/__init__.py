@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from idol.check import RULES, check
+from idol.check import check
 from idol.errors import (
     DiagnosedError,
     IdolError,
@@ -24,6 +24,7 @@ from idol.errors import (
     TypeSyntaxError,
 )
 from idol.parse import parse
+from idol.rules import RULES, Rule
 from idol.rust_type import RustType, format_type, parse_type
 from idol.source import Diagnostic, Location, Related, Severity, Source, Span, format_diagnostics
 from idol.syntax import (
@@ -50,6 +51,7 @@ __all__ = [
     "parse",
     "check",
     "RULES",
+    "Rule",
     # generating
     "client_stub",
     "server_stub",

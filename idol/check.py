@@ -1,6 +1,6 @@
 """The rules of Idol: every finding about an interface, not only the first.
 
-`RULES` names each rule id that this package can report, with what it means; ids are stable.
+`idol.rules.RULES` names each of them; the page of a rule says why it is there.
 
 Ref: oxidecomputer/idolatry 0.5.0, where the same conditions stop the client generator
 (`src/client.rs`), the server generator (`src/server.rs`) or rustc.
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from idol.finding import Finding
+from idol.lint import lint
 from idol.rust_type import Path, appears_unsized, is_identifier
-from idol.source import Diagnostic, Related, Severity, Span
+from idol.source import Diagnostic, Related, Span
 from idol.syntax import (
     Argument,
     Encoding,
@@ -23,33 +25,6 @@ from idol.syntax import (
     Recv,
     RecvKind,
 )
-
-RULES: Final = {
-    # found while reading
-    "ron-syntax": "the text is not well-formed RON",
-    "wrong-kind": "a value of another kind is needed here",
-    "unknown-field": "a field that Idol does not have",
-    "duplicate-field": "a field given twice",
-    "missing-field": "a field that must be there is not",
-    "unknown-variant": "a name that is none of the choices",
-    "duplicate-name": "two operations, arguments or leases with the same name",
-    "bad-type": "a type text that is not a Rust type",
-    "max-len-range": "a max_len that is zero or does not fit 32 bits",
-    # found by the rules
-    "no-operations": "an interface without operations",
-    "bad-name": "a name that Rust does not accept",
-    "reserved-name": "a name that the generated code needs for itself",
-    "colliding-names": "two names that become the same in generated code",
-    "unsized-value": "an argument or reply whose type has no size",
-    "no-access": "a lease that may be neither read nor written",
-    "max-len-on-sized": "max_len on a lease whose type has a size",
-    "complex-needs-hubpack": "a Complex error in another encoding than Hubpack",
-    "recv-needs-zerocopy": "a recv strategy in another encoding than Zerocopy",
-    "recv-primitive": "FromPrimitive of a type that is not a primitive",
-    "idempotent-read-write-lease": "an idempotent operation that lends memory for both",
-    "idempotent-server-death": "an idempotent operation that reports server death",
-    "cannot-tell-server-death": "an operation that neither repeats nor can report server death",
-}
 
 #: Types that `num_traits::FromPrimitive` has a `from_…` function for.
 PRIMITIVES: Final = frozenset(
@@ -64,84 +39,60 @@ _TRAIT_METHODS: Final = frozenset({"recv_source", "closed_recv_fail"})
 CLIENT_ERRORS: Final = frozenset({"cannot-tell-server-death"})
 
 
-def check(interface: Interface) -> tuple[Diagnostic, ...]:
-    """Return all findings about an interface, those of the reader included, in source order."""
+def check(interface: Interface, *, strict: bool = False) -> tuple[Diagnostic, ...]:
+    """Return all findings about an interface, those of the reader included, in source order.
+
+    `strict` adds those of `idol.lint`: what is allowed and still rarely meant.
+    """
     found = list(interface.diagnostics)
-    for rule in _INTERFACE_RULES:
-        found += rule(interface)
+    findings = [finding for rule in _INTERFACE_RULES for finding in rule(interface)]
     for operation in interface.operations:
-        for operation_rule in _OPERATION_RULES:
-            for finding in operation_rule(operation):
-                found.append(finding.locate(interface))
+        findings += [finding for rule in _OPERATION_RULES for finding in rule(operation)]
+    if strict:
+        findings += lint(interface)
+    found += [finding.locate(interface.source) for finding in findings]
     return tuple(sorted(found, key=lambda d: (d.span.start, d.span.end, d.rule)))
-
-
-class _Finding:
-    """A diagnostic that does not know its source yet."""
-
-    def __init__(
-        self,
-        rule: str,
-        message: str,
-        span: Span,
-        hint: str | None = None,
-        related: tuple[Related, ...] = (),
-        severity: Severity = Severity.ERROR,
-    ) -> None:
-        self._rule, self._message, self._span = rule, message, span
-        self._hint, self._related, self._severity = hint, related, severity
-
-    def locate(self, interface: Interface) -> Diagnostic:
-        return Diagnostic(
-            self._severity,
-            self._rule,
-            self._message,
-            interface.source,
-            self._span,
-            self._hint,
-            self._related,
-        )
 
 
 # -- rules about the interface -----------------------------------------------------------------
 
 
-def _interface_name(interface: Interface) -> Iterator[Diagnostic]:
-    yield from (f.locate(interface) for f in _bad_name("interface", interface.name, interface.span))
+def _interface_name(interface: Interface) -> Iterator[Finding]:
+    yield from _bad_name("interface", interface.name, interface.span)
 
 
-def _no_operations(interface: Interface) -> Iterator[Diagnostic]:
+def _no_operations(interface: Interface) -> Iterator[Finding]:
     if not interface.operations and not interface.diagnostics:
-        yield _Finding(
+        yield Finding(
             "no-operations",
             f"interface `{interface.name}` has no operations",
             interface.span,
             "add one to `ops`: neither a client nor a server of nothing can be generated",
-        ).locate(interface)
+        )
 
 
-def _colliding_operations(interface: Interface) -> Iterator[Diagnostic]:
+def _colliding_operations(interface: Interface) -> Iterator[Finding]:
     """Names of constants are upper case: `read` and `READ` would be one."""
     seen: dict[str, Operation] = {}
     for operation in interface.operations:
         first = seen.setdefault(operation.name.upper(), operation)
         if first.name != operation.name:
-            yield _Finding(
+            yield Finding(
                 "colliding-names",
                 f"operations `{first.name}` and `{operation.name}` differ in case only",
                 operation.span,
                 "their size constants would have the same name",
                 (Related("the other one", first.span),),
-            ).locate(interface)
+            )
 
 
 # -- rules about one operation -----------------------------------------------------------------
 
 
-def _names(operation: Operation) -> Iterator[_Finding]:
+def _names(operation: Operation) -> Iterator[Finding]:
     yield from _bad_name("operation", operation.name, operation.span)
     if operation.name in _TRAIT_METHODS:
-        yield _Finding(
+        yield Finding(
             "reserved-name",
             f"every server has a method `{operation.name}` already",
             operation.span,
@@ -154,7 +105,7 @@ def _names(operation: Operation) -> Iterator[_Finding]:
         yield from _bad_name(what, item.name, item.span)
         first = seen.setdefault(item.name, item)
         if type(first) is not type(item):
-            yield _Finding(
+            yield Finding(
                 "duplicate-name",
                 f"`{item.name}` is both an argument and a lease",
                 item.span,
@@ -163,7 +114,7 @@ def _names(operation: Operation) -> Iterator[_Finding]:
     for argument in operation.arguments:
         raw = seen.get(f"raw_{argument.name}")
         if raw and isinstance(raw, Argument) and (argument.type.is_bool or argument.recv.type):
-            yield _Finding(
+            yield Finding(
                 "colliding-names",
                 f"argument `{argument.name}` is received as `{raw.name}`, which is taken",
                 raw.span,
@@ -171,12 +122,12 @@ def _names(operation: Operation) -> Iterator[_Finding]:
             )
 
 
-def _unsized_values(operation: Operation) -> Iterator[_Finding]:
+def _unsized_values(operation: Operation) -> Iterator[Finding]:
     values = [(f"argument `{a.name}`", a.type) for a in operation.arguments]
     values.append(("the reply", operation.reply.ok.type))
     for what, type_text in values:
         if appears_unsized(type_text.rust):
-            yield _Finding(
+            yield Finding(
                 "unsized-value",
                 f"{what} has type `{type_text}`, which has no size",
                 type_text.span,
@@ -184,17 +135,17 @@ def _unsized_values(operation: Operation) -> Iterator[_Finding]:
             )
 
 
-def _leases(operation: Operation) -> Iterator[_Finding]:
+def _leases(operation: Operation) -> Iterator[Finding]:
     for lease in operation.leases:
         if not (lease.read or lease.write):
-            yield _Finding(
+            yield Finding(
                 "no-access",
                 f"lease `{lease.name}` grants no access",
                 lease.span,
                 "add `read: true`, `write: true` or both; they say what the server may do",
             )
         if lease.max_len is not None and not lease.type.appears_unsized:
-            yield _Finding(
+            yield Finding(
                 "max-len-on-sized",
                 f"lease `{lease.name}` has max_len, and its type `{lease.type}` has a size",
                 lease.max_len_span or lease.span,
@@ -202,10 +153,10 @@ def _leases(operation: Operation) -> Iterator[_Finding]:
             )
 
 
-def _encodings(operation: Operation) -> Iterator[_Finding]:
+def _encodings(operation: Operation) -> Iterator[Finding]:
     encoding, error = operation.encoding, operation.reply.error
     if error and error.kind is ErrorKind.COMPLEX and encoding is not Encoding.HUBPACK:
-        yield _Finding(
+        yield Finding(
             "complex-needs-hubpack",
             f"a Complex error cannot be sent in encoding {encoding}",
             error.span,
@@ -217,7 +168,7 @@ def _encodings(operation: Operation) -> Iterator[_Finding]:
         if recv.kind is RecvKind.FROM_BYTES:
             continue
         if encoding is not Encoding.ZEROCOPY:
-            yield _Finding(
+            yield Finding(
                 "recv-needs-zerocopy",
                 f"{what} has a recv strategy, which {encoding} has no use for",
                 recv.span,
@@ -226,14 +177,14 @@ def _encodings(operation: Operation) -> Iterator[_Finding]:
         elif recv.kind is RecvKind.FROM_PRIMITIVE and not (
             recv.type and isinstance(recv.type.rust, Path) and str(recv.type.rust) in PRIMITIVES
         ):
-            yield _Finding(
+            yield Finding(
                 "recv-primitive",
                 f"{what} is received from `{recv.type}`, which is not a primitive number",
                 recv.span,
                 'write for example `recv: FromPrimitive("u8")`',
             )
         elif recv.kind is RecvKind.FROM_PRIMITIVE and recv.function is not None:
-            yield _Finding(
+            yield Finding(
                 "wrong-kind",
                 "`FromPrimitive` takes a type only",
                 recv.span,
@@ -243,23 +194,22 @@ def _encodings(operation: Operation) -> Iterator[_Finding]:
             yield from _bad_name("function", recv.function, recv.span)
 
 
-def _server_death(operation: Operation) -> Iterator[_Finding]:
+def _server_death(operation: Operation) -> Iterator[Finding]:
     """What the client does when the server is restarted while it works."""
     error = operation.reply.error
     if not operation.idempotent:
         if error is None:
-            yield _Finding(
+            yield Finding(
                 "cannot-tell-server-death",
                 f"operation `{operation.name}` cannot tell its caller that the server died",
                 operation.span,
                 "reply with `Result(…, err: ServerDeath)` or an error type that has such a "
                 "variant; or add `idempotent: true` if doing it twice does no harm",
-                severity=Severity.WARNING,  # a server can do it, and some interfaces have no client
             )
         return
     place = operation.idempotent_span or operation.span
     if error and error.kind is ErrorKind.SERVER_DEATH:
-        yield _Finding(
+        yield Finding(
             "idempotent-server-death",
             f"operation `{operation.name}` is idempotent, so its caller never sees a server die",
             error.span,
@@ -268,7 +218,7 @@ def _server_death(operation: Operation) -> Iterator[_Finding]:
         )
     for lease in operation.leases:
         if lease.read and lease.write:
-            yield _Finding(
+            yield Finding(
                 "idempotent-read-write-lease",
                 f"lease `{lease.name}` of an idempotent operation is both read and written",
                 lease.span,
@@ -278,9 +228,9 @@ def _server_death(operation: Operation) -> Iterator[_Finding]:
             )
 
 
-def _bad_name(what: str, name: str, span: Span) -> Iterator[_Finding]:
+def _bad_name(what: str, name: str, span: Span) -> Iterator[Finding]:
     if not is_identifier(name):
-        yield _Finding(
+        yield Finding(
             "bad-name",
             f"{name!r} cannot name the {what}: it is not a Rust identifier",
             span,
@@ -288,12 +238,12 @@ def _bad_name(what: str, name: str, span: Span) -> Iterator[_Finding]:
         )
 
 
-_INTERFACE_RULES: Final[tuple[Callable[[Interface], Iterator[Diagnostic]], ...]] = (
+_INTERFACE_RULES: Final[tuple[Callable[[Interface], Iterator[Finding]], ...]] = (
     _interface_name,
     _no_operations,
     _colliding_operations,
 )
-_OPERATION_RULES: Final[tuple[Callable[[Operation], Iterator[_Finding]], ...]] = (
+_OPERATION_RULES: Final[tuple[Callable[[Operation], Iterator[Finding]], ...]] = (
     _names,
     _unsized_values,
     _leases,

@@ -226,7 +226,7 @@ class _Reader:
         """Read `"T"` or `(type: "T", recv: …)`."""
         if isinstance(node, ron.String):
             type_text = self._read_type(node)
-            recv = Recv(RecvKind.FROM_BYTES, None, None, node.span)
+            recv = Recv(RecvKind.FROM_BYTES, None, None, node.span, is_written=False)
             return None if type_text is None else AttributedType(type_text, recv)
         if not isinstance(node, ron.Struct):
             self._report(
@@ -243,7 +243,7 @@ class _Reader:
         if "recv" in fields:
             read_recv = self._read_recv(fields["recv"].value)
         else:
-            read_recv = Recv(RecvKind.FROM_BYTES, None, None, node.span)
+            read_recv = Recv(RecvKind.FROM_BYTES, None, None, node.span, is_written=False)
         if type_text is None or read_recv is None:
             return None
         return AttributedType(type_text, read_recv, self._doc(fields))

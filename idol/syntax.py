@@ -81,6 +81,8 @@ class Recv:
     type: TypeText | None
     function: str | None
     span: Span
+    #: Whether the text says so, or it is the default.
+    is_written: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,92 +3,100 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
-from typing import Any
+import sys
+from typing import Final
 
 from idol.check import check
-from idol.cli.codes import EXIT_CODES, FOUND, OK
-from idol.cli.files import read_source
-from idol.errors import DiagnosedError
+from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
+from idol.cli.files import HostError, read_source
+from idol.errors import DiagnosedError, OptionsError
 from idol.parse import parse
+from idol.report import FORMATS, FileReport
+from idol.rules import RULES, find_near_rule
 from idol.source import Diagnostic, Severity
+
+#: From bad to harmless.
+_SEVERITIES: Final = tuple(Severity)
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `check`."""
-    checker = commands.add_parser(
+    parser = commands.add_parser(
         "check",
         help="report everything that is wrong with interface files",
-        description="Report everything that is wrong with interface files, with the place of it.",
+        description="Report everything that is wrong with interface files, with the place of it. "
+        "`idol explain RULE` says more about a rule.",
         epilog=EXIT_CODES,
     )
-    checker.add_argument("files", nargs="+", metavar="FILE", help="`-` is the standard input")
-    checker.add_argument(
-        "--format", choices=("text", "json"), default="text", help="default: %(default)s"
+    parser.add_argument("files", nargs="+", metavar="FILE", help="`-` is the standard input")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="also report what is allowed and still rarely meant",
     )
-    checker.set_defaults(run=_run_check)
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="do not report a rule that is a warning or note; may be repeated",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=[str(severity) for severity in _SEVERITIES],
+        default="error",
+        help="exit with 1 from this severity on; default: %(default)s",
+    )
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="text",
+        help="sarif: for code scanners; github: annotations of a workflow run; "
+        "default: %(default)s",
+    )
+    parser.set_defaults(run=_run)
 
 
-def _run_check(arguments: argparse.Namespace) -> int:
-    reports = [(name, _check_file(name)) for name in arguments.files]
-    findings = [finding for _, report in reports for finding in report]
-    errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    if arguments.format == "json":
-        print(json.dumps(_to_json(reports), indent=2, sort_keys=True))
-    else:
-        for finding in findings:
-            print(finding.format(), end="\n\n")
-        _print_summary(len(reports), errors, len(findings) - errors)
-    return FOUND if errors else OK
+def _run(arguments: argparse.Namespace) -> int:
+    ignored = frozenset(_get_ignored(name) for name in arguments.ignore)
+    reports: list[FileReport] = []
+    unreadable: list[HostError] = []
+    for name in arguments.files:
+        try:
+            findings = _check_file(name, arguments.strict)
+        except HostError as error:
+            unreadable.append(error)
+            continue
+        kept = tuple(finding for finding in findings if finding.rule not in ignored)
+        reports.append(FileReport(name, kept))
+    if unreadable and not reports:
+        for other in unreadable[:-1]:
+            print(f"idol: {other}", file=sys.stderr)
+        raise unreadable[-1]
+    print(FORMATS[arguments.format](tuple(reports)), end="")
+    sys.stdout.flush()  # before what is said on the other stream
+    for other in unreadable:
+        print(f"idol: {other}", file=sys.stderr)
+    if unreadable:
+        return HOST
+    failing = _SEVERITIES[: _SEVERITIES.index(Severity(arguments.fail_on)) + 1]
+    found = any(finding.severity in failing for report in reports for finding in report.findings)
+    return FOUND if found else OK
 
 
-def _check_file(name: str) -> tuple[Diagnostic, ...]:
+def _get_ignored(name: str) -> str:
+    if name not in RULES:
+        near = find_near_rule(name)
+        advice = f"did you mean `{near}`?" if near else "`idol explain` lists them all"
+        raise OptionsError(f"there is no rule {name!r} to ignore: {advice}")
+    if RULES[name].severity is Severity.ERROR:
+        raise OptionsError(f"{name} is an error and cannot be ignored: the generators stop at it")
+    return name
+
+
+def _check_file(name: str, strict: bool) -> tuple[Diagnostic, ...]:
     source = read_source(name)
     try:
-        return check(parse(source))
+        return check(parse(source), strict=strict)
     except DiagnosedError as error:
         return error.diagnostics
-
-
-def _print_summary(files: int, errors: int, warnings: int) -> None:
-    parts = [_count(files, "file")]
-    parts += [_count(errors, "error")] if errors else []
-    parts += [_count(warnings, "warning")] if warnings else []
-    print(", ".join(parts) + ("" if errors or warnings else ": nothing to report"))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _to_json(reports: Sequence[tuple[str, tuple[Diagnostic, ...]]]) -> dict[str, Any]:
-    return {
-        "schema": "idol.check/1",
-        "files": [
-            {"file": name, "findings": [_finding_to_json(finding) for finding in report]}
-            for name, report in reports
-        ],
-    }
-
-
-def _finding_to_json(finding: Diagnostic) -> dict[str, Any]:
-    end = finding.source.get_location(finding.span.end)
-    return {
-        "rule": finding.rule,
-        "severity": str(finding.severity),
-        "message": finding.message,
-        "line": finding.location.line,
-        "column": finding.location.column,
-        "end_line": end.line,
-        "end_column": end.column,
-        "hint": finding.hint,
-        "related": [
-            {
-                "message": related.message,
-                "line": finding.source.get_location(related.span.start).line,
-                "column": finding.source.get_location(related.span.start).column,
-            }
-            for related in finding.related
-        ],
-    }

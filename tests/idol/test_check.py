@@ -71,7 +71,7 @@ ALL_TEXTS = TEXTS | {rule: make(operation) for rule, operation in OPERATIONS.ite
 
 
 def test_every_rule_has_an_example() -> None:
-    assert set(ALL_TEXTS) == set(idol.RULES)
+    assert set(ALL_TEXTS) == {rule.id for rule in idol.RULES.values() if not rule.is_strict}
     assert set(idol.RULES) >= CLIENT_ERRORS
 
 

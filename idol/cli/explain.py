@@ -1,0 +1,67 @@
+"""`idol explain`: the page of a rule."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from idol.cli.codes import EXIT_CODES, OK
+from idol.errors import OptionsError
+from idol.rules import RULES, Rule, find_near_rule
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `explain`."""
+    parser = commands.add_parser(
+        "explain",
+        help="say what a rule of `check` is about",
+        description="Say what a rule of `idol check` is about: what, why, a wrong and a right "
+        "example. Without a rule, list them all.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("rule", nargs="?", metavar="RULE", help="the id in a finding's brackets")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="default: %(default)s"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    rules = [_get_rule(arguments.rule)] if arguments.rule else list(RULES.values())
+    if arguments.format == "json":
+        shown = {"schema": "idol.explain/1", "rules": [_to_json(rule) for rule in rules]}
+        print(json.dumps(shown, indent=2, sort_keys=True))
+    elif arguments.rule:
+        print(_format_page(rules[0]), end="")
+    else:
+        width = max(map(len, RULES))
+        for rule in rules:
+            print(f"{rule.id:{width}}  {_format_level(rule):17}  {rule.title}")
+    return OK
+
+
+def _get_rule(name: str) -> Rule:
+    if name in RULES:
+        return RULES[name]
+    near = find_near_rule(name)
+    advice = f"did you mean `{near}`?" if near else "`idol explain` lists them all"
+    raise OptionsError(f"there is no rule {name!r}: {advice}")
+
+
+def _format_page(rule: Rule) -> str:
+    title, rest = rule.page.split("\n", 1)
+    return f"{title}\n\n({_format_level(rule)})\n{rest}"
+
+
+def _format_level(rule: Rule) -> str:
+    return f"{rule.severity}{', --strict' if rule.is_strict else ''}"
+
+
+def _to_json(rule: Rule) -> dict[str, object]:
+    return {
+        "rule": rule.id,
+        "severity": str(rule.severity),
+        "strict": rule.is_strict,
+        "title": rule.title,
+        "page": rule.page,
+    }

@@ -1,0 +1,1 @@
+"""Interfaces as documentation: Markdown, HTML."""

@@ -1,0 +1,26 @@
+"""What the rules report, before it is known in which source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idol.rules import RULES
+from idol.source import Diagnostic, Related, Source, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A diagnostic without its source; how bad it is stands with the rule."""
+
+    rule: str
+    message: str
+    span: Span
+    hint: str | None = None
+    related: tuple[Related, ...] = ()
+
+    def locate(self, source: Source) -> Diagnostic:
+        """Say which source the finding is about."""
+        severity = RULES[self.rule].severity
+        return Diagnostic(
+            severity, self.rule, self.message, source, self.span, self.hint, self.related
+        )

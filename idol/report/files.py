@@ -1,0 +1,22 @@
+"""What reports are made of: files, each with its findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from idol.source import Diagnostic, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """The findings about one file, in the order of the text."""
+
+    name: str
+    findings: tuple[Diagnostic, ...]
+
+
+def count_severities(reports: Iterable[FileReport]) -> Counter[Severity]:
+    """Return how many findings there are of each severity."""
+    return Counter(finding.severity for report in reports for finding in report.findings)

@@ -1,0 +1,43 @@
+"""Findings for programs, in a form of our own that says everything."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from idol.report.files import FileReport
+from idol.source import Diagnostic
+
+
+def to_json(reports: tuple[FileReport, ...]) -> str:
+    """Render as `idol.check/1`: lines and columns from 1, columns in characters."""
+    shown = {
+        "schema": "idol.check/1",
+        "files": [
+            {"file": report.name, "findings": [_finding(finding) for finding in report.findings]}
+            for report in reports
+        ],
+    }
+    return json.dumps(shown, indent=2, sort_keys=True) + "\n"
+
+
+def _finding(finding: Diagnostic) -> dict[str, Any]:
+    end = finding.source.get_location(finding.span.end)
+    return {
+        "rule": finding.rule,
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "line": finding.location.line,
+        "column": finding.location.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "hint": finding.hint,
+        "related": [
+            {
+                "message": related.message,
+                "line": finding.source.get_location(related.span.start).line,
+                "column": finding.source.get_location(related.span.start).column,
+            }
+            for related in finding.related
+        ],
+    }

@@ -1,0 +1,90 @@
+"""Every rule that Idol texts are checked against, each with a page that explains it.
+
+The page of a rule is the file `<id>.md` beside this one: what the rule says, why, a text that
+breaks it and one that does not. Ids are stable: scripts filter on them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from idol.source import Severity
+
+__all__ = ["RULES", "Rule", "find_near_rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: how bad it is to break it, and what it says in a line."""
+
+    id: str
+    severity: Severity
+    title: str
+    #: Reported on request only (`idol check --strict`): a matter of care, not of the language.
+    is_strict: bool = False
+
+    @property
+    def page(self) -> str:
+        """The explanation, as Markdown."""
+        return resources.files(__name__).joinpath(f"{self.id}.md").read_text(encoding="utf-8")
+
+
+def find_near_rule(name: str) -> str | None:
+    """Return the id that a wrong one resembles most, or None."""
+    close = difflib.get_close_matches(name[:60], RULES, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+_ALL: Final = (
+    # found while reading
+    Rule("ron-syntax", _ERROR, "the text is not well-formed RON"),
+    Rule("wrong-kind", _ERROR, "a value of another kind is needed here"),
+    Rule("unknown-field", _ERROR, "a field that Idol does not have"),
+    Rule("duplicate-field", _ERROR, "a field given twice"),
+    Rule("missing-field", _ERROR, "a field that must be there is not"),
+    Rule("unknown-variant", _ERROR, "a name that is none of the choices"),
+    Rule("duplicate-name", _ERROR, "two operations, arguments or leases with the same name"),
+    Rule("bad-type", _ERROR, "a type text that is not a Rust type"),
+    Rule("max-len-range", _ERROR, "a max_len that is zero or does not fit 32 bits"),
+    # found by `check`
+    Rule("no-operations", _ERROR, "an interface without operations"),
+    Rule("bad-name", _ERROR, "a name that Rust does not accept"),
+    Rule("reserved-name", _ERROR, "a name that the generated code needs for itself"),
+    Rule("colliding-names", _ERROR, "two names that become the same in generated code"),
+    Rule("unsized-value", _ERROR, "an argument or reply whose type has no size"),
+    Rule("no-access", _ERROR, "a lease that may be neither read nor written"),
+    Rule("max-len-on-sized", _ERROR, "max_len on a lease whose type has a size"),
+    Rule("complex-needs-hubpack", _ERROR, "a Complex error in another encoding than Hubpack"),
+    Rule("recv-needs-zerocopy", _ERROR, "a recv strategy in another encoding than Zerocopy"),
+    Rule("recv-primitive", _ERROR, "FromPrimitive of a type that is not a primitive"),
+    Rule(
+        "idempotent-read-write-lease",
+        _ERROR,
+        "an idempotent operation that lends memory for both",
+    ),
+    Rule("idempotent-server-death", _ERROR, "an idempotent operation that reports server death"),
+    Rule(
+        "cannot-tell-server-death",
+        _WARNING,
+        "an operation that neither repeats nor can report server death",
+    ),
+    # found by `lint`
+    Rule("idempotent-toggle", _WARNING, "an idempotent operation named like a step", True),
+    Rule("idempotent-write", _NOTE, "an idempotent operation named like a transfer", True),
+    Rule("hiffy-arguments", _WARNING, "more argument bytes than hiffy can send", True),
+    Rule("hiffy-leases", _WARNING, "more leases than hiffy can lend", True),
+    Rule("hiffy-read-write-lease", _WARNING, "a lease for both, which hiffy cannot lend", True),
+    Rule("cannot-be-sent", _WARNING, "a type that its encoding cannot carry", True),
+    Rule("redundant-recv", _NOTE, "a recv strategy that changes nothing", True),
+    Rule("name-style", _WARNING, "a name in another style than Rust's", True),
+    Rule("undocumented", _NOTE, "an operation without documentation", True),
+)
+
+#: All rules by id, in the order in which a text meets them.
+RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rule in _ALL}
