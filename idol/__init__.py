@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from idol.check import check
 from idol.errors import (
     DiagnosedError,
+    FormatError,
     IdolError,
     InterfaceError,
     OptionsError,
@@ -43,6 +44,7 @@ from idol.syntax import (
 )
 
 if TYPE_CHECKING:
+    from idol.format import format_text
     from idol.options import StubOptions
     from idol.stub import client_stub, server_stub
 
@@ -50,6 +52,7 @@ __all__ = [
     # reading
     "parse",
     "check",
+    "format_text",
     "RULES",
     "Rule",
     # generating
@@ -88,12 +91,14 @@ __all__ = [
     "InterfaceError",
     "TypeSyntaxError",
     "OptionsError",
+    "FormatError",
 ]
 
 _GENERATORS = {
     "client_stub": "idol.stub",
     "server_stub": "idol.stub",
     "StubOptions": "idol.options",
+    "format_text": "idol.format",
 }
 
 

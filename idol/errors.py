@@ -3,6 +3,7 @@
     IdolError
     ├── RonError            the text is not RON (one diagnostic)
     ├── InterfaceError      the text is RON, but not an interface that can be used
+    ├── FormatError         a text that the formatter would not keep the meaning of (a bug)
     ├── TypeSyntaxError     a text is not a Rust type (also a ValueError)
     └── OptionsError        options that do not fit the interface (also a ValueError)
 
@@ -60,6 +61,10 @@ class TypeSyntaxError(IdolError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.text!r} is not a Rust type: {self.message} at character {self.offset + 1}"
+
+
+class FormatError(IdolError):
+    """Formatting a text would change its meaning; it is left alone. This is a bug in `idol`."""
 
 
 class OptionsError(IdolError, ValueError):

@@ -29,9 +29,11 @@ from idol.syntax import AttributedType, Encoding, Interface, Operation, RecvKind
 STEPS: Final = frozenset(
     {
         *("toggle", "flip", "invert", "rotate", "swap", "increment", "inc", "decrement", "dec"),
-        *("advance", "next", "push", "pop", "append", "add", "consume", "dequeue", "enqueue"),
+        *("advance", "push", "pop", "append", "consume", "dequeue", "enqueue"),
     }
 )
+#: Words that promise a step in front, and nothing elsewhere: `next_block`, not `get_next_boot`.
+FIRST_STEPS: Final = frozenset({"next", "add"})
 #: Words of a name that promise to move data, which a queue or flash may not bear twice.
 TRANSFERS: Final = frozenset(
     {"write", "program", "erase", "exchange", "transfer", "transmit", "send", "receive", "recv"}
@@ -59,12 +61,12 @@ def lint(interface: Interface) -> Iterator[Finding]:
 def _idempotent_names(operation: Operation) -> Iterator[Finding]:
     if not operation.idempotent:
         return
-    words = set(operation.name.lower().split("_"))
+    words = operation.name.lower().split("_")
     declared = operation.idempotent_span or operation.span
     for rule, suspects, hint in (
         (
             "idempotent-toggle",
-            STEPS,
+            STEPS | (FIRST_STEPS & {words[0]}),
             "leave `idempotent` out: a caller whose server is restarted would do it twice",
         ),
         (
@@ -73,7 +75,7 @@ def _idempotent_names(operation: Operation) -> Iterator[Finding]:
             "make sure that doing it twice is harmless; if not, leave `idempotent` out",
         ),
     ):
-        for word in sorted(words & suspects):
+        for word in (word for word in words if word in suspects):
             yield Finding(
                 rule,
                 f"operation `{operation.name}` is idempotent, and its name says `{word}`",
