@@ -15,14 +15,14 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from idol.cli.codes import EXIT_CODES, HOST, USAGE
+from idol.cli.codes import EXIT_CODES, FOUND, HOST, USAGE
 from idol.cli.files import HostError
-from idol.errors import OptionsError
+from idol.errors import DiagnosedError, IdolError, OptionsError
 
 __all__ = ["COMMANDS", "main", "make_parser"]
 
 #: The modules that add commands, in the order of the overview.
-COMMANDS: Final = ("check", "explain", "fmt", "generate")
+COMMANDS: Final = ("check", "explain", "fmt", "diff", "generate")
 
 _DESCRIPTION = "Check Idol interface files and generate Rust stubs from them."
 
@@ -34,9 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except HostError as error:
-        return _fail(arguments, "host", str(error), HOST)
+        return _fail(arguments, error, "host", HOST)
     except OptionsError as error:
-        return _fail(arguments, "usage", str(error), USAGE)
+        return _fail(arguments, error, "usage", USAGE)
+    except IdolError as error:
+        return _fail(arguments, error, "interface", FOUND)
     except BrokenPipeError:
         # The reader of our output went away; keep the interpreter from noticing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,10 +55,12 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fail(arguments: argparse.Namespace, kind: str, message: str, code: int) -> int:
+def _fail(arguments: argparse.Namespace, error: Exception, kind: str, code: int) -> int:
     if arguments.format == "json":
-        error = {"error": {"kind": kind, "message": message}}
-        print(json.dumps(error, sort_keys=True), file=sys.stderr)
+        shown = {"error": {"kind": kind, "message": str(error)}}
+        print(json.dumps(shown, sort_keys=True), file=sys.stderr)
+    elif isinstance(error, DiagnosedError):
+        print(error, file=sys.stderr)  # begins with the file's name
     else:
-        print(f"idol: {message}", file=sys.stderr)
+        print(f"idol: {error}", file=sys.stderr)
     return code
