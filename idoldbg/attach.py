@@ -60,12 +60,16 @@ def _ignore(_notice: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given."""
+    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given.
+
+    `uart` is a file for what an emulated board sends on its serial ports.
+    """
 
     archive: str | None = None
     board: str | None = None
     probe: str | None = None
     timeout_s: float = 5.0
+    uart: str | None = None
 
 
 class Session:
@@ -259,7 +263,19 @@ def _emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
             link="emu",
         ) from None
     segments = [(s.address, s.data) for s in archive.flash_segments()]
-    return EmulatedBoard(board, segments)
+    sink = None if options.uart is None else _uart_file(Path(options.uart))
+    return EmulatedBoard(board, segments, uart_sink=sink)
+
+
+def _uart_file(path: Path) -> Callable[[str, bytes], None]:
+    """Empty the file; return what appends to it. Nothing is lost when the process is killed."""
+    path.write_bytes(b"")
+
+    def append(_port: str, data: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(data)
+
+    return append
 
 
 def _open_emulated(options: TargetOptions, archive: Archive) -> Link:

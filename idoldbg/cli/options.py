@@ -35,6 +35,7 @@ class Settings:
     timeout: float | None = None
     format: str | None = None
     verbose: bool | None = None
+    uart: str | None = None
 
     def overridden_by(self, later: Settings) -> Settings:
         """Return these settings with whatever `later` says in their place."""
@@ -48,7 +49,7 @@ class Settings:
 
     def target(self) -> TargetOptions:
         """What to debug, for `idoldbg.attach`."""
-        return TargetOptions(self.archive, self.board, self.probe, self.timeout_s)
+        return TargetOptions(self.archive, self.board, self.probe, self.timeout_s, self.uart)
 
     @property
     def is_json(self) -> bool:
@@ -98,6 +99,14 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "callback": _timeout,
             "envvar": "IDOLDBG_TIMEOUT",
             "help": f"How long to wait for the target. Default: {DEFAULT_TIMEOUT_S:g}.",
+        },
+    ),
+    (
+        ("--uart",),
+        {
+            "metavar": "FILE",
+            "envvar": "IDOLDBG_UART",
+            "help": "Write to FILE what an emulated board sends on its serial port.",
         },
     ),
     (

@@ -139,6 +139,17 @@ def test_a_lease_can_come_from_a_file_and_go_to_one(tmp_path: Path, capsys: Capt
     assert sink.read_bytes() == b"\xff\xef\x40\x18"
 
 
+@pytest.mark.parametrize("probe", ["emu", "pyocd:emu"])
+def test_the_serial_port_goes_to_a_file(probe: str, tmp_path: Path, capsys: Capture) -> None:
+    uart = tmp_path / "uart"
+    words = ["call", "Victim.panic", "--task", "victim", "--code", "9", "--uart", str(uart)]
+    assert run(["-p", probe, *words]) == 3
+    boot, fault = uart.read_text().splitlines()
+    assert re.fullmatch(r"jefe: image [0-9a-f]{16} started", boot)
+    assert "task victim faulted" in fault
+    assert "told to panic with code 9" in fault
+
+
 def test_verbose_counts_what_crossed_the_link(capsys: Capture) -> None:
     assert run(["call", "Jefe.get_state", "-v"]) == 0
     assert "transactions" in capsys.readouterr().err
