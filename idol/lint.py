@@ -75,7 +75,8 @@ def _idempotent_names(operation: Operation) -> Iterator[Finding]:
             "make sure that doing it twice is harmless; if not, leave `idempotent` out",
         ),
     ):
-        for word in (word for word in words if word in suspects):
+        word = next((word for word in words if word in suspects), None)
+        if word is not None:
             yield Finding(
                 rule,
                 f"operation `{operation.name}` is idempotent, and its name says `{word}`",
@@ -83,7 +84,6 @@ def _idempotent_names(operation: Operation) -> Iterator[Finding]:
                 hint,
                 (Related("declared idempotent here", declared),),
             )
-            return
 
 
 # -- hiffy -------------------------------------------------------------------------------------

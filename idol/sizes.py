@@ -34,6 +34,8 @@ class Size:
         return Size(self.minimum + other.minimum, self.maximum + other.maximum)
 
     def __mul__(self, count: int) -> Size:
+        if not count:
+            return Size(0, 0)
         maximum = None if self.maximum is None else self.maximum * count
         return Size(self.minimum * count, maximum)
 

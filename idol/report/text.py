@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idol.report.files import FileReport, count_severities
+from idol.source import Severity
 
 
 def to_text(reports: tuple[FileReport, ...]) -> str:
@@ -10,7 +11,7 @@ def to_text(reports: tuple[FileReport, ...]) -> str:
     shown = [finding.format() + "\n\n" for report in reports for finding in report.findings]
     counts = count_severities(reports)
     parts = [_count(len(reports), "file")]
-    parts += [_count(number, str(severity)) for severity, number in sorted(counts.items())]
+    parts += [_count(counts[kind], str(kind)) for kind in Severity if counts[kind]]
     return "".join(shown) + ", ".join(parts) + ("" if counts else ": nothing to report") + "\n"
 
 
