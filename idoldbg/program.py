@@ -10,11 +10,12 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import idol
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.codec import image
-from idoldbg.debuginfo import ObjectInfo, TypeInterner
+from idoldbg.debuginfo import TypeInterner
 from idoldbg.errors import ArgumentError, FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
@@ -22,6 +23,9 @@ from idoldbg.resolver import ResolvedOperation, Resolver
 from idoldbg.symbols import Variable
 from idoldbg.types import type_size
 from idoldbg.values import Value
+
+if TYPE_CHECKING:
+    from idoldbg.debuginfo import ObjectInfo
 
 __all__ = ["Program", "ServedInterface"]
 
@@ -60,6 +64,8 @@ class Program:
     def object(self, name: str) -> ObjectInfo:
         """Return the debug information of the kernel or of the task called `name`."""
         if name not in self._objects:
+            from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
+
             data = self.archive.object_bytes(name)
             self._objects[name] = ObjectInfo(name, data, self._interner)
         return self._objects[name]

@@ -1,8 +1,9 @@
 """ELF objects and their DWARF as types, variables, functions and symbols.
 
-Start at `ObjectInfo`. Below it, in the order in which bytes become answers: `elf` (sections,
-symbols), `units` (unit headers, abbreviations), `attributes` and `dies` (entries), `name_search`
-(which entries), `type_reader` and `interner` (types).
+Start at `ObjectInfo`; it loads when it is used, and pyelftools with it. Below it, in the order in
+which bytes become answers: `elf` (sections, symbols) and `units` (unit headers, abbreviations),
+which pyelftools reads; `attributes` and `dies` (entries), `name_search` (which entries),
+`type_reader` and `interner` (types).
 
 Where Hubris's facts lie (seen in builds of formats 4 to 11, rustc 1.67 to 1.96):
 
@@ -18,7 +19,19 @@ Where Hubris's facts lie (seen in builds of formats 4 to 11, rustc 1.67 to 1.96)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from idoldbg.debuginfo.interner import TypeInterner
-from idoldbg.debuginfo.object_info import ObjectInfo
+
+if TYPE_CHECKING:
+    from idoldbg.debuginfo.object_info import ObjectInfo
 
 __all__ = ["ObjectInfo", "TypeInterner"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "ObjectInfo":
+        raise AttributeError(f"module `idoldbg.debuginfo` has no attribute `{name}`")
+    from idoldbg.debuginfo.object_info import ObjectInfo  # 40 ms, nearly all of them pyelftools'
+
+    return ObjectInfo

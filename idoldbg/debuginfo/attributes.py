@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from idoldbg.debuginfo import constants as dw
+from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.units import (
     Abbreviation,
     AttributeSpec,
     Decode,
-    Malformed,
     Unit,
     fixed_size,
     read_sleb,

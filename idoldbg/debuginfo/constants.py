@@ -113,14 +113,6 @@ DW_ATE_unsigned = 0x07
 DW_ATE_unsigned_char = 0x08
 DW_ATE_UTF = 0x10
 
-# Unit types (7.5.1)
-DW_UT_compile = 0x01
-DW_UT_type = 0x02
-DW_UT_partial = 0x03
-DW_UT_skeleton = 0x04
-DW_UT_split_compile = 0x05
-DW_UT_split_type = 0x06
-
 # Location operations (7.7.1)
 DW_OP_addr = 0x03
 DW_OP_plus_uconst = 0x23

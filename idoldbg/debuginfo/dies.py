@@ -15,13 +15,12 @@ from typing import Any
 
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.attributes import AttributeReader, DebugSections
+from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.units import (
     Abbreviation,
-    Malformed,
     Unit,
-    parse_abbreviations,
+    UnitReader,
     read_uleb,
-    read_units,
     skip,
 )
 
@@ -128,13 +127,13 @@ class DieReader:
     def __init__(self, sections: DebugSections) -> None:
         self.sections = sections
         self.info = sections.info
-        self.units = read_units(sections.info)
+        self._unit_reader = UnitReader(sections.info, sections.abbreviations)
+        self.units = self._unit_reader.read_units()
         self.values = AttributeReader(sections, self.units, self.table)
         self._unit_starts = [u.offset for u in self.units]
         self._tables: dict[tuple[int, int, int], dict[int, Abbreviation]] = {}
         self._walk_tables: dict[int, dict[int, tuple[int, bool, bool, tuple[int, ...]]]] = {}
         self._nested_budget = 64 * len(sections.info) + (1 << 20)
-        self._abbreviation_budget = 16 * len(sections.abbreviations) + 4096
         self._indices: dict[int, UnitIndex] = {}
 
     # ---- units and tables -----------------------------------------------------------------------
@@ -153,11 +152,7 @@ class DieReader:
             key = (unit.abbreviations_at, unit.version, unit.offset_size)
             table = self._tables.get(key)
             if table is None:
-                table, size = parse_abbreviations(self.sections.abbreviations, *key)
-                self._abbreviation_budget -= size
-                if self._abbreviation_budget < 0:
-                    raise Malformed("the units' abbreviation tables overlap", unit.offset)
-                self._tables[key] = table
+                table = self._tables[key] = self._unit_reader.read_abbreviations(unit)
             unit.table = table
         return unit.table
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.attributes import MAX_NAME
 from idoldbg.debuginfo.dies import DieReader, is_named
-from idoldbg.debuginfo.units import Abbreviation, Malformed, Unit, fixed_size, read_uleb
+from idoldbg.debuginfo.malformed import Malformed
+from idoldbg.debuginfo.units import Abbreviation, Unit, fixed_size, read_uleb
 
 __all__ = ["NameSearch"]
 

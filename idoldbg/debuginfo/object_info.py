@@ -7,25 +7,25 @@ DWARF 5 (and 2 to 4, whose forms it keeps), the System V ABI for ELF.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
 
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.attributes import DebugSections
 from idoldbg.debuginfo.dies import TYPE_TAGS, Die, DieReader
-from idoldbg.debuginfo.elf import ElfFile
+from idoldbg.debuginfo.elf import PT_LOAD, ElfFile
 from idoldbg.debuginfo.interner import TypeInterner
+from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.name_search import NameSearch
 from idoldbg.debuginfo.type_reader import TypeReader
-from idoldbg.debuginfo.units import Malformed, read_uleb
+from idoldbg.debuginfo.units import read_uleb
 from idoldbg.symbols import Subprogram, SymbolTable, Variable
 from idoldbg.types import Opaque, Type
-
-if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
 
 __all__ = ["ObjectInfo"]
 
@@ -46,16 +46,8 @@ class ObjectInfo:
         self.elf = ElfFile(name, data)
         self.interner = TypeInterner() if interner is None else interner
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except Malformed as e:
-            place = "" if e.offset is None else f" (at 0x{e.offset:x} of .debug_info)"
-            raise self.elf.error(
-                f"malformed debug information: {e}{place}; rebuild the image",
-                die_offset=e.offset,
-            ) from e
+    def _reading(self) -> AbstractContextManager[None]:
+        return self.elf.reading("malformed debug information")
 
     # ---- sections and symbols -------------------------------------------------------------------
 
@@ -90,7 +82,7 @@ class ObjectInfo:
         """Return initial contents at an address: code, constants, initialised variables."""
         for segment in self.elf.segments:
             offset = address - segment.address
-            if segment.type == 1 and offset >= 0 and offset + size <= segment.file_size:
+            if segment.type == PT_LOAD and offset >= 0 and offset + size <= segment.file_size:
                 return self.elf.data[segment.offset + offset : segment.offset + offset + size]
         return None
 
@@ -219,7 +211,7 @@ class ObjectInfo:
         linkage = die.attributes.get(dw.DW_AT_linkage_name)
         linkage = linkage or declared.attributes.get(dw.DW_AT_linkage_name)
         linkage = linkage if isinstance(linkage, str) else ""
-        if pieces and pieces[0][0] in _TOMBSTONES and self.symbols.find(linkage) is None:
+        if pieces and pieces[0][0] in _TOMBSTONES and not self.elf.find_symbols(linkage):
             pieces = ()
         return Variable(
             declared.name or "",
@@ -257,8 +249,6 @@ class ObjectInfo:
 
     def to_elftools(self) -> ELFFile:
         """Open the object with pyelftools, for line programs, call frames and comparisons."""
-        from elftools.elf.elffile import ELFFile  # 40 ms to import: not on the way of a call
-
         return ELFFile(BytesIO(self.elf.data))
 
 

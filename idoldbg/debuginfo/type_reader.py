@@ -12,7 +12,8 @@ from collections.abc import Callable
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.dies import TYPE_TAGS, Die, DieReader
 from idoldbg.debuginfo.interner import TypeInterner
-from idoldbg.debuginfo.units import Malformed, read_uleb
+from idoldbg.debuginfo.malformed import Malformed
+from idoldbg.debuginfo.units import read_uleb
 from idoldbg.types import (
     Array,
     CEnum,

@@ -1,39 +1,37 @@
 """Unit headers and abbreviation tables of `.debug_info` (DWARF 5, 7.5.1 to 7.5.3; DWARF 2 to 4).
 
-An abbreviation is compiled once into what walking and decoding its entries needs: the size where
-that is fixed, the steps to skip it where not, and one `struct.Struct` for runs of fixed forms.
+pyelftools reads both, after a check of what it trusts (see `malformed`). An abbreviation is then
+compiled once into what walking and decoding its entries needs: the size where that is fixed, the
+steps to skip it where not, and one `struct.Struct` for runs of fixed forms.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, TypeAlias
 
+from elftools.dwarf.abbrevtable import AbbrevDecl
+from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
+from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
+
 from idoldbg.debuginfo import constants as dw
+from idoldbg.debuginfo.malformed import Malformed, translated
 
 __all__ = [
     "Abbreviation",
     "AttributeSpec",
     "Decode",
-    "Malformed",
     "Unit",
+    "UnitReader",
     "fixed_size",
-    "parse_abbreviations",
     "read_sleb",
     "read_uleb",
-    "read_units",
     "skip",
 ]
-
-
-class Malformed(Exception):
-    """Bytes that are not DWARF; `offset` is in `.debug_info`. Becomes a `DebugInfoError`."""
-
-    def __init__(self, message: str, offset: int | None = None) -> None:
-        super().__init__(message)
-        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,6 @@ class Unit:
     first_die: int
     end: int
     version: int
-    kind: int
     offset_size: int
     abbreviations_at: int
     signature: int | None = None
@@ -162,87 +159,156 @@ class Unit:
     addr_base: int | None = None
 
 
-_MAX_UNITS = 1 << 17
+# The largest kernels seen have 45 units and 4,560 bytes of abbreviations. pyelftools takes 40 µs
+# for a unit and 5 µs for each byte of abbreviations: each of these bounds is less than a second.
+_MAX_UNITS = 1 << 13
+_MAX_TABLE = 1 << 16  # bytes of one abbreviation table
+_MAX_TABLES = 1 << 17  # of all tables of an object
+# What DWARFInfo could read besides, and is not asked to.
+_SECTIONS_ELSEWHERE = (
+    "debug_aranges_sec", "debug_frame_sec", "eh_frame_sec", "debug_str_sec", "debug_loc_sec",
+    "debug_ranges_sec", "debug_line_sec", "debug_pubtypes_sec", "debug_pubnames_sec",
+    "debug_addr_sec", "debug_str_offsets_sec", "debug_line_str_sec", "debug_loclists_sec",
+    "debug_rnglists_sec", "debug_sup_sec", "gnu_debugaltlink_sec", "debug_types_sec",
+)  # fmt: skip
 
 
-def read_units(info: bytes) -> list[Unit]:
-    """Read all unit headers; raise `Malformed` where they do not follow each other."""
-    units: list[Unit] = []
-    at, total = 0, len(info)
-    while total - at >= 11:
-        unit = _read_unit(info, at)
-        units.append(unit)
-        at = unit.end
-        if len(units) > _MAX_UNITS:
-            raise Malformed("more units than any build has", at)
-    return units
+class UnitReader:
+    """Reads the unit headers and the abbreviation tables of one object."""
+
+    def __init__(self, info: bytes, abbreviations: bytes) -> None:
+        self._info = info
+        self._abbreviations = abbreviations
+        self._dwarf = DWARFInfo(
+            DwarfConfig(little_endian=True, machine_arch="ARM", default_address_size=4),
+            debug_info_sec=_section(".debug_info", info),
+            debug_abbrev_sec=_section(".debug_abbrev", abbreviations),
+            **dict.fromkeys(_SECTIONS_ELSEWHERE),
+        )
+        self._budget = min(16 * len(abbreviations) + 4096, _MAX_TABLES)
+
+    def read_units(self) -> list[Unit]:
+        """Read all unit headers; raise `Malformed` where they do not follow each other."""
+        units: list[Unit] = []
+        at = 0
+        while len(self._info) - at >= 11:
+            if len(units) >= _MAX_UNITS:
+                raise Malformed("more units than any build has", at)
+            units.append(self._read_unit(at))
+            at = units[-1].end
+        return units
+
+    def _read_unit(self, at: int) -> Unit:
+        end = _check_unit(self._info, at)
+        with translated("a unit's header makes no sense", at):
+            unit = self._dwarf.get_CU_at(at)
+            header = unit.header
+            kind = header.get("unit_type", "DW_UT_compile")
+            is_type = kind in ("DW_UT_type", "DW_UT_split_type")
+            read = Unit(
+                offset=at,
+                first_die=unit.cu_die_offset,
+                end=end,
+                version=header["version"],
+                offset_size=unit.structs.dwarf_format // 8,
+                abbreviations_at=header["debug_abbrev_offset"],
+                signature=header["type_signature"] if is_type else None,
+                type_offset=header["type_offset"] if is_type else None,
+            )
+        if header["address_size"] != 4:
+            raise Malformed(f"a unit with addresses of {header['address_size']} bytes, not 4", at)
+        if read.first_die > end:
+            raise Malformed("a unit's header is cut short", at)
+        return read
+
+    def read_abbreviations(self, unit: Unit) -> dict[int, Abbreviation]:
+        """Read a unit's abbreviation table: its entries by code, compiled for such units."""
+        at = unit.abbreviations_at
+        codes, size = _check_abbreviations(self._abbreviations, at, unit)
+        self._budget -= size
+        if self._budget < 0:
+            raise Malformed("the units' abbreviation tables overlap, or are too large", unit.offset)
+        with translated(f"the abbreviation table at 0x{at:x} makes no sense", unit.offset):
+            table = self._dwarf.get_abbrev_table(at)
+            return {code: _compile(table.get_abbrev(code), unit) for code in codes}
 
 
-def _read_unit(info: bytes, at: int) -> Unit:
+def _section(name: str, data: bytes) -> DebugSectionDescriptor:
+    return DebugSectionDescriptor(BytesIO(data), name, None, len(data), 0)
+
+
+def _check_unit(info: bytes, at: int) -> int:
+    """Check what pyelftools trusts in a unit's header; return the unit's end.
+
+    For each version it makes parsers that it keeps for ever, before it looks whether it knows it.
+    """
     (length,) = struct.unpack_from("<I", info, at)
-    offset_size, head = 4, at + 4
+    head = at + 4
     if length == 0xFFFFFFFF:
+        if head + 8 > len(info):
+            raise Malformed("a unit's header is cut short", at)
         (length,) = struct.unpack_from("<Q", info, head)
-        offset_size, head = 8, at + 12
+        head += 8
     elif length >= 0xFFFFFFF0:
         raise Malformed(f"reserved unit length 0x{length:x}", at)
-    end = head + length
-    if end > len(info) or length < 2 + 1 + offset_size:
+    end: int = head + length
+    if end > len(info) or length < 7:
         raise Malformed("a unit reaches beyond .debug_info: is the file cut short?", at)
     (version,) = struct.unpack_from("<H", info, head)
     if not 2 <= version <= 5:
         raise Malformed(f"DWARF version {version}; 2 to 5 are known", at)
-    offset_format = "<I" if offset_size == 4 else "<Q"
-    head += 2
-    kind, signature, type_offset = dw.DW_UT_compile, None, None
-    if version >= 5:
-        kind, address_size = info[head], info[head + 1]
-        (abbreviations,) = struct.unpack_from(offset_format, info, head + 2)
-        head += 2 + offset_size
-    else:
-        (abbreviations,) = struct.unpack_from(offset_format, info, head)
-        address_size = info[head + offset_size]
-        head += offset_size + 1
-    if kind in (dw.DW_UT_skeleton, dw.DW_UT_split_compile):
-        head += 8
-    elif kind in (dw.DW_UT_type, dw.DW_UT_split_type):
-        if head + 8 + offset_size > end:
-            raise Malformed("a type unit's header is cut short", at)
-        (signature,) = struct.unpack_from("<Q", info, head)
-        (type_offset,) = struct.unpack_from(offset_format, info, head + 8)
-        head += 8 + offset_size
-    if address_size != 4 or head > end:
-        raise Malformed(f"a unit with addresses of {address_size} bytes, not 4", at)
-    return Unit(at, head, end, version, kind, offset_size, abbreviations, signature, type_offset)
+    return end
 
 
-def parse_abbreviations(
-    section: bytes, at: int, version: int, offset_size: int
-) -> tuple[dict[int, Abbreviation], int]:
-    """Read the table at an offset of `.debug_abbrev`; also return how many bytes it took."""
-    start = at
-    table: dict[int, Abbreviation] = {}
-    try:
-        while True:
-            code, at = read_uleb(section, at)
-            if not code:
-                return table, at - start
-            tag, at = read_uleb(section, at)
-            children = section[at]
-            at += 1
-            specs: list[AttributeSpec] = []
-            while True:
-                attribute, at = read_uleb(section, at)
-                form, at = read_uleb(section, at)
-                if not attribute and not form:
-                    break
-                constant = 0
-                if form == dw.DW_FORM_implicit_const:
-                    constant, at = read_sleb(section, at)
-                specs.append(AttributeSpec(attribute, form, constant))
-            table[code] = Abbreviation(code, tag, children != 0, tuple(specs), version, offset_size)
-    except IndexError:
-        raise Malformed(f"the abbreviation table at 0x{start:x} has no end") from None
+# A declaration (7.5.3): code, tag, whether it has children, attributes and forms, two zeros. Each
+# number has at most as many bytes as any that has a meaning, and none that are there for nothing:
+# pyelftools reads numbers of any length, in quadratic time.
+_ULEB = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,4}[\x01-\x7f])"
+_SLEB = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
+_IMPLICIT_CONST = rb"\x21"
+_DECLARATION = re.compile(
+    rb"(?!\x00)(%(uleb)b)%(uleb)b[\x00\x01]"
+    rb"(?:(?!\x00\x00)%(uleb)b(?:%(implicit)b%(sleb)b|(?!%(implicit)b)%(uleb)b)){0,255}\x00\x00"
+    % {b"uleb": _ULEB, b"sleb": _SLEB, b"implicit": _IMPLICIT_CONST},
+    re.DOTALL,
+)
+
+
+def _check_abbreviations(section: bytes, start: int, unit: Unit) -> tuple[list[int], int]:
+    """Check that an abbreviation table is one; return its codes and its size."""
+    codes: list[int] = []
+    at = start
+    while section[at : at + 1] != b"\0":
+        declaration = _DECLARATION.match(section, at, start + _MAX_TABLE)
+        if declaration is None:
+            raise Malformed(f"the abbreviation table at 0x{start:x} makes no sense", unit.offset)
+        codes.append(read_uleb(section, at)[0])
+        at = declaration.end()
+    return codes, at + 1 - start
+
+
+def _compile(declaration: AbbrevDecl, unit: Unit) -> Abbreviation:
+    specs = tuple(
+        AttributeSpec(
+            _number(ENUM_DW_AT, spec["name"]),
+            _number(ENUM_DW_FORM, spec["form"]),
+            spec["value"] or 0,
+        )
+        for spec in declaration["attr_spec"]
+    )
+    return Abbreviation(
+        declaration.code,
+        _number(ENUM_DW_TAG, declaration["tag"]),
+        declaration.has_children(),
+        specs,
+        unit.version,
+        unit.offset_size,
+    )
+
+
+def _number(names: Mapping[str, int], name: str | int) -> int:
+    """Return the number of a DW_* name; what has no name comes as the number."""
+    return name if isinstance(name, int) else names[name]
 
 
 def read_uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from idoldbg.archive import Archive
-from idoldbg.debuginfo.elf import PT_LOAD, ElfFile, Note, iter_notes
+from idoldbg.debuginfo.elf import PT_LOAD, ElfFile, Note
 from idoldbg.errors import ArchiveError
 from idoldbg.load.archive_zip import read_archive
 from idoldbg.memory import Segment
@@ -22,7 +22,7 @@ __all__ = ["DumpFile", "read_dump"]
 
 OWNER = "Oxide Computer Company"
 NT_ARCHIVE, NT_REGISTERS, NT_TASK = 0x1DE00001, 0x1DE00002, 0x1DE00003
-NT_PRSTATUS = 1
+NT_PRSTATUS = "NT_PRSTATUS"  # the types that pyelftools knows have names
 _PRSTATUS_REGISTERS = 72  # offset of r0 in Linux's elf_prstatus for Arm
 
 _DCRSR = {
@@ -57,7 +57,7 @@ def read_dump(path: str, data: bytes) -> DumpFile:
     archives: list[bytes] = []
     registers: dict[str, int] = {}
     task = ticks = None
-    for note in iter_notes(elf):
+    for note in elf.iter_notes():
         if note.owner == OWNER and note.type == NT_ARCHIVE:
             archives.append(note.data)
         elif note.owner == OWNER and note.type == NT_REGISTERS:

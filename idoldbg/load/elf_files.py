@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from idoldbg.archive import KERNEL, Archive, ImageFacts, TaskImage
-from idoldbg.debuginfo.elf import ET_CORE, PT_LOAD, SHF_ALLOC, SHT_NOBITS, ElfFile
+from idoldbg.debuginfo.elf import PT_LOAD, SHF_ALLOC, SHT_NOBITS, ElfFile
 from idoldbg.errors import ArchiveError, DebugInfoError
 from idoldbg.memory import Segment
 
@@ -23,6 +23,7 @@ __all__ = [
 
 MAX_FILE_SIZE = 256 << 20  # bytes of any file that is opened
 MAX_FILES = 1024  # files of a directory that are looked at
+_NO_PROGRAMS = (1, 4)  # e_type ET_REL and ET_CORE: not linked, or a dump
 
 # `img/…` of an archive; the last two stand beside the ELF files in Hubris's `dist` directories.
 _FLASH_MEMBERS = ("img/final.elf", "img/combined.elf", "final.elf", "combined.elf")
@@ -82,10 +83,11 @@ def read_facts(archive: Archive) -> ImageFacts:
     section = elf.find_section(".hubris_id")
     if section is not None and section.size:
         image_id, id_address = elf.section_data(section), section.address
-    for symbol in elf.read_symbols():
-        if symbol.name == "HUBRIS_IMAGE_ID" and 0 < symbol.size <= 64:
+    for symbol in elf.find_symbols("HUBRIS_IMAGE_ID"):
+        if 0 < symbol.size <= 64:
             image_id, id_address = _at(elf, symbol.address, symbol.size), symbol.address
-        elif symbol.name == "__start_vector" and vectors is None:
+    for symbol in elf.find_symbols("__start_vector"):
+        if vectors is None:
             vectors = symbol.address
     return ImageFacts(image_id, id_address if image_id else None, vectors)
 
@@ -170,8 +172,7 @@ def read_single(path: str, file: Path) -> Archive:
     """Make an archive of one ELF file: the kernel if it looks like one, or else a task."""
     members = FileMembers(path, {file.name: file})
     elf = ElfFile(path, members.read(file.name))
-    symbols = {s.name for s in elf.read_symbols()}
-    if {"CURRENT_TASK_PTR", "HUBRIS_IMAGE_ID"} & symbols:
+    if any(elf.find_symbols(name) for name in ("CURRENT_TASK_PTR", "HUBRIS_IMAGE_ID")):
         return _bare_archive(path, members, file.name, ())
     return _bare_archive(path, members, "", (TaskImage(0, _stem(file.name), file.name),))
 
@@ -211,7 +212,7 @@ def _is_program(name: str, file: Path) -> bool:
             head = stream.read(20)
     except OSError:
         return False
-    return head[:4] == b"\x7fELF" and int.from_bytes(head[16:18], "little") not in (1, ET_CORE)
+    return head[:4] == b"\x7fELF" and int.from_bytes(head[16:18], "little") not in _NO_PROGRAMS
 
 
 def _in_task_order(members: FileMembers, kernel: str, names: list[str]) -> list[str]:

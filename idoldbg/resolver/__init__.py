@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import idol
 from idol import Encoding, ErrorKind, RecvKind
 from idol.rust_type import Path, RustType, Slice
 from idoldbg.archive import Archive, TaskImage
-from idoldbg.debuginfo import ObjectInfo
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver.evidence import collect, find_member, find_message
 from idoldbg.resolver.lookup import BASE_TYPES, Found, How, TypeLookup, parse_override
 from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
+
+if TYPE_CHECKING:
+    from idoldbg.debuginfo import ObjectInfo
 
 __all__ = [
     "ErrorKind",

@@ -8,11 +8,14 @@ server's trait `InOrder<Iface>Impl`, and `<Iface>_<op>_TYPES`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import idol
-from idoldbg.debuginfo import ObjectInfo
 from idoldbg.types import Enum as EnumType
 from idoldbg.types import Member, Pointer, Struct, Type, Variant, is_result
+
+if TYPE_CHECKING:
+    from idoldbg.debuginfo import ObjectInfo
 
 __all__ = ["Evidence", "collect", "find_member", "find_message"]
 

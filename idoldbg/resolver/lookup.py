@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Never, Path, RustType, Tuple, parse_type
-from idoldbg.debuginfo import ObjectInfo
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver.names import Match, evaluate, match_names, parse_name
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
+
+if TYPE_CHECKING:
+    from idoldbg.debuginfo import ObjectInfo
 
 __all__ = ["BASE_TYPES", "Found", "How", "TypeLookup", "parse_override"]
 

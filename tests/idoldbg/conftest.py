@@ -95,7 +95,7 @@ class Writer:
         body = self._die(die, start, start + size)
         head = struct.pack("<H", self.version)
         if version5:
-            head += struct.pack("<BBI", dw.DW_UT_compile, 4, 0)
+            head += struct.pack("<BBI", 1, 4, 0)  # DW_UT_compile
         else:
             head += struct.pack("<IB", 0, 4)
         return struct.pack("<I", len(head) + len(body)) + head + body

@@ -107,6 +107,22 @@ def test_core_dump_without_an_archive(tmp_path: Path) -> None:
         open_build(write(tmp_path / "core", core([note(NT_REGISTERS, bytes(8))])))
 
 
+@pytest.mark.parametrize(
+    ("notes", "message"),
+    [
+        ([struct.pack("<III", 8, 0xFFFFFFFF, 1) + bytes(8)], "longer than its segment"),
+        ([struct.pack("<III", 0xFFFFFFFF, 4, 1) + bytes(8)], "longer than its segment"),
+        ([struct.pack("<III", 0, 0, 1) * 100_000], "more than 1024 notes"),
+        # A note that pyelftools would read a list of files from.
+        ([note(0x46494C45, b"\xff" * 8, b"CORE\0")], "no Hubris archives in it"),
+        ([note(1, b"", b"x" * 4000)], "no Hubris archives in it"),
+    ],
+)
+def test_bad_notes(notes: list[bytes], message: str) -> None:
+    with pytest.raises((ArchiveError, DebugInfoError), match=message):
+        read_dump("core", core(notes))
+
+
 def test_directory_of_an_unpacked_archive(tmp_path: Path, fixture_archive: Path) -> None:
     with zipfile.ZipFile(fixture_archive) as archive:
         archive.extractall(tmp_path)  # our own archive
