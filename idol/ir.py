@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from idol.options import ServerStyle
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
 #: Stands for the name of a function that panics where there is none.
@@ -28,6 +29,17 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionalWire:
+    """How an `Option` of a C-like enum travels without serialization: a tag and a number.
+
+    The struct is packed: a byte `is_some`, 0 or 1, and `value` as `value_type`, 0 for `None`.
+    """
+
+    struct: str
+    value_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Argument:
     """A value in the message."""
 
@@ -43,6 +55,9 @@ class Argument:
     is_bool: bool
     #: Name of the server's local variable for the converted value.
     value_variable: str
+    #: Not None where an `Option` is received from a primitive.
+    optional: OptionalWire | None
+    doc: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,7 @@ class Lease:
     #: Local variables for it in the client and in the server.
     bytes_variable: str
     lease_variable: str
+    doc: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,8 @@ class Operation:
     arguments_struct: str
     reply_struct: str
     types_struct: str
+    #: What a pipelined server gets to answer with.
+    token_struct: str
     message_size_constant: str
     reply_size_constant: str
     message_size: str
@@ -122,12 +140,31 @@ class Operation:
     #: What the methods return: a type, or the two sides of a `Result`; empty for `()`.
     client_result: tuple[str, ...]
     server_result: tuple[str, ...]
+    #: Whether the server's method can return nothing but a value, see `StubOptions.bare_replies`.
+    is_bare: bool
+    #: Variant of the event enum for counters, with its path, and what it holds besides `Ok`.
+    event: str
+    client_event_error: str | None
+    server_event_error: str | None
+    #: Indices of the only tasks that may call; None: all may.
+    allowed_callers: tuple[int, ...] | None
     #: What must hold for the error type of a server, without `where`.
     server_bound: str | None
     #: Functions that panic, by what went wrong; see `lower.PANICS`.
     panics: Mapping[str, str]
     #: Local variables by role, none of which is the name of an argument or lease.
     locals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Where calls are counted; the names are those that debuggers look for."""
+
+    event_enum: str
+    client_static: str
+    server_static: str
+    #: Faults of clients are one event, not an outcome of each operation.
+    combine_client_errors: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +176,8 @@ class Interface:
     doc: tuple[str, ...]
     client_struct: str
     operation_enum: str
-    in_order_trait: str
+    style: ServerStyle
+    server_trait: str
     #: What keeps types in the debug information, see `rust/server.py`.
     types_struct: str
     types_static: str
@@ -149,3 +187,9 @@ class Interface:
     #: The source text, which debuggers read from the image.
     definition: bytes
     operations: tuple[Operation, ...]
+    #: Lay the text out.
+    is_formatted: bool
+    #: None: nothing is counted.
+    counters: Counters | None
+    #: The error type of the server that fails every call; None: there is none.
+    fail_error: str | None

@@ -7,15 +7,17 @@ Names that debuggers look for in an image are fixed: `<Interface>_<operation>_AR
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from idol import ir, syntax
 from idol.check import check
-from idol.errors import InterfaceError
-from idol.options import StubOptions
+from idol.errors import InterfaceError, OptionsError
+from idol.options import FailServer, ServerStyle, StubOptions
+from idol.rust_type import Path, RustType
 from idol.source import Severity
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
@@ -27,6 +29,7 @@ PANICS: Final = {
     "unknown_code": "error_code_is_unknown",
     "encode_reply": "reply_does_not_fit",
     "encode_error": "error_does_not_fit",
+    "dropped": "was_not_answered",
 }
 
 #: Local variables of the generated functions, by role.
@@ -34,14 +37,18 @@ LOCALS: Final = (
     "arguments",
     "code",
     "error",
+    "event",
     "generation",
     "leases",
     "message",
     "msg",
+    "replier",
     "reply",
     "result",
+    "sender",
     "size",
     "task",
+    "token",
     "value",
 )
 
@@ -76,20 +83,72 @@ def lower(
     ]
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise InterfaceError(findings)
+    style = options.style
+    prefix = {ServerStyle.IN_ORDER: "InOrder", ServerStyle.PIPELINED: "Pipelined"}[style]
+    _check_callers(interface, options)
     return ir.Interface(
         name=interface.name,
         source_name=re.split(r"[/\\]", interface.source.name)[-1],
         doc=_doc_lines(interface.doc),
         client_struct=interface.name,
         operation_enum=f"{interface.name}Operation",
-        in_order_trait=f"InOrder{interface.name}Impl",
+        style=style,
+        server_trait=f"{prefix}{interface.name}Impl",
         types_struct=f"{interface.name}_TYPES",
         types_static=f"_{interface.name.upper()}_IDOL_TYPES",
         extra_derives=options.extra_derives,
         definition_static=f"_{interface.name.upper()}_IDOL_DEFINITION",
         definition=interface.source.text.encode(),
         operations=tuple(_operation(interface, o, options) for o in interface.operations),
+        is_formatted=options.is_formatted,
+        counters=_counters(interface, options),
+        fail_error=_fail_error(interface, options),
     )
+
+
+def _check_callers(interface: syntax.Interface, options: StubOptions) -> None:
+    for name in options.allowed_callers:
+        if interface.find_operation(name) is None:
+            near = difflib.get_close_matches(name, [o.name for o in interface.operations], 1)
+            hint = f": do you mean `{near[0]}`?" if near else ""
+            raise OptionsError(
+                f"callers are given for `{name}`, which `{interface.name}` does not have{hint}"
+            )
+
+
+def _counters(interface: syntax.Interface, options: StubOptions) -> ir.Counters | None:
+    if not options.counters:
+        return None
+    stem = f"__{interface.name.upper()}"
+    return ir.Counters(
+        event_enum=f"{interface.name}Event",
+        client_static=f"{stem}_CLIENT_COUNTERS",
+        server_static=f"{stem}_SERVER_COUNTERS",
+        combine_client_errors=options.combine_client_errors,
+    )
+
+
+def _fail_error(interface: syntax.Interface, options: StubOptions) -> str | None:
+    """Find the error type that all operations share."""
+    if options.fail_server is FailServer.NEVER:
+        return None
+    errors = set(_iter_errors(interface))
+    error = errors.pop() if len(errors) == 1 else None
+    if error is not None:
+        return error[1]
+    if options.fail_server is FailServer.ALWAYS:
+        raise OptionsError(
+            f"a server that fails every call of `{interface.name}` cannot be generated: "
+            "its operations do not all have the same error type"
+        )
+    return None
+
+
+def _iter_errors(interface: syntax.Interface) -> Iterator[tuple[ErrorKind, str] | None]:
+    """Yield what each operation fails with, None where it cannot fail by itself."""
+    for operation in interface.operations:
+        error = operation.reply.error
+        yield (error.kind, str(error.type)) if error and error.type else None
 
 
 def _operation(
@@ -101,6 +160,12 @@ def _operation(
     ok = _value(operation)
     error = _error(operation)
     server_error = error.server_type if error else "core::convert::Infallible"
+    request_error = f"idol_runtime::RequestError<{server_error}>"
+    is_bare = options.bare_replies and not operation.leases
+    is_bare = is_bare and (error is None or error.type is None)
+    server_result: tuple[str, ...] = (ok.type, request_error)
+    if is_bare:
+        server_result = () if ok.is_unit else (ok.type,)
     if error is not None:
         client_result: tuple[str, ...] = (ok.type, error.client_type)
     else:
@@ -111,7 +176,7 @@ def _operation(
         doc=_doc_lines(operation.doc),
         encoding=operation.encoding,
         idempotent=operation.idempotent,
-        arguments=tuple(_argument(a) for a in operation.arguments),
+        arguments=tuple(_argument(stem, a) for a in operation.arguments),
         leases=tuple(_lease(i, x, panic, taken) for i, x in enumerate(operation.leases)),
         ok=ok,
         error=error,
@@ -119,34 +184,61 @@ def _operation(
         arguments_struct=f"{stem}_ARGS",
         reply_struct=f"{stem}_REPLY",
         types_struct=f"{stem}_TYPES",
+        token_struct=f"{stem}_REPLIER",
         message_size_constant=f"{operation.name.upper()}_MSG_SIZE",
         reply_size_constant=f"{operation.name.upper()}_REPLY_SIZE",
         message_size=_size(operation.encoding, f"{stem}_ARGS"),
         reply_size=_size(operation.encoding, ok.type),
         read_function=f"read_{operation.name}_msg",
         client_result=client_result,
-        server_result=(ok.type, f"idol_runtime::RequestError<{server_error}>"),
+        server_result=server_result,
+        is_bare=is_bare,
+        event=f"{interface.name}Event::{operation.name}",
+        client_event_error=error.client_type if error else None,
+        server_event_error=_server_event_error(error, options),
+        allowed_callers=options.allowed_callers.get(operation.name),
         server_bound=_server_bound(operation, error),
         panics={cause: panic(suffix) for cause, suffix in PANICS.items()},
         locals={role: _fresh(role, taken) for role in LOCALS},
     )
 
 
-def _argument(argument: syntax.Argument) -> ir.Argument:
+def _server_event_error(error: ir.Error | None, options: StubOptions) -> str | None:
+    """Name what a server counts as the failure of an operation."""
+    if error is None:
+        return None
+    if options.combine_client_errors:
+        return error.type and error.server_type
+    return f"idol_runtime::RequestError<{error.server_type}>"
+
+
+def _argument(stem: str, argument: syntax.Argument) -> ir.Argument:
     is_bool = argument.type.is_bool and argument.recv.kind is RecvKind.FROM_BYTES
     declared = str(argument.type)
     conversion = _conversion(argument.recv)
     wire = conversion.wire_type if conversion else declared
+    optional = None
+    if argument.recv.kind is RecvKind.FROM_PRIMITIVE and is_option(argument.type.rust):
+        optional = ir.OptionalWire(f"{stem}_ARGS_{argument.name}", wire)
+        wire = optional.struct
+    client_type = optional.struct if optional else declared
     return ir.Argument(
         name=argument.name,
         type=declared,
         field=f"raw_{argument.name}" if is_bool or conversion else argument.name,
         field_type="u8" if is_bool else wire,
-        client_field_type="u8" if argument.type.is_bool else declared,
+        client_field_type="u8" if argument.type.is_bool else client_type,
         conversion=conversion,
         is_bool=argument.type.is_bool,
         value_variable=f"{argument.name}_value",
+        optional=optional,
+        doc=argument.doc,
     )
+
+
+def is_option(rust: RustType) -> bool:
+    """Tell whether a type is an `Option` of something."""
+    return isinstance(rust, Path) and rust.name == "Option" and len(rust.arguments) == 1
 
 
 def _conversion(recv: syntax.Recv) -> ir.Conversion | None:
@@ -182,6 +274,7 @@ def _lease(index: int, lease: syntax.Lease, panic: _PanicNames, taken: set[str])
         too_long_panic=panic(f"{lease.name}_is_longer_than_{lease.max_len}"),
         bytes_variable=_fresh(f"{lease.name}_bytes", taken),
         lease_variable=_fresh(f"{lease.name}_lease", taken),
+        doc=lease.doc,
     )
 
 

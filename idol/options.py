@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from idol.errors import OptionsError, TypeSyntaxError
 from idol.rust_type import Path, parse_type
+
+
+class ServerStyle(StrEnum):
+    """When a server answers; the value is the spelling on the command line."""
+
+    #: Before it receives the next message: methods return the reply.
+    IN_ORDER = "in-order"
+    #: Whenever it likes: methods get a token, which the reply is given to.
+    PIPELINED = "pipelined"
+
+
+class FailServer(StrEnum):
+    """Whether there is a ready-made server that fails every call; the command line's spelling."""
+
+    #: If all operations have the same error type.
+    AUTO = "auto"
+    #: Yes; it is an error if they have not.
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +41,23 @@ class StubOptions:
     #: Give each panic a function of its own, named after the operation and the cause. Without, a
     #: panic is a plain `panic!()` on the spot, which is smaller and tells only a line number.
     named_panics: bool = True
+    #: Lay the text out as rustfmt would; without, lines are not indented.
+    is_formatted: bool = True
+    #: Count calls and their outcomes in a static, with the crate `counters`.
+    counters: bool = False
+
+    # Of servers alone:
+
+    #: Count faults of clients once for the whole server, not for each operation.
+    combine_client_errors: bool = False
+    style: ServerStyle = ServerStyle.IN_ORDER
+    fail_server: FailServer = FailServer.AUTO
+    #: Operation → indices of the only tasks that may call it, see `idol.callers`. An operation
+    #: that is not named is open to all, one with an empty list to nobody.
+    allowed_callers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    #: Methods of operations that cannot fail return the value itself, no `Result`. They still do
+    #: where there are leases, since the memory may be gone when the server looks.
+    bare_replies: bool = False
 
     def __post_init__(self) -> None:
         for text in self.extra_derives:

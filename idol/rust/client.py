@@ -12,18 +12,19 @@ from contextlib import AbstractContextManager
 from idol import ir
 from idol.lower import needs_length_check
 from idol.rust.common import (
+    emit_counters,
+    emit_event,
     emit_head,
+    emit_method_docs,
     emit_operation_enum,
     emit_or_panic,
     emit_panic,
     emit_panic_functions,
     serializer,
 )
+from idol.rust.dispatch import CLIPPY_PARAMETERS
 from idol.rust.emit import Emitter
 from idol.syntax import Encoding, ErrorKind, RecvKind
-
-#: Parameters from which clippy calls a function too long, `self` included.
-_CLIPPY_PARAMETERS = 7
 
 _MESSAGE_DERIVES = {
     Encoding.ZEROCOPY: ("zerocopy_derive::IntoBytes", "zerocopy_derive::Immutable"),
@@ -34,11 +35,15 @@ _MESSAGE_DERIVES = {
 
 def emit_client(interface: ir.Interface) -> str:
     """Print the whole client stub."""
-    emitter = Emitter()
+    emitter = Emitter(interface.is_formatted)
     emit_head(emitter, interface, f"client stub of interface {interface.name}")
     emit_operation_enum(emitter, interface)
     emitter.blank()
     _client_type(emitter, interface)
+    if interface.counters is not None:
+        emitter.blank()
+        errors = [operation.client_event_error for operation in interface.operations]
+        emit_counters(emitter, interface, interface.counters.client_static, errors)
     if interface.operations:
         emitter.blank()
         with emitter.block(f"impl {interface.client_struct} {{"):
@@ -66,21 +71,22 @@ def _client_type(emitter: Emitter, interface: ir.Interface) -> None:
 
 
 def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
-    emitter.docs(operation.doc)
-    if operation.doc:
-        emitter.line("///")
+    if emit_method_docs(emitter, operation):
+        emitter.docs([""])
     repeats = "idempotent: sent again if the server dies"
     if not operation.idempotent:
         repeats = "not idempotent"
     emitter.docs([f"Operation {operation.code} of `{interface.name}`, {repeats}."])
     parameters = [f"{a.name}: {a.type}" for a in operation.arguments]
     parameters += [f"{lease.name}: {lease.client_type}" for lease in operation.leases]
-    if len(parameters) + 1 > _CLIPPY_PARAMETERS:
+    if len(parameters) + 1 > CLIPPY_PARAMETERS:
         emitter.line("#[allow(clippy::too_many_arguments)]")
     opening = f"pub fn {operation.name}"
     emitter.function(opening, ["&self", *parameters], operation.client_result)
     with emitter.block_body():
+        _optional_structs(emitter, operation)
         _message_struct(emitter, operation)
+        _reply_struct(emitter, operation)
         _sizes(emitter, operation)
         emit_panic_functions(emitter, _panics(operation))
         emitter.blank()
@@ -95,10 +101,10 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
             with emitter.block("loop {"):
                 _send(emitter, operation)
                 _repeat_on_death(emitter, operation)
-                _outcome(emitter, operation)
+                _outcome(emitter, interface, operation)
         else:
             _send(emitter, operation)
-            _outcome(emitter, operation)
+            _outcome(emitter, interface, operation)
 
 
 # -- items inside a method ---------------------------------------------------------------------
@@ -111,6 +117,26 @@ def _message_struct(emitter: Emitter, operation: ir.Operation) -> None:
         emitter.line("#[repr(C, packed)]")
     fields = [f"{a.name}: {a.client_field_type}" for a in operation.arguments]
     emitter.struct(f"struct {operation.arguments_struct}", fields)
+
+
+def _optional_structs(emitter: Emitter, operation: ir.Operation) -> None:
+    for argument in operation.arguments:
+        if argument.optional is not None:
+            emitter.line("#[allow(non_camel_case_types)]")
+            emitter.derive(_MESSAGE_DERIVES[operation.encoding])
+            emitter.line("#[repr(C, packed)]")
+            fields = ["is_some: u8", f"value: {argument.optional.value_type}"]
+            emitter.struct(f"struct {argument.optional.struct}", fields)
+
+
+def _reply_struct(emitter: Emitter, operation: ir.Operation) -> None:
+    """Print what the reply is read as, which debuggers look for, too."""
+    if operation.encoding is not Encoding.ZEROCOPY or operation.ok.is_unit:
+        return
+    emitter.line("#[allow(non_camel_case_types)]")
+    emitter.derive(["zerocopy_derive::FromBytes"])
+    emitter.line("#[repr(C, packed)]")
+    emitter.struct(f"struct {operation.reply_struct}", [f"value: {operation.ok.wire_type}"])
 
 
 def _sizes(emitter: Emitter, operation: ir.Operation) -> None:
@@ -146,9 +172,7 @@ def _panics(operation: ir.Operation) -> list[str]:
 def _message(emitter: Emitter, operation: ir.Operation) -> None:
     """Make the message: the struct itself for zerocopy, else an encoded buffer."""
     local = operation.locals
-    initializers = [
-        f"{a.name}: {a.name} as u8" if a.is_bool else a.name for a in operation.arguments
-    ]
+    initializers = [_initializer(emitter, a) for a in operation.arguments]
     emitter.assign_literal(f"let {local['arguments']}", operation.arguments_struct, initializers)
     if operation.encoding is Encoding.ZEROCOPY:
         return
@@ -161,6 +185,19 @@ def _message(emitter: Emitter, operation: ir.Operation) -> None:
         operation.panics["encode_arguments"],
     )
     emitter.line(f"let {message} = &{message}[..{local['size']}];")
+
+
+def _initializer(emitter: Emitter, argument: ir.Argument) -> str:
+    """Return the field of the message struct, after printing what it is made of."""
+    name, optional = argument.name, argument.optional
+    if optional is None:
+        return f"{name}: {name} as u8" if argument.is_bool else name
+    fields = [
+        f"is_some: {name}.is_some() as u8",
+        f"value: {name}.map_or(0, |value| value as {optional.value_type})",
+    ]
+    emitter.assign_literal(f"let {argument.value_variable}", optional.struct, fields)
+    return f"{name}: {argument.value_variable}"
 
 
 def _send(emitter: Emitter, operation: ir.Operation) -> None:
@@ -223,15 +260,33 @@ def _note_generation(emitter: Emitter, operation: ir.Operation) -> None:
 # -- receiving ---------------------------------------------------------------------------------
 
 
-def _outcome(emitter: Emitter, operation: ir.Operation) -> None:
+def _outcome(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
     """Decode the reply; what is printed last is the value of the method."""
     if operation.error is not None:
         with emitter.block(f"if {operation.locals['code']} != 0 {{"):
-            _ERRORS[operation.error.kind](emitter, operation, operation.error)
-    _good_reply(emitter, operation)
+            _ERRORS[operation.error.kind](emitter, interface, operation, operation.error)
+    _good_reply(emitter, interface, operation)
 
 
-def _c_like_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+def _count(
+    emitter: Emitter, interface: ir.Interface, operation: ir.Operation, outcome: str
+) -> None:
+    """Print the counting of an outcome, if calls are counted."""
+    counters = interface.counters
+    if counters is not None:
+        event = operation.event if operation.error is None else f"{operation.event}({outcome})"
+        emit_event(emitter, counters.client_static, event)
+
+
+def _fail(emitter: Emitter, interface: ir.Interface, operation: ir.Operation, error: str) -> None:
+    """Print the return of an error."""
+    _count(emitter, interface, operation, f"Err({error})")
+    emitter.line(f"return Err({error});")
+
+
+def _c_like_error(
+    emitter: Emitter, interface: ir.Interface, operation: ir.Operation, error: ir.Error
+) -> None:
     local = operation.locals
     if not operation.idempotent:
         with _if_dead(emitter, operation):
@@ -242,24 +297,29 @@ def _c_like_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) ->
         f"core::convert::TryFrom::try_from({local['code']})",
         operation.panics["unknown_code"],
     )
-    emitter.line(f"return Err({local['error']});")
+    _fail(emitter, interface, operation, local["error"])
 
 
-def _complex_error(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+def _complex_error(
+    emitter: Emitter, interface: ir.Interface, operation: ir.Operation, error: ir.Error
+) -> None:
     local = operation.locals
     if not operation.idempotent:
         with _if_dead(emitter, operation):
             _note_generation(emitter, operation)
-            emitter.line(f"let {local['error']} = idol_runtime::ServerDeath;")
-            emitter.line(f"return Err({local['error']}.into());")
+            death = f"{error.client_type}::from(idol_runtime::ServerDeath)"
+            emitter.assign(f"let {local['error']}", death)
+            _fail(emitter, interface, operation, local["error"])
     _decode(emitter, operation, local["error"], "decode_error")
-    emitter.line(f"return Err({local['error']});")
+    _fail(emitter, interface, operation, local["error"])
 
 
-def _server_death(emitter: Emitter, operation: ir.Operation, error: ir.Error) -> None:
+def _server_death(
+    emitter: Emitter, interface: ir.Interface, operation: ir.Operation, error: ir.Error
+) -> None:
     with _if_dead(emitter, operation):
         _note_generation(emitter, operation)
-        emitter.line(f"return Err({error.client_type});")
+        _fail(emitter, interface, operation, error.client_type)
     emit_panic(emitter, operation.panics["unknown_code"])
 
 
@@ -270,30 +330,33 @@ _ERRORS = {
 }
 
 
-def _good_reply(emitter: Emitter, operation: ir.Operation) -> None:
+def _good_reply(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
     ok, value = operation.ok, operation.locals["value"]
     if ok.is_unit:
+        _count(emitter, interface, operation, "Ok(())")
         _finish(emitter, operation, "()")
         return
-    # Where the reply is not what travels, nothing else tells the decoder what does.
-    travels = None if ok.wire_type == ok.type else ok.wire_type
-    _decode(emitter, operation, value, "decode_reply", travels)
-    if ok.is_bool_byte:
-        _finish(emitter, operation, f"{value} != 0")
-    elif ok.conversion is None:
-        _finish(emitter, operation, value)
-    elif ok.conversion.kind is RecvKind.FROM_PRIMITIVE:
+    read = value
+    if operation.encoding is Encoding.ZEROCOPY:
+        read = f"{value}.value"
+        _decode(emitter, operation, value, "decode_reply", operation.reply_struct)
+    else:
+        _decode(emitter, operation, value, "decode_reply")
+    if ok.conversion is not None and ok.conversion.kind is RecvKind.FROM_PRIMITIVE:
         emit_or_panic(
             emitter,
             f"Some({value})",
-            f"userlib::FromPrimitive::{ok.conversion.function}({value})",
+            f"userlib::FromPrimitive::{ok.conversion.function}({read})",
             operation.panics["decode_reply"],
         )
-        _finish(emitter, operation, value)
-    elif ok.conversion.function is None:
-        _finish(emitter, operation, f"{value}.into()")
-    else:
-        _finish(emitter, operation, f"{ok.conversion.function}({value})")
+        read = value
+    elif ok.is_bool_byte:
+        read = f"{read} != 0"
+    elif ok.conversion is not None:
+        function = ok.conversion.function
+        read = f"{function}({read})" if function else f"{read}.into()"
+    _count(emitter, interface, operation, "Ok(())")
+    _finish(emitter, operation, read)
 
 
 def _finish(emitter: Emitter, operation: ir.Operation, expression: str) -> None:

@@ -45,19 +45,60 @@ def _panic_function(emitter: Emitter, name: str) -> None:
     with emitter.block_body():
         emitter.line("// Safety: a comment to the assembler; it keeps equal functions apart.")
         with emitter.block("unsafe {"):
-            emitter.macro("core::arch::asm!", f'"/* {name} */"')
+            emitter.macro("core::arch::asm!", [f'"/* {name} */"'])
         emitter.line("panic!()")
 
 
-def emit_panic(emitter: Emitter, panic: str) -> None:
-    """Print a panic as a statement."""
-    emitter.call(f"{panic}(", [], ");")
+def emit_panic(emitter: Emitter, panic: str, is_last: bool = False) -> None:
+    """Print a panic as a statement, or as the last expression of a function."""
+    emitter.call(f"{panic}(", [], ")" if is_last else ");")
 
 
 def emit_or_panic(emitter: Emitter, pattern: str, expression: str, panic: str) -> None:
     """Print a `let` whose other outcome is a panic."""
     with emitter.let_else(pattern, expression):
         emit_panic(emitter, panic)
+
+
+def emit_method_docs(emitter: Emitter, operation: ir.Operation) -> bool:
+    """Print what is documented of an operation; tell whether anything is."""
+    emitter.docs(operation.doc)
+    described = [(a.name, a.doc) for a in operation.arguments if a.doc]
+    described += [(lease.name, lease.doc) for lease in operation.leases if lease.doc]
+    if described and operation.doc:
+        emitter.docs([""])
+    emitter.docs(f"- `{name}`: {' '.join(doc.split())}" for name, doc in described)
+    return bool(operation.doc or described)
+
+
+def emit_counters(
+    emitter: Emitter, interface: ir.Interface, static: str, errors: Sequence[str | None]
+) -> None:
+    """Print the events of an interface and the static that counts them.
+
+    `errors`: what each operation fails with, None where it is only counted.
+    """
+    counters = interface.counters
+    if counters is None:
+        return
+    emitter.docs([f"What can come of calls of `{interface.name}`."])
+    emitter.derive(["counters::Count"])
+    emitter.line("#[allow(non_camel_case_types)]")
+    with emitter.block(f"pub enum {counters.event_enum} {{"):
+        for operation, error in zip(interface.operations, errors, strict=True):
+            if error is None:
+                emitter.line(f"{operation.name},")
+            else:
+                emitter.counted_variant(operation.name, ["()", error])
+        if counters.combine_client_errors and static == counters.server_static:
+            emitter.line("ClientError(#[count(children)] idol_runtime::ClientError),")
+    emitter.blank()
+    emitter.macro("counters::counters!", [static, counters.event_enum])
+
+
+def emit_event(emitter: Emitter, static: str, event: str) -> None:
+    """Print the counting of one event."""
+    emitter.macro("counters::count!", [static, event])
 
 
 def serializer(encoding: Encoding) -> str:

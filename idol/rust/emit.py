@@ -21,11 +21,14 @@ SHORT_ITEM_WIDTH: Final = 10
 class Emitter:
     """Collects lines; `str` gives the whole text."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_formatted: bool = True) -> None:
         self._lines: list[str] = []
         self._indent = 0
+        self._is_formatted = is_formatted
 
     def __str__(self) -> str:
+        if not self._is_formatted:
+            return "".join(f"{line.strip()}\n" for line in self._lines if line)
         return "\n".join(self._lines) + "\n"
 
     def line(self, text: str) -> None:
@@ -118,17 +121,43 @@ class Emitter:
         """Add a function call; `before` ends with `(` and `after` starts with `)`."""
         self.listed(before, arguments, after, CALL_WIDTH)
 
-    def macro(self, name: str, argument: str) -> None:
-        """Add a call of a macro with one argument; there is no comma after it."""
-        if self.fits(f"{name}({argument});"):
-            self.line(f"{name}({argument});")
-        else:
-            with self.block(f"{name}(", ");"):
-                self.line(argument)
+    def macro(self, name: str, arguments: Sequence[str]) -> None:
+        """Add a call of a macro; there is no comma after the last argument."""
+        inner = ", ".join(arguments)
+        is_short = len(arguments) == 1 or len(inner) <= CALL_WIDTH
+        if is_short and self.fits(f"{name}({inner});"):
+            self.line(f"{name}({inner});")
+            return
+        with self.block(f"{name}(", ");"):
+            for argument in arguments[:-1]:
+                self.line(f"{argument},")
+            self.line(arguments[-1])
+
+    def counted_variant(self, name: str, result: Sequence[str]) -> None:
+        """Add an enum variant that holds a counted `Result` of two types."""
+        text = f"{name}(#[count(children)] Result<{', '.join(result)}>),"
+        if self.fits(text):
+            self.line(text)
+            return
+        with self.block(f"{name}(", "),"):
+            counted = f"Result<{', '.join(result)}>,"
+            if self.fits(f"#[count(children)] {counted}"):
+                self.line(f"#[count(children)] {counted}")
+            else:
+                self.line("#[count(children)]")
+                self.line(counted)
 
     def derive(self, traits: Sequence[str]) -> None:
         """Add a derive attribute."""
-        self.listed("#[derive(", traits, ")]", ATTRIBUTE_WIDTH)
+        inner = ", ".join(traits)
+        # rustfmt takes the brackets and the word off the line twice over.
+        if 4 * self._indent + len(inner) <= MAX_WIDTH - 15:
+            self.line(f"#[derive({inner})]")
+        elif self.fits(f"    {inner},"):
+            with self.block("#[derive(", ")]"):
+                self.line(f"{inner},")
+        else:
+            self.block_lines("#[derive(", traits, ")]")
 
     def allow(self, lints: Sequence[str]) -> None:
         """Add an allow attribute."""
@@ -219,6 +248,16 @@ class Emitter:
         self._indent -= 1
         self.line("};")
 
+    def method_of_result(self, opening: str, name: str, result: Sequence[str]) -> None:
+        """Add the head of a method whose one parameter is a `Result` of two types."""
+        parameter = f"{name}: Result<{', '.join(result)}>"
+        if self.fits(f"    {parameter},") or self.fits(f"{opening}(self, {parameter}) {{"):
+            self.function(opening, ["self", parameter])
+            return
+        with self.block(f"{opening}(", ") {"):
+            self.line("self,")
+            self.block_lines(f"{name}: Result<", result, ">,")
+
     def function(
         self,
         opening: str,
@@ -235,6 +274,7 @@ class Emitter:
         arrow = f" -> {plain}" if result else ""
         end = "" if bound else ";" if is_declared_only else " {"
         one_line = f"{opening}({', '.join(parameters)}){arrow}{end}"
+        is_where_there = False
         if self.fits(one_line):
             self.line(one_line)
         elif end == " {" and not parameters and self.fits(one_line.removesuffix(end)):
@@ -247,9 +287,11 @@ class Emitter:
             if len(result) == 2 and not self.fits(f"){arrow}{end}"):
                 self.block_lines(") -> Result<", result, f">{end}")
             else:
-                self.line(f"){arrow}{end}")
+                self.line(f"){arrow}{end}{' where' if bound and not arrow else ''}")
+                is_where_there = bool(bound and not arrow)
         if bound:
-            self.line("where")
+            if not is_where_there:
+                self.line("where")
             with self.indented():
                 self._declared(bound, ";" if is_declared_only else ",")
             if not is_declared_only:

@@ -1,7 +1,7 @@
-"""Stubs of every construct, compiled for the chips that they are meant for.
+"""Stubs of every construct and style, compiled for the chips that they are meant for.
 
-The program in `compile/` serves and calls `everything.idol` against the fixture firmware's own
-`userlib` and `idol-runtime`, with warnings denied.
+The programs in `compile/` serve and call `everything.idol`, and `styles.idol` in every style,
+against the fixture firmware's own `userlib`, `idol-runtime` and `counters`, with warnings denied.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 import idol
+from idol.options import FailServer, ServerStyle, StubOptions
 
 HERE = Path(__file__).parent
 FIRMWARE = HERE.parents[1] / "fixtures" / "firmware"
@@ -38,10 +39,13 @@ class Build:
     work: Path
 
     def run(self, client: str, server: str) -> Path:
+        return self.compile("everything", {"client": client, "server": server})
+
+    def compile(self, program: str, stubs_by_name: Mapping[str, str]) -> Path:
         stubs = self.work / "stubs"
         stubs.mkdir(parents=True, exist_ok=True)
-        (stubs / "client.rs").write_text(client)
-        (stubs / "server.rs").write_text(server)
+        for name, text in stubs_by_name.items():
+            (stubs / f"{name}.rs").write_text(text)
         toolchain = find_toolchain()
         flags = [
             f"-Clinker={toolchain.linker}",
@@ -51,7 +55,7 @@ class Build:
             "-Dwarnings",
         ]
         command = [
-            str(toolchain.cargo), "build", "--release", "--locked", "--quiet",
+            str(toolchain.cargo), "build", "--release", "--locked", "--quiet", "--bin", program,
             "--manifest-path", str(HERE / "compile" / "Cargo.toml"),
             "--target", self.target, "--target-dir", str(self.work / "target"),
             *(["-Zbuild-std=core"] if toolchain.builds_core else []),
@@ -68,7 +72,7 @@ class Build:
             command, env=environment, capture_output=True, text=True, timeout=500
         )
         assert result.returncode == 0, result.stderr
-        return self.work / "target" / self.target / "release" / "everything"
+        return self.work / "target" / self.target / "release" / program
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,11 @@ def find_toolchain() -> Toolchain:
 
 @pytest.fixture
 def interface() -> idol.Interface:
-    path = HERE / "everything.idol"
-    return idol.parse(idol.Source(path.name, path.read_text()))
+    return read("everything.idol")
+
+
+def read(name: str) -> idol.Interface:
+    return idol.parse(idol.Source(name, (HERE / name).read_text()))
 
 
 @pytest.fixture(params=TARGETS)
@@ -168,3 +175,41 @@ def test_named_panics_stay_apart(interface: idol.Interface, build: Build) -> Non
     plain = build.run(idol.client_stub(interface, options), idol.server_stub(interface, options))
     assert measure_sections(plain)[".text"] < sizes[".text"]
     print(f"{build.target}: plain {measure_sections(plain)}")
+
+
+def test_every_style_compiles(build: Build) -> None:
+    """Pipelined, bare, restricted, counted and failing servers, and a client that counts."""
+    styles, uniform = read("styles.idol"), read("uniform.idol")
+    pipelined = StubOptions(counters=True, style=ServerStyle.PIPELINED)
+    bare = StubOptions(
+        counters=True,
+        combine_client_errors=True,
+        bare_replies=True,
+        allowed_callers={"plain": (1, 3), "sure": (), "touch": (0, 1, 2, 3, 4)},
+    )
+    failing = StubOptions(counters=True, fail_server=FailServer.ALWAYS)
+    program = build.compile(
+        "styles",
+        {
+            "styles_client": idol.client_stub(styles, StubOptions(counters=True)),
+            "styles_bare": idol.server_stub(styles, bare),
+            "styles_pipelined": idol.server_stub(styles, pipelined),
+            "uniform_client": idol.client_stub(uniform),
+            "uniform_server": idol.server_stub(uniform, failing),
+            "uniform_pipelined": idol.server_stub(uniform, pipelined),
+        },
+    )
+    with program.open("rb") as file:
+        symbols = ELFFile(file).get_section_by_name(".symtab")
+        names = [symbol.name for symbol in symbols.iter_symbols()]
+    # Debuggers find counters by these names.
+    for name in ("__STYLES_CLIENT_COUNTERS", "__STYLES_SERVER_COUNTERS"):
+        assert any(name in symbol for symbol in names)
+    assert {"StylesEventCounts", "RequestErrorCounts"} <= {
+        name.partition("<")[0] for name in iter_types(program)
+    }
+    # Dropping an answer is possible in one operation only, and shows.
+    dropped = {n for s in names for n in re.findall(r"styles_\w+?_was_not_answered", s)}
+    assert "styles_dies_was_not_answered" in dropped
+    assert "styles_sure_was_not_answered" not in dropped
+    print(f"{build.target}: styles {measure_sections(program)}")

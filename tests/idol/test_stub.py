@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import idol
+from idol.options import FailServer, ServerStyle, StubOptions
 from idol.rust_type import parse_type
 
-EVERYTHING = Path(__file__).parent / "everything.idol"
+HERE = Path(__file__).parent
 
 TINY = """\
 // A tiny interface.
@@ -45,11 +47,33 @@ Interface(
 )
 """
 
+#: One of each choice, and all together.
+OPTIONS = {
+    "usual": StubOptions(),
+    "plain": StubOptions(named_panics=False),
+    "counters": StubOptions(counters=True),
+    "combined": StubOptions(counters=True, combine_client_errors=True),
+    "pipelined": StubOptions(style=ServerStyle.PIPELINED),
+    "pipelined-counters": StubOptions(counters=True, style=ServerStyle.PIPELINED),
+    "bare": StubOptions(bare_replies=True, fail_server=FailServer.NEVER),
+    "all": StubOptions(
+        extra_derives=("serde::Serialize",),
+        counters=True,
+        combine_client_errors=True,
+        style=ServerStyle.PIPELINED,
+        bare_replies=True,
+    ),
+}
+
 GENERATORS = {"client": idol.client_stub, "server": idol.server_stub}
 
 
 def everything() -> idol.Interface:
-    return idol.parse(idol.Source(EVERYTHING.name, EVERYTHING.read_text()))
+    return read("everything.idol")
+
+
+def read(name: str) -> idol.Interface:
+    return idol.parse(idol.Source(name, (HERE / name).read_text()))
 
 
 @pytest.mark.parametrize("kind", GENERATORS)
@@ -74,13 +98,18 @@ def test_output_is_formatted(kind: str, tmp_path: Path) -> None:
     rustfmt = shutil.which("rustfmt")
     if rustfmt is None:
         pytest.skip("needs rustfmt")
-    for interface in (everything(), idol.parse(TINY), idol.parse(HUBPACK), long_names()):
-        for options in (idol.StubOptions(), idol.StubOptions(named_panics=False)):
-            path = tmp_path / f"{interface.name}.rs"
-            path.write_text(GENERATORS[kind](interface, options))
-            command = [rustfmt, "--check", "--edition", "2021", "--color", "never", str(path)]
-            result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-            assert result.returncode == 0, result.stdout + result.stderr
+    interfaces = [everything(), idol.parse(TINY), idol.parse(HUBPACK), long_names()]
+    interfaces += [read("styles.idol"), read("uniform.idol")]
+    paths = []
+    for interface in interfaces:
+        for name, options in OPTIONS.items():
+            callers = {o.name: tuple(range(o.code % 7)) for o in interface.operations if o.code % 2}
+            options = dataclasses.replace(options, allowed_callers=callers)
+            paths.append(tmp_path / f"{interface.name}_{name}.rs")
+            paths[-1].write_text(GENERATORS[kind](interface, options))
+    command = [rustfmt, "--check", "--edition", "2021", "--color", "never", *map(str, paths)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def long_names() -> idol.Interface:
@@ -159,7 +188,7 @@ def test_locals_avoid_the_names_of_arguments() -> None:
 def test_extra_derives() -> None:
     options = idol.StubOptions(extra_derives=("counters::Count", "serde::Serialize"))
     for generate in GENERATORS.values():
-        assert "    counters::Count,\n    serde::Serialize,\n" in generate(everything(), options)
+        assert "counters::Count, serde::Serialize" in generate(everything(), options)
     for bad in ("", "a b", "[u8]", "x]\nstruct Y"):
         with pytest.raises(idol.OptionsError):
             idol.StubOptions(extra_derives=(bad,))
@@ -177,3 +206,73 @@ def test_types_are_printed_as_parsed() -> None:
         for operation in interface.operations:
             for argument in operation.arguments:
                 assert parse_type(str(argument.type)) == argument.type.rust
+
+
+@pytest.mark.parametrize("style", ServerStyle)
+def test_whole_server_of_each_style(style: ServerStyle, golden: Callable[[str, str], None]) -> None:
+    options = StubOptions(
+        counters=True,
+        combine_client_errors=style is ServerStyle.IN_ORDER,
+        style=style,
+        bare_replies=True,
+        allowed_callers={"plain": (1, 3), "sure": (), "touch": (0, 1, 2, 3)},
+    )
+    golden(f"idol/styles_{style}.rs", idol.server_stub(read("styles.idol"), options))
+
+
+def test_whole_client_with_counters(golden: Callable[[str, str], None]) -> None:
+    options = StubOptions(counters=True)
+    golden("idol/styles_client.rs", idol.client_stub(read("styles.idol"), options))
+
+
+def test_without_layout_it_is_the_same_text() -> None:
+    """Apart from blanks and from the commas that end a list over several lines."""
+    for generate in GENERATORS.values():
+        laid_out = generate(everything(), StubOptions())
+        raw = generate(everything(), StubOptions(is_formatted=False))
+        assert [line.strip() for line in laid_out.splitlines() if line] == raw.splitlines()
+
+
+def test_callers_of_what_does_not_exist() -> None:
+    with pytest.raises(idol.OptionsError, match="does not have: do you mean `poke`"):
+        idol.server_stub(idol.parse(TINY), StubOptions(allowed_callers={"pok": (1,)}))
+
+
+def test_only_named_operations_are_restricted() -> None:
+    options = StubOptions(allowed_callers={"look": (2, 5)})
+    stub = idol.server_stub(read("uniform.idol"), options)
+    assert stub.count("ClientError::AccessViolation") == 1
+    assert "if sender != 2 && sender != 5 {" in stub
+
+
+def test_fail_server_needs_one_error_type() -> None:
+    always = StubOptions(fail_server=FailServer.ALWAYS)
+    never = StubOptions(fail_server=FailServer.NEVER)
+    assert "pub struct FailServer" in idol.server_stub(read("uniform.idol"))
+    assert "pub struct FailServer" in idol.server_stub(read("uniform.idol"), always)
+    assert "FailServer" not in idol.server_stub(read("uniform.idol"), never)
+    assert "FailServer" not in idol.server_stub(everything())
+    with pytest.raises(idol.OptionsError, match="do not all have the same error type"):
+        idol.server_stub(everything(), always)
+
+
+def test_documentation_of_arguments() -> None:
+    recv = 'recv: FromPrimitive("u8")'
+    interface = idol.parse(TINY.replace(recv, f'{recv}, doc: "How\\n hard."'))
+    for generate in GENERATORS.values():
+        text = "    /// Pokes.\n    ///\n    /// - `mode`: How hard.\n"
+        assert text in generate(interface)
+
+
+def test_derives_break_where_rustfmt_does(tmp_path: Path) -> None:
+    rustfmt = shutil.which("rustfmt")
+    if rustfmt is None:
+        pytest.skip("needs rustfmt")
+    paths = []
+    for length in range(20, 32):
+        options = StubOptions(extra_derives=("T" * length,))
+        paths.append(tmp_path / f"{length}.rs")
+        paths[-1].write_text(idol.client_stub(idol.parse(TINY), options))
+    command = [rustfmt, "--check", "--edition", "2021", "--color", "never", *map(str, paths)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -8,20 +8,21 @@ pub enum EverythingOperation {
     plain = 1,
     names = 2,
     received = 3,
-    get_mode = 4,
-    get_wrapped = 5,
-    get_special = 6,
-    nothing = 7,
-    die = 8,
-    lend = 9,
-    lend_much = 10,
-    hub = 11,
-    hub_simple = 12,
-    hub_complex = 13,
-    hub_complex_again = 14,
-    hub_death = 15,
-    ssm = 16,
-    ssm_simple = 17,
+    optional = 4,
+    get_mode = 5,
+    get_wrapped = 6,
+    get_special = 7,
+    nothing = 8,
+    die = 9,
+    lend = 10,
+    lend_much = 11,
+    hub = 12,
+    hub_simple = 13,
+    hub_complex = 14,
+    hub_complex_again = 15,
+    hub_death = 16,
+    ssm = 17,
+    ssm_simple = 18,
 }
 
 /// Nothing that anybody needs.
@@ -51,6 +52,12 @@ impl Everything {
         struct Everything_plain_ARGS {
             a: u32,
             b: i16,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_plain_REPLY {
+            value: u32,
         }
         const REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
@@ -92,10 +99,11 @@ impl Everything {
             };
             return Err(error);
         }
-        let Ok(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Everything_plain_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+        else {
             everything_plain_reply_is_malformed();
         };
-        Ok(value)
+        Ok(value.value)
     }
 
     /// Operation 2 of `Everything`, idempotent: sent again if the server dies.
@@ -116,6 +124,12 @@ impl Everything {
             task: u8,
             code: u8,
             arguments: u16,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_names_REPLY {
+            value: u32,
         }
         const REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
@@ -165,10 +179,12 @@ impl Everything {
                 };
                 return Err(error);
             }
-            let Ok(value) = zerocopy::FromBytes::read_from_bytes(&reply_) else {
+            let Ok::<Everything_names_REPLY, _>(value) =
+                zerocopy::FromBytes::read_from_bytes(&reply_)
+            else {
                 everything_names_reply_is_malformed();
             };
-            return Ok(value);
+            return Ok(value.value);
         }
     }
 
@@ -182,6 +198,12 @@ impl Everything {
             mode: Mode,
             wrapped: Wrapped,
             special: Wrapped,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_received_REPLY {
+            value: u8,
         }
         const REPLY_SIZE: usize = core::mem::size_of::<bool>();
         #[cold]
@@ -215,19 +237,123 @@ impl Everything {
                 self.current_id.set(task);
                 continue;
             }
-            let Ok::<u8, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+            let Ok::<Everything_received_REPLY, _>(value) =
+                zerocopy::FromBytes::read_from_bytes(&reply)
+            else {
                 everything_received_reply_is_malformed();
             };
-            return value != 0;
+            return value.value != 0;
         }
     }
 
-    /// Operation 4 of `Everything`, idempotent: sent again if the server dies.
+    /// Says what it got.
+    ///
+    /// - `mode`: Nothing, or something.
+    ///
+    /// Operation 4 of `Everything`, not idempotent.
+    pub fn optional(
+        &self,
+        mode: Option<Mode>,
+        wide: core::option::Option<Mode>,
+    ) -> Result<u8, PlainError> {
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+        #[repr(C, packed)]
+        struct Everything_optional_ARGS_mode {
+            is_some: u8,
+            value: u8,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+        #[repr(C, packed)]
+        struct Everything_optional_ARGS_wide {
+            is_some: u8,
+            value: u32,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+        #[repr(C, packed)]
+        struct Everything_optional_ARGS {
+            mode: Everything_optional_ARGS_mode,
+            wide: Everything_optional_ARGS_wide,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_optional_REPLY {
+            value: u8,
+        }
+        const REPLY_SIZE: usize = core::mem::size_of::<u8>();
+        #[cold]
+        #[inline(never)]
+        fn everything_optional_reply_is_malformed() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* everything_optional_reply_is_malformed */");
+            }
+            panic!()
+        }
+        #[cold]
+        #[inline(never)]
+        fn everything_optional_error_code_is_unknown() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* everything_optional_error_code_is_unknown */");
+            }
+            panic!()
+        }
+
+        let mode_value = Everything_optional_ARGS_mode {
+            is_some: mode.is_some() as u8,
+            value: mode.map_or(0, |value| value as u8),
+        };
+        let wide_value = Everything_optional_ARGS_wide {
+            is_some: wide.is_some() as u8,
+            value: wide.map_or(0, |value| value as u32),
+        };
+        let arguments = Everything_optional_ARGS {
+            mode: mode_value,
+            wide: wide_value,
+        };
+        let mut reply = [0u8; REPLY_SIZE];
+        let task = self.current_id.get();
+        let (code, _) = userlib::sys_send(
+            task,
+            EverythingOperation::optional as u16,
+            zerocopy::IntoBytes::as_bytes(&arguments),
+            &mut reply,
+            &[],
+        );
+        if code != 0 {
+            if let Some(generation) = userlib::extract_new_generation(code) {
+                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
+                self.current_id.set(task);
+            }
+            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+                everything_optional_error_code_is_unknown();
+            };
+            return Err(error);
+        }
+        let Ok::<Everything_optional_REPLY, _>(value) =
+            zerocopy::FromBytes::read_from_bytes(&reply)
+        else {
+            everything_optional_reply_is_malformed();
+        };
+        Ok(value.value)
+    }
+
+    /// Operation 5 of `Everything`, idempotent: sent again if the server dies.
     pub fn get_mode(&self) -> Mode {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Everything_get_mode_ARGS {}
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_mode_REPLY {
+            value: u8,
+        }
         const REPLY_SIZE: usize = core::mem::size_of::<Mode>();
         #[cold]
         #[inline(never)]
@@ -255,22 +381,30 @@ impl Everything {
                 self.current_id.set(task);
                 continue;
             }
-            let Ok::<u8, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+            let Ok::<Everything_get_mode_REPLY, _>(value) =
+                zerocopy::FromBytes::read_from_bytes(&reply)
+            else {
                 everything_get_mode_reply_is_malformed();
             };
-            let Some(value) = userlib::FromPrimitive::from_u8(value) else {
+            let Some(value) = userlib::FromPrimitive::from_u8(value.value) else {
                 everything_get_mode_reply_is_malformed();
             };
             return value;
         }
     }
 
-    /// Operation 5 of `Everything`, not idempotent.
+    /// Operation 6 of `Everything`, not idempotent.
     pub fn get_wrapped(&self) -> Result<Wrapped, idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Everything_get_wrapped_ARGS {}
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_wrapped_REPLY {
+            value: u16,
+        }
         const REPLY_SIZE: usize = core::mem::size_of::<Wrapped>();
         #[cold]
         #[inline(never)]
@@ -309,18 +443,26 @@ impl Everything {
             }
             everything_get_wrapped_error_code_is_unknown();
         }
-        let Ok::<u16, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Everything_get_wrapped_REPLY, _>(value) =
+            zerocopy::FromBytes::read_from_bytes(&reply)
+        else {
             everything_get_wrapped_reply_is_malformed();
         };
-        Ok(value.into())
+        Ok(value.value.into())
     }
 
-    /// Operation 6 of `Everything`, not idempotent.
+    /// Operation 7 of `Everything`, not idempotent.
     pub fn get_special(&self) -> Result<Wrapped, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Everything_get_special_ARGS {}
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_special_REPLY {
+            value: u16,
+        }
         const REPLY_SIZE: usize = core::mem::size_of::<Wrapped>();
         #[cold]
         #[inline(never)]
@@ -361,13 +503,15 @@ impl Everything {
             };
             return Err(error);
         }
-        let Ok::<u16, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Everything_get_special_REPLY, _>(value) =
+            zerocopy::FromBytes::read_from_bytes(&reply)
+        else {
             everything_get_special_reply_is_malformed();
         };
-        Ok(make_wrapped(value))
+        Ok(make_wrapped(value.value))
     }
 
-    /// Operation 7 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 8 of `Everything`, idempotent: sent again if the server dies.
     pub fn nothing(&self) {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -395,7 +539,7 @@ impl Everything {
         }
     }
 
-    /// Operation 8 of `Everything`, not idempotent.
+    /// Operation 9 of `Everything`, not idempotent.
     pub fn die(&self) -> Result<(), idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -433,7 +577,7 @@ impl Everything {
         Ok(())
     }
 
-    /// Operation 9 of `Everything`, not idempotent.
+    /// Operation 10 of `Everything`, not idempotent.
     #[allow(clippy::too_many_arguments)]
     pub fn lend(
         &self,
@@ -450,6 +594,12 @@ impl Everything {
         #[repr(C, packed)]
         struct Everything_lend_ARGS {
             n: u8,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_lend_REPLY {
+            value: [u8; 16],
         }
         const REPLY_SIZE: usize = core::mem::size_of::<[u8; 16]>();
         #[cold]
@@ -529,13 +679,14 @@ impl Everything {
             };
             return Err(error);
         }
-        let Ok(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Everything_lend_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+        else {
             everything_lend_reply_is_malformed();
         };
-        Ok(value)
+        Ok(value.value)
     }
 
-    /// Operation 10 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 11 of `Everything`, idempotent: sent again if the server dies.
     pub fn lend_much(&self, all: &[u8]) {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -565,7 +716,7 @@ impl Everything {
         }
     }
 
-    /// Operation 11 of `Everything`, not idempotent.
+    /// Operation 12 of `Everything`, not idempotent.
     pub fn hub(
         &self,
         a: Option<u16>,
@@ -644,7 +795,7 @@ impl Everything {
         Ok(value)
     }
 
-    /// Operation 12 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 13 of `Everything`, idempotent: sent again if the server dies.
     pub fn hub_simple(&self, a: (u8, [u8; 4])) -> bool {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -701,7 +852,7 @@ impl Everything {
         }
     }
 
-    /// Operation 13 of `Everything`, not idempotent.
+    /// Operation 14 of `Everything`, not idempotent.
     pub fn hub_complex(&self, range: Range, data: &[u8]) -> Result<(), ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -769,8 +920,8 @@ impl Everything {
             if let Some(generation) = userlib::extract_new_generation(code) {
                 let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
                 self.current_id.set(task);
-                let error = idol_runtime::ServerDeath;
-                return Err(error.into());
+                let error = ComplexError::from(idol_runtime::ServerDeath);
+                return Err(error);
             }
             let Ok((error, _)) = hubpack::deserialize(&reply[..size]) else {
                 everything_hub_complex_error_is_malformed();
@@ -780,7 +931,7 @@ impl Everything {
         Ok(())
     }
 
-    /// Operation 14 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 15 of `Everything`, idempotent: sent again if the server dies.
     pub fn hub_complex_again(&self) -> Result<Range, ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -856,7 +1007,7 @@ impl Everything {
         }
     }
 
-    /// Operation 15 of `Everything`, not idempotent.
+    /// Operation 16 of `Everything`, not idempotent.
     pub fn hub_death(&self, a: u8) -> Result<u8, idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -923,7 +1074,7 @@ impl Everything {
         Ok(value)
     }
 
-    /// Operation 16 of `Everything`, not idempotent.
+    /// Operation 17 of `Everything`, not idempotent.
     pub fn ssm(&self, range: Range, on: bool) -> Result<Range, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
@@ -995,7 +1146,7 @@ impl Everything {
         Ok(value)
     }
 
-    /// Operation 17 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 18 of `Everything`, idempotent: sent again if the server dies.
     pub fn ssm_simple(&self) -> Range {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]

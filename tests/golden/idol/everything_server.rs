@@ -11,20 +11,21 @@ pub enum EverythingOperation {
     plain = 1,
     names = 2,
     received = 3,
-    get_mode = 4,
-    get_wrapped = 5,
-    get_special = 6,
-    nothing = 7,
-    die = 8,
-    lend = 9,
-    lend_much = 10,
-    hub = 11,
-    hub_simple = 12,
-    hub_complex = 13,
-    hub_complex_again = 14,
-    hub_death = 15,
-    ssm = 16,
-    ssm_simple = 17,
+    optional = 4,
+    get_mode = 5,
+    get_wrapped = 6,
+    get_special = 7,
+    nothing = 8,
+    die = 9,
+    lend = 10,
+    lend_much = 11,
+    hub = 12,
+    hub_simple = 13,
+    hub_complex = 14,
+    hub_complex_again = 15,
+    hub_death = 16,
+    ssm = 17,
+    ssm_simple = 18,
 }
 
 #[allow(non_camel_case_types)]
@@ -96,6 +97,75 @@ impl Everything_received_ARGS {
 }
 
 pub fn read_received_msg(bytes: &[u8]) -> Option<&Everything_received_ARGS> {
+    zerocopy::FromBytes::ref_from_bytes(bytes).ok()
+}
+
+/// How `mode` travels: 0 and nothing of note, or 1 and a number.
+#[allow(non_camel_case_types)]
+#[derive(
+    Copy,
+    Clone,
+    zerocopy_derive::FromBytes,
+    zerocopy_derive::KnownLayout,
+    zerocopy_derive::Immutable,
+    zerocopy_derive::Unaligned,
+)]
+#[repr(C, packed)]
+pub struct Everything_optional_ARGS_mode {
+    pub is_some: u8,
+    pub value: u8,
+}
+
+/// How `wide` travels: 0 and nothing of note, or 1 and a number.
+#[allow(non_camel_case_types)]
+#[derive(
+    Copy,
+    Clone,
+    zerocopy_derive::FromBytes,
+    zerocopy_derive::KnownLayout,
+    zerocopy_derive::Immutable,
+    zerocopy_derive::Unaligned,
+)]
+#[repr(C, packed)]
+pub struct Everything_optional_ARGS_wide {
+    pub is_some: u8,
+    pub value: u32,
+}
+
+#[allow(non_camel_case_types)]
+#[derive(
+    Copy,
+    Clone,
+    zerocopy_derive::FromBytes,
+    zerocopy_derive::KnownLayout,
+    zerocopy_derive::Immutable,
+    zerocopy_derive::Unaligned,
+)]
+#[repr(C, packed)]
+pub struct Everything_optional_ARGS {
+    pub raw_mode: Everything_optional_ARGS_mode,
+    pub raw_wide: Everything_optional_ARGS_wide,
+}
+
+impl Everything_optional_ARGS {
+    pub fn mode(&self) -> Option<Option<Mode>> {
+        match self.raw_mode.is_some {
+            0 => Some(None),
+            1 => userlib::FromPrimitive::from_u8(self.raw_mode.value).map(Some),
+            _ => None,
+        }
+    }
+
+    pub fn wide(&self) -> Option<core::option::Option<Mode>> {
+        match self.raw_wide.is_some {
+            0 => Some(None),
+            1 => userlib::FromPrimitive::from_u32(self.raw_wide.value).map(Some),
+            _ => None,
+        }
+    }
+}
+
+pub fn read_optional_msg(bytes: &[u8]) -> Option<&Everything_optional_ARGS> {
     zerocopy::FromBytes::ref_from_bytes(bytes).ok()
 }
 
@@ -362,6 +432,22 @@ struct Everything_received_TYPES {
     reply: Everything_received_REPLY,
 }
 
+/// The reply of `Everything.optional`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+#[repr(C, packed)]
+struct Everything_optional_REPLY {
+    value: u8,
+}
+
+/// The types of `Everything.optional`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+struct Everything_optional_TYPES {
+    arguments: (Option<Mode>, core::option::Option<Mode>),
+    message: Everything_optional_ARGS,
+    reply: Everything_optional_REPLY,
+    error: PlainError,
+}
+
 /// The reply of `Everything.get_mode`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
 #[repr(C, packed)]
@@ -579,6 +665,7 @@ struct Everything_TYPES {
     plain: Everything_plain_TYPES,
     names: Everything_names_TYPES,
     received: Everything_received_TYPES,
+    optional: Everything_optional_TYPES,
     get_mode: Everything_get_mode_TYPES,
     get_wrapped: Everything_get_wrapped_TYPES,
     get_special: Everything_get_special_TYPES,
@@ -605,6 +692,8 @@ pub const NAMES_MSG_SIZE: usize = core::mem::size_of::<Everything_names_ARGS>();
 pub const NAMES_REPLY_SIZE: usize = core::mem::size_of::<u32>();
 pub const RECEIVED_MSG_SIZE: usize = core::mem::size_of::<Everything_received_ARGS>();
 pub const RECEIVED_REPLY_SIZE: usize = core::mem::size_of::<bool>();
+pub const OPTIONAL_MSG_SIZE: usize = core::mem::size_of::<Everything_optional_ARGS>();
+pub const OPTIONAL_REPLY_SIZE: usize = core::mem::size_of::<u8>();
 pub const GET_MODE_MSG_SIZE: usize = core::mem::size_of::<Everything_get_mode_ARGS>();
 pub const GET_MODE_REPLY_SIZE: usize = core::mem::size_of::<Mode>();
 pub const GET_WRAPPED_MSG_SIZE: usize = core::mem::size_of::<Everything_get_wrapped_ARGS>();
@@ -644,6 +733,7 @@ pub const INCOMING_SIZE: usize = {
         PLAIN_MSG_SIZE,
         NAMES_MSG_SIZE,
         RECEIVED_MSG_SIZE,
+        OPTIONAL_MSG_SIZE,
         GET_MODE_MSG_SIZE,
         GET_WRAPPED_MSG_SIZE,
         GET_SPECIAL_MSG_SIZE,
@@ -677,6 +767,7 @@ impl idol_runtime::ServerOp for EverythingOperation {
             Self::plain => PLAIN_REPLY_SIZE,
             Self::names => NAMES_REPLY_SIZE,
             Self::received => RECEIVED_REPLY_SIZE,
+            Self::optional => OPTIONAL_REPLY_SIZE,
             Self::get_mode => GET_MODE_REPLY_SIZE,
             Self::get_wrapped => GET_WRAPPED_REPLY_SIZE,
             Self::get_special => GET_SPECIAL_REPLY_SIZE,
@@ -699,6 +790,7 @@ impl idol_runtime::ServerOp for EverythingOperation {
             Self::plain => 0,
             Self::names => 0,
             Self::received => 0,
+            Self::optional => 0,
             Self::get_mode => 0,
             Self::get_wrapped => 0,
             Self::get_special => 0,
@@ -759,6 +851,18 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         wrapped: Wrapped,
         special: Wrapped,
     ) -> Result<bool, idol_runtime::RequestError<core::convert::Infallible>>;
+
+    /// Says what it got.
+    ///
+    /// - `mode`: Nothing, or something.
+    fn optional(
+        &mut self,
+        msg: &userlib::RecvMessage,
+        mode: Option<Mode>,
+        wide: core::option::Option<Mode>,
+    ) -> Result<u8, idol_runtime::RequestError<PlainError>>
+    where
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
     fn get_mode(
         &mut self,
@@ -934,6 +1038,26 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                         Ok(())
                     }
                     Err(error) => Err(error.map_runtime(|e| match e {})),
+                }
+            }
+            EverythingOperation::optional => {
+                let Some(arguments) = read_optional_msg(incoming) else {
+                    return Err(idol_runtime::ClientError::BadMessageContents.fail());
+                };
+                let Some(mode_value) = arguments.mode() else {
+                    return Err(idol_runtime::ClientError::BadMessageContents.fail());
+                };
+                let Some(wide_value) = arguments.wide() else {
+                    return Err(idol_runtime::ClientError::BadMessageContents.fail());
+                };
+                let result =
+                    <S as InOrderEverythingImpl>::optional(self.1, rm, mode_value, wide_value);
+                match result {
+                    Ok(value) => {
+                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                        Ok(())
+                    }
+                    Err(error) => Err(error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::get_mode => {
@@ -1318,5 +1442,5 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
 /// The text of everything.idol, for debuggers; it is not loaded.
 #[used]
 #[unsafe(link_section = ".idolatry")]
-static _EVERYTHING_IDOL_DEFINITION: [u8; 3534] =
-    *b"// Every construct of the language; tests/idol/compile implements it.\nInterface(\n    name: \"Everything\",\n    doc: \"Nothing that anybody needs.\",\n    ops: {\n        \"plain\": (\n            doc: \"Adds.\",\n            args: {\"a\": \"u32\", \"b\": \"i16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        // Names that the generated code would like to use itself.\n        \"names\": (\n            args: {\"msg\": \"u32\", \"reply\": \"i16\", \"task\": \"u8\", \"code\": \"u8\", \"arguments\": \"u16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n            idempotent: true,\n        ),\n        \"received\": (\n            args: {\n                \"on\": \"bool\",\n                \"mode\": (type: \"Mode\", recv: FromPrimitive(\"u8\")),\n                \"wrapped\": (type: \"Wrapped\", recv: From(\"u16\")),\n                \"special\": (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n            },\n            reply: Simple(\"bool\"),\n            idempotent: true,\n        ),\n        \"get_mode\": (\n            reply: Simple((type: \"Mode\", recv: FromPrimitive(\"u8\"))),\n            idempotent: true,\n        ),\n        \"get_wrapped\": (\n            reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\")), err: ServerDeath),\n        ),\n        \"get_special\": (\n            reply: Result(\n                ok: (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"nothing\": (reply: Simple(\"()\"), idempotent: true),\n        \"die\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            args: {\"n\": \"u8\"},\n            leases: {\n                \"source\": (type: \"[u8]\", read: true, max_len: Some(512)),\n                \"sink\": (type: \"[u16]\", write: true),\n                \"both\": (type: \"[u8]\", read: true, write: true, max_len: Some(65535)),\n                \"fixed\": (type: \"[u32; 3]\", read: true),\n                \"out\": (type: \"u64\", write: true),\n                \"in_out\": (type: \"u32\", read: true, write: true),\n            },\n            reply: Result(ok: \"[u8; 16]\", err: CLike(\"PlainError\")),\n        ),\n        \"lend_much\": (\n            leases: {\"all\": (type: \"[u8]\", read: true, max_len: Some(4294967295))},\n            reply: Simple(\"()\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"a\": \"Option<u16>\", \"on\": \"bool\", \"range\": \"Range\"},\n            reply: Result(ok: \"Option<(f32, u64)>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_simple\": (\n            args: {\"a\": \"(u8, [u8; 4])\"},\n            reply: Simple(\"bool\"),\n            idempotent: true,\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            args: {\"range\": \"Range\"},\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Result(ok: \"()\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex_again\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n            idempotent: true,\n        ),\n        \"hub_death\": (\n            args: {\"a\": \"u8\"},\n            reply: Result(ok: \"u8\", err: ServerDeath),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (\n            args: {\"range\": \"Range\", \"on\": \"bool\"},\n            reply: Result(ok: \"Range\", err: CLike(\"PlainError\")),\n            encoding: Ssmarshal,\n        ),\n        \"ssm_simple\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";
+static _EVERYTHING_IDOL_DEFINITION: [u8; 3978] =
+    *b"// Every construct of the language; tests/idol/compile implements it.\nInterface(\n    name: \"Everything\",\n    doc: \"Nothing that anybody needs.\",\n    ops: {\n        \"plain\": (\n            doc: \"Adds.\",\n            args: {\"a\": \"u32\", \"b\": \"i16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        // Names that the generated code would like to use itself.\n        \"names\": (\n            args: {\"msg\": \"u32\", \"reply\": \"i16\", \"task\": \"u8\", \"code\": \"u8\", \"arguments\": \"u16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n            idempotent: true,\n        ),\n        \"received\": (\n            args: {\n                \"on\": \"bool\",\n                \"mode\": (type: \"Mode\", recv: FromPrimitive(\"u8\")),\n                \"wrapped\": (type: \"Wrapped\", recv: From(\"u16\")),\n                \"special\": (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n            },\n            reply: Simple(\"bool\"),\n            idempotent: true,\n        ),\n        \"optional\": (\n            doc: \"Says what it got.\",\n            args: {\n                \"mode\": (\n                    type: \"Option<Mode>\",\n                    recv: FromPrimitive(\"u8\"),\n                    doc: \"Nothing, or something.\",\n                ),\n                \"wide\": (type: \"core::option::Option<Mode>\", recv: FromPrimitive(\"u32\")),\n            },\n            reply: Result(ok: \"u8\", err: CLike(\"PlainError\")),\n        ),\n        \"get_mode\": (\n            reply: Simple((type: \"Mode\", recv: FromPrimitive(\"u8\"))),\n            idempotent: true,\n        ),\n        \"get_wrapped\": (\n            reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\")), err: ServerDeath),\n        ),\n        \"get_special\": (\n            reply: Result(\n                ok: (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"nothing\": (reply: Simple(\"()\"), idempotent: true),\n        \"die\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            args: {\"n\": \"u8\"},\n            leases: {\n                \"source\": (type: \"[u8]\", read: true, max_len: Some(512)),\n                \"sink\": (type: \"[u16]\", write: true),\n                \"both\": (type: \"[u8]\", read: true, write: true, max_len: Some(65535)),\n                \"fixed\": (type: \"[u32; 3]\", read: true),\n                \"out\": (type: \"u64\", write: true),\n                \"in_out\": (type: \"u32\", read: true, write: true),\n            },\n            reply: Result(ok: \"[u8; 16]\", err: CLike(\"PlainError\")),\n        ),\n        \"lend_much\": (\n            leases: {\"all\": (type: \"[u8]\", read: true, max_len: Some(4294967295))},\n            reply: Simple(\"()\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"a\": \"Option<u16>\", \"on\": \"bool\", \"range\": \"Range\"},\n            reply: Result(ok: \"Option<(f32, u64)>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_simple\": (\n            args: {\"a\": \"(u8, [u8; 4])\"},\n            reply: Simple(\"bool\"),\n            idempotent: true,\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            args: {\"range\": \"Range\"},\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Result(ok: \"()\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex_again\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n            idempotent: true,\n        ),\n        \"hub_death\": (\n            args: {\"a\": \"u8\"},\n            reply: Result(ok: \"u8\", err: ServerDeath),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (\n            args: {\"range\": \"Range\", \"on\": \"bool\"},\n            reply: Result(ok: \"Range\", err: CLike(\"PlainError\")),\n            encoding: Ssmarshal,\n        ),\n        \"ssm_simple\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";

@@ -36,6 +36,12 @@ impl Tiny {
             address: u32,
             mode: Mode,
         }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Tiny_poke_REPLY {
+            value: u8,
+        }
         const REPLY_SIZE: usize = core::mem::size_of::<bool>();
         #[cold]
         #[inline(never)]
@@ -90,9 +96,9 @@ impl Tiny {
             };
             return Err(error);
         }
-        let Ok::<u8, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Tiny_poke_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
             tiny_poke_reply_is_malformed();
         };
-        Ok(value != 0)
+        Ok(value.value != 0)
     }
 }

@@ -176,6 +176,41 @@ impl<S: InOrderTinyImpl> idol_runtime::Server<TinyOperation>
     }
 }
 
+/// A server that answers every call with the same error.
+pub struct FailServer {
+    err: PokeError,
+}
+
+#[allow(dead_code)]
+impl FailServer {
+    pub fn new(err: PokeError) -> Self {
+        Self { err }
+    }
+}
+
+#[allow(unused)]
+impl InOrderTinyImpl for FailServer {
+    fn poke(
+        &mut self,
+        msg: &userlib::RecvMessage,
+        address: u32,
+        mode: Mode,
+        source: idol_runtime::LenLimit<idol_runtime::Leased<idol_runtime::R, [u8]>, 16>,
+    ) -> Result<bool, idol_runtime::RequestError<PokeError>> {
+        Err(self.err.into())
+    }
+}
+
+impl idol_runtime::NotificationHandler for FailServer {
+    fn current_notification_mask(&self) -> u32 {
+        0
+    }
+
+    fn handle_notification(&mut self, _: userlib::NotificationBits) {
+        unreachable!()
+    }
+}
+
 /// The text of tiny.idol, for debuggers; it is not loaded.
 #[used]
 #[unsafe(link_section = ".idolatry")]

@@ -53,6 +53,9 @@ impl server::InOrderEverythingImpl for Server {
     ) -> Sure<bool> {
         Ok(on && matches!(m, Mode::Fast) && a.0 > b.0)
     }
+    fn optional(&mut self, _: &RecvMessage, a: Option<Mode>, b: Option<Mode>) -> Plain<u8> {
+        Ok(a.map_or(7, |mode| mode as u8) ^ b.map_or(3, |mode| mode as u8))
+    }
     fn get_mode(&mut self, _: &RecvMessage) -> Sure<Mode> {
         Ok(if self.0 > 5 { Mode::Slow } else { Mode::Fast })
     }
@@ -158,6 +161,9 @@ fn use_client(peer: &client::Everything, number: u32) -> Result<u32, ComplexErro
     let mut sum = peer.plain(number, -1).unwrap_or(0);
     sum ^= peer.names(number, 2, 3, 4, 5).unwrap_or(0);
     sum ^= u32::from(peer.received(true, Mode::Fast, Wrapped(7), Wrapped(3)));
+    sum ^= peer
+        .optional(None, Some(Mode::Fast))
+        .map_or(0, u32::from);
     sum ^= peer.get_mode() as u32;
     sum ^= peer.get_wrapped().map_or(0, |wrapped| u32::from(wrapped.0));
     sum ^= peer.get_special().map_or(0, |wrapped| u32::from(wrapped.0));

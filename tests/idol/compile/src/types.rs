@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use userlib::FromPrimitive;
 use zerocopy_derive::{Immutable, IntoBytes};
 
-#[derive(Copy, Clone, FromPrimitive)]
+#[derive(Copy, Clone, FromPrimitive, counters::Count)]
 #[repr(u32)]
 pub enum PlainError {
     Bad = 1,
@@ -54,7 +54,7 @@ pub struct Range {
     pub high: u32,
 }
 
-#[derive(Copy, Clone, Serialize, Deserialize, SerializedSize)]
+#[derive(Copy, Clone, Serialize, Deserialize, SerializedSize, counters::Count)]
 pub enum ComplexError {
     OutOf(Range),
     Number { number: u32 },
