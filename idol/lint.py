@@ -132,6 +132,21 @@ def _hiffy_leases(operation: Operation) -> Iterator[Finding]:
             )
 
 
+def find_uncallable(operation: Operation) -> list[str]:
+    """Say why no debugger can call an operation; an empty list if nothing speaks against it."""
+    reasons = []
+    size, limit = arguments_size(operation), hiffy_argument_limit(operation)
+    if size.minimum > limit:
+        reasons.append(f"it can send {limit} bytes of arguments, and these take {size}")
+    if any(lease.read and lease.write for lease in operation.leases):
+        reasons.append("it cannot lend memory to be both read and written")
+    if sum(lease.read for lease in operation.leases) > 1:
+        reasons.append("it can lend one piece of memory to read")
+    if sum(lease.write for lease in operation.leases) > 1:
+        reasons.append("it can lend one piece of memory to write")
+    return reasons
+
+
 # -- types -------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from idol.rust_type import BOOL, UNIT, RustType, appears_unsized
-from idol.source import Diagnostic, Source, Span
+from idol.source import Diagnostic, Severity, Source, Span
 
 
 class Encoding(StrEnum):
@@ -194,6 +194,11 @@ class Interface:
     source: Source
     #: Findings of the reader alone; `check` adds those of the rules.
     diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What the reader could not make sense of; without any, the interface is complete."""
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
 
     def find_operation(self, name: str) -> Operation | None:
         """Return the operation of that name, or None."""

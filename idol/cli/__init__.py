@@ -22,7 +22,7 @@ from idol.errors import DiagnosedError, IdolError, OptionsError
 __all__ = ["COMMANDS", "main", "make_parser"]
 
 #: The modules that add commands, in the order of the overview.
-COMMANDS: Final = ("check", "explain", "fmt", "diff", "generate")
+COMMANDS: Final = ("check", "explain", "fmt", "doc", "diff", "generate")
 
 _DESCRIPTION = "Check Idol interface files and generate Rust stubs from them."
 

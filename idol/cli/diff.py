@@ -7,7 +7,7 @@ import sys
 
 from idol.cli.codes import EXIT_CODES, FOUND, OK
 from idol.cli.files import read_source
-from idol.diff import compare, find_errors
+from idol.diff import compare
 from idol.errors import InterfaceError, OptionsError
 from idol.parse import parse
 from idol.report.changes import changes_to_json, changes_to_text
@@ -42,6 +42,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _read(name: str) -> Interface:
     interface = parse(read_source(name))
-    if errors := find_errors(interface):
-        raise InterfaceError(errors)
+    if interface.errors:
+        raise InterfaceError(interface.errors)
     return interface

@@ -11,20 +11,14 @@ from collections.abc import Iterator
 
 from idol.diff.changes import Change, Comparison, Level
 from idol.diff.operations import compare_operations
-from idol.source import Diagnostic, Severity
 from idol.syntax import Interface, Operation
 
-__all__ = ["Change", "Comparison", "Level", "compare", "find_errors"]
+__all__ = ["Change", "Comparison", "Level", "compare"]
 
 
 def compare(old: Interface, new: Interface) -> Comparison:
     """Compare two interfaces that have been read without errors."""
     return Comparison(old, new, tuple(_Comparer(old, new).find_changes()))
-
-
-def find_errors(interface: Interface) -> tuple[Diagnostic, ...]:
-    """Return what keeps an interface from being compared."""
-    return tuple(d for d in interface.diagnostics if d.severity is Severity.ERROR)
 
 
 class _Comparer:
