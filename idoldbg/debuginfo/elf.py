@@ -38,6 +38,7 @@ SHF_ALLOC, SHF_COMPRESSED = 2, 0x800
 
 HEADER_SIZE = 52  # Elf32_Ehdr
 MAX_HEADERS = 8192  # sections or segments; a build has some thirty
+MAX_SECTION_NAME = 256  # bytes
 MAX_SECTION_SIZE = 64 << 20  # bytes a compressed section may expand to
 MAX_SYMBOLS = 1 << 16
 MAX_NAME = 16384  # bytes of a symbol's name
@@ -179,15 +180,17 @@ class ElfFile:
                 f"section {names_index} should hold the section names, of {len(headers)}"
             )
         table = headers[names_index]
-        names = self.data[table["sh_offset"] :][: table["sh_size"]]
+        names = self.data[table["sh_offset"] : table["sh_offset"] + table["sh_size"]]
         sections = []
         left = 2 * len(self.data)
         for index, header in enumerate(headers):
             name_at = header["sh_name"]
-            end = names.find(0, name_at)
-            if index and end < 0:
+            end = names.find(0, name_at, name_at + MAX_SECTION_NAME)
+            if end < 0:
+                end = name_at + MAX_SECTION_NAME  # the rest tells nobody anything
+            if index and end > len(names):
                 raise Malformed(f"section {index} has no name")
-            name = names[name_at : min(end, name_at + 256)].decode("utf-8", "replace")
+            name = names[name_at:end].decode("utf-8", "replace")
             section = Section(
                 index,
                 name,
@@ -246,11 +249,11 @@ class ElfFile:
         table = next((s for s in self.sections if s.type == SHT_SYMTAB), None)
         if table is None:
             return b""
-        if table.size > MAX_SYMBOLS * _SYMBOL_NAME.size:
-            raise Malformed(f"a symbol table of {table.size} bytes: more than any build has")
         if not 0 < table.link < len(self.sections):
             raise Malformed("the symbol table has no string table")
         data = self.section_data(table)
+        if len(data) > MAX_SYMBOLS * _SYMBOL_NAME.size:
+            raise Malformed(f"a symbol table of {len(data)} bytes: more than any build has")
         return data[: len(data) // _SYMBOL_NAME.size * _SYMBOL_NAME.size]
 
     @cached_property

@@ -334,6 +334,19 @@ def test_tables_that_repeat_the_file() -> None:
     assert "10000 program headers: more than any build has" in refused(many)
 
 
+def test_long_names_of_sections() -> None:
+    """Eight thousand names of four megabytes, ends of one another, take no time."""
+    name = b".text." + b"a" * (4 << 20)
+    data = with_sections((name, {}, b"code"))
+    assert ObjectInfo("test", data).elf.sections[1].name == name[:256].decode()
+    at = len(data) - 3 * 40
+    table = data[at : at + 40] + data[at + 40 : at + 80] * 8000 + data[at + 80 :]
+    many = header(shoff=at, shnum=8002, shstrndx=8001) + data[52:at] + table
+    start = time.process_time()
+    assert len(ObjectInfo("test", many).elf.sections) == 8002
+    assert time.process_time() - start < TIME_LIMIT_S
+
+
 def with_units(info: bytes, abbreviations: bytes) -> bytes:
     return with_sections((b".debug_info", {}, info), (b".debug_abbrev", {}, abbreviations))
 
@@ -407,6 +420,14 @@ def test_symbols_by_name() -> None:
     ("data", "message"),
     [
         (symbols(bytes(16 << 17), b"\0"), "a symbol table of 2097152 bytes"),
+        (
+            symbols(
+                struct.pack("<III", 1, 16 << 17, 1) + zlib.compress(bytes(16 << 17)),
+                b"\0",
+                flags=0x800,
+            ),
+            "a symbol table of 2097152 bytes",
+        ),
         (symbols(bytes(16), b"\0", link=9), "has no string table"),
         (symbols(b"\x01" + bytes(15), b"\0main"), "make no sense"),
         (symbols(b"\x01" + bytes(15), b"\0" + b"a" * 20_000 + b"\0"), "make no sense"),
