@@ -17,6 +17,13 @@ WORDS = (
     *("Some", "None", "true", "false", "-1", "1e999", "0x", "NaN", "99999999999", "ok", "err"),
     *("#![enable(implicit_some)]", "#![enable(unwrap_newtypes)]", "idempotent: true,"),
 )
+#: What may stand where a name, string or number stood.
+ATOMS = (
+    *(word for word in WORDS if word[0] in '"0-' or word.isidentifier()),
+    *("Unit", "Some(Some(1))", "[]", "{}", "()", "(1, 2)", "A(b: 1)", "'x'", 'b"x"', "1.5e3"),
+    *("max_len", "read", "write", '"type"', '"recv_source"', '"x y"', '""', '"[[u8; 9]; 9]"'),
+    *('"Option<Result<(u8, bool), [u64; 8]>>"', '"' + "[" * 80 + '"', '"' + "Option<" * 80 + '"'),
+)
 #: What may stand between any two tokens.
 SPACES = (
     *(" ", "  ", "\t", "\n", "\n\n", "\n\n\n\n", "\r\n", "\u200e"),
@@ -58,6 +65,29 @@ def damage(generator: random.Random, texts: Sequence[str]) -> str:
             case 5:
                 text[at:at] = generator.choice("([{<") * generator.choice((1, 3, 200))
     return "".join(text)
+
+
+def scramble(generator: random.Random, texts: Sequence[str]) -> str:
+    """Return a text with a few names, strings and numbers exchanged; its brackets still match."""
+    tokens = [token.text for token in iter_tokens(generator.choice(texts))]
+    others = [t.text for t in iter_tokens(generator.choice(texts)) if t.kind is TokenKind.ATOM]
+    atoms = [n for n, text in enumerate(tokens) if text[0] not in "()[]{},:/"]
+    for _ in range(generator.randint(1, 6)):
+        at = generator.choice(atoms)
+        match generator.randrange(4):
+            case 0 | 1:
+                tokens[at] = generator.choice(others)
+            case 2:
+                tokens[at] = generator.choice(ATOMS)
+            case 3:
+                start = generator.choice(atoms)
+                tokens[at], tokens[start] = tokens[start], tokens[at]
+    return "".join(f"{text}\n" if text.startswith("//") else f"{text} " for text in tokens)
+
+
+def mutate(generator: random.Random, texts: Sequence[str]) -> str:
+    """Return a text with damage to its characters or to its meaning."""
+    return generator.choice((damage, scramble))(generator, texts)
 
 
 def respace(generator: random.Random, text: str) -> str:
