@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from idol.rust_type import Array, Path, RustType, Tuple
-from idol.syntax import AttributedType, Encoding, Operation
+from idol.syntax import AttributedType, Encoding, Operation, RecvKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,20 @@ def _path_size(path: Path, encoding: Encoding) -> Size:
 
 def value_size(value: AttributedType, encoding: Encoding) -> Size:
     """Return the size of an argument or reply as it travels."""
-    travels = value.type.rust
-    if encoding is Encoding.ZEROCOPY and value.wire_type is not None:
-        travels = value.wire_type
-    return type_size(travels, encoding)
+    if encoding is not Encoding.ZEROCOPY or value.wire_type is None:
+        return type_size(value.type.rust, encoding)
+    size = type_size(value.wire_type, encoding)
+    return size + Size(1, 1) if is_optional_number(value) else size
+
+
+def is_optional_number(value: AttributedType) -> bool:
+    """Tell whether an option travels as a number with a byte before it that says if there is one.
+
+    That is what our stubs make of an `Option<T>` that is received `FromPrimitive`.
+    """
+    rust_type = value.type.rust
+    is_option = isinstance(rust_type, Path) and find_core_name(rust_type) == "Option"
+    return is_option and value.recv.kind is RecvKind.FROM_PRIMITIVE
 
 
 def arguments_size(operation: Operation) -> Size:

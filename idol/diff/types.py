@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from idol.diff.changes import Level
-from idol.rust_type import BOOL, Path, RustType, parse_type
+from idol.rust_type import BOOL, Path, RustType, Tuple, parse_type
+from idol.sizes import is_optional_number
 from idol.syntax import AttributedType, Encoding, ErrorKind, ReplyError
 
 _U8 = parse_type("u8")
@@ -17,6 +18,8 @@ def wire_type(value: AttributedType, encoding: Encoding) -> RustType:
     """Return what travels: zerocopy sends a bool as a byte, and what `recv` says."""
     if encoding is Encoding.ZEROCOPY:
         travels = value.wire_type or value.type.rust
+        if is_optional_number(value):
+            return Tuple((_U8, travels))
         return _U8 if travels == BOOL else travels
     return value.type.rust
 

@@ -8,7 +8,14 @@ from typing import Final
 
 from idol.document.prose import Paragraph, Run, read_prose, read_summary
 from idol.lint import find_uncallable
-from idol.sizes import UNKNOWN, Size, arguments_size, reply_size, value_size
+from idol.sizes import (
+    UNKNOWN,
+    Size,
+    arguments_size,
+    is_optional_number,
+    reply_size,
+    value_size,
+)
 from idol.syntax import (
     Argument,
     AttributedType,
@@ -144,7 +151,7 @@ def _arguments_table(operation: Operation) -> Table:
     rows = []
     for argument in operation.arguments:
         row = [_code(argument.name), _code(str(argument.type)), _argument_size(argument, operation)]
-        row += [_recv(argument.recv)] if has_recv else []
+        row += [_travels(argument.value)] if has_recv else []
         row += [_joined(argument.doc)] if has_doc else []
         rows.append(tuple(row))
     return Table("Arguments", tuple(columns), tuple(rows))
@@ -235,6 +242,12 @@ def _value(value: AttributedType) -> Paragraph:
     if value.recv.kind is RecvKind.FROM_BYTES:
         return _code(str(value.type))
     return (*_code(str(value.type)), Run(", as "), *_recv(value.recv))
+
+
+def _travels(value: AttributedType) -> Paragraph:
+    if is_optional_number(value):
+        return (Run("a byte, 1 if there is one, and "), *_recv(value.recv))
+    return _recv(value.recv)
 
 
 def _recv(recv: Recv) -> Paragraph:

@@ -53,6 +53,9 @@ CASES = [
      'args: {"a": (type: "M", recv: FromPrimitive("u16"))}, ' + S, ["breaking type-changed"]),
     ("another conversion", 'args: {"a": (type: "M", recv: From("u8"))}, ' + S,
      'args: {"a": (type: "M", recv: From("u8", Some("f")))}, ' + S, ["source type-changed"]),
+    ("an enum becomes optional", 'args: {"a": (type: "M", recv: FromPrimitive("u8"))}, ' + S,
+     'args: {"a": (type: "Option<M>", recv: FromPrimitive("u8"))}, ' + S,
+     ["breaking type-changed"]),
     # arguments
     ("an argument more", 'args: {"a": "u8"}, ' + S, 'args: {"a": "u8", "b": "u8"}, ' + S,
      ["breaking argument-added"]),

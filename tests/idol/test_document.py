@@ -29,6 +29,7 @@ Interface(
                 "mode": (type: "light_api::Mode", recv: FromPrimitive("u8"), doc: "How to fade."),
                 "fade": (type: "Fade", recv: From("u16", Some("make_fade"))),
                 "now": "bool",
+                "alarm": (type: "Option<Alarm>", recv: FromPrimitive("u8")),
             },
             reply: Result(ok: "()", err: CLike("light_api::LightError")),
             idempotent: true,
