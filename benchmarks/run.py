@@ -12,11 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import idol
 from idoldbg.attach import Session, TargetOptions, demo_archive, demo_boards, open_session
 from idoldbg.calls import Call, prepare_call
 from idoldbg.load import open_build
 
+ROOT = Path(__file__).resolve().parent.parent
 FLASH_ID = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
 CLI_WORDS = [
     *("call", "Spi.exchange", "--device-index", "0"),
@@ -134,6 +137,27 @@ def bench_debug_info(repeat: int) -> None:
         row(board, median_s(resolve, repeat), plain, "plain pyelftools over the same objects")
 
 
+def bench_stubs(repeat: int) -> None:
+    """Generate the client and the server stub of every interface of the corpus."""
+    print("Idol: read, check, generate client and server")
+    corpus = [ROOT / "tests" / "idol" / "everything.idol"]
+    corpus += sorted((ROOT / "fixtures" / "idl").glob("*.idol"))
+    bare = median_s(lambda: process([sys.executable, "-c", "pass"]), repeat)
+    total = 0.0
+    for path in corpus:
+        text = path.read_text()
+
+        def generate(name: str = path.name, text: str = text) -> None:
+            interface = idol.parse(idol.Source(name, text))
+            idol.client_stub(interface)
+            idol.server_stub(interface)
+
+        seconds = median_s(generate, repeat)
+        total += seconds
+        row(path.name, seconds, bare, "`python -c pass`")
+    row(f"on average, of {len(corpus)}", total / len(corpus), bare, "`python -c pass`")
+
+
 def main() -> None:
     """Run all groups, or those named."""
     groups = {
@@ -141,6 +165,7 @@ def main() -> None:
         "process": (bench_process, 5),
         "calls": (bench_calls, 200),
         "debug-info": (bench_debug_info, 5),
+        "stubs": (bench_stubs, 9),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", help=f"which of: {', '.join(groups)}")
