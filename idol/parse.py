@@ -200,7 +200,7 @@ class _Reader:
             return None
         unwrap = "unwrap_variant_newtypes" in self._extensions
         if isinstance(node, ron.Struct) and node.name == "Simple" and unwrap:
-            inner: ron.Node = ron.Struct(None, node.fields, node.span, node.head)
+            inner: ron.Node = ron.Struct("AttributedTy", node.fields, node.span, node.head)
         else:
             variant = self._variant(node, "reply", {"Simple": 1, "Result": 2}, hint)
             if variant is None:
@@ -264,10 +264,16 @@ class _Reader:
             return None
         type_text = self._read_type(items[0])
         function = None
-        if len(items) == 2 and (value := self._option(items[1])) is not None:
-            function = self._string(value, "a function name")
-            if function is None:
+        if len(items) == 2:
+            if not isinstance(items[1], ron.Option) and "implicit_some" not in self._extensions:
+                found = _describe(items[1])
+                message = f"expected `Some(…)` or `None`, found {found}"
+                self._report("wrong-kind", message, items[1].span, hint)
                 return None
+            if (value := self._option(items[1])) is not None:
+                function = self._string(value, "a function name")
+                if function is None:
+                    return None
         return None if type_text is None else Recv(kind, type_text, function, node.span)
 
     def _read_type(self, node: ron.Node) -> TypeText | None:
@@ -304,6 +310,9 @@ class _Reader:
             message = f"expected `{name}(…)` with named fields, found {_describe(node)}"
             self._report("wrong-kind", message, node.span)
             return None
+        if node.name is None and "explicit_struct_names" in self._extensions:
+            hint = "the text demands it: `#![enable(explicit_struct_names)]`"
+            self._report("wrong-kind", f"expected the name `{name}` here", node.head, hint)
         if node.name is not None and node.name != name:
             self._report("wrong-kind", f"expected `{name}`, found `{node.name}`", node.head)
         known = (*required, *optional)

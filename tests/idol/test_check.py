@@ -198,6 +198,39 @@ def test_unwrapped_variants_need_their_extension() -> None:
     assert find(text) != ()
 
 
+@pytest.mark.parametrize(
+    ("extensions", "function", "good"),
+    [
+        ("", 'Some("f")', True),
+        ("", "None", True),
+        ("", '"f"', False),
+        ("implicit_some", '"f"', True),
+        ("implicit_some", "None", True),
+        ("", "Some(1)", False),
+    ],
+)
+def test_conversion_function(extensions: str, function: str, good: bool) -> None:
+    text = make(f"""args: {{"a": (type: "M", recv: From("u8", {function}))}},
+        reply: Simple("()"), idempotent: true""")
+    assert (find(f"#![enable({extensions})]\n{text}") == ()) is good
+
+
+def test_explicit_struct_names_are_demanded() -> None:
+    attribute = "#![enable(explicit_struct_names)]\n"
+    bare = make('leases: {"a": (type: "u8", read: true)}, reply: Simple((type: "u8"))')
+    assert [finding.rule for finding in find(attribute + bare)] == [
+        *("cannot-tell-server-death", "wrong-kind", "wrong-kind", "wrong-kind")
+    ]
+    named = (
+        bare.replace('"op": (', '"op": Operation(')
+        .replace('"a": (', '"a": Lease(')
+        .replace("Simple((", "Simple(AttributedTy(")
+        .replace("true)}, reply", "true)}, idempotent: true, reply")
+    )
+    assert find(attribute + named) == ()
+    assert find(named) == ()
+
+
 def test_excerpt_of_a_long_line_shows_the_place() -> None:
     text = make(f'/* {"x" * 500} */ reply: Simple("Vec<"), idempotent: true /* {"y" * 500} */')
     [finding] = find(text)
