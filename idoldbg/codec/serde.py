@@ -158,8 +158,12 @@ def fit_member(value: Value, type_: Type) -> Value:
     """Return `value` as a field of `type_` holds it.
 
     Idol passes a bool, and an enum that is received by `FromPrimitive`, as a plain integer: the
-    field of the ARGS struct is then a `u8` (or so) while the argument is not.
+    field of the ARGS struct is then a `u8` (or so) while the argument is not. Our generator passes
+    an `Option` of such an enum as a struct of a byte `is_some` and the integer, see
+    docs/idol-stubs.md.
     """
+    if isinstance(type_, Struct) and isinstance(value, EnumValue):
+        return _fit_option(value, type_)
     if not isinstance(type_, Scalar) or type_.encoding not in (Encoding.UNSIGNED, Encoding.SIGNED):
         return value
     if isinstance(value, Bool):
@@ -167,6 +171,19 @@ def fit_member(value: Value, type_: Type) -> Value:
     if isinstance(value, EnumValue) and value.payload is None and value.code is not None:
         return Int(type_, value.code)
     return value
+
+
+def _fit_option(value: EnumValue, type_: Struct) -> Value:
+    if [member.name for member in type_.members] != ["is_some", "value"]:
+        return value
+    if value.variant not in ("None", "Some"):
+        return value
+    tag, number = (member.type for member in type_.members)
+    if not isinstance(tag, Scalar) or not isinstance(number, Scalar):
+        return value
+    held = Int(number, 0) if value.payload is None else value.payload["__0"]
+    is_some = Int(tag, int(value.variant == "Some"))
+    return StructValue(type_, (("is_some", is_some), ("value", fit_member(held, number))))
 
 
 class SerdeCodec:

@@ -62,6 +62,11 @@ OK: list[tuple[str, Texts, Any, dict[str, str]]] = [
     ("Sensor.post", {"id": "2", "value": "-40.25"}, None, {}),
     ("Sensor.get", {"id": "2"}, -40.25, {}),
     ("Sensor.temperature", {}, 21.5, {}),
+    # an Option of an enum, without serialization
+    ("Sensor.set_alarm", {"alarm": "Some(Loud)"}, 0, {}),
+    ("Sensor.set_alarm", {"alarm": "Some(Alarm::Quiet)"}, 7, {}),
+    ("Sensor.set_alarm", {"alarm": "None"}, 1, {}),
+    ("Sensor.set_alarm", {"alarm": "None"}, 0, {}),
     ("Sensor.set_enabled", {"enabled": "true"}, True, {}),
     ("Sensor.set_enabled", {"enabled": "false"}, True, {}),
     ("Sensor.set_enabled", {"enabled": "true"}, False, {}),
