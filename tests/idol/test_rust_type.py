@@ -8,7 +8,6 @@ import pytest
 
 from idol.errors import TypeSyntaxError
 from idol.rust_type import (
-    MAX_DEPTH,
     Array,
     Binding,
     Constant,
@@ -30,6 +29,7 @@ from idol.rust_type import (
     is_identifier,
     parse_type,
 )
+from idol.rust_type_reader import MAX_DEPTH
 
 
 def path(*names: str) -> Path:
@@ -118,6 +118,10 @@ SPELLINGS = [
     ("fn() -> ()", "fn()"),
     ("A<B<C<u8>>>", "A<B<C<u8>>>"),
     ("&&u8", "&&u8"),
+    ("/* a */ u8 // b", "u8"),
+    ("[u8; /* how many? */ N // as many\n + 1]", "[u8; N + 1]"),
+    ("A<'a/**/,'b>", "A<'a, 'b>"),
+    ('A<{ "//" }>', 'A<{ "//" }>'),
 ]
 
 
