@@ -1,4 +1,4 @@
-"""The command `idol`: check interfaces, generate Rust stubs.
+"""The command `idol`: check, lay out, document and compare interfaces, generate Rust stubs.
 
 Each command is a module of its own with one function `add_command`, which describes it to argparse.
 argparse and nothing else, so that a build script can run it with any bare Python. This file lists
@@ -21,15 +21,26 @@ from idol.errors import DiagnosedError, IdolError, OptionsError
 
 __all__ = ["COMMANDS", "main", "make_parser"]
 
-#: The modules that add commands, in the order of the overview.
-COMMANDS: Final = ("check", "explain", "fmt", "doc", "diff", "generate")
+#: The module of each command, in the order of the overview.
+COMMANDS: Final = {
+    "check": "idol.cli.check",
+    "explain": "idol.cli.explain",
+    "fmt": "idol.cli.fmt",
+    "doc": "idol.cli.doc",
+    "diff": "idol.cli.diff",
+    "client": "idol.cli.generate",
+    "server": "idol.cli.generate",
+}
 
-_DESCRIPTION = "Check Idol interface files and generate Rust stubs from them."
+_DESCRIPTION = (
+    "Check, lay out, document and compare Idol interface files, and generate Rust stubs from them."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = make_parser(words).parse_args(words)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -46,12 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Describe the whole command line."""
+def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Describe the command line; only the one command, if `words` begin with it.
+
+    A build script calls often: the modules of the other commands take longer than a small file.
+    """
     parser = argparse.ArgumentParser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        importlib.import_module(f"idol.cli.{name}").add_command(commands)
+    named = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
+    for module in dict.fromkeys(named or COMMANDS.values()):
+        importlib.import_module(module).add_command(commands)
     return parser
 
 

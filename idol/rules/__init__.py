@@ -6,10 +6,8 @@ breaks it and one that does not. Ids are stable: scripts filter on them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
 from idol.source import Severity
@@ -30,11 +28,15 @@ class Rule:
     @property
     def page(self) -> str:
         """The explanation, as Markdown."""
+        from importlib import resources  # slow to load, and rarely needed
+
         return resources.files(__name__).joinpath(f"{self.id}.md").read_text(encoding="utf-8")
 
 
 def find_near_rule(name: str) -> str | None:
     """Return the id that a wrong one resembles most, or None."""
+    import difflib  # slow to load, and rarely needed
+
     close = difflib.get_close_matches(name[:60], RULES, n=1, cutoff=0.6)
     return close[0] if close else None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import idol
+import idol.cli
 from idol.cli import main, make_parser
 from idol.ron_reader import EXTENSIONS
 from idol.syntax import Encoding, ErrorKind, RecvKind
@@ -36,6 +37,14 @@ def test_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> N
     assert "exit codes: 0 done" in " ".join(capsys.readouterr().out.split())
     for action in COMMANDS[command]._actions:
         assert action.help, f"{command} {action.dest} has no help"
+
+
+def test_commands_are_those_that_modules_add() -> None:
+    assert list(COMMANDS) == list(idol.cli.COMMANDS)
+    for command, parser in COMMANDS.items():
+        # With the command's own module alone, its help is the same.
+        [alone] = [a for a in make_parser([command])._actions if a.choices]
+        assert alone.choices[command].format_help() == parser.format_help()  # type: ignore[index,call-overload]  # a mapping
 
 
 @pytest.mark.parametrize("command", COMMANDS)
