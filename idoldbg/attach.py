@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Self
 from idoldbg.archive import Archive
 from idoldbg.caller import Caller
 from idoldbg.calls import Call, Reply
-from idoldbg.errors import ArgumentError, CallError, LinkError, NotFound, Unsupported
+from idoldbg.errors import (
+    ArgumentError,
+    CallError,
+    LinkError,
+    NotCallable,
+    NotFound,
+    Unsupported,
+)
 from idoldbg.link import Link
 from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
@@ -26,6 +33,7 @@ from idoldbg.load.target_toml import board_names, find_board_for_archive, load_b
 from idoldbg.program import Program
 from idoldbg.pyocd_plugin.boards import register_board
 from idoldbg.target import Board
+from idoldbg.views.tasks import is_before_tasks
 
 if TYPE_CHECKING:
     from idoldbg.emu import EmulatedBoard
@@ -45,6 +53,7 @@ __all__ = [
 ]
 
 DEMO_BOARD = "stm32f4-discovery"
+SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
 SPECS = "emu, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
 # USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
 # Communication": the product string or an interface string contains "CMSIS-DAP").
@@ -102,8 +111,17 @@ class Session:
         self.caller.check_image()
         try:
             self.caller.wait_until_ready()
+        except NotCallable:  # there is no hiffy to tell
+            self._wait_for_kernel()
         except CallError:
             pass  # whoever looks at the target sees how far it got
+
+    def _wait_for_kernel(self) -> None:
+        """Let the target run until its kernel has started, and its tasks a moment longer."""
+        end_s = self.link.monotonic() + self.timeout_s
+        while is_before_tasks(self.program) and self.link.monotonic() < end_s:
+            self.link.wait(SETTLE_S)
+        self.link.wait(SETTLE_S)
 
     @property
     def traffic(self) -> Traffic:
@@ -137,7 +155,7 @@ def find_build(options: TargetOptions) -> Build:
     kind, _, rest = (options.probe or "").partition(":")
     if options.archive is not None:
         return open_build(options.archive)
-    if kind == "dump":
+    if kind == "dump" and rest:
         return open_build(rest)
     return open_build(str(demo_archive(options.board or DEMO_BOARD)))
 

@@ -9,6 +9,7 @@ from idoldbg.archive import TaskImage
 from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
 from idoldbg.errors import (
     FaultError,
+    HiffyFailure,
     MismatchError,
     NotCallable,
     NotFound,
@@ -20,7 +21,7 @@ from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
 from idoldbg.types import type_size
 from idoldbg.views.faults import read_last_fault
-from idoldbg.views.tasks import read_task, table_address, task_type
+from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
 
 __all__ = ["Caller", "LiveTarget"]
 
@@ -133,7 +134,17 @@ class Caller:
         self._drive(self._session.wait_until_ready(timeout_s=self.timeout_s))
 
     def _drive(self, machine: Machine[T]) -> T:
-        return drive(machine, self.target, self.target, self.target)
+        try:
+            return drive(machine, self.target, self.target, self.target)
+        except HiffyFailure as error:
+            if error.failure == "not ready" and is_before_tasks(self.program):
+                raise HiffyFailure(
+                    f"the kernel had started no task within {self.timeout_s:g} s: it is still "
+                    "booting (a longer --timeout helps), is held by something, or has failed",
+                    operation=error.operation,
+                    failure=error.failure,
+                ) from error
+            raise
 
     @cached_property
     def _session(self) -> HiffySession:

@@ -136,7 +136,8 @@ class Program:
     def no_interface(self, name: str) -> NotFound:
         """Build the error for an interface that no task serves."""
         names = [s.interface.name for s in self.servers]
-        hint = "" if names else "no task of it serves any interface"
+        known = ", ".join(dict.fromkeys(names))
+        hint = f"it has {known}" if names else "no task of it serves any interface"
         return NotFound(
             "interface", name, near=near_misses(name, names), where=self._where, hint=hint
         )

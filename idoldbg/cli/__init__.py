@@ -100,7 +100,8 @@ def run(arguments: list[str]) -> int:
     """Run the command line; return the exit code."""
     try:
         result = idoldbg.main(arguments, prog_name="idoldbg", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: the caller closed it (`>&-`)
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -115,12 +116,20 @@ def run(arguments: list[str]) -> int:
         # The reader went away (`idoldbg list | head`): nothing is left to say, nor where.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (errors.IdoldbgError, OSError) as error:
+    except errors.IdoldbgError as error:
         return _report(arguments, type(error).__name__, str(error), exit_code(error), error=error)
+    except OSError as error:
+        return _report(arguments, type(error).__name__, _os_words(error), exit_code(error))
     except Exception:  # noqa: BLE001  whatever else escapes is a bug, and says so
         traceback.print_exc()
         click.echo("This is a bug in idoldbg: please report it with the lines above.", err=True)
         return BUG
+
+
+def _os_words(error: OSError) -> str:
+    """Say which file and what is wrong with it, as Unix tools do."""
+    what = error.strerror or str(error)
+    return what if error.filename is None else f"{error.filename}: {what}"
 
 
 def _usage_hint(error: click.UsageError) -> str:

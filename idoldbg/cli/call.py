@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -73,7 +74,10 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     texts = _texts(resolved, [w for w in parsed if w.name not in mine])
     if own["output"] is not None and not any(lease.write for lease in resolved.leases):
         raise click.UsageError(f"-o: no lease of {resolved.name} is written by its server")
-    _make(settings, program, prepare_call(resolved, texts, read_data=_read_data), own)
+    call = prepare_call(resolved, texts, read_data=_read_data)
+    if own["output"] is not None:
+        _check_output(Path(own["output"]))
+    _make(settings, program, call, own)
 
 
 def _open(
@@ -118,13 +122,26 @@ def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, An
         )
         click.get_current_context().exit(1)
     reply = outcome
-    if own["output"] is not None:
-        Path(own["output"]).write_bytes(b"".join(reply.leases.values()))
     show(
         settings,
         lambda: text.reply(reply, hexadecimal=own["hexadecimal"]),
         lambda: json.reply(reply),
     )
+    if own["output"] is not None:  # after the reply is shown: a full disk does not swallow it
+        Path(own["output"]).write_bytes(b"".join(reply.leases.values()))
+
+
+def _check_output(path: Path) -> None:
+    """Refuse a file that cannot be written before the call is made; raise `ArgumentError`."""
+    if path.is_dir():
+        why = "it is a directory"
+    elif not path.parent.is_dir():
+        why = f"there is no directory `{path.parent}`"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "this user may not write it"
+    else:
+        return
+    raise ArgumentError(f"cannot write `{path}`: {why}; nothing was called", name="-o")
 
 
 def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from enum import Enum
 from idoldbg.emu.bus import Bus
 from idoldbg.emu.clock import Clock
 from idoldbg.emu.core_model import CoreModel
+from idoldbg.emu.ctrl_c import HeldCtrlC
 from idoldbg.emu.debug import Debug, Dfsr
 from idoldbg.emu.engine import AccessKind, Engine, Interrupt, Outcome, reg
 from idoldbg.emu.exceptions import Cfsr, Exceptions
@@ -103,6 +104,12 @@ class Core:
 
         Comes back at once when the core is halted or locked up; time does not pass then.
         """
+        with HeldCtrlC() as ctrl_c:
+            return self._run(end_s, condition, ctrl_c)
+
+    def _run(
+        self, end_s: float, condition: Callable[[], bool] | None, ctrl_c: HeldCtrlC
+    ) -> StopReason:
         clock, nvic, engine = self.clock, self.nvic, self.engine
         hz = 0
         limit = 0
@@ -110,6 +117,7 @@ class Core:
             if clock.hz != hz:
                 hz = clock.hz
                 limit = clock.cycles + clock.cycles_until(end_s)
+            ctrl_c.deliver()
             clock.fire_due()
             if self.reset_requested:
                 return StopReason.CONDITION

@@ -24,6 +24,7 @@ __all__ = [
     "TaskRow",
     "TaskTable",
     "explain_fault",
+    "is_before_tasks",
     "read_task",
     "read_tasks",
     "table_address",
@@ -35,6 +36,7 @@ KERNEL_TASK_ID = 0xFFFF
 TASK_INDEX_BITS = 10  # abi::TaskId::INDEX_BITS
 TASK_INDEX_MASK = (1 << TASK_INDEX_BITS) - 1
 PANIC_MESSAGE_LIMIT = 255
+BEFORE_TASKS = "[the kernel has not started its tasks]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,12 @@ class TaskTable:
 def read_tasks(program: Program) -> TaskTable:
     """Read the whole table with one block read where the target allows it."""
     type_ = task_type(program)
-    base = table_address(program)
     size = type_size(type_)
     tasks = program.archive.tasks
+    if is_before_tasks(program):
+        early = [TaskRow(task.index, task.name, None, None, BEFORE_TASKS) for task in tasks]
+        return TaskTable(program.ticks(), tuple(early), program.epitaph())
+    base = table_address(program)
     blocks = _read_blocks(program, base, size, len(tasks))
     time_ms = program.ticks()
     current = program.find_word("CURRENT_TASK_PTR")
@@ -100,6 +105,14 @@ def read_tasks(program: Program) -> TaskTable:
             continue
         rows.append(_row(program, task, type_, block, address, current == address, time_ms))
     return TaskTable(time_ms, tuple(rows), program.epitaph())
+
+
+def is_before_tasks(program: Program) -> bool:
+    """Tell a kernel that has run no task yet: its table is not filled, zeros would read as faults.
+
+    False where the kernel does not say, or its word cannot be read.
+    """
+    return program.find_word("CURRENT_TASK_PTR") == 0
 
 
 def read_task(program: Program, index: int) -> TaskRow:

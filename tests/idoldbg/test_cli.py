@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +67,7 @@ FAILURES: list[tuple[list[str], int, str]] = [
     (["call"], 2, "Missing argument"),
     (["call", "Spi"], 2, "did you mean"),
     (["call", "Spy.exchange"], 2, "no interface named `Spy`.*did you mean `Spi`"),
+    (["call", "Update.status"], 2, "no interface named `Update`.*it has Jefe, .*Spi"),
     (["call", "Spi.exchnage"], 2, "did you mean `Spi.exchange`"),
     (["call", "Spi.exchange"], 2, "needs --device-index"),
     (["call", "Spi.exchange", "--device-indx", "0"], 2, "did you mean `device_index`"),
@@ -73,6 +79,8 @@ FAILURES: list[tuple[list[str], int, str]] = [
     (["call", "Spi.read", "--device-index", "0", "--sink", "many"], 2, "number of elements"),
     (["call", "Spi.write", "--device-index", "0", "--source", "0102"], 2, "hex:"),
     (["call", "Spi.release", "-o", "/tmp/x"], 2, "no lease"),
+    ([*FLASH_ID, "-o", "/"], 2, "cannot write `/`: it is a directory; nothing was called"),
+    ([*FLASH_ID, "-o", "/nowhere/file"], 2, "there is no directory `/nowhere`"),
     (["call", "Victim.ping"], 2, "several tasks"),
     (["call", "Victim.ping", "--task", "spi"], 2, "victim"),
     (["call", "Spi.read", "--device-index", "0", "--sink", "60000"], 2, "60000"),
@@ -177,3 +185,44 @@ def test_a_core_dump_cannot_be_called(real_hubris: Path, capsys: Capture) -> Non
     dump = real_hubris / "cores" / "hubris.core.v6"
     assert run(["-p", f"dump:{dump}", "call", "Jefe.get_state"]) in {3, 4}
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_tasks_are_not_judged_before_the_kernel_has_made_them(capsys: Capture) -> None:
+    assert run(["--timeout", "0.000000001", "tasks"]) == 0
+    out = capsys.readouterr().out
+    assert "FAULT" not in out
+    assert out.count("the kernel has not started its tasks") == out.count("\n") - 2
+
+
+def test_tasks_need_no_hiffy(capsys: Capture) -> None:
+    image = demo_archive("stm32f4-discovery").with_name("stm32f4-discovery-no-hiffy.zip")
+    assert run(["-a", str(image), "-p", "emu", "tasks"]) == 0
+    out = capsys.readouterr().out
+    assert "FAULT" not in out
+    assert "RUNNING" in out
+
+
+def test_a_call_during_boot_says_so(capsys: Capture) -> None:
+    assert run(["--timeout", "0.000000001", "call", "Sensor.reading", "--id", "0"]) == 3
+    assert "still booting" in capsys.readouterr().err
+
+
+def test_a_dump_without_a_path_is_refused(capsys: Capture) -> None:
+    assert run(["-p", "dump:", "tasks"]) == 2
+    assert "dump:PATH" in capsys.readouterr().err
+
+
+def test_a_closed_standard_output_is_no_bug() -> None:
+    command = f"{sys.executable} -m idoldbg list >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_ends_a_call_quietly(capsys: Capture) -> None:
+    timer = threading.Timer(1.0, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    began = time.monotonic()
+    words = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
+    assert run(["call", "Victim.hang", *words]) == 130
+    assert time.monotonic() - began < 20
+    assert capsys.readouterr().err.strip() == "interrupted"
