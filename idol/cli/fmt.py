@@ -60,7 +60,7 @@ def _format_file(name: str, arguments: argparse.Namespace) -> int:
         if name == "-":
             sys.stdout.write(text)
         else:
-            write_if_changed(Path(name), text)
+            write_if_changed(Path(name).resolve(), text)  # a link stays a link
         return OK
     if arguments.check and text != source.text:
         if not arguments.diff:

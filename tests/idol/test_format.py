@@ -199,6 +199,15 @@ def test_fmt_writes_the_file_once(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["i.idol"]
 
 
+def test_fmt_writes_through_a_link(tmp_path: Path) -> None:
+    path, link = tmp_path / "i.idol", tmp_path / "link.idol"
+    path.write_text(UGLY)
+    link.symlink_to(path.name)
+    assert main(["fmt", str(link)]) == 0
+    assert link.is_symlink()
+    assert path.read_text() == format_text(UGLY)
+
+
 def test_fmt_check_names_files_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
