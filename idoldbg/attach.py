@@ -153,6 +153,8 @@ def open_program(options: TargetOptions) -> Program:
 def find_build(options: TargetOptions) -> Build:
     """Open `--archive`; without it the dump of `--probe dump:PATH`, or the board's demo image."""
     kind, _, rest = (options.probe or "").partition(":")
+    if options.archive == "":
+        raise ArgumentError("give the path of a build", name="--archive")
     if options.archive is not None:
         return open_build(options.archive)
     if kind == "dump" and rest:
@@ -207,13 +209,21 @@ def _default_spec(options: TargetOptions, notify: Notify) -> str:
     """Choose a link: a core dump is itself, an attached probe wants to be used, else emulate."""
     if options.archive is None:
         return "emu"
-    if find_build(options).is_dump:
+    if _is_elf(options.archive) and find_build(options).is_dump:
         return f"dump:{options.archive}"
     probe = attached_probe()
     if probe is None:
         return "emu"
     notify(f"using the attached {probe}; `--probe emu` runs the image on an emulated board instead")
     return "pyocd"
+
+
+def _is_elf(path: str) -> bool:
+    """Tell an ELF file, as core dumps are, without opening it as a build."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def attached_probe(devices: Path = USB_DEVICES) -> str | None:

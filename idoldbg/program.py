@@ -16,7 +16,7 @@ import idol
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.codec import image
 from idoldbg.debuginfo import TypeInterner
-from idoldbg.errors import ArgumentError, FaultError, NotFound
+from idoldbg.errors import ArgumentError, DebugInfoError, FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
 from idoldbg.resolver import ResolvedOperation, Resolver
@@ -92,7 +92,7 @@ class Program:
 
     @property
     def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
-        """(task, reason) for each task whose interface text cannot be read at all."""
+        """(task, reason) for each task of which it cannot be told what it serves."""
         return self._interfaces[1]
 
     @cached_property
@@ -100,12 +100,13 @@ class Program:
         found = []
         unreadable = []
         for task in self.archive.tasks:
-            text = self.object(task.name).idolatry
-            if not text:
-                continue
             try:
+                text = self.object(task.name).idolatry
+                if not text:
+                    continue
                 interface = idol.parse(idol.Source(f"{task.name}.idol", text))
-            except idol.IdolError as error:
+            except (DebugInfoError, idol.IdolError) as error:
+                # One damaged task is no reason not to call the others.
                 unreadable.append((task.name, str(error)))
                 continue
             problems = tuple(d.message for d in interface.diagnostics)

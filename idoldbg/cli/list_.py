@@ -6,7 +6,7 @@ import click
 
 from idoldbg import attach
 from idoldbg.cli.options import Settings, command_options
-from idoldbg.cli.output import show
+from idoldbg.cli.output import say, show
 from idoldbg.render import json, text
 from idoldbg.views.interfaces import read_interfaces
 
@@ -21,6 +21,8 @@ def command(settings: Settings, what: str | None) -> None:
     is missing there: such an operation cannot be called. Needs no board.
     """
     program = attach.open_program(settings.target())
+    for task, reason in program.unreadable_interfaces:
+        say(f"task `{task}` is left out: {reason}")
     servers = read_interfaces(program, what)
     detailed = what is not None
     show(settings, lambda: text.interfaces(servers, detailed), lambda: json.interfaces(servers))

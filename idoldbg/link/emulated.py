@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from idoldbg.errors import LinkTimeout
 from idoldbg.link import BaseLink
 
-__all__ = ["Board", "EmulatedLink"]
+__all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink"]
+
+REAL_LIMIT_S = 60.0
+"""How long waiting may take in real seconds, counted from the last write to the board."""
 
 
 class Board(Protocol):
@@ -58,12 +63,14 @@ class EmulatedLink(BaseLink):
         super().__init__(spec, description, notices)
         self.board = board
         self._idle_s = 0.0
+        self._patience_ends_s = time.monotonic() + REAL_LIMIT_S
 
     def read(self, address: int, size: int) -> bytes:
         return self.board.read(address, size)
 
     def write(self, address: int, data: bytes) -> None:
         self.board.write(address, data)
+        self._patience_ends_s = time.monotonic() + REAL_LIMIT_S
 
     def read_register(self, name: str) -> int:
         return self.board.read_register(name)
@@ -80,6 +87,18 @@ class EmulatedLink(BaseLink):
             self.board.resume()
 
     def wait(self, seconds: float) -> None:
+        """Let virtual time pass; raise `LinkTimeout` when that takes too long in real time.
+
+        Firmware that never sleeps runs several times slower than on a chip.
+        """
+        if time.monotonic() > self._patience_ends_s:
+            raise LinkTimeout(
+                f"{self.spec}: nothing came of {REAL_LIMIT_S:g} real seconds of emulation (the "
+                f"board's own clock is at {self.board.time_s:.1f} s): the firmware is busy; look "
+                "with `idoldbg tasks`, or give a smaller --timeout",
+                timeout_s=REAL_LIMIT_S,
+                link=self.spec,
+            )
         before = self.board.time_s
         self.board.run(seconds)
         # Whoever waits with a limit must reach it, also where a board's time stands still.

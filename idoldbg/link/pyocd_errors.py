@@ -27,6 +27,7 @@ __all__ = ["Attempt", "translate", "translated"]
 BELOW = ("pyocd", "usb", "pylink", "hid", "libusb_package", "cmsis_pack_manager")
 
 PLUG = "check that the probe is still plugged in, then try again"
+SERVER = "check that the probe server still runs, then try again"
 CABLE = (
     "check that the board is powered and the SWD cable seated, lower the speed, and see that no "
     "firmware switches the debug pins off"
@@ -54,6 +55,8 @@ class Attempt:
         return LinkTimeout(self._message(reason, hint), timeout_s=elapsed_s, link=self.link)
 
     def _message(self, reason: str, hint: str) -> str:
+        if hint is PLUG and self.link.startswith("remote:"):
+            hint = SERVER
         return f"{self.link}: cannot {self.doing}: {reason}" + (f"; {hint}" if hint else "")
 
 

@@ -224,12 +224,18 @@ def describe_build(path: str, members: Members, version: int) -> Archive:
     reader = _Reader(path, members)
     app = reader.toml("app.toml", required=True)
     tasks = reader.tasks(app)
-    chip = reader.word(app, "chip")
+    board, chip = reader.word(app, "board"), reader.word(app, "chip")
+    if not tasks:
+        raise ArchiveError(
+            f"{path}: app.toml: names no tasks; build the archive again",
+            path=path,
+            member="app.toml",
+        )
     return Archive(
         path=path,
         format_version=version,
         name=reader.patched_name(app),
-        board=reader.word(app, "board"),
+        board=board,
         chip=chip,
         target=reader.word(app, "target"),
         image_name=reader.text("image-name"),

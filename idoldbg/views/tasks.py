@@ -128,7 +128,11 @@ def task_type(program: Program) -> Struct:
     for type_ in program.kernel.find_types("kern::task::Task"):
         if isinstance(type_, Struct):
             return type_
-    raise DebugInfoError("the kernel's DWARF has no `kern::task::Task`", object="kernel")
+    raise DebugInfoError(
+        f"{program.archive.path}: the kernel's debug information has no `kern::task::Task`; "
+        "was it stripped? Build with `debug = 2`",
+        object="kernel",
+    )
 
 
 def table_address(program: Program) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,7 @@ FAILURES: list[tuple[list[str], int, str]] = [
     (["call", "Victim.panic", "--code", "7", "--task", "victim"], 3, "`victim` died.*generation 1"),
     (["call", "Victim.ping", "--task", "sleeper"], 3, "not started"),
     # 4: the link, or this machine
+    (["--archive", "", "list"], 2, "path of a build"),
     (["--archive", "/nonexistent.zip", "list"], 4, "/nonexistent.zip"),
     (["--archive", "/dev/null", "list"], 4, "/dev/null"),
     (["--archive", "/etc/hostname", "list"], 4, "neither a Hubris archive"),
@@ -179,6 +181,40 @@ def test_an_image_without_hiffy_is_refused(capsys: Capture) -> None:
     archive = demo_archive("stm32f4-discovery").with_name("stm32f4-discovery-no-hiffy.zip")
     assert run(["-a", str(archive), "-p", "emu", "call", "Jefe.get_state"]) == 3
     assert "no task called hiffy" in capsys.readouterr().err
+
+
+def repack(path: Path, **changed: bytes) -> Path:
+    """Copy the demo archive with other contents for some members (`__` stands for `/`)."""
+    with (
+        zipfile.ZipFile(demo_archive("stm32f4-discovery")) as old,
+        zipfile.ZipFile(path, "w") as new,
+    ):
+        new.comment = old.comment
+        for name in old.namelist():
+            new.writestr(name, changed.get(name.replace("/", "__"), old.read(name)))
+    return path
+
+
+def test_one_damaged_task_does_not_hide_the_others(tmp_path: Path, capsys: Capture) -> None:
+    archive = str(repack(tmp_path / "build.zip", elf__task__idle=b"junk"))
+    assert run(["-a", archive, "-p", "emu", "call", "Jefe.get_state"]) == 0
+    assert run(["-a", archive, "list", "Jefe"]) == 0
+    assert "task `idle` is left out: idle: not an ELF file" in capsys.readouterr().err
+
+
+def test_an_app_without_tasks_is_no_build(tmp_path: Path, capsys: Capture) -> None:
+    archive = str(repack(tmp_path / "build.zip", **{"app.toml": b""}))
+    assert run(["-a", archive, "list"]) == 4
+    assert "app.toml: names no tasks" in capsys.readouterr().err
+
+
+def test_busy_firmware_does_not_keep_the_caller_for_ever(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idoldbg.link.emulated.REAL_LIMIT_S", 0.5)
+    words = ["call", "Victim.hang", "--task", "victim", "--milliseconds", "60000"]
+    assert run([*words, "--timeout", "60"]) == 3
+    assert "real seconds of emulation" in capsys.readouterr().err
 
 
 def test_a_core_dump_cannot_be_called(real_hubris: Path, capsys: Capture) -> None:
