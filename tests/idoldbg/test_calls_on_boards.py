@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from idoldbg.attach import Session, TargetOptions, demo_boards, open_session
+from idoldbg.caller import Caller
 from idoldbg.calls import Call, prepare_call
 from idoldbg.errors import (
     ArgumentError,
@@ -24,6 +25,7 @@ from idoldbg.errors import (
     ServerDied,
 )
 from idoldbg.render.json import operation_error, reply
+from idoldbg.values import to_python
 from idoldbg.views.tasks import read_task
 
 Texts = dict[str, str]
@@ -290,3 +292,37 @@ def test_a_task_that_is_not_started_is_refused(session: Session) -> None:
             call = prepare_call(session.program.operation(name, server.task.name), {})
             with pytest.raises(NotCallable, match="not started"):
                 session.call(call)
+
+
+def test_counters_of_a_server_can_be_read(session: Session) -> None:
+    program = session.program
+    (variable,) = program.object("user_leds").find_variables("__USERLEDS_SERVER_COUNTERS")
+
+    def atomic(value: Any) -> int:
+        """Unwrap `AtomicU32`, which DWARF shows with all that it is made of."""
+        while isinstance(value, dict):
+            (value,) = value.values()
+        return int(value)
+
+    def led_on() -> tuple[int, int]:
+        counts = to_python(program.read_variable(variable))["led_on"]
+        return atomic(counts["Ok"]), atomic(counts["Err"]["NotPresent"])
+
+    done, failed = led_on()
+    session.call(prepare(session, "UserLeds.led_on", {"index": "0"}))
+    with pytest.raises(OperationError):
+        session.call(prepare(session, "UserLeds.led_on", {"index": "99"}))
+    assert led_on() == (done + 1, failed + 1)
+
+
+def test_a_restricted_operation_is_refused_here_and_by_the_server(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = prepare(session, "Jefe.request_reset", {})
+    with pytest.raises(NotCallable, match="by sensor only"):
+        session.call(call)
+    # What the refusal spares the user: the server answers its caller with a fault.
+    monkeypatch.setattr(Caller, "_check_allowed", lambda *_: None)
+    with pytest.raises(HiffyFailure, match="restarted during the call"):
+        session.call(call)
+    assert reply(session.call(prepare(session, "Sensor.temperature", {})))["ok"] == 21.5
