@@ -194,6 +194,30 @@ def _encodings(operation: Operation) -> Iterator[Finding]:
             yield from _bad_name("function", recv.function, recv.span)
 
 
+def _options(operation: Operation) -> Iterator[Finding]:
+    """Zerocopy has a form for an `Option` argument of an enum or integer, and no other."""
+    if operation.encoding is not Encoding.ZEROCOPY:
+        return
+    values = [(f"argument `{a.name}`", a.value, True) for a in operation.arguments]
+    values.append(("the reply", operation.reply.ok, False))
+    for what, value, is_argument in values:
+        rust, recv = value.type.rust, value.recv
+        if not isinstance(rust, Path) or rust.name != "Option" or recv.kind is RecvKind.FROM:
+            continue
+        if any(isinstance(a, Path) and a.name.startswith("NonZero") for a in rust.arguments):
+            continue  # zero means None there, and zerocopy knows it
+        primitive = str(recv.type.rust) if recv.type else ""
+        if is_argument and primitive in PRIMITIVES and not primitive.startswith("f"):
+            continue
+        yield Finding(
+            "zerocopy-option",
+            f"{what} is an `{rust}`, which Zerocopy cannot send like that",
+            value.type.span,
+            "add `encoding: Hubpack`"
+            + (', or receive an enum with `recv: FromPrimitive("u8")`' if is_argument else ""),
+        )
+
+
 def _server_death(operation: Operation) -> Iterator[Finding]:
     """What the client does when the server is restarted while it works."""
     error = operation.reply.error
@@ -248,5 +272,6 @@ _OPERATION_RULES: Final[tuple[Callable[[Operation], Iterator[Finding]], ...]] = 
     _unsized_values,
     _leases,
     _encodings,
+    _options,
     _server_death,
 )

@@ -65,6 +65,7 @@ _ALL: Final = (
     Rule("complex-needs-hubpack", _ERROR, "a Complex error in another encoding than Hubpack"),
     Rule("recv-needs-zerocopy", _ERROR, "a recv strategy in another encoding than Zerocopy"),
     Rule("recv-primitive", _ERROR, "FromPrimitive of a type that is not a primitive"),
+    Rule("zerocopy-option", _ERROR, "an Option that Zerocopy has no form for"),
     Rule(
         "idempotent-read-write-lease",
         _ERROR,

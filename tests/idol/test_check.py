@@ -36,6 +36,8 @@ OPERATIONS = {
         encoding: Hubpack, reply: Simple("()"), idempotent: true""",
     "recv-primitive": """args: {"a": (type: "M", recv: FromPrimitive("Other"))},
         reply: Simple("()"), idempotent: true""",
+    "zerocopy-option": """args: {"a": (type: "Option<M>", recv: FromPrimitive("f32"))},
+        reply: Simple("()"), idempotent: true""",
     "idempotent-read-write-lease": """leases: {"a": (type: "[u8]", read: true, write: true)},
         reply: Simple("()"), idempotent: true""",
     "idempotent-server-death": 'reply: Result(ok: "u8", err: ServerDeath), idempotent: true',
