@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from idoldbg.errors import ArchiveError, NotFound
 from idoldbg.memory import Segment
+from idoldbg.near import near_misses
 
 __all__ = ["Archive", "ImageFacts", "Members", "TaskImage"]
 
@@ -115,9 +115,7 @@ class Archive:
             if task.name == name:
                 return task
         names = [t.name for t in self.tasks]
-        raise NotFound(
-            "task", name, near=get_close_matches(name, names, 3), where=self.path or "this build"
-        )
+        raise NotFound("task", name, near=near_misses(name, names), where=self.path or "this build")
 
     @property
     def facts(self) -> ImageFacts:

@@ -88,14 +88,8 @@ class Session:
         self.program = program
         self.link = link
         self.timeout_s = timeout_s
-        self._caller: Caller | None = None
-
-    @property
-    def caller(self) -> Caller:
+        self.caller = Caller(program, link, timeout_s=timeout_s)
         """What makes the calls; it compares the images before it does anything else."""
-        if self._caller is None:
-            self._caller = Caller(self.program, self.link, timeout_s=self.timeout_s)
-        return self._caller
 
     def call(self, call: Call) -> Reply:
         """Make one call; errors as `idoldbg.caller.Caller.call`."""
@@ -169,7 +163,7 @@ def demo_boards() -> tuple[str, ...]:
 
 def demo_archive(board: str) -> Path:
     """Return the path of the bundled image for a board; raise `NotFound`."""
-    if board not in demo_boards():
+    if board not in board_names() or not _demo_path(board).is_file():
         names = ", ".join(demo_boards())
         raise NotFound(
             "bundled image for board", board, hint=f"give --archive PATH (bundled: {names})"

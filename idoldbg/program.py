@@ -212,13 +212,9 @@ class Program:
 
     def epitaph(self) -> str | None:
         """Read the kernel's last words; None while it lives."""
-        if (
-            not self.find_word("KERNEL_HAS_FAILED")
-            or self._kernel_address("KERNEL_EPITAPH") is None
-        ):
-            return None
         address = self._kernel_address("KERNEL_EPITAPH")
-        assert address is not None
+        if address is None or not self.find_word("KERNEL_HAS_FAILED"):
+            return None
         try:
             data = self.memory.read(address, 128)
         except FaultError:

@@ -18,7 +18,7 @@ from idoldbg.cli.output import say, show
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.program import Program
 from idoldbg.render import json, text
-from idoldbg.resolver import ResolvedOperation
+from idoldbg.resolver import ResolvedOperation, parse_override
 
 MAX_DATA = 1 << 20
 # Options of the command that must be known before the operation can be looked up.
@@ -158,13 +158,10 @@ def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, s
 
 
 def _overrides(types: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for item in types:
-        name, equals, path = item.partition("=")
-        if not equals or not name or not path:
-            raise click.UsageError(f"--type {item}: write NAME=PATH, such as Color=drv_x::Color")
-        pairs[name] = path
-    return pairs
+    try:
+        return dict(parse_override(item) for item in types)
+    except ValueError as error:
+        raise click.UsageError(f"--type: {error}") from None
 
 
 def _read_data(source: str) -> bytes:
