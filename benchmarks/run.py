@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import idol
-from idoldbg.attach import Session, TargetOptions, demo_archive, demo_boards, open_session
 from idoldbg.calls import Call, prepare_call
 from idoldbg.load import open_build
+from idoldbg.session import Session, TargetOptions, demo_archive, demo_boards, open_session
 
 ROOT = Path(__file__).resolve().parent.parent
 FLASH_ID = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from idoldbg.errors import IdoldbgError
 
 if TYPE_CHECKING:
-    from idoldbg.attach import Session, TargetOptions, open_program, open_session
     from idoldbg.calls import Call, Reply, prepare_call
     from idoldbg.program import Program
+    from idoldbg.session import Session, TargetOptions, open_program, open_session
     from idoldbg.types import Type
     from idoldbg.values import Value, format_value, to_json, to_python
 
@@ -46,10 +46,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "open_program": "attach",
-    "open_session": "attach",
-    "Session": "attach",
-    "TargetOptions": "attach",
+    "open_program": "session",
+    "open_session": "session",
+    "Session": "session",
+    "TargetOptions": "session",
     "Program": "program",
     "prepare_call": "calls",
     "Call": "calls",

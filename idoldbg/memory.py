@@ -2,7 +2,7 @@
 
 A core dump has `MemoryReader` and `Registers`, an archive only `MemoryReader` (its flash), a debug
 probe and the emulated board all of them. Code asks for the protocol that it needs; the wiring in
-`idoldbg.attach` says once what a link lacks.
+`idoldbg.session` says once what a link lacks.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.emu", 3),
     ("idoldbg._images", 3),
     ("idoldbg._targets", 3),
-    ("idoldbg.attach", 4),
+    ("idoldbg.session", 4),
     ("idoldbg.cli", 4),
     ("idoldbg.pyocd_plugin", 4),
     ("idoldbg.pytest_plugin", 4),
@@ -54,7 +54,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.__main__", 4),
 )
 
-# Edges know nothing of questions; they meet only in `idoldbg.attach`.
+# Edges know nothing of questions; they meet only in `idoldbg.session`.
 EDGES = ("idoldbg.load", "idoldbg.link", "idoldbg.emu", "idoldbg._targets")
 QUESTIONS = (
     "idoldbg.resolver",

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from idoldbg import attach
 from idoldbg.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_words import Word, own_names, own_values, split_words
 from idoldbg.cli.options import Settings, command_options
@@ -19,6 +18,7 @@ from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.program import Program
 from idoldbg.render import json, text
 from idoldbg.resolver import ResolvedOperation, parse_override
+from idoldbg.session import open_program, open_session
 
 MAX_DATA = 1 << 20
 # Options of the command that must be known before the operation can be looked up.
@@ -87,25 +87,25 @@ def _open(
     loading = own_values([w for w in words if w.name in LOADING], command)
     chosen = settings.overridden_by(Settings(**loading))
     try:
-        program = attach.open_program(chosen.target())
+        program = open_program(chosen.target())
         taken = program.parameter_names(operation)
     except IdoldbgError:
         # Perhaps `--board 3` was meant for the operation.
         if not loading:
             raise
-        program = attach.open_program(settings.target())
+        program = open_program(settings.target())
         taken = program.parameter_names(operation)
         if not taken & loading.keys():
             raise
     if taken & loading.keys():
         loading = {name: value for name, value in loading.items() if name not in taken}
         chosen = settings.overridden_by(Settings(**loading))
-        program = attach.open_program(chosen.target())
+        program = open_program(chosen.target())
     return chosen, program, taken
 
 
 def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, Any]) -> None:
-    with attach.open_session(settings.target(), program=program, notify=say) as session:
+    with open_session(settings.target(), program=program, notify=say) as session:
         try:
             outcome: Reply | OperationError = session.call(call)
         except OperationError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from idoldbg import attach
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.render import json, text
+from idoldbg.session import open_program
 from idoldbg.views.interfaces import read_interfaces
 
 
@@ -20,7 +20,7 @@ def command(settings: Settings, what: str | None) -> None:
     Every type is the one that the image's own debug information settled on. `???` marks a type that
     is missing there: such an operation cannot be called. Needs no board.
     """
-    program = attach.open_program(settings.target())
+    program = open_program(settings.target())
     for task, reason in program.unreadable_interfaces:
         say(f"task `{task}` is left out: {reason}")
     servers = read_interfaces(program, what)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from idoldbg.attach import TargetOptions
+from idoldbg.session import TargetOptions
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
@@ -48,7 +48,7 @@ class Settings:
         return DEFAULT_TIMEOUT_S if self.timeout is None else self.timeout
 
     def target(self) -> TargetOptions:
-        """What to debug, for `idoldbg.attach`."""
+        """What to debug, for `idoldbg.session`."""
         return TargetOptions(self.archive, self.board, self.probe, self.timeout_s, self.uart)
 
     @property

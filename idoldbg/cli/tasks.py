@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from idoldbg import attach
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.render import json, text
+from idoldbg.session import open_session
 from idoldbg.views.tasks import read_tasks
 
 
@@ -19,7 +19,7 @@ def command(settings: Settings) -> None:
     Index, name, generation (how often it was restarted), priority and state. A task that faulted
     says why. Works on a board, on the emulated board (once hiffy waits for work) and on core dumps.
     """
-    with attach.open_session(settings.target(), notify=say) as session:
+    with open_session(settings.target(), notify=say) as session:
         session.settle()
         table = read_tasks(session.program)
     show(settings, lambda: text.tasks(table), lambda: json.tasks(table))

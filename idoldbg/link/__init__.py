@@ -1,7 +1,7 @@
 """Ways to a target: the emulated board, a debug probe, a core dump.
 
 Every link offers the same small surface, `Link`; what a link cannot do raises `Unsupported`, which
-says what to try. `idoldbg.attach` chooses the link for a SPEC. Nothing here imports pyocd: only
+says what to try. `idoldbg.session` chooses the link for a SPEC. Nothing here imports pyocd: only
 `idoldbg.link.pyocd` and its neighbours `pyocd_*` do, when a probe is asked for.
 """
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from idoldbg.attach import Session, TargetOptions, demo_boards, open_session
 from idoldbg.calls import prepare_call
 from idoldbg.emu import EmulatedBoard
 from idoldbg.errors import HiffyFailure, ServerDied
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.render.json import reply
+from idoldbg.session import Session, TargetOptions, demo_boards, open_session
 from idoldbg.views.tasks import read_task
 
 RAM = 0x20000000

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from idoldbg.attach import Session, TargetOptions, demo_boards, open_session
 from idoldbg.caller import Caller
 from idoldbg.calls import Call, prepare_call
 from idoldbg.errors import (
@@ -25,6 +24,7 @@ from idoldbg.errors import (
     ServerDied,
 )
 from idoldbg.render.json import operation_error, reply
+from idoldbg.session import Session, TargetOptions, demo_boards, open_session
 from idoldbg.values import to_python
 from idoldbg.views.tasks import read_task
 

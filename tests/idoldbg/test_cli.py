@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.attach import demo_archive
 from idoldbg.cli import run
+from idoldbg.session import demo_archive
 
 Golden = Callable[[str, str], None]
 Capture = pytest.CaptureFixture[str]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyocd.core.exceptions import ProbeDisconnected
 
-from idoldbg.attach import emulated_board
 from idoldbg.cli import run
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
+from idoldbg.session import emulated_board
 
 UID = "loose-cable"
 WORDS = ["-p", f"pyocd:{UID}", "call", "Jefe.get_state"]

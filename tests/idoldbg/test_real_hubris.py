@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from idoldbg.attach import TargetOptions, open_session
 from idoldbg.calls import prepare_call
 from idoldbg.load import open_build
 from idoldbg.program import Program
 from idoldbg.render import json
+from idoldbg.session import TargetOptions, open_session
 from idoldbg.views.tasks import read_tasks
 
 CORES = ["inheritance.0", "new-compiler", "new-sensors", "v6"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.attach import TargetOptions, open_session
 from idoldbg.link.emulated import EmulatedLink
+from idoldbg.session import TargetOptions, open_session
 from idoldbg.views.tasks import read_tasks
 
 IMAGES = {

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.attach import TargetOptions, emulated_board, open_program, open_session
 from idoldbg.caller import Caller
 from idoldbg.calls import prepare_call
 from idoldbg.emu import EmulatedBoard
@@ -20,6 +19,7 @@ from idoldbg.link.replay import RecordingLink, ReplayLink
 from idoldbg.load import open_build
 from idoldbg.pyocd_plugin._probe import EmulatedProbe
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
+from idoldbg.session import TargetOptions, emulated_board, open_program, open_session
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGES = ROOT / "fixtures" / "archives"

@@ -114,7 +114,7 @@ def test_listing_loads_neither_unicorn_nor_the_debugger() -> None:
         "import sys\n"
         "from pyocd.probe.aggregator import DebugProbeAggregator as A\n"
         "assert any(p.unique_id == 'rot' for p in A.get_all_connected_probes())\n"
-        "print([m for m in ('unicorn', 'idoldbg.emu', 'idoldbg.attach') if m in sys.modules])",
+        "print([m for m in ('unicorn', 'idoldbg.emu', 'idoldbg.session') if m in sys.modules])",
         IDOLDBG_EMULATED="rot=lpcxpresso55s69",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
