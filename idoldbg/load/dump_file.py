@@ -18,7 +18,7 @@ from idoldbg.errors import ArchiveError
 from idoldbg.load.archive_zip import read_archive
 from idoldbg.memory import Segment
 
-__all__ = ["DumpFile", "read_dump"]
+__all__ = ["DCRSR_NUMBERS", "DumpFile", "read_dump"]
 
 OWNER = "Oxide Computer Company"
 NT_ARCHIVE, NT_REGISTERS, NT_TASK = 0x1DE00001, 0x1DE00002, 0x1DE00003
@@ -36,6 +36,8 @@ _DCRSR = {
     0x21: "fpscr",
     **{0x40 + i: f"s{i}" for i in range(32)},
 }
+DCRSR_NUMBERS = {name: number for number, name in _DCRSR.items()}
+"""The number of each register that a dump stores in a word of its own."""
 # One word holds four registers of a byte each.
 _DCRSR_PACKED, _PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control")
 

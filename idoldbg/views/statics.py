@@ -1,0 +1,186 @@
+"""What firmware records about itself in statics: ring buffers and event counters.
+
+Hubris's crates `ringbuf` and `counters` make statics whose names end in `RINGBUF` and `COUNTERS`;
+which is all that tells them from others. Their layout is read from DWARF by member names
+(lib/ringbuf/src/lib.rs: `last`, `buffer`, and in an entry `line`, `generation`, `count`,
+`payload`), so that cells around them and older forms do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idoldbg.errors import IdoldbgError
+from idoldbg.program import Program
+from idoldbg.symbols import Variable
+from idoldbg.values import (
+    ArrayValue,
+    EnumValue,
+    Int,
+    StructValue,
+    Unit,
+    Value,
+    format_value,
+    to_python,
+)
+
+__all__ = [
+    "CounterSet",
+    "RingBuffer",
+    "RingEntry",
+    "count_changes",
+    "find_counters",
+    "find_ring_buffers",
+    "read_counters",
+    "read_ring_buffer",
+]
+
+RINGBUF, COUNTERS = "RINGBUF", "COUNTERS"
+DEPTH_LIMIT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RingEntry:
+    """One entry, as `humility ringbuf` shows it; `count` is 1 where entries are not merged."""
+
+    index: int
+    line: int
+    generation: int
+    count: int
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingBuffer:
+    """The entries of one ring buffer, oldest first; empty where it was never written."""
+
+    task: str
+    name: str
+    entries: tuple[RingEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSet:
+    """One static of counters, to be read again and again."""
+
+    task: str
+    variable: Variable
+
+
+def find_ring_buffers(program: Program) -> tuple[tuple[str, Variable], ...]:
+    """Return (task, static) of every ring buffer; what DWARF does not describe is left out."""
+    return tuple(_iter_statics(program, RINGBUF))
+
+
+def find_counters(program: Program) -> tuple[CounterSet, ...]:
+    """Return the statics that count events: of their own, and those in counted ring buffers."""
+    names = (COUNTERS, RINGBUF)
+    return tuple(CounterSet(t, v) for name in names for t, v in _iter_statics(program, name))
+
+
+def _iter_statics(program: Program, suffix: str) -> Iterator[tuple[str, Variable]]:
+    for name in program.archive.object_names:
+        try:
+            ends = {
+                symbol.path.rsplit("::", 1)[-1]
+                for symbol in program.object(name).symbols
+                if suffix in symbol.name
+            }
+            for end in sorted(e for e in ends if e.endswith(suffix)):
+                for variable in program.object(name).find_variables(end):
+                    if variable.address is not None:
+                        yield name, variable
+        except IdoldbgError:
+            continue  # a damaged task hides no other
+
+
+def read_ring_buffer(program: Program, task: str, variable: Variable) -> RingBuffer:
+    """Read one ring buffer; raise `FaultError` where its memory cannot be read."""
+    found = _find_struct(program.read_variable(variable), {"last", "buffer"}, 0)
+    name = variable.full_name
+    if found is None:
+        return RingBuffer(task, name, ())
+    last = to_python(found["last"])
+    buffer = found["buffer"]
+    if not isinstance(last, int) or not isinstance(buffer, ArrayValue):
+        return RingBuffer(task, name, ())
+    count = len(buffer.elements)
+    order = [(last + 1 + i) % count for i in range(count)] if last < count else []
+    entries = (_entry(index, buffer.elements[index]) for index in order)
+    return RingBuffer(task, name, tuple(e for e in entries if e is not None))
+
+
+def _find_struct(value: Value, members: set[str], depth: int) -> StructValue | None:
+    """Find the first struct with these members inside cells and wrappers."""
+    if not isinstance(value, StructValue) or depth > DEPTH_LIMIT:
+        return None
+    if {name for name, _ in value.fields} >= members:
+        return value
+    for _, inner in value.fields:
+        found = _find_struct(inner, members, depth + 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _entry(index: int, value: Value) -> RingEntry | None:
+    if not isinstance(value, StructValue):
+        return None
+    fields = dict(value.fields)
+    generation = fields.get("generation")
+    if not isinstance(generation, Int) or generation.value == 0 or "payload" not in fields:
+        return None  # never written
+    line, count = fields.get("line"), fields.get("count")
+    return RingEntry(
+        index,
+        line.value if isinstance(line, Int) else 0,
+        generation.value,
+        1 if count is None or isinstance(count, Unit) else _number(to_python(count), 1),
+        format_value(fields["payload"]),
+    )
+
+
+def _number(value: Any, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise
+
+
+def read_counters(program: Program, sets: tuple[CounterSet, ...]) -> dict[str, int]:
+    """Read all counters, from `task.STATIC.event` to its count; leaves out what is unreadable."""
+    counts: dict[str, int] = {}
+    for each in sets:
+        try:
+            value = program.read_variable(each.variable)
+        except IdoldbgError:
+            continue
+        if each.variable.name.endswith(RINGBUF):
+            counted = _find_struct(value, {"counters"}, 0)
+            if counted is None:
+                continue
+            value = counted["counters"]
+        _flatten(f"{each.task}.{each.variable.name}", value, counts, 0)
+    return counts
+
+
+def _flatten(path: str, value: Value, counts: dict[str, int], depth: int) -> None:
+    """Name each number by the fields that lead to it; atomics and cells add no name."""
+    if depth > DEPTH_LIMIT:
+        return
+    if isinstance(value, Int):
+        counts[path] = value.value
+    elif isinstance(value, StructValue):
+        is_wrapper = len(value.fields) == 1 and value.fields[0][0] in {"v", "value", "__0"}
+        for name, inner in value.fields:
+            _flatten(path if is_wrapper else f"{path}.{name}", inner, counts, depth + 1)
+    elif isinstance(value, EnumValue):
+        return  # nothing that counts
+
+
+def count_changes(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    """Return how much each counter moved, without those that stood still; u32 wraps around."""
+    return {
+        name: (count - before.get(name, 0)) % (1 << 32)
+        for name, count in after.items()
+        if count != before.get(name, 0)
+    }
