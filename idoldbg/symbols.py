@@ -13,10 +13,20 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from idoldbg.types import Type
 
-__all__ = ["Subprogram", "Symbol", "SymbolKind", "SymbolTable", "Variable", "demangle"]
+__all__ = [
+    "Block",
+    "Subprogram",
+    "Symbol",
+    "SymbolKind",
+    "SymbolTable",
+    "TypeSource",
+    "Variable",
+    "demangle",
+]
 
 
 class SymbolKind(StrEnum):
@@ -73,6 +83,49 @@ class Subprogram:
     result: Type | None
     parameters: tuple[tuple[str, Type], ...]
     die_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The local variables of a function or of a block in it: (name, type), in source order.
+
+    `full_name` is the function's. Variables of functions that were inlined here are not among them.
+    """
+
+    full_name: str
+    variables: tuple[tuple[str, Type], ...]
+    blocks: tuple[Block, ...]
+
+
+class TypeSource(Protocol):
+    """What is asked of an object's debug information to find the types of Idol operations.
+
+    Names are full paths, ends of paths or last components. A method may raise `DebugInfoError`.
+    """
+
+    @property
+    def name(self) -> str:
+        """`kernel`, or the task's name."""
+
+    @property
+    def has_debug_info(self) -> bool:
+        """Tell whether there is any."""
+
+    def find_types(self, name: str) -> tuple[Type, ...]:
+        """Return the types with this name; an `Opaque` only where none of them is defined."""
+
+    def find_type_names(self, prefix: str) -> tuple[str, ...]:
+        """Return at least all short names of types and of functions that begin so."""
+
+    def find_subprograms(self, name: str) -> tuple[Subprogram, ...]:
+        """Return the functions with this name."""
+
+    def find_bodies(self, name: str) -> tuple[Block, ...]:
+        """Return the local variables of the functions with this name.
+
+        To resolve an operation takes those of `handle<…>` alone; its sizes, also those of `main`
+        and of client methods.
+        """
 
 
 class SymbolTable:

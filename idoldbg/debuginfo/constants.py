@@ -21,6 +21,7 @@ DW_TAG_base_type = 0x24
 DW_TAG_const_type = 0x26
 DW_TAG_enumerator = 0x28
 DW_TAG_subprogram = 0x2E
+DW_TAG_lexical_block = 0x0B
 DW_TAG_template_type_parameter = 0x2F
 DW_TAG_variant_part = 0x33
 DW_TAG_variable = 0x34

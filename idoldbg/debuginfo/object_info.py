@@ -22,9 +22,9 @@ from idoldbg.debuginfo.elf import PT_LOAD, ElfFile
 from idoldbg.debuginfo.interner import TypeInterner
 from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.name_search import NameSearch
-from idoldbg.debuginfo.type_reader import TypeReader
+from idoldbg.debuginfo.type_reader import MAX_DEPTH, TypeReader
 from idoldbg.debuginfo.units import read_uleb
-from idoldbg.symbols import Subprogram, SymbolTable, Variable
+from idoldbg.symbols import Block, Subprogram, SymbolTable, Variable
 from idoldbg.types import Opaque, Type
 
 __all__ = ["ObjectInfo"]
@@ -169,6 +169,10 @@ class ObjectInfo:
         """Return the functions with this name: full path, end of a path, or last component."""
         return self._find(name, dw.DW_TAG_subprogram, self._subprogram)
 
+    def find_bodies(self, name: str) -> tuple[Block, ...]:
+        """Return the local variables of the functions with this name, block by block."""
+        return self._find(name, dw.DW_TAG_subprogram, self._body)
+
     def iter_variables(self) -> Iterator[Variable]:
         """Yield every static."""
         with self._reading():
@@ -246,6 +250,20 @@ class ObjectInfo:
             tuple(parameters),
             die.offset,
         )
+
+    def _body(self, die: Die, depth: int = 0) -> Block:
+        if depth > MAX_DEPTH:
+            raise Malformed("blocks are nested deeper than in any build", die.offset)
+        variables: list[tuple[str, Type]] = []
+        blocks: list[Block] = []
+        for child in self._reader.iter_children(die):
+            type_at = child.get_int(dw.DW_AT_type)
+            if child.tag == dw.DW_TAG_lexical_block:
+                blocks.append(self._body(child, depth + 1))
+            elif child.tag == dw.DW_TAG_variable and child.name and type_at is not None:
+                variables.append((child.name, self._types.type_at(type_at)))
+        path = "" if depth else self._types.path(die.offset)
+        return Block(path, tuple(variables), tuple(blocks))
 
     def to_elftools(self) -> ELFFile:
         """Open the object with pyelftools, for line programs, call frames and comparisons."""

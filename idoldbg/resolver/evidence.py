@@ -2,63 +2,83 @@
 
 All of it comes from code that Idol's generators make (idolatry 0.5 `src/{client,server}.rs`, and
 our own, which keeps more): the structs `<Iface>_<op>_ARGS` and `…_REPLY`, the method of the
-server's trait `InOrder<Iface>Impl`, and `<Iface>_<op>_TYPES`.
+server's trait `InOrder<Iface>Impl`, the block of the server's `handle` that calls it, and
+`<Iface>_<op>_TYPES`. Other tasks have the methods of the client.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import idol
+from idoldbg.symbols import Block, TypeSource
 from idoldbg.types import Enum as EnumType
-from idoldbg.types import Member, Pointer, Struct, Type, Variant, is_result
+from idoldbg.types import Member, Opaque, Pointer, Struct, Type, Variant, is_result
 
-if TYPE_CHECKING:
-    from idoldbg.debuginfo import ObjectInfo
+__all__ = [
+    "Evidence",
+    "Shown",
+    "collect",
+    "find_client",
+    "find_handlers",
+    "find_member",
+    "find_message",
+    "is_arm",
+    "iter_variables",
+]
 
-__all__ = ["Evidence", "collect", "find_member", "find_message"]
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The types of one operation as one piece of evidence shows them, None where it does not.
+
+    Of leases these are the element types.
+    """
+
+    arguments: tuple[Type, ...] | None = None
+    leases: tuple[Type | None, ...] | None = None
+    ok: Type | None = None
+    error: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Types by role, each None where the image does not tell.
+    """All that the server's object says about one operation.
 
-    `message` is the ARGS struct. `kept` are from the TYPES struct, `signature` ones from the
-    trait's method; of leases these are the element types.
+    `message` is the ARGS struct; `kept` comes from the TYPES struct, `reply` from the REPLY one,
+    `signature` from the trait's method and `handler` from the code that calls it.
     """
 
-    message: Struct | None = None
-    kept_arguments: tuple[Type, ...] | None = None
-    kept_leases: tuple[Type, ...] | None = None
-    kept_error: Type | None = None
-    reply: Type | None = None
-    signature_arguments: tuple[Type, ...] | None = None
-    signature_ok: Type | None = None
-    signature_error: Type | None = None
+    message: Struct | None
+    kept: Shown
+    reply: Shown
+    signature: Shown
+    handler: Shown
 
 
-def collect(info: ObjectInfo, interface: idol.Interface, operation: idol.Operation) -> Evidence:
-    """Gather what one object says about an operation."""
+def collect(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Evidence:
+    """Gather what the object of the server says about an operation."""
     stem = f"{interface.name}_{operation.name}"
     kept = _members(_only_struct(info, f"{stem}_TYPES"))
     reply = _members(_only_struct(info, f"{stem}_REPLY"))
-    arguments, ok, error = _signature(info, interface, operation)
     leases = _tuple(kept.get("leases"))
     return Evidence(
         message=find_message(info, interface, operation),
-        kept_arguments=_tuple(kept.get("arguments")),
-        kept_leases=None if leases is None else _pointed_at(leases),
-        kept_error=kept.get("error"),
-        reply=reply.get("value"),
-        signature_arguments=arguments,
-        signature_ok=ok,
-        signature_error=error,
+        kept=Shown(
+            arguments=_tuple(kept.get("arguments")),
+            leases=None if leases is None else _pointed_at(leases),
+            error=kept.get("error"),
+        ),
+        reply=Shown(ok=reply.get("value")),
+        signature=_signature(info, interface, operation),
+        handler=_handler(info, stem),
     )
 
 
 def find_message(
-    info: ObjectInfo, interface: idol.Interface, operation: idol.Operation
+    info: TypeSource, interface: idol.Interface, operation: idol.Operation
 ) -> Struct | None:
     """Find the ARGS struct whose members are the operation's arguments.
 
@@ -82,7 +102,7 @@ def find_member(message: Struct, argument: str) -> Member | None:
     return None
 
 
-def _only_struct(info: ObjectInfo, name: str) -> Struct | None:
+def _only_struct(info: TypeSource, name: str) -> Struct | None:
     """Find a struct that the generator made; None when there are several that differ."""
     found = [t for t in info.find_types(name) if isinstance(t, Struct)]
     # Types of one object are interned: the same layout is the same object.
@@ -115,35 +135,117 @@ def _pointed_at(types: tuple[Type, ...]) -> tuple[Type, ...] | None:
     return tuple(found)
 
 
-def _signature(
-    info: ObjectInfo, interface: idol.Interface, operation: idol.Operation
-) -> tuple[tuple[Type, ...] | None, Type | None, Type | None]:
+def _signature(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Shown:
     """Read the types of the server's method: `fn op(&mut self, &RecvMessage, args…, leases…)`."""
     trait = f"InOrder{interface.name}Impl"
-    arguments: tuple[Type, ...] | None = None
-    ok = error = None
+    shown = Shown()
     for subprogram in info.find_subprograms(operation.name):
         if trait not in subprogram.linkage_name:
             continue
         types = [t for _, t in subprogram.parameters]
-        if len(types) == 2 + len(operation.arguments) + len(operation.leases):
-            arguments = tuple(types[2 : 2 + len(operation.arguments)])
+        count = len(operation.arguments)
+        if len(types) == 2 + count + len(operation.leases):
+            leases = tuple(_leased(info, t) for t in types[2 + count :])
+            shown = replace(shown, arguments=tuple(types[2 : 2 + count]), leases=leases)
         if subprogram.result is not None and is_result(subprogram.result):
-            ok, error = _result(subprogram.result)
-    return arguments, ok, error
+            ok, error = _request_result(subprogram.result)
+            shown = replace(shown, ok=ok, error=error)
+    return shown
+
+
+_LEASED = re.compile(r"(?:\w+::)*Leased<(?:\w+::)*(?:R|W|RW), (.*)>")
+
+
+def _leased(info: TypeSource, parameter: Type) -> Type | None:
+    """Find what a lease lends: T of `Leased<R, T>`, `Leased<W, [T]>`, `LenLimit<Leased<…>, 8>`."""
+    match = _LEASED.search(parameter.name.removeprefix("idol_runtime::LenLimit<"))
+    if match is None:
+        return None
+    name, depth = match[1], 0
+    for index, char in enumerate(name):  # what is outside of the lease goes: `>, 8`
+        depth += (char in "<([") - (char in ">)]")
+        if depth < 0:
+            name = name[:index]
+            break
+    if name.startswith("[") and name.endswith("]") and ";" not in name:
+        name = name[1:-1]
+    types = info.find_types(name)
+    return next((t for t in types if t.name == name and not isinstance(t, Opaque)), None)
+
+
+def find_handlers(info: TypeSource) -> Iterator[Block]:
+    """Yield the functions that dispatch to the server's methods: `handle<ServerImpl>`."""
+    for name in info.find_type_names("handle<"):
+        for body in info.find_bodies(name):
+            yield from body.blocks
+
+
+def is_arm(block: Block, stem: str) -> bool:
+    """Tell whether a block handles an operation: it holds the operation's ARGS struct."""
+    return any(
+        v in _ARGUMENTS and t.name.rpartition("::")[2] == f"{stem}_ARGS" for v, t in block.variables
+    )
+
+
+# idolatry's names, then ours. (`val` is the ARGS struct too, on its way there.)
+_ARGUMENTS = frozenset({"args", "_args", "arguments"})
+_RESULTS = frozenset({"r", "result"})
+
+
+def _handler(info: TypeSource, stem: str) -> Shown:
+    """Read the types of what the server's method returns where it is called."""
+    for block in find_handlers(info):
+        if not is_arm(block, stem):
+            continue
+        for name, type_ in iter_variables(block):
+            if name in _RESULTS and is_result(type_):
+                ok, error = _request_result(type_)
+                return Shown(ok=ok, error=error)
+    return Shown()
+
+
+def iter_variables(block: Block) -> Iterator[tuple[str, Type]]:
+    """Yield the variables of a block and of those in it."""
+    yield from block.variables
+    for inner in block.blocks:
+        yield from iter_variables(inner)
+
+
+def find_client(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Shown:
+    """Read the types of a client's method: `fn op(&self, args…, leases…) -> Result<T, E>`."""
+    for subprogram in info.find_subprograms(f"{interface.name}::{operation.name}"):
+        types = [t for _, t in subprogram.parameters]
+        count = len(operation.arguments)
+        if len(types) != 1 + count + len(operation.leases):
+            continue
+        ok, error = subprogram.result, None
+        if operation.reply.error is not None:
+            ok, error = (None, None) if ok is None else _result(ok)
+        leases = tuple(_lent(t) for t in types[1 + count :])
+        return Shown(tuple(types[1 : 1 + count]), leases, ok, error)
+    return Shown()
+
+
+def _lent(parameter: Type) -> Type | None:
+    """Return T of `&T`, `&mut T`, `&[T]` and `&mut [T]`."""
+    pointed = _pointed_at((parameter,))
+    return None if pointed is None else pointed[0]
+
+
+def _request_result(type_: Type) -> tuple[Type | None, Type | None]:
+    """Split `Result<T, idol_runtime::RequestError<E>>` into T and E."""
+    ok, error = _result(type_)
+    if not isinstance(error, EnumType):
+        return ok, None
+    return ok, {v.name: _first(v) for v in error.variants}.get("Runtime")
 
 
 def _result(type_: Type) -> tuple[Type | None, Type | None]:
-    """Split `Result<T, idol_runtime::RequestError<E>>` into T and E."""
+    """Split `Result<T, E>` into T and E."""
     if not isinstance(type_, EnumType):
         return None, None
     payloads = {v.name: _first(v) for v in type_.variants}
-    error = payloads.get("Err")
-    if isinstance(error, EnumType):
-        error = {v.name: _first(v) for v in error.variants}.get("Runtime")
-    else:
-        error = None
-    return payloads.get("Ok"), error
+    return payloads.get("Ok"), payloads.get("Err")
 
 
 def _first(variant: Variant) -> Type | None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import get_args
 
 from idol.rust_type import Array as WrittenArray
-from idol.rust_type import Never, Path, RustType, Tuple, parse_type
+from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
+from idol.rust_type import Pointer as RawPointer
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
+from idoldbg.resolver.candidates import (
+    Candidate,
+    find_nearest,
+    has_same_layout,
+    make_candidates,
+)
 from idoldbg.resolver.names import Match, evaluate, match_names, parse_name
+from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
-if TYPE_CHECKING:
-    from idoldbg.debuginfo import ObjectInfo
-
-__all__ = ["BASE_TYPES", "Found", "How", "TypeLookup", "parse_override"]
+__all__ = ["BASE_TYPES", "Found", "How", "TypeLookup", "is_base", "parse_override"]
 
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8, "128": 16, "size": 4}
 BASE_TYPES: Mapping[str, Scalar] = {
@@ -28,8 +33,14 @@ BASE_TYPES: Mapping[str, Scalar] = {
     "bool": Scalar("bool", 1, Encoding.BOOL),
     "char": Scalar("char", 4, Encoding.CHAR),
 }
+MAX_COUNT = 1 << 24  # elements of an array: more than any memory here
 UNIT = Scalar("()", 0, Encoding.UNSIGNED)
 NEVER = Scalar("!", 0, Encoding.UNSIGNED)
+
+
+def is_base(type_: Type) -> bool:
+    """Tell types of the language itself, which every object has."""
+    return isinstance(type_, Scalar)
 
 
 class How(StrEnum):
@@ -40,6 +51,8 @@ class How(StrEnum):
     MESSAGE = "the message's own member"
     REPLY = "the reply's own member"
     SIGNATURE = "from the signature of the server's method"
+    HANDLER = "from the server's own dispatch code"
+    CLIENT = "from the signature of a client's method"
     NAME = "the only type of that name"
     PATH = "the only type with that path"
     BUILT = "built from the types of its parts"
@@ -49,80 +62,129 @@ class How(StrEnum):
     OVERRIDE = "as given by the user"
     WIRE = "what travels instead: the type itself is missing"
     AMBIGUOUS = "several types have that name"
+    INCOMPLETE = "declared, but defined nowhere in this build"
     MISSING = "no type of that name"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look-up found; `candidates` are full names where there was no telling."""
+    """What a look-up found, in which object; `candidates` are what there was to choose from."""
 
     type: Type | None
     how: How
-    candidates: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    object: str | None = None
+
+
+#: A type with the object that has it.
+Located = tuple[str, Type]
 
 
 class TypeLookup:
     """Finds types in the server's object, then in the others.
 
     `overrides` maps names as interfaces write them to full paths. `others` yields the objects to
-    look through last.
+    look through last. `constants` gives the values of constants that array lengths name, as far as
+    they are known.
     """
 
     def __init__(
         self,
-        server: ObjectInfo,
-        others: Callable[[], Iterable[ObjectInfo]],
+        server: TypeSource,
+        others: Callable[[], Iterable[TypeSource]],
         overrides: Mapping[str, str],
+        constants: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._server = server
         self._others = others
         self._overrides = overrides
+        self._constants = constants
 
     def find(
         self,
         written: RustType,
         *,
         namespace: str = "",
-        used: Sequence[Type] = (),
+        hints: Callable[[], Iterable[tuple[Type, How]]] = tuple,
         fits: Callable[[Type], bool] = lambda type_: True,
         may_build_tuples: bool = False,
     ) -> Found:
         """Find a type by what the interface writes.
 
-        Of several types, those count that `fits`, then those among `used` (types that the image
-        shows at this place), then what is nearest to `namespace`.
+        Of several types, those count that `fits`; then one that is among `hints` (types that the
+        image shows at such a place, asked for only then); then what is nearest to `namespace`.
         """
-        override = self._override(written)
+        override = self.find_override(written)
         if override is not None:
             return override
+        if self._overrides:
+            written = self._substitute(written)
         built = self._build(written, may_build_tuples=False)
         if built is not None:
             return built
-        candidates = [t for t in self._candidates(self._server, written) if fits(t)]
-        found = self._choose(written, candidates, namespace, used)
+        located, declared = self._candidates(self._server, written)
+        found = self._choose(written, [c for c in located if fits(c[1])], namespace, hints)
         if found is not None:
             return found
         if may_build_tuples:
             built = self._build(written, may_build_tuples=True)
             if built is not None:
                 return built
-        return self._elsewhere(written, namespace, fits)
+        return self._elsewhere(written, namespace, hints, fits, declared)
 
-    def _override(self, written: RustType) -> Found | None:
+    # ---- overrides ------------------------------------------------------------------------------
+
+    def find_override(self, written: RustType) -> Found | None:
+        """Find what the user gave for this name; raise `NotFound` where there is no such type."""
+        path = self._overriding(written)
+        if path is None:
+            return None
+        meant = parse_type(path)
+        built = self._build(meant, may_build_tuples=False)
+        if built is not None:
+            return Found(built.type, How.OVERRIDE, built.candidates, built.object)
+        located: list[Located] = []
+        for info in (self._server, *self._others()):
+            located += [(info.name, t) for t in info.find_types(path) if not isinstance(t, Opaque)]
+            if located:
+                break
+        if not located:
+            raise NotFound(
+                "type", path, near=self._near(meant), where="the debug information of this build"
+            )
+        if not _is_one(located):
+            return Found(None, How.AMBIGUOUS, make_candidates(located))
+        return Found(located[0][1], How.OVERRIDE, (), located[0][0])
+
+    def _overriding(self, written: RustType) -> str | None:
         names = [str(written)]
         if isinstance(written, Path):
             names.append(written.name)
-        path = next((self._overrides[n] for n in names if n in self._overrides), None)
-        if path is None:
-            return None
-        for info in (self._server, *self._others()):
-            types = info.find_types(path)
-            if types:
-                return Found(types[0], How.OVERRIDE)
-        near: list[str] = []
-        for type_ in self._server.find_types(path.rsplit("::", 1)[-1]):
-            near.append(type_.name)
-        raise NotFound("type", path, near=near_misses(path, near), where="any task of this build")
+        return next((self._overrides[n] for n in names if n in self._overrides), None)
+
+    def _substitute(self, written: RustType) -> RustType:
+        """Put what the user gave in the place of names inside generic arguments and tuples."""
+
+        def inner(item: RustType) -> RustType:
+            path = self._overriding(item)
+            return self._substitute(item) if path is None else parse_type(path)
+
+        if isinstance(written, Tuple):
+            return Tuple(tuple(inner(item) for item in written.items))
+        if isinstance(written, Path) and written.arguments:
+            kinds = get_args(RustType)
+            arguments = tuple(inner(a) if isinstance(a, kinds) else a for a in written.arguments)
+            last = replace(written.segments[-1], arguments=arguments)
+            return replace(written, segments=(*written.segments[:-1], last))
+        return written
+
+    def _near(self, meant: RustType) -> tuple[str, ...]:
+        if not isinstance(meant, Path):
+            return ()
+        names = (t.name for i in (self._server, *self._others()) for t in i.find_types(meant.name))
+        return near_misses(str(meant), dict.fromkeys(names))
+
+    # ---- types without an entry -----------------------------------------------------------------
 
     def _build(self, written: RustType, *, may_build_tuples: bool) -> Found | None:
         """Make types that need no entry of their own in debug information."""
@@ -142,12 +204,14 @@ class TypeLookup:
     def _array(self, written: WrittenArray, may_build_tuples: bool) -> Found | None:
         count = evaluate(written.length)
         if count is None:
+            count = evaluate(written.length, self._constants())
+        if count is None or not 0 <= count <= MAX_COUNT:
             return None
         element = self.find(written.element, may_build_tuples=may_build_tuples)
         if element.type is None:
             return element
         name = f"[{element.type.name}; {count}]"
-        return Found(Array(name, element.type, count), How.BUILT)
+        return Found(Array(name, element.type, count), How.BUILT, (), element.object)
 
     def _tuple(self, written: Tuple) -> Found | None:
         """Make a tuple that the image does not use.
@@ -157,137 +221,117 @@ class TypeLookup:
         """
         members: list[Member] = []
         offset = 0
+        where = None
         for index, item in enumerate(written.items):
             found = self.find(item, may_build_tuples=True)
             if found.type is None:
                 return found
+            where = where or found.object
             members.append(Member(f"__{index}", offset, found.type))
             offset += found.type.size
         names = ", ".join(m.type.name for m in members)
         name = f"({names}{',' if len(members) == 1 else ''})"
-        return Found(Struct(name, offset, tuple(members)), How.BUILT)
+        return Found(Struct(name, offset, tuple(members)), How.BUILT, (), where)
 
     # ---- candidates -----------------------------------------------------------------------------
 
-    def _candidates(self, info: ObjectInfo, written: RustType) -> list[Type]:
-        """Find the types of one object whose full names the written one may stand for."""
-        if isinstance(written, Path):
-            short = [written.name]
-            if written.arguments:
-                short = list(info.find_type_names(f"{written.name}<"))
-        elif isinstance(written, Tuple):
-            short = list(info.find_type_names("("))
-        else:
-            return []
-        found: list[Type] = []
+    def _candidates(
+        self, info: TypeSource, written: RustType
+    ) -> tuple[list[Located], list[Located]]:
+        """Find the types of one object that the written one may be, and those only declared."""
+        found: list[Located] = []
+        declared: list[Located] = []
         best = Match.LAST_NAME
-        for name in short:
+        names = self._short_names(info, written)
+        for name in names:
             # Before any unit is walked: the arguments can be compared already.
-            if len(short) > 1 and match_names(_without_path(written), parse_name(name)) < best:
+            if len(names) > 1 and match_names(_without_path(written), parse_name(name)) < best:
                 continue
             for type_ in info.find_types(name):
                 match = match_names(written, parse_name(type_.name))
-                if isinstance(type_, Opaque) or match < best:
-                    continue
-                if match > best:
-                    best, found = match, []
-                found.append(type_)
-        return found
+                if isinstance(type_, Opaque) and match is not Match.NONE:
+                    declared.append((info.name, type_))
+                elif match >= best:
+                    if match > best:
+                        best, found = match, []
+                    found.append((info.name, type_))
+        return found, declared
+
+    def _short_names(self, info: TypeSource, written: RustType) -> tuple[str, ...]:
+        """Return what the entry of a type may be called, without its path."""
+        if isinstance(written, Path):
+            has_arguments = bool(written.arguments)
+            return info.find_type_names(f"{written.name}<") if has_arguments else (written.name,)
+        if isinstance(written, Tuple):
+            return info.find_type_names("(")
+        if isinstance(written, Reference):
+            return info.find_type_names("&mut " if written.is_mutable else "&")
+        if isinstance(written, RawPointer):
+            return info.find_type_names("*mut " if written.is_mutable else "*const ")
+        return ()
 
     def _choose(
-        self, written: RustType, candidates: list[Type], namespace: str, used: Sequence[Type]
+        self,
+        written: RustType,
+        located: list[Located],
+        namespace: str,
+        hints: Callable[[], Iterable[tuple[Type, How]]],
     ) -> Found | None:
         """Choose among types of one object; None when there are none."""
-        if not candidates:
+        if not located:
             return None
-        if _is_one(candidates):
+        where, first = located[0]
+        if _is_one(located):
             qualified = isinstance(written, Path) and len(written.segments) > 1
-            return Found(candidates[0], How.PATH if qualified else How.NAME)
-        seen = [t for t in candidates if any(t is u or t == u for u in used)]
-        if seen and _is_one(seen):
-            return Found(seen[0], How.USED)
-        nearest = _nearest(candidates, namespace)
-        if nearest is not None:
-            return Found(nearest, How.NEAREST, _names(candidates))
-        return Found(None, How.AMBIGUOUS, _names(candidates))
+            return Found(first, How.PATH if qualified else How.NAME, (), where)
+        return _settle(located, namespace, hints, How.NEAREST)
 
-    def _elsewhere(self, written: RustType, namespace: str, fits: Callable[[Type], bool]) -> Found:
-        candidates: list[Type] = []
+    def _elsewhere(
+        self,
+        written: RustType,
+        namespace: str,
+        hints: Callable[[], Iterable[tuple[Type, How]]],
+        fits: Callable[[Type], bool],
+        declared: list[Located],
+    ) -> Found:
+        located: list[Located] = []
         for info in self._others():
-            for type_ in self._candidates(info, written):
-                if fits(type_) and type_ not in candidates:
-                    candidates.append(type_)
-        if not candidates:
-            return Found(None, How.MISSING)
-        if len(candidates) == 1:
-            return Found(candidates[0], How.ELSEWHERE)
-        nearest = _nearest(candidates, namespace)
-        if nearest is not None:
-            return Found(nearest, How.ELSEWHERE, _names(candidates))
-        return Found(None, How.AMBIGUOUS, _names(candidates))
+            found, only_declared = self._candidates(info, written)
+            located += [c for c in found if fits(c[1])]
+            declared += only_declared
+        if located:
+            if _is_one(located):
+                return Found(located[0][1], How.ELSEWHERE, (), located[0][0])
+            return _settle(located, namespace, hints, How.ELSEWHERE)
+        if declared:
+            return Found(None, How.INCOMPLETE, make_candidates(declared))
+        return Found(None, How.MISSING)
+
+
+def _settle(
+    located: list[Located],
+    namespace: str,
+    hints: Callable[[], Iterable[tuple[Type, How]]],
+    how: How,
+) -> Found:
+    """Choose among types of several layouts."""
+    candidates = make_candidates(located)
+    for shown, shown_how in hints():
+        for where, type_ in located:
+            if type_ is shown or type_ == shown:
+                return Found(type_, shown_how, candidates, where)
+    nearest = find_nearest([t for _, t in located], namespace)
+    if nearest is None:
+        return Found(None, How.AMBIGUOUS, candidates)
+    return Found(nearest, how, candidates, next(w for w, t in located if t is nearest))
 
 
 def _without_path(written: RustType) -> RustType:
     return Path(written.segments[-1:]) if isinstance(written, Path) else written
 
 
-def _is_one(types: Sequence[Type]) -> bool:
-    """Tell whether types are the same but for where they are defined, if anywhere.
-
-    Types exported under two paths, or compiled twice, differ in nothing that matters.
-    """
-    return all(t is types[0] or _shape(t) == _shape(types[0]) for t in types)
-
-
-def _shape(type_: Type) -> tuple[object, ...]:
-    """What a type is without its own path: kind, size, and the names and types of its parts."""
-    parts: list[object] = [type(type_), type_.size]
-    for attribute in ("members", "variants", "enumerators", "tag", "element", "count", "encoding"):
-        value = getattr(type_, attribute, None)
-        if attribute == "variants" and value is not None:
-            value = [
-                (
-                    v.name,
-                    v.discriminant,
-                    v.offset,
-                    [(m.name, m.offset, id(m.type)) for m in v.type.members],
-                )
-                for v in value
-            ]
-        elif attribute == "members" and value is not None:
-            value = [(m.name, m.offset, id(m.type)) for m in value]
-        elif attribute == "tag" and value is not None:
-            value = (value.offset, value.type.size)
-        parts.append(value)
-    return tuple(parts)
-
-
-def _names(types: Sequence[Type]) -> tuple[str, ...]:
-    return tuple(sorted({t.name for t in types}))
-
-
-def _nearest(types: Sequence[Type], namespace: str) -> Type | None:
-    """Return the type whose namespace is nearest, None if no one is nearer than all others."""
-    if not namespace:
-        return None
-    scored = sorted(((_nearness(t.name, namespace), i) for i, t in enumerate(types)), reverse=True)
-    best = [i for score, i in scored if score == scored[0][0]]
-    chosen = [types[i] for i in best]
-    return chosen[0] if scored[0][0] > (0, 0) and _is_one(chosen) else None
-
-
-def _nearness(name: str, namespace: str) -> tuple[int, int]:
-    """How near a full name is: path components in common, then words of the crate's name.
-
-    A server `drv_stm32h7_spi_server` is nearer to `drv_spi_api` than to `drv_i2c_api`.
-    """
-    parts, home = name.split("::"), namespace.split("::")
-    common = 0
-    while common < min(len(parts), len(home)) and parts[common] == home[common]:
-        common += 1
-    generic = {"drv", "task", "api", "server", "types", "common", "lib"}
-    words = set(parts[0].split("_")) - generic
-    return common, len(words & (set(home[0].split("_")) - generic))
+def _is_one(located: Sequence[Located]) -> bool:
+    return all(has_same_layout(located[0][1], type_) for _, type_ in located)
 
 
 def parse_override(text: str) -> tuple[str, str]:

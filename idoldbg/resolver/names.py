@@ -7,8 +7,10 @@ An interface says `Option<SlotId>` or `drv_update_api::SlotId`; debug informatio
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import IntEnum
 from functools import lru_cache
+from types import MappingProxyType
 
 from idol.errors import TypeSyntaxError
 from idol.rust_type import (
@@ -39,8 +41,10 @@ class Match(IntEnum):
     #: Same last names, but the interface gives a path that is not the end of the full one: types
     #: are often exported again from elsewhere.
     LAST_NAME = 1
+    #: The crate is the same, the modules between are not: they may be private.
+    CRATE = 2
     #: The interface's path is the end of the full one.
-    PATH = 2
+    PATH = 3
 
 
 @lru_cache(maxsize=4096)
@@ -101,7 +105,8 @@ def _match_paths(written: Path, full: Path) -> Match:
     names = [s.name for s in written.segments[:-1] if s.name not in _RELATIVE]
     full_names = [s.name for s in full.segments[:-1]]
     if names and full_names[-len(names) :] != names:
-        best = min(best, Match.LAST_NAME)
+        same_crate = full_names[:1] == names[:1]
+        best = min(best, Match.CRATE if same_crate else Match.LAST_NAME)
     return best
 
 
@@ -112,49 +117,78 @@ def _match_all(written: tuple[RustType, ...], full: tuple[RustType, ...]) -> Mat
     return min(matches, default=Match.PATH)
 
 
-_NUMBER = re.compile(
-    r"(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*)(?:[iu](?:8|16|32|64|size))?"
-)
+def evaluate(
+    length: int | Expression, constants: Mapping[str, int] = MappingProxyType({})
+) -> int | None:
+    """Work out a constant of literals and `constants` with + - * / % << >> and brackets.
 
-
-def evaluate(length: int | Expression) -> int | None:
-    """Work out a constant of literals with + - * / and brackets; None where it names something."""
+    Constants are looked up by their last name. None where a name is not known.
+    """
     if isinstance(length, int):
         return length
     text = length.text.strip().removeprefix("{").removesuffix("}")
     if len(text) > _EXPRESSION_LIMIT:
         return None
-    tokens = re.findall(r"[0-9]\w*|\S", text)
+    tokens = _TOKEN.findall(text)
     try:
-        value = _sum(tokens)
-    except (IndexError, ValueError, ZeroDivisionError, RecursionError):
+        value = _shift(tokens, constants)
+    except (IndexError, KeyError, ValueError, ZeroDivisionError, RecursionError):
         return None
     return value if not tokens else None
 
 
-def _sum(tokens: list[str]) -> int:
-    value = _product(tokens)
+_TOKEN = re.compile(r"(?:::)?[A-Za-z_]\w*(?:::\w+)*|[0-9]\w*|<<|>>|\S")
+_NUMBER = re.compile(
+    r"(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*?)_*(?:[iu](?:8|16|32|64|128|size))?"
+)
+
+
+def _shift(tokens: list[str], constants: Mapping[str, int]) -> int:
+    value = _sum(tokens, constants)
+    while tokens and tokens[0] in ("<<", ">>"):
+        left = tokens.pop(0) == "<<"
+        count = _sum(tokens, constants)
+        if not 0 <= count < 64:
+            raise ValueError("shifted too far")
+        value = value << count if left else value >> count
+    return value
+
+
+def _sum(tokens: list[str], constants: Mapping[str, int]) -> int:
+    value = _product(tokens, constants)
     while tokens and tokens[0] in "+-":
-        value = value + _product(tokens) if tokens.pop(0) == "+" else value - _product(tokens)
+        plus = tokens.pop(0) == "+"
+        other = _product(tokens, constants)
+        value = value + other if plus else value - other
     return value
 
 
-def _product(tokens: list[str]) -> int:
-    value = _factor(tokens)
-    while tokens and tokens[0] in "*/":
-        value = value * _factor(tokens) if tokens.pop(0) == "*" else value // _factor(tokens)
+def _product(tokens: list[str], constants: Mapping[str, int]) -> int:
+    value = _factor(tokens, constants)
+    while tokens and tokens[0] in "*/%":
+        operator = tokens.pop(0)
+        other = _factor(tokens, constants)
+        if operator == "*":
+            value *= other
+        else:
+            value = value // other if operator == "/" else value % other
     return value
 
 
-def _factor(tokens: list[str]) -> int:
+def _factor(tokens: list[str], constants: Mapping[str, int]) -> int:
     token = tokens.pop(0)
     if token == "(":
-        value = _sum(tokens)
+        value = _shift(tokens, constants)
         if tokens.pop(0) != ")":
             raise ValueError("unbalanced")
-        return value
-    match = _NUMBER.fullmatch(token)
-    if match is None:
-        raise ValueError(token)
-    digits = match[1].replace("_", "")
-    return int(digits, {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2], 10))
+    elif token[0].isdigit():
+        match = _NUMBER.fullmatch(token)
+        if match is None:
+            raise ValueError(token)
+        digits = match[1].replace("_", "")
+        value = int(digits, {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2], 10))
+    else:
+        value = constants[token.rpartition("::")[2]]
+    if tokens[:1] == ["as"]:  # `N as usize`: these are all small positive numbers
+        del tokens[:2]
+    return value

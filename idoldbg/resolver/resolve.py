@@ -1,0 +1,344 @@
+"""Resolves the operations of a build: who serves them, what the image says, what names say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import idol
+from idol import Encoding, ErrorKind, RecvKind
+from idol.rust_type import Path, RustType, Slice
+from idoldbg.archive import Archive, TaskImage
+from idoldbg.errors import DebugInfoError, NotFound
+from idoldbg.near import near_misses
+from idoldbg.resolver.evidence import Shown, collect, find_client, find_member, find_message
+from idoldbg.resolver.lookup import BASE_TYPES, Found, How, TypeLookup, is_base
+from idoldbg.resolver.names import Match, match_names, parse_name
+from idoldbg.resolver.operation import (
+    Resolution,
+    ResolvedArgument,
+    ResolvedLease,
+    ResolvedOperation,
+)
+from idoldbg.symbols import TypeSource
+from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
+
+__all__ = ["Resolver"]
+
+
+class Resolver:
+    """Resolves the operations of one build.
+
+    `object_info` gives the debug information of an object by name (it may keep them); `overrides`
+    settles names that are ambiguous: from the name in the interface to a full path.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        object_info: Callable[[str], TypeSource],
+        *,
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        self._archive = archive
+        self._object_info = object_info
+        self._overrides = dict(overrides or {})
+
+    def resolve(
+        self, interface: idol.Interface, operation: str, task: TaskImage
+    ) -> ResolvedOperation:
+        """Find the types of one operation that `task` serves; raise `NotFound`."""
+        found = interface.find_operation(operation)
+        if found is None:
+            names = [o.name for o in interface.operations]
+            raise NotFound(
+                "operation", operation, near=near_misses(operation, names), where=interface.name
+            )
+        return _Operation(self, interface, found, task).resolve()
+
+    def info(self, name: str) -> TypeSource:
+        """Return the debug information of one object."""
+        return self._object_info(name)
+
+    def lookup(self, task: TaskImage) -> TypeLookup:
+        """Return the look-up for what a task serves."""
+        return TypeLookup(self.info(task.name), lambda: self.others(task), self._overrides)
+
+    def others(self, task: TaskImage) -> Iterator[TypeSource]:
+        """Yield all other objects, the kernel last; those that are damaged are passed over."""
+        for name in [t.name for t in self._archive.tasks] + ["kernel"]:
+            if name == task.name or name not in self._archive.object_names:
+                continue
+            try:
+                info = self.info(name)
+                if info.has_debug_info:
+                    yield info
+            except DebugInfoError:
+                continue
+
+
+class _Operation:
+    """The resolution of one operation."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        interface: idol.Interface,
+        operation: idol.Operation,
+        task: TaskImage,
+    ) -> None:
+        self._resolver = resolver
+        self._interface = interface
+        self._operation = operation
+        self._task = task
+        self._info = resolver.info(task.name)
+        self._lookup = resolver.lookup(task)
+        self._evidence = collect(self._info, interface, operation)
+        message = self._evidence.message
+        self._namespace = message.name.rpartition("::")[0] if message else ""
+        if not self._namespace:
+            self._namespace = task.crate.replace("-", "_")
+        # Encodings that write field after field need no layout in memory.
+        self._is_serialized = operation.encoding is not Encoding.ZEROCOPY
+
+    def resolve(self) -> ResolvedOperation:
+        operation = self._operation
+        error = operation.reply.error
+        message = self._evidence.message or self._message_elsewhere()
+        return ResolvedOperation(
+            interface=self._interface.name,
+            operation=operation.name,
+            task=self._task.name,
+            code=operation.code,
+            encoding=operation.encoding,
+            idempotent=operation.idempotent,
+            doc=operation.doc,
+            arguments=self._arguments(message),
+            leases=tuple(self._lease(i, lease) for i, lease in enumerate(operation.leases)),
+            ok=self._ok(),
+            error=None if error is None or error.type is None else self._error(error.type),
+            error_kind=None if error is None else error.kind,
+            message=message,
+        )
+
+    def _message_elsewhere(self) -> Struct | None:
+        """Find the ARGS struct of a client: it has the same members."""
+        if not self._operation.arguments:
+            return None
+        for info in self._resolver.others(self._task):
+            found = find_message(info, self._interface, self._operation)
+            if found is not None:
+                return found
+        return None
+
+    # ---- arguments ------------------------------------------------------------------------------
+
+    def _arguments(self, message: Struct | None) -> tuple[ResolvedArgument, ...]:
+        resolved = []
+        offset = 0
+        for index, argument in enumerate(self._operation.arguments):
+            member = None if message is None else find_member(message, argument.name)
+            one = self._argument(index, argument, member)
+            if member is None and one.type is not None:
+                # Without the struct itself: zerocopy messages are packed, others have no layout.
+                wire = self._wire_type(argument.value) or one.type
+                one = replace(one, wire=Member(argument.name, offset, wire))
+                offset += wire.size
+            resolved.append(one)
+        return tuple(resolved)
+
+    def _argument(
+        self, index: int, argument: idol.Argument, member: Member | None
+    ) -> ResolvedArgument:
+        written = argument.type.rust
+        travels = self._wire_type(argument.value)
+        evidence = self._evidence
+        shown = [(_at(evidence.kept.arguments, index), How.KEPT)]
+        if member is not None and travels is None:
+            shown.append((member.type, How.MESSAGE))
+        shown.append((_at(evidence.signature.arguments, index), How.SIGNATURE))
+        found = self._settle(
+            written,
+            shown,
+            lambda client: _at(client.arguments, index),
+            fits=_fits(argument.recv.kind),
+        )
+        if found.type is None and travels is not None:
+            found = replace(found, type=travels, how=How.WIRE)
+        return ResolvedArgument(
+            str(written),
+            found.type,
+            found.how,
+            found.candidates,
+            found.object,
+            argument.name,
+            member,
+        )
+
+    def _wire_type(self, value: idol.AttributedType) -> Type | None:
+        """Return the type that travels instead of the declared one, None where that does."""
+        if self._is_serialized:
+            return None
+        if value.recv.type is not None:
+            rust = value.recv.type.rust
+            return self._lookup.find(rust, namespace=self._namespace).type
+        return BASE_TYPES["u8"] if value.type.is_bool else None
+
+    # ---- leases ---------------------------------------------------------------------------------
+
+    def _lease(self, index: int, lease: idol.Lease) -> ResolvedLease:
+        written = lease.type.rust
+        element = written.element if isinstance(written, Slice) else written
+        evidence = self._evidence
+        shown = [
+            (_at(evidence.kept.leases, index), How.KEPT),
+            (_at(evidence.signature.leases, index), How.SIGNATURE),
+        ]
+        found = self._settle(element, shown, lambda client: _at(client.leases, index))
+        return ResolvedLease(
+            str(written),
+            found.type,
+            found.how,
+            found.candidates,
+            found.object,
+            lease.name,
+            lease.read,
+            lease.write,
+            lease.max_len,
+            isinstance(written, Slice),
+        )
+
+    # ---- replies --------------------------------------------------------------------------------
+
+    def _ok(self) -> Resolution:
+        value = self._operation.reply.ok
+        evidence = self._evidence
+        shown = [
+            (evidence.reply.ok, How.REPLY),
+            (evidence.signature.ok, How.SIGNATURE),
+            (evidence.handler.ok, How.HANDLER),
+        ]
+        found = self._settle(
+            value.type.rust,
+            shown,
+            lambda client: client.ok,
+            fits=_fits(value.recv.kind),
+        )
+        wire = self._wire_type(value)
+        if wire is not None:
+            found = _as_travels(found, wire)
+        return _resolution(value.type.rust, found)
+
+    def _error(self, text: idol.TypeText) -> Resolution:
+        written = text.rust
+        evidence = self._evidence
+        shown = [
+            (evidence.kept.error, How.KEPT),
+            (evidence.signature.error, How.SIGNATURE),
+            (evidence.handler.error, How.HANDLER),
+        ]
+        error = self._operation.reply.error
+        c_like = error is not None and error.kind is ErrorKind.C_LIKE
+        found = self._settle(
+            written,
+            shown,
+            lambda client: client.error,
+            used=lambda: self._used_errors(written),
+            fits=_is_error if c_like else lambda type_: True,
+        )
+        return _resolution(written, found)
+
+    def _used_errors(self, written: RustType) -> Iterator[Type]:
+        """Find the error types of that name that the server's results are made of."""
+        if not isinstance(written, Path):
+            return
+        for name in self._info.find_type_names("RequestError<"):
+            inner = parse_name(name)
+            if not isinstance(inner, Path) or len(inner.arguments) != 1:
+                continue
+            argument = inner.arguments[0]
+            if isinstance(argument, Path) and match_names(written, argument) is not Match.NONE:
+                yield from self._info.find_types(str(argument))
+
+    # ---- any role -------------------------------------------------------------------------------
+
+    def _settle(
+        self,
+        written: RustType,
+        shown: Sequence[tuple[Type | None, How]],
+        of_client: Callable[[Shown], Type | None],
+        *,
+        used: Callable[[], Iterable[Type]] = tuple,
+        fits: Callable[[Type], bool] = lambda type_: True,
+    ) -> Found:
+        """Find a type by what the user says, then the evidence at its place, then its name.
+
+        `shown` is what the server's object shows at this place, the most trustworthy first.
+        """
+        override = self._lookup.find_override(written)
+        if override is not None:
+            return override
+        known = [(t, how) for t, how in shown if t is not None and not isinstance(t, Opaque)]
+        for type_, how in known:
+            # A wrong REPLY may have the right name: that of another interface called the same.
+            trusted = how is not How.REPLY
+            if trusted or match_names(written, parse_name(type_.name)) is not Match.NONE:
+                return self._found(type_, how)
+
+        def hints() -> Iterator[tuple[Type, How]]:
+            yield from ((type_, How.USED) for type_ in used())
+            yield from ((found.type, found.how) for found in self._clients(of_client) if found.type)
+
+        found = self._lookup.find(
+            written,
+            namespace=self._namespace,
+            hints=hints,
+            fits=fits,
+            may_build_tuples=self._is_serialized,
+        )
+        if found.type is None and found.how is not How.AMBIGUOUS:
+            # An alias: no type of that name, but the image shows what stands at its place.
+            stand_ins = (self._found(type_, how) for type_, how in known)
+            return next(chain(stand_ins, self._clients(of_client)), found)
+        return found
+
+    def _found(self, type_: Type, how: How) -> Found:
+        return Found(type_, how, (), None if is_base(type_) else self._info.name)
+
+    def _clients(self, of_client: Callable[[Shown], Type | None]) -> Iterator[Found]:
+        """Find what stands at a place in the methods of clients, in any task."""
+        for info in self._resolver.others(self._task):
+            type_ = of_client(find_client(info, self._interface, self._operation))
+            if type_ is not None and not isinstance(type_, Opaque):
+                yield Found(type_, How.CLIENT, (), None if is_base(type_) else info.name)
+
+
+def _at(types: Sequence[Type | None] | None, index: int) -> Type | None:
+    return None if types is None or index >= len(types) else types[index]
+
+
+def _resolution(written: RustType, found: Found) -> Resolution:
+    return Resolution(str(written), found.type, found.how, found.candidates, found.object)
+
+
+def _is_error(type_: Type) -> bool:
+    """Tell what can be a C-like error: an enum none of whose variants holds anything."""
+    if isinstance(type_, Enum):
+        return all(not v.type.members for v in type_.variants)
+    return isinstance(type_, CEnum)
+
+
+def _fits(kind: RecvKind) -> Callable[[Type], bool]:
+    if kind is RecvKind.FROM_PRIMITIVE:
+        return lambda type_: isinstance(type_, CEnum | Scalar | Struct)
+    return lambda type_: True
+
+
+def _as_travels(found: Found, wire: Type) -> Found:
+    """Make what the reply's bytes are decoded as, where the enum travels as a wider integer."""
+    if found.type is None:
+        return replace(found, type=wire, how=How.WIRE)
+    if isinstance(found.type, CEnum) and isinstance(wire, Scalar) and found.type.size != wire.size:
+        return replace(found, type=replace(found.type, size=wire.size))
+    return found
