@@ -19,7 +19,7 @@ from idoldbg.debuginfo import TypeInterner
 from idoldbg.errors import ArgumentError, DebugInfoError, FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
-from idoldbg.resolver import ResolvedOperation, Resolver
+from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
 from idoldbg.symbols import Variable
 from idoldbg.types import type_size
 from idoldbg.values import Value
@@ -175,6 +175,15 @@ class Program:
         if key not in self._resolved:
             self._resolved[key] = self._resolver.resolve(server.interface, operation, server.task)
         return self._resolved[key]
+
+    def declared_sizes(self, operation: ResolvedOperation) -> tuple[DeclaredSize, ...]:
+        """Find the sizes of an operation's messages that the build's own code shows."""
+        return self._resolver.declared_sizes(operation)
+
+    def incoming_size(self, server: ServedInterface) -> DeclaredSize | None:
+        """Find the longest message that a server has room for; None where that is unseen."""
+        names = [o.name for o in server.interface.operations]
+        return self._resolver.incoming_size([self.resolve(server, name) for name in names])
 
     @cached_property
     def _resolver(self) -> Resolver:

@@ -45,6 +45,7 @@ class ObjectInfo:
         self.name = name
         self.elf = ElfFile(name, data)
         self.interner = TypeInterner() if interner is None else interner
+        self._definitions: dict[int, dict[int, Die]] = {}  # by unit and declaration
 
     def _reading(self) -> AbstractContextManager[None]:
         return self.elf.reading("malformed debug information")
@@ -251,7 +252,23 @@ class ObjectInfo:
             die.offset,
         )
 
+    def _definition(self, die: Die) -> Die:
+        """Return the entry that defines a method which its type only declares."""
+        if dw.DW_AT_declaration not in die.attributes:
+            return die
+        definitions = self._definitions.get(die.unit.offset)
+        if definitions is None:
+            definitions = self._definitions[die.unit.offset] = {}
+            for offset in self._reader.index(die.unit).offsets:
+                if self._reader.tag_at(offset, die.unit) == dw.DW_TAG_subprogram:
+                    defined = self._reader.die(offset, die.unit)
+                    origin = defined.get_int(dw.DW_AT_specification)
+                    if origin is not None:
+                        definitions[origin] = defined
+        return definitions.get(die.offset, die)
+
     def _body(self, die: Die, depth: int = 0) -> Block:
+        die = self._definition(die)
         if depth > MAX_DEPTH:
             raise Malformed("blocks are nested deeper than in any build", die.offset)
         variables: list[tuple[str, Type]] = []

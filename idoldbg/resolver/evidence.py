@@ -8,11 +8,12 @@ server's trait `InOrder<Iface>Impl`, the block of the server's `handle` that cal
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import idol
+from idol.rust_type import Path, RustType, Slice
+from idoldbg.resolver.names import parse_name
 from idoldbg.symbols import Block, TypeSource
 from idoldbg.types import Enum as EnumType
 from idoldbg.types import Member, Opaque, Pointer, Struct, Type, Variant, is_result
@@ -26,7 +27,7 @@ __all__ = [
     "find_member",
     "find_message",
     "is_arm",
-    "iter_variables",
+    "read_handler",
 ]
 
 
@@ -48,14 +49,13 @@ class Evidence:
     """All that the server's object says about one operation.
 
     `message` is the ARGS struct; `kept` comes from the TYPES struct, `reply` from the REPLY one,
-    `signature` from the trait's method and `handler` from the code that calls it.
+    `signature` from the trait's method. (What the code that calls it shows, see `read_handler`.)
     """
 
     message: Struct | None
     kept: Shown
     reply: Shown
     signature: Shown
-    handler: Shown
 
 
 def collect(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Evidence:
@@ -73,7 +73,6 @@ def collect(info: TypeSource, interface: idol.Interface, operation: idol.Operati
         ),
         reply=Shown(ok=reply.get("value")),
         signature=_signature(info, interface, operation),
-        handler=_handler(info, stem),
     )
 
 
@@ -153,35 +152,32 @@ def _signature(info: TypeSource, interface: idol.Interface, operation: idol.Oper
     return shown
 
 
-_LEASED = re.compile(r"(?:\w+::)*Leased<(?:\w+::)*(?:R|W|RW), (.*)>")
-
-
 def _leased(info: TypeSource, parameter: Type) -> Type | None:
     """Find what a lease lends: T of `Leased<R, T>`, `Leased<W, [T]>`, `LenLimit<Leased<…>, 8>`."""
-    match = _LEASED.search(parameter.name.removeprefix("idol_runtime::LenLimit<"))
-    if match is None:
+    lent = parse_name(parameter.name)
+    if isinstance(lent, Path) and lent.name == "LenLimit" and lent.arguments:
+        lent = _as_type(lent.arguments[0])
+    if not isinstance(lent, Path) or lent.name != "Leased" or len(lent.arguments) != 2:
         return None
-    name, depth = match[1], 0
-    for index, char in enumerate(name):  # what is outside of the lease goes: `>, 8`
-        depth += (char in "<([") - (char in ">)]")
-        if depth < 0:
-            name = name[:index]
-            break
-    if name.startswith("[") and name.endswith("]") and ";" not in name:
-        name = name[1:-1]
-    types = info.find_types(name)
-    return next((t for t in types if t.name == name and not isinstance(t, Opaque)), None)
+    lent = _as_type(lent.arguments[1])
+    if isinstance(lent, Slice):
+        lent = lent.element
+    types = [t for t in info.find_types(str(lent)) if not isinstance(t, Opaque)]
+    return next((t for t in types if t.name == str(lent)), None)
 
 
-def find_handlers(info: TypeSource) -> Iterator[Block]:
-    """Yield the functions that dispatch to the server's methods: `handle<ServerImpl>`."""
-    for name in info.find_type_names("handle<"):
-        for body in info.find_bodies(name):
-            yield from body.blocks
+def _as_type(argument: object) -> RustType | None:
+    return argument if isinstance(argument, RustType) else None
+
+
+def find_handlers(info: TypeSource) -> tuple[Block, ...]:
+    """Find what dispatches to the server's methods: the blocks of `handle<ServerImpl>`."""
+    names = info.find_type_names("handle<")
+    return tuple(b for name in names for body in info.find_bodies(name) for b in body.blocks)
 
 
 def is_arm(block: Block, stem: str) -> bool:
-    """Tell whether a block handles an operation: it holds the operation's ARGS struct."""
+    """Tell whether a block handles the operation `<Iface>_<op>`: it holds its ARGS struct."""
     return any(
         v in _ARGUMENTS and t.name.rpartition("::")[2] == f"{stem}_ARGS" for v, t in block.variables
     )
@@ -192,23 +188,23 @@ _ARGUMENTS = frozenset({"args", "_args", "arguments"})
 _RESULTS = frozenset({"r", "result"})
 
 
-def _handler(info: TypeSource, stem: str) -> Shown:
+def read_handler(handlers: Iterable[Block], stem: str) -> Shown:
     """Read the types of what the server's method returns where it is called."""
-    for block in find_handlers(info):
+    for block in handlers:
         if not is_arm(block, stem):
             continue
-        for name, type_ in iter_variables(block):
+        for name, type_ in _iter_variables(block):
             if name in _RESULTS and is_result(type_):
                 ok, error = _request_result(type_)
                 return Shown(ok=ok, error=error)
     return Shown()
 
 
-def iter_variables(block: Block) -> Iterator[tuple[str, Type]]:
+def _iter_variables(block: Block) -> Iterator[tuple[str, Type]]:
     """Yield the variables of a block and of those in it."""
     yield from block.variables
     for inner in block.blocks:
-        yield from iter_variables(inner)
+        yield from _iter_variables(inner)
 
 
 def find_client(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Shown:

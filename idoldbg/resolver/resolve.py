@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import cached_property
 
 import idol
 from idol import Encoding, ErrorKind, RecvKind
@@ -12,7 +12,15 @@ from idol.rust_type import Path, RustType, Slice
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
-from idoldbg.resolver.evidence import Shown, collect, find_client, find_member, find_message
+from idoldbg.resolver.evidence import (
+    Shown,
+    collect,
+    find_client,
+    find_handlers,
+    find_member,
+    find_message,
+    read_handler,
+)
 from idoldbg.resolver.lookup import BASE_TYPES, Found, How, TypeLookup, is_base
 from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.resolver.operation import (
@@ -21,7 +29,8 @@ from idoldbg.resolver.operation import (
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.symbols import TypeSource
+from idoldbg.resolver.sizes import DeclaredSize, find_declared, find_incoming
+from idoldbg.symbols import Block, TypeSource
 from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 
 __all__ = ["Resolver"]
@@ -44,6 +53,7 @@ class Resolver:
         self._archive = archive
         self._object_info = object_info
         self._overrides = dict(overrides or {})
+        self._handlers: dict[str, tuple[Block, ...]] = {}
 
     def resolve(
         self, interface: idol.Interface, operation: str, task: TaskImage
@@ -57,9 +67,28 @@ class Resolver:
             )
         return _Operation(self, interface, found, task).resolve()
 
+    def declared_sizes(self, operation: ResolvedOperation) -> tuple[DeclaredSize, ...]:
+        """Find the sizes of an operation that the image itself shows, in every object."""
+        task = self._archive.get_task(operation.task)
+        objects = (self.info(task.name), *self.others(task))
+        return tuple(find_declared(operation, self.handlers(task), objects))
+
+    def incoming_size(self, operations: Sequence[ResolvedOperation]) -> DeclaredSize | None:
+        """Find the longest message that a server has room for; `operations` are all of its own."""
+        if not operations:
+            return None
+        first = operations[0]
+        return find_incoming(self.info(first.task), first.interface, operations)
+
     def info(self, name: str) -> TypeSource:
         """Return the debug information of one object."""
         return self._object_info(name)
+
+    def handlers(self, task: TaskImage) -> tuple[Block, ...]:
+        """Return what dispatches to the methods of the server in a task."""
+        if task.name not in self._handlers:
+            self._handlers[task.name] = find_handlers(self.info(task.name))
+        return self._handlers[task.name]
 
     def lookup(self, task: TaskImage) -> TypeLookup:
         """Return the look-up for what a task serves."""
@@ -101,6 +130,11 @@ class _Operation:
             self._namespace = task.crate.replace("-", "_")
         # Encodings that write field after field need no layout in memory.
         self._is_serialized = operation.encoding is not Encoding.ZEROCOPY
+
+    @cached_property
+    def _handler(self) -> Shown:
+        handlers = self._resolver.handlers(self._task)
+        return read_handler(handlers, f"{self._interface.name}_{self._operation.name}")
 
     def resolve(self) -> ResolvedOperation:
         operation = self._operation
@@ -214,14 +248,15 @@ class _Operation:
     def _ok(self) -> Resolution:
         value = self._operation.reply.ok
         evidence = self._evidence
-        shown = [
-            (evidence.reply.ok, How.REPLY),
-            (evidence.signature.ok, How.SIGNATURE),
-            (evidence.handler.ok, How.HANDLER),
-        ]
+
+        def shown() -> Iterator[tuple[Type | None, How]]:
+            yield evidence.reply.ok, How.REPLY
+            yield evidence.signature.ok, How.SIGNATURE
+            yield self._handler.ok, How.HANDLER
+
         found = self._settle(
             value.type.rust,
-            shown,
+            shown(),
             lambda client: client.ok,
             fits=_fits(value.recv.kind),
         )
@@ -233,16 +268,17 @@ class _Operation:
     def _error(self, text: idol.TypeText) -> Resolution:
         written = text.rust
         evidence = self._evidence
-        shown = [
-            (evidence.kept.error, How.KEPT),
-            (evidence.signature.error, How.SIGNATURE),
-            (evidence.handler.error, How.HANDLER),
-        ]
+
+        def shown() -> Iterator[tuple[Type | None, How]]:
+            yield evidence.kept.error, How.KEPT
+            yield evidence.signature.error, How.SIGNATURE
+            yield self._handler.error, How.HANDLER
+
         error = self._operation.reply.error
         c_like = error is not None and error.kind is ErrorKind.C_LIKE
         found = self._settle(
             written,
-            shown,
+            shown(),
             lambda client: client.error,
             used=lambda: self._used_errors(written),
             fits=_is_error if c_like else lambda type_: True,
@@ -266,7 +302,7 @@ class _Operation:
     def _settle(
         self,
         written: RustType,
-        shown: Sequence[tuple[Type | None, How]],
+        shown: Iterable[tuple[Type | None, How]],
         of_client: Callable[[Shown], Type | None],
         *,
         used: Callable[[], Iterable[Type]] = tuple,
@@ -274,17 +310,21 @@ class _Operation:
     ) -> Found:
         """Find a type by what the user says, then the evidence at its place, then its name.
 
-        `shown` is what the server's object shows at this place, the most trustworthy first.
+        `shown` is what the server's object shows at this place, the most trustworthy first; it is
+        consumed no further than needed.
         """
         override = self._lookup.find_override(written)
         if override is not None:
             return override
-        known = [(t, how) for t, how in shown if t is not None and not isinstance(t, Opaque)]
-        for type_, how in known:
+        stand_in: Found | None = None
+        for type_, how in shown:
+            if type_ is None or isinstance(type_, Opaque):
+                continue
             # A wrong REPLY may have the right name: that of another interface called the same.
             trusted = how is not How.REPLY
             if trusted or match_names(written, parse_name(type_.name)) is not Match.NONE:
                 return self._found(type_, how)
+            stand_in = self._found(type_, how)
 
         def hints() -> Iterator[tuple[Type, How]]:
             yield from ((type_, How.USED) for type_ in used())
@@ -299,8 +339,7 @@ class _Operation:
         )
         if found.type is None and found.how is not How.AMBIGUOUS:
             # An alias: no type of that name, but the image shows what stands at its place.
-            stand_ins = (self._found(type_, how) for type_, how in known)
-            return next(chain(stand_ins, self._clients(of_client)), found)
+            return stand_in or next(self._clients(of_client), found)
         return found
 
     def _found(self, type_: Type, how: How) -> Found:

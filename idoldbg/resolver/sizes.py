@@ -9,33 +9,40 @@ buffers, which debug information shows (names from idolatry 0.5 `src/{client,ser
 | `<Iface>_<op>_ARGS`, under Zerocopy | the size of the message |
 | `argsbuf` of a client's method | the longest message, where it is serialized |
 | an array of u8 in the server's `main` | `INCOMING_SIZE`: the longest message of the interface |
-| `reply_buf` in the server's `handle` | the longest reply, where it is serialized |
+| `reply_buf` in the server's `handle` | the longest ok or error value, where it is serialized |
 | `reply` of a client's method | the longest reply, that of a `Complex` error included |
+
+The constants themselves (`INCOMING_SIZE`, `<OP>_REPLY_SIZE`) are not there: rustc writes no
+`const` to debug information.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from idol import ErrorKind
+from idol import Encoding, ErrorKind
 from idoldbg import codec
 from idoldbg.errors import EncodeError
-from idoldbg.types import Member, Type
+from idoldbg.resolver.evidence import is_arm
+from idoldbg.symbols import Block, TypeSource
+from idoldbg.types import Array, Member, Type, is_byte_array, short_name
 
 if TYPE_CHECKING:
     from idoldbg.resolver.operation import ResolvedOperation
 
-__all__ = ["DeclaredSize", "SizeOf", "WireSizes", "measure"]
+__all__ = ["DeclaredSize", "SizeOf", "WireSizes", "find_declared", "find_incoming", "measure"]
 
 
 class SizeOf(StrEnum):
     """What a size in the image is the size of."""
 
     ARGUMENTS = "arguments"
-    REPLY = "reply"
+    OK = "ok value"
+    ERROR = "error value"
+    REPLY = "reply, whether ok or error"
     INCOMING = "longest message of the interface"
 
 
@@ -110,3 +117,92 @@ def _total(size_of: Callable[[Type], int], members: Sequence[Member] | None) -> 
         return None
     sizes = [_size(size_of, m.type) for m in members]
     return None if None in sizes else sum(s for s in sizes if s is not None)
+
+
+# ---- what the image shows ------------------------------------------------------------------------
+
+# Of the buffer that a server receives messages in: Hubris's servers use these, the first our demo.
+_INCOMING = ("incoming", "buffer", "buf")
+_REPLIES = frozenset({"reply_buf", "reply"})
+
+
+def find_declared(
+    operation: ResolvedOperation,
+    handlers: Iterable[Block],
+    objects: Iterable[TypeSource],
+) -> Iterator[DeclaredSize]:
+    """Find the sizes of one operation that an image shows.
+
+    `handlers` are what dispatches to the server's methods (`evidence.find_handlers`); clients are
+    searched for in `objects`.
+    """
+    message = operation.message
+    sizes = operation.wire
+    if message is not None and operation.encoding is Encoding.ZEROCOPY:
+        yield DeclaredSize(
+            SizeOf.ARGUMENTS, message.size, sizes.arguments_size, message.name, operation.task
+        )
+    stem = f"{operation.interface}_{operation.operation}"
+    encoding = codec.for_encoding(operation.encoding)
+    ok_room = _size(encoding.reply_size, operation.ok.type)
+    for block in handlers:
+        if is_arm(block, stem):
+            for of, name, size in _reply_buffers(block, in_error=False):
+                computed = ok_room if of is SizeOf.OK else sizes.error_size
+                where = f"`{name}` of the server's `handle`"
+                yield DeclaredSize(of, size, computed, where, operation.task)
+    for info in objects:
+        for body in info.find_bodies(operation.name.replace(".", "::")):
+            for name, size in _buffers(body):
+                where = f"{body.full_name}::{name}"
+                if name == "reply":
+                    yield DeclaredSize(SizeOf.REPLY, size, sizes.reply_size, where, info.name)
+                elif name == "argsbuf":
+                    room = sizes.arguments_room
+                    yield DeclaredSize(SizeOf.ARGUMENTS, size, room, where, info.name)
+
+
+def _reply_buffers(block: Block, *, in_error: bool) -> Iterator[tuple[SizeOf, str, int]]:
+    """Find the buffers that replies are serialized into, under the variable of what is in them."""
+    for name, type_ in block.variables:
+        in_error = in_error or name in ("e", "error") or _is_request_error(type_)
+        if name in _REPLIES and isinstance(type_, Array) and is_byte_array(type_):
+            yield SizeOf.ERROR if in_error else SizeOf.OK, name, type_.count
+    for inner in block.blocks:
+        yield from _reply_buffers(inner, in_error=in_error)
+
+
+def _is_request_error(type_: Type) -> bool:
+    return short_name(type_.name).startswith("RequestError<")
+
+
+def find_incoming(
+    server: TypeSource, interface: str, operations: Sequence[ResolvedOperation]
+) -> DeclaredSize | None:
+    """Find how long a message the server of an interface has room for; None where that is unseen.
+
+    `operations` are all of the interface.
+    """
+    crates = {t.name.partition("::")[0] for t in server.find_types(f"{interface}Operation")}
+    rooms = [o.wire.arguments_room for o in operations]
+    known = [room for room in rooms if room is not None]
+    computed = max(known, default=0) if len(known) == len(rooms) else None
+    for body in server.find_bodies("main"):
+        if body.full_name.rpartition("::")[0] not in crates:
+            continue
+        buffers = list(_buffers(body))
+        named = [b for b in buffers if b[0] in _INCOMING]
+        if len(named) == 1 or len(buffers) == 1:
+            name, size = (named or buffers)[0]
+            where = f"{body.full_name}::{name}"
+            return DeclaredSize(SizeOf.INCOMING, size, computed, where, server.name)
+    return None
+
+
+def _buffers(block: Block) -> Iterator[tuple[str, int]]:
+    """Find the arrays of u8 among a function's variables."""
+    for name, type_ in block.variables:
+        if isinstance(type_, Array) and is_byte_array(type_):
+            yield name, type_.count
+    for inner in block.blocks:
+        yield from _buffers(inner)
