@@ -7,6 +7,7 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,9 +23,9 @@ from idoldbg.errors import (
     LinkError,
     NotCallable,
     NotFound,
-    Unsupported,
 )
 from idoldbg.link import Link
+from idoldbg.link.board_socket import connect_board, open_board
 from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
@@ -45,6 +46,7 @@ __all__ = [
     "attached_probe",
     "demo_archive",
     "demo_boards",
+    "emulate",
     "emulated_board",
     "find_board",
     "find_build",
@@ -54,7 +56,7 @@ __all__ = [
 
 DEMO_BOARD = "stm32f4-discovery"
 SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
-SPECS = "emu, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
+SPECS = "emu, emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
 # USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
 # Communication": the product string or an interface string contains "CMSIS-DAP").
 PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
@@ -145,7 +147,9 @@ def open_program(options: TargetOptions) -> Program:
 
 
 def find_build(options: TargetOptions) -> Build:
-    """Open `--archive`; without it the dump of `--probe dump:PATH`, or the board's demo image."""
+    """Open `--archive`; without it the dump of `--probe dump:PATH`, what the board of `emu:NAME`
+    runs, or the board's demo image.
+    """
     kind, _, rest = (options.probe or "").partition(":")
     if options.archive == "":
         raise ArgumentError("give the path of a build", name="--archive")
@@ -153,6 +157,9 @@ def find_build(options: TargetOptions) -> Build:
         return open_build(options.archive)
     if kind == "dump" and rest:
         return open_build(rest)
+    if kind == "emu" and rest:
+        with closing(connect_board(rest)) as board:
+            return open_build(str(board.status().get("archive")))
     return open_build(str(demo_archive(options.board or DEMO_BOARD)))
 
 
@@ -243,12 +250,7 @@ def _open_link(spec: str, options: TargetOptions, program: Program) -> Link:
         case "emu" if not rest:
             return _open_emulated(options, program.archive)
         case "emu":
-            raise Unsupported(
-                f"emu:{rest}: boards that other processes keep running are not supported yet; "
-                "use `emu`",
-                capability="emu",
-                link=spec,
-            )
+            return open_board(rest)
         case "pyocd":
             return _open_probe(rest or None, options, program.archive)
         case "remote":
@@ -265,10 +267,11 @@ def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard
     """Make a board that runs the image of `archive` (default: bundled), fresh from reset."""
     options = TargetOptions(archive=archive, board=board_name)
     build = find_build(options)
-    return _emulate(options, build.archive)
+    return emulate(options, build.archive)
 
 
-def _emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
+def emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
+    """Make the board that the options and the build mean; it runs the build, fresh from reset."""
     board = find_board(options, archive)
     if board is None:
         raise ArgumentError(
@@ -301,7 +304,7 @@ def _uart_file(path: Path) -> Callable[[str, bytes], None]:
 
 
 def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
-    board = _emulate(options, archive)
+    board = emulate(options, archive)
     return EmulatedLink(
         board, description=f"emulated {board.board.name}", notices=tuple(board.notices)
     )
@@ -311,7 +314,7 @@ def _open_probe(unique_id: str | None, options: TargetOptions, archive: Archive)
     from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only if needed
 
     if unique_id == "emu":
-        register_board("emu", lambda: _emulate(options, archive))
+        register_board("emu", lambda: emulate(options, archive))
     return open_probe(unique_id, _probe_options(options, archive))
 
 

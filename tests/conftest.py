@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from idoldbg.link.board_entries import read_board_entries
 
 # No deadline for one example: on a busy machine it finds nothing but the machine busy.
 settings.register_profile("idoldbg", deadline=None)
@@ -40,6 +42,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the tests' boards and locks apart from the user's; no test may leave a board behind."""
+    folder = tmp_path_factory.mktemp("runtime") / "idoldbg"
+    before = os.environ.get("IDOLDBG_RUNTIME_DIR")
+    os.environ["IDOLDBG_RUNTIME_DIR"] = str(folder)
+    yield folder
+    left = [entry.name for entry in read_board_entries()]
+    if before is None:
+        del os.environ["IDOLDBG_RUNTIME_DIR"]
+    else:
+        os.environ["IDOLDBG_RUNTIME_DIR"] = before
+    assert not left, f"tests have left boards running: {left}"
 
 
 @pytest.fixture

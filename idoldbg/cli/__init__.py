@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
     "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
+    "board": ("idoldbg.cli.board", "Keep emulated boards running."),
     "demo": ("idoldbg.cli.demo", "Walk through the main job on an emulated board."),
 }
 

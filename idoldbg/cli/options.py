@@ -87,8 +87,8 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "SPEC",
             "envvar": "IDOLDBG_PROBE",
-            "help": "emu, pyocd, pyocd:UID, remote:HOST:PORT or dump:PATH. Default: the attached "
-            "probe when an archive is given, else emu.",
+            "help": "emu, emu:NAME, pyocd, pyocd:UID, remote:HOST:PORT or dump:PATH. Default: the "
+            "attached probe when an archive is given, else emu.",
         },
     ),
     (

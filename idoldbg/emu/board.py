@@ -95,18 +95,43 @@ class EmulatedBoard:
 
     def _load(self, segments: Sequence[tuple[int, bytes]]) -> None:
         for address, data in segments:
+            self._check_fits(address, data)
             at = 0
             while at < len(data):
                 memory = self._bus.find(address + at)
-                if memory is None:
-                    raise TargetFileError(
-                        f"the image has {len(data)} bytes at 0x{address:08x}, where board "
-                        f"`{self.board.name}` has no memory; is this the image's board?"
-                    )
+                assert memory is not None  # `_check_fits` looked
                 part = data[at : at + memory.end - address - at]
                 self._bus.program(address + at, part)
                 self._wiring.image_loaded(address + at, len(part))
                 at += len(part)
+
+    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
+        """Erase all flash, program an image and reset, as a programmer does with real flash.
+
+        RAM stays, as it does on a chip. Raises `TargetFileError` before anything is erased where
+        the image does not fit the board.
+        """
+        for address, data in segments:
+            self._check_fits(address, data)
+        for memory in self._bus.memories:
+            if memory.region.kind is MemoryKind.FLASH:
+                memory.data[:] = b"\xff" * len(memory.data)
+                self._code_written(memory)
+        self._wiring.flash_erased()
+        self._load(segments)
+        self._vector_table = self._start_of(segments)
+        self._reset()
+
+    def _check_fits(self, address: int, data: bytes) -> None:
+        at = address
+        while at < address + len(data):
+            memory = self._bus.find(at)
+            if memory is None:
+                raise TargetFileError(
+                    f"the image has {len(data)} bytes at 0x{address:08x}, where board "
+                    f"`{self.board.name}` has no memory; is this the image's board?"
+                )
+            at = memory.end
 
     def _start_of(self, segments: Sequence[tuple[int, bytes]]) -> int:
         own = self.board.chip.vector_table

@@ -19,6 +19,7 @@ from pyocd.core.memory_interface import MemoryInterface
 from pyocd.probe.debug_probe import DebugProbe
 
 from idoldbg.errors import FaultError, IdoldbgError
+from idoldbg.link.board_socket import RemoteBoard
 from idoldbg.link.emulated import Board
 from idoldbg.pyocd_plugin.boards import OfferedBoard, list_boards
 from idoldbg.pyocd_plugin.dap import CPUID, AccessFault, Dap
@@ -108,6 +109,8 @@ class EmulatedProbe(DebugProbe):  # type: ignore[misc]  # pyOCD publishes no typ
     def close(self) -> None:
         if self._live is not None:
             self._live.claimed_by = None
+            if isinstance(self._live.board, RemoteBoard):
+                self._live.board.close()
         self._live = self._dap = self._protocol = None
 
     def connect(self, protocol: Any = None) -> None:

@@ -7,10 +7,11 @@
   to run, by default the bundled one for that board.
 - Where the variable is not set, each bundled demo image is a board called `emu-BOARD`. Set but
   empty, it offers none.
+- Boards that `idoldbg board start NAME` keeps running are there as `board-NAME`.
 
 Listing boards starts none: a board is made and booted when its probe is opened first, and lives,
-with its memory, as long as the process. Boards of the last two kinds need Unicorn; without it they
-are left out.
+with its memory, as long as the process. Those of the environment and the demo images need Unicorn;
+without it they are left out.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from idoldbg.errors import NotFound
+from idoldbg.errors import LinkError, NotFound
+from idoldbg.link.board_entries import read_board_entries
+from idoldbg.link.board_socket import connect_board
 from idoldbg.link.emulated import Board
 from idoldbg.pyocd_plugin.live import LiveBoard
 
@@ -37,6 +41,7 @@ __all__ = [
 
 ENVIRONMENT = "IDOLDBG_EMULATED"
 DEMO_PREFIX = "emu-"
+RUNNING_PREFIX = "board-"
 IMAGES = "idoldbg._images"
 TARGETS = "idoldbg._targets"
 
@@ -45,15 +50,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class OfferedBoard:
-    """A board that can be opened; `live` is None until it was."""
+    """A board that can be opened; `live` is None until it was.
+
+    With `stays_up`, `make` connects to a board of another process, anew for each user, and has it
+    closed afterwards.
+    """
 
     unique_id: str
     board_name: str
     make: Callable[[], Board]
     live: LiveBoard | None = field(default=None, repr=False)
+    stays_up: bool = False
 
     def start(self) -> LiveBoard:
         """Return the running board; the first time, make it. Raises what its factory raises."""
+        if self.stays_up:
+            return LiveBoard(self.make(), follows_wall=True)
         if self.live is None:
             self.live = LiveBoard(self.make())
         return self.live
@@ -78,7 +90,25 @@ def list_boards() -> tuple[OfferedBoard, ...]:
     for unique_id, board_name, archive in _named_boards():
         if unique_id not in _boards:
             register_board(unique_id, _maker(board_name, archive), board_name=board_name)
-    return tuple(_boards.values())
+    return (*_boards.values(), *_running())
+
+
+def _running() -> tuple[OfferedBoard, ...]:
+    """Return the boards that other processes keep running."""
+    try:
+        entries = read_board_entries()
+    except LinkError as error:  # a runtime folder that is not to be trusted
+        log.warning("%s", error)
+        return ()
+    return tuple(
+        OfferedBoard(
+            RUNNING_PREFIX + entry.name,
+            entry.board,
+            partial(connect_board, entry.name),
+            stays_up=True,
+        )
+        for entry in entries
+    )
 
 
 def parse_environment(text: str) -> tuple[tuple[tuple[str, str, str | None], ...], tuple[str, ...]]:

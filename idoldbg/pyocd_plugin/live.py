@@ -22,12 +22,20 @@ WALL_LIMIT_S = 0.1
 class LiveBoard:
     """A board that has caught up with the wall clock whenever it is accessed.
 
-    There is no thread behind it. While the core is halted, or held in reset, no time passes.
+    There is no thread behind it. While the core is halted, or held in reset, no time passes. A
+    board that `follows_wall` by itself is left to do so.
     """
 
-    def __init__(self, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
-        self._board = board
+    def __init__(
+        self,
+        board: Board,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        follows_wall: bool = False,
+    ) -> None:
+        self.board = board
         self._clock = clock
+        self._follows_wall = follows_wall
         self._lock = threading.RLock()
         self._seen_s = clock()
         self._in_reset = False
@@ -42,8 +50,9 @@ class LiveBoard:
     def access(self) -> Iterator[Board]:
         """Give exclusive access to the board as it is now."""
         with self._lock:
-            self._catch_up()
-            yield self._board
+            if not self._follows_wall:
+                self._catch_up()
+            yield self.board
 
     def hold_reset(self, asserted: bool) -> None:
         """Drive nRESET: the board starts from its vector table when the line is let go."""
@@ -55,8 +64,8 @@ class LiveBoard:
     def _catch_up(self) -> None:
         start_s = self._clock()
         due_s = min(start_s - self._seen_s, VIRTUAL_LIMIT_S)
-        while due_s > 0 and not self._in_reset and not self._board.is_halted:
-            self._board.run(min(due_s, SLICE_S))
+        while due_s > 0 and not self._in_reset and not self.board.is_halted:
+            self.board.run(min(due_s, SLICE_S))
             due_s -= SLICE_S
             if self._clock() - start_s > WALL_LIMIT_S:
                 break

@@ -80,6 +80,10 @@ class Wiring:
         """Take notice that a loader or debugger has programmed memory."""
         self.programmed_pages.add(address, size)
 
+    def flash_erased(self) -> None:
+        """Take notice that a programmer has erased all flash."""
+        self.programmed_pages.pages.clear()
+
     # ------------------------------------------------------------------ connecting
 
     def connect_spi(self, device: SpiDevice, contents: bytes) -> None:

@@ -1,0 +1,12 @@
+"""`python -m idoldbg.board_server`: what `start_board` runs in the background; not for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from idoldbg.board_server.process import BoardRequest, detach
+
+if __name__ == "__main__":
+    facts, answer = sys.argv[1:]
+    detach(BoardRequest(**json.loads(facts)), int(answer))

@@ -1,0 +1,306 @@
+"""The event loop of a board's process: clients' requests in turn, and the board's time.
+
+One thread. Requests of different clients are served in turn, one each. The board's time passes
+
+- while a client waits: as fast as the host emulates it, in slices between which others are served;
+  several clients that wait at once see the same time pass;
+- before a request that comes after a pause: as much as the pause lasted, up to a limit, so that the
+  board seems to have run meanwhile. A board that nobody talks to costs no CPU.
+
+While the core is halted, time passes for those who wait, and for nobody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+
+from idoldbg.board_server.operations import Execution, SharedBoard
+from idoldbg.errors import LinkError
+from idoldbg.link.board_protocol import (
+    PROTOCOL,
+    FrameReader,
+    Header,
+    ProtocolError,
+    decode_operations,
+    encode_error,
+    encode_frame,
+)
+from idoldbg.link.board_socket import peer_uid
+
+__all__ = ["BoardLoop"]
+
+MAX_CLIENTS = 64
+CHUNK_SIZE = 1 << 16
+WAIT_LIMIT_S = 10.0  # real seconds that one wait may take; then it ends early
+# A slice of emulation aims at this much real time: what others may have to wait for their turn.
+SLICE_REAL_S = 0.01
+SLICE_SHORTEST_S, SLICE_LONGEST_S = 0.0002, 0.25  # virtual
+# Catching up: pauses below the first are not worth it; at most so much, in virtual and real time.
+PAUSE_S = 0.005
+CATCH_UP_VIRTUAL_S = 0.25
+CATCH_UP_REAL_S = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class _Client:
+    """One connection: what it sent so far, what it has not taken yet, what it waits for."""
+
+    def __init__(self, connection: socket.socket, number: int) -> None:
+        self.socket = connection
+        self.number = number
+        self.frames = FrameReader()
+        self.outgoing = memoryview(b"")
+        self.execution: Execution | None = None
+        self.wait_ends_real_s = 0.0
+        self.greeted = False
+        self.closing = False
+
+
+class BoardLoop:
+    """Serves one board until `stop`, which may be called from a signal handler."""
+
+    def __init__(
+        self,
+        shared: SharedBoard,
+        listener: socket.socket,
+        *,
+        greeting: Callable[[], Header] = dict,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shared = shared
+        self._listener = listener
+        self._greeting = greeting
+        self._clock = clock
+        self._selector = selectors.DefaultSelector()
+        self._clients: dict[int, _Client] = {}
+        self._numbers = 0
+        self._slice_s = 0.002
+        self._seen_s = clock()
+        self._stopping = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+
+    @property
+    def client_count(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    def end_when_closed(self, descriptor: int) -> None:
+        """Stop when the other end of a pipe is closed, as it is by the end of its process."""
+
+        def look() -> None:
+            if not os.read(descriptor, CHUNK_SIZE):
+                self._selector.unregister(descriptor)
+                log.info("whoever started this board has gone")
+                self.stop()
+
+        self._selector.register(descriptor, selectors.EVENT_READ, look)
+
+    def stop(self) -> None:
+        """End `run` soon; also from a signal handler or another thread."""
+        self._stopping = True
+        with contextlib.suppress(OSError):  # a full pipe wakes just as well
+            os.write(self._wake_write, b"x")
+
+    def run(self) -> None:
+        """Serve until `stop`; then close every connection."""
+        try:
+            while not self._stopping:
+                waiting = [c for c in self._clients.values() if c.execution is not None]
+                for key, _ in self._selector.select(0 if waiting else None):
+                    key.data()
+                if waiting:
+                    self._run_slice()
+        finally:
+            for client in list(self._clients.values()):
+                self._drop(client)
+            self._selector.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _woken(self) -> None:
+        with contextlib.suppress(OSError):
+            os.read(self._wake_read, CHUNK_SIZE)
+
+    # ------------------------------------------------------------------ clients
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError as error:  # gone already, or we are out of descriptors
+            log.warning("cannot accept a client: %s", error)
+            time.sleep(0.01)
+            return
+        uid = peer_uid(connection)
+        connection.setblocking(False)
+        self._numbers += 1
+        client = _Client(connection, self._numbers)
+        self._clients[client.number] = client
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._ready(client))
+        if uid not in (os.getuid(), 0):
+            self._refuse(client, f"it belongs to user {os.getuid()}, and you are user {uid}")
+        elif len(self._clients) > MAX_CLIENTS:
+            self._refuse(client, f"it has {MAX_CLIENTS} clients already")
+
+    def _ready(self, client: _Client) -> None:
+        """Read from a client, or write to it what it has not taken yet."""
+        if client.number not in self._clients:
+            return
+        if client.outgoing:
+            self._send(client)
+            return
+        try:
+            data = client.socket.recv(CHUNK_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            if not client.frames.is_empty:
+                log.info("client %d ended in the middle of a request", client.number)
+            self._drop(client)
+            return
+        client.frames.feed(data)
+        self._serve(client)
+
+    def _serve(self, client: _Client) -> None:
+        """Do one request of a client, if it has come."""
+        try:
+            if client.execution is not None:
+                raise ProtocolError("the next one before the last was answered")
+            if (frame := client.frames.take()) is None:
+                return
+            if not client.frames.is_empty:
+                raise ProtocolError("several at once")
+            header, payload = frame
+            if not client.greeted:
+                self._greet(client, header)
+                return
+            operations = decode_operations(header, payload)
+        except ProtocolError as error:
+            self._refuse(client, f"it got no request of its protocol, but {error}")
+            return
+        self._catch_up()
+        client.execution = Execution(client.number, operations)
+        self._advance(client)
+
+    def _greet(self, client: _Client, header: Header) -> None:
+        if header.get("hello") != PROTOCOL:
+            raise ProtocolError(
+                f"a greeting for protocol {str(header.get('hello'))[:20]}; it speaks {PROTOCOL}: "
+                "use one version of idoldbg on both sides, or stop the board and start it anew"
+            )
+        client.greeted = True
+        board = self._shared.board
+        state = {"time_s": board.time_s, "halted": board.is_halted, "hello": PROTOCOL}
+        self._reply(client, {**self._greeting(), **state})
+
+    def _advance(self, client: _Client) -> None:
+        execution = client.execution
+        assert execution is not None  # the callers looked
+        try:
+            over = execution.advance(self._shared)
+        except Exception:
+            log.exception("a request failed in an unforeseen way")
+            self._refuse(client, "a bug in its process; its log has more")
+            return
+        if over:
+            client.execution = None
+            self._reply(client, *execution.answer(self._shared.board))
+        else:
+            client.wait_ends_real_s = self._clock() + WAIT_LIMIT_S
+
+    def _refuse(self, client: _Client, why: str) -> None:
+        """Tell a client why it is not served, and close the connection once it knows."""
+        log.warning("client %d refused: %s", client.number, why)
+        client.execution = None
+        client.closing = True
+        error = encode_error(LinkError(f"the board does not serve this client: {why}"))
+        self._reply(client, {"closing": True, "error": error})
+
+    def _reply(self, client: _Client, header: Header, payload: bytes = b"") -> None:
+        client.outgoing = memoryview(encode_frame(header, payload))
+        self._send(client)
+
+    def _send(self, client: _Client) -> None:
+        try:
+            sent = client.socket.send(client.outgoing)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._drop(client)
+            return
+        client.outgoing = client.outgoing[sent:]
+        if client.closing and not client.outgoing:
+            self._drop(client)
+            return
+        events = selectors.EVENT_WRITE if client.outgoing else selectors.EVENT_READ
+        if self._selector.get_key(client.socket).events != events:
+            self._selector.modify(client.socket, events, lambda: self._ready(client))
+
+    def _drop(self, client: _Client) -> None:
+        if self._clients.pop(client.number, None) is None:
+            return
+        self._selector.unregister(client.socket)
+        client.socket.close()
+        self._shared.leave(client.number)
+
+    # ------------------------------------------------------------------ time
+
+    def _run_slice(self) -> None:
+        """Let time pass for those who wait, at most to the first one's end."""
+        board = self._shared.board
+        waiting = [c for c in self._clients.values() if c.execution is not None]
+        ends = [c.execution.wait_until_s or 0.0 for c in waiting if c.execution is not None]
+        if not ends:
+            return
+        begin, before_s = self._clock(), board.time_s
+        board.run(max(0.0, min(self._slice_s, min(ends) - before_s)))
+        self._seen_s = now = self._clock()
+        self._slice_s = _next_slice(self._slice_s, now - begin)
+        for client in waiting:
+            execution = client.execution
+            assert execution is not None and execution.wait_until_s is not None
+            # Rounded to cycles, a board may stop a hair before the time it was asked for.
+            done = board.time_s >= execution.wait_until_s - 1e-9
+            if done or board.time_s == before_s or now >= client.wait_ends_real_s:
+                execution.end_wait(board.time_s)
+                self._advance(client)
+
+    def _catch_up(self) -> None:
+        """Let the board have run while nobody talked to it."""
+        board = self._shared.board
+        begin = self._clock()
+        due_s = begin - self._seen_s
+        if due_s < PAUSE_S or board.is_halted:
+            if board.is_halted:
+                self._seen_s = begin
+            return
+        end_s = board.time_s + min(due_s, CATCH_UP_VIRTUAL_S)
+        while not board.is_halted and (left_s := end_s - board.time_s) > 1e-9:
+            slice_begin = self._clock()
+            board.run(min(self._slice_s, left_s))
+            now = self._clock()
+            self._slice_s = _next_slice(self._slice_s, now - slice_begin)
+            if now - begin > CATCH_UP_REAL_S:
+                break
+        # What the emulation itself took is not owed, or a slow host would never be done.
+        self._seen_s = self._clock()
+
+
+def _next_slice(slice_s: float, took_s: float) -> float:
+    """Return how much virtual time to try next, after a slice that took so much real time."""
+    if took_s > 2 * SLICE_REAL_S:
+        slice_s /= 2
+    elif took_s < SLICE_REAL_S / 2:
+        slice_s *= 2
+    return min(max(slice_s, SLICE_SHORTEST_S), SLICE_LONGEST_S)

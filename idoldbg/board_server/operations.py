@@ -1,0 +1,194 @@
+"""What the requests of several clients do to one board.
+
+No sockets and no clock here: the server says when a client comes and goes, and makes the board's
+time pass. A request is done in one go, except that it stops at a `wait`, where others get a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from idoldbg.errors import IdoldbgError
+from idoldbg.link.board_protocol import Header, Operation, encode_error
+from idoldbg.link.emulated import Board
+
+__all__ = ["Execution", "ServedBoard", "SharedBoard", "StatusFacts"]
+
+
+class ServedBoard(Board, Protocol):
+    """What is served: `idoldbg.emu.EmulatedBoard`, or a few lines of test code."""
+
+    @property
+    def lockup(self) -> str | None:
+        """Why the core is locked up, None while it is not."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What users of this board should know."""
+
+    @property
+    def leds(self) -> dict[str, bool]:
+        """Which lights are on, by name."""
+
+    @property
+    def uart(self) -> dict[str, bytes]:
+        """What each serial port has sent last, by name."""
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+
+    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
+        """Erase the flash, program it, reset; raise `TargetFileError` before anything is erased."""
+
+
+StatusFacts = Callable[[], Mapping[str, Any]]
+"""What the server adds to a `status`: names, process, clients."""
+
+
+class SharedBoard:
+    """A board whose core several clients may want to hold still at the same time."""
+
+    def __init__(
+        self,
+        board: ServedBoard,
+        facts: StatusFacts,
+        flashed: Callable[[str, str], None] = lambda archive, image_id: None,
+    ) -> None:
+        self.board = board
+        self._facts = facts
+        self._flashed = flashed
+        self._holds: dict[object, int] = {}
+        self._halted_by_user = False
+        """Whether the core is to stay halted when nobody holds it any more."""
+
+    def perform(self, client: object, operation: Operation) -> tuple[Header, bytes]:
+        """Do one operation other than `wait`; return its result and what was read."""
+        board, values = self.board, operation.values
+        match operation.name:
+            case "read":
+                return {}, board.read(values["address"], values["size"])
+            case "write":
+                board.write(values["address"], operation.data)
+            case "registers":
+                return {"values": [board.read_register(n) for n in values["names"]]}, b""
+            case "halt":
+                self._halted_by_user = True
+                board.halt()
+            case "resume":
+                self._halted_by_user = False
+                if not self._holds:
+                    board.resume()
+            case "hold":
+                self._hold(client)
+            case "release":
+                self._release(client, 1)
+            case "reset":
+                self._reset(halt=bool(values.get("halt")))
+            case "uart":
+                ports = board.uart
+                sizes = [[name, len(data)] for name, data in ports.items()]
+                return {"ports": sizes}, b"".join(ports.values())
+            case "uart-send":
+                board.uart_feed(values["port"], operation.data)
+            case "flash":
+                self._flash(operation)
+            case _:  # status
+                return self._status(), b""
+        return {}, b""
+
+    def leave(self, client: object) -> None:
+        """Let go of what a client held; it has gone, in whatever way."""
+        self._release(client, self._holds.get(client, 0))
+
+    def _hold(self, client: object) -> None:
+        if not self._holds:
+            self._halted_by_user = self.board.is_halted
+            if not self._halted_by_user:
+                self.board.halt()
+        self._holds[client] = self._holds.get(client, 0) + 1
+
+    def _release(self, client: object, count: int) -> None:
+        left = self._holds.get(client, 0) - count
+        if left > 0:
+            self._holds[client] = left
+        elif self._holds.pop(client, 0) and not self._holds and not self._halted_by_user:
+            self.board.resume()
+
+    def _reset(self, *, halt: bool) -> None:
+        self.board.reset()
+        self._halted_by_user = halt
+        if halt or self._holds:
+            self.board.halt()
+        elif self.board.is_halted:  # by a vector catch that some debugger left behind
+            self.board.resume()
+
+    def _flash(self, operation: Operation) -> None:
+        segments, at = [], 0
+        for address, size in operation.values["segments"]:
+            segments.append((address, operation.data[at : at + size]))
+            at += size
+        self.board.flash(segments)
+        self._halted_by_user = False
+        if self._holds:
+            self.board.halt()
+        self._flashed(operation.values.get("archive", ""), operation.values.get("image_id", ""))
+
+    def _status(self) -> Header:
+        board = self.board
+        return {
+            **self._facts(),
+            "halted": board.is_halted,
+            "held_by": len(self._holds),
+            "leds": board.leds,
+            "lockup": board.lockup,
+            "notices": list(board.notices),
+            "time_s": board.time_s,
+        }
+
+
+@dataclass(slots=True)
+class Execution:
+    """A request on its way: what it has done, and until when it waits, if it does."""
+
+    client: object
+    operations: Sequence[Operation]
+    wait_until_s: float | None = None
+    _results: list[Header] = field(default_factory=list)
+    _data: list[bytes] = field(default_factory=list)
+    _began_s: float = 0.0
+    _error: IdoldbgError | None = None
+
+    def advance(self, shared: SharedBoard) -> bool:
+        """Do operations up to the next wait; tell whether the request is over."""
+        while len(self._results) < len(self.operations):
+            operation = self.operations[len(self._results)]
+            if operation.name == "wait" and operation.values["seconds"] > 0:
+                self._began_s = shared.board.time_s
+                self.wait_until_s = self._began_s + operation.values["seconds"]
+                return False
+            if operation.name == "wait":
+                self._results.append({"waited_s": 0.0})
+                continue
+            try:
+                result, data = shared.perform(self.client, operation)
+            except IdoldbgError as error:
+                self._error = error
+                return True
+            self._results.append(result)
+            self._data.append(data)
+        return True
+
+    def end_wait(self, time_s: float) -> None:
+        """Go on after a wait, at its end or before it."""
+        self.wait_until_s = None
+        self._results.append({"waited_s": time_s - self._began_s})
+
+    def answer(self, board: Board) -> tuple[Header, bytes]:
+        """Return what the client gets to hear."""
+        header: Header = {"time_s": board.time_s, "halted": board.is_halted}
+        if self._error is not None:
+            header |= {"error": encode_error(self._error), "at": len(self._results)}
+            return header, b""
+        return {**header, "done": self._results}, b"".join(self._data)

@@ -1,0 +1,221 @@
+"""The process behind a board that is kept running: from its arguments to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from idoldbg.board_server.loop import BoardLoop
+from idoldbg.board_server.operations import SharedBoard
+from idoldbg.errors import IdoldbgError, LinkError
+from idoldbg.link.board_entries import (
+    BoardEntry,
+    boards_dir,
+    check_name,
+    lock_path,
+    remove_board_entry,
+    socket_path,
+    write_board_entry,
+)
+from idoldbg.link.board_socket import short_address
+from idoldbg.link.host_lock import HostLock, LockHeld
+from idoldbg.session import TargetOptions, emulate, find_build
+
+__all__ = ["BoardRequest", "detach", "serve_board"]
+
+LOG_LIMIT = 256 << 10
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRequest:
+    """What board to keep running; paths may be relative to the present folder.
+
+    `pyocd_port` also serves it as a pyOCD probe on that port of this host, 0 for any free one.
+    `lifeline` is a descriptor of a pipe (or of standard input): the board ends when its other end
+    is closed.
+    """
+
+    name: str
+    archive: str | None = None
+    board: str | None = None
+    uart: str | None = None
+    pyocd_port: int | None = None
+    lifeline: int | None = None
+
+
+def serve_board(request: BoardRequest, ready: Callable[[BoardEntry], None]) -> None:
+    """Run a board in this process until SIGTERM, SIGINT or the end of its lifeline.
+
+    `ready` is called once it can be reached. Raises `LinkError` where a board of that name runs,
+    and what opening the build raises.
+    """
+    check_name(request.name)
+    boards_dir()
+    try:
+        lock = HostLock.acquire(
+            lock_path(request.name), command=f"idoldbg board start {request.name}"
+        )
+    except LockHeld as error:
+        raise LinkError(
+            f"board `{request.name}` is running already: {error.holder}; use it with `--probe "
+            f"emu:{request.name}`, or stop it first (`idoldbg board stop {request.name}`)",
+            link=f"emu:{request.name}",
+        ) from None
+    with lock:
+        remove_board_entry(request.name)  # what a process that was killed has left behind
+        log_file = boards_dir() / f"{request.name}.log"
+        with _logging(log_file):
+            try:
+                _serve_locked(request, log_file, ready)
+            finally:
+                remove_board_entry(request.name)
+
+
+def _serve_locked(
+    request: BoardRequest, log_file: Path, ready: Callable[[BoardEntry], None]
+) -> None:
+    options = TargetOptions(archive=request.archive, board=request.board, uart=request.uart)
+    archive = find_build(options).archive
+    board = emulate(options, archive)
+    path = socket_path(request.name)
+    kept = _Kept(
+        BoardEntry(
+            name=request.name,
+            pid=os.getpid(),
+            socket=str(path),
+            board=board.board.name,
+            chip=board.board.chip.name,
+            archive=str(Path(archive.path).absolute()),
+            image_id=(archive.image_id or b"").hex(),
+            since=time.time(),
+            log=str(log_file),
+        )
+    )
+    shared = SharedBoard(board, kept.facts, kept.flashed)
+    with contextlib.closing(board), _listening(path) as listener:
+        loop = BoardLoop(shared, listener)
+        kept.client_count = lambda: loop.client_count
+        if request.lifeline is not None:
+            loop.end_when_closed(request.lifeline)
+        with _ended_by_signals(loop), _pyocd_server(request, kept.entry.board) as port:
+            kept.entry = replace(kept.entry, pyocd_port=port)
+            write_board_entry(kept.entry)
+            log.info("%s is ready as process %d", request.name, os.getpid())
+            ready(kept.entry)
+            loop.run()
+    log.info("%s ends", request.name)
+
+
+class _Kept:
+    """What others may know of the board; its image changes when it is flashed."""
+
+    def __init__(self, entry: BoardEntry) -> None:
+        self.entry = entry
+        self.client_count: Callable[[], int] = lambda: 0
+
+    def facts(self) -> dict[str, Any]:
+        return {**asdict(self.entry), "clients": self.client_count()}
+
+    def flashed(self, archive: str, image_id: str) -> None:
+        self.entry = replace(self.entry, archive=archive, image_id=image_id)
+        write_board_entry(self.entry)
+        log.info("flashed with %s", archive or "an unnamed image")
+
+
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        with short_address(path) as address:
+            listener.bind(address)
+        path.chmod(0o600)
+        listener.listen(64)
+        yield listener
+
+
+@contextlib.contextmanager
+def _ended_by_signals(loop: BoardLoop) -> Iterator[None]:
+    """Let the signals that ask a process to end stop the loop, as long as the block runs."""
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        before[number] = signal.signal(number, lambda *_: loop.stop())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _pyocd_server(request: BoardRequest, board_name: str) -> Iterator[int | None]:
+    """Serve the board as a probe while the block runs; give the port."""
+    if request.pyocd_port is None:
+        yield None
+        return
+    from idoldbg.pyocd_plugin.server import serving_board  # loads pyOCD: only where asked for
+
+    with serving_board(request.name, board_name, request.pyocd_port) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def _logging(path: Path) -> Iterator[None]:
+    """Log into a file of bounded size."""
+    handler = logging.handlers.RotatingFileHandler(path, mode="w", maxBytes=LOG_LIMIT)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()
+
+
+def detach(request: BoardRequest, answer: int) -> None:
+    """Serve a board in a process that nobody waits for; `answer` is a descriptor to write to.
+
+    Call it early in a process that was made for this, as the leader of a new session: it forks, and
+    the first process ends at once. What comes of it is written as one line of JSON: the entry, or
+    an error as in `idoldbg.link.board_protocol`.
+    """
+    if os.fork() > 0:
+        os._exit(0)
+
+    def ready(entry: BoardEntry) -> None:
+        say({"entry": asdict(entry)})
+        # From here on nobody listens, and no folder is to be kept busy.
+        os.chdir("/")
+        _point_output_to(entry.log)
+
+    def say(facts: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            os.write(answer, json.dumps(facts).encode() + b"\n")
+        os.close(answer)
+
+    try:
+        serve_board(request, ready)
+    except IdoldbgError as error:
+        say({"error": {"kind": type(error).__name__, "message": error.message}})
+
+
+def _point_output_to(log_path: str) -> None:
+    """Send what libraries print, and a crash of the interpreter, to the log."""
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)

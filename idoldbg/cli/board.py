@@ -1,0 +1,172 @@
+"""`idoldbg board`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import asdict, replace
+
+import click
+
+from idoldbg.board_server import (
+    BoardEntry,
+    BoardRequest,
+    board_status,
+    list_boards,
+    serve_board,
+    start_board,
+    stop_board,
+)
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import say, show
+from idoldbg.errors import ArgumentError
+from idoldbg.render import running_boards as render
+
+PORT = click.option(
+    "--pyocd-port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    help="Also serve it as a pyOCD probe on this port of this host (0: any free one), for `pyocd "
+    "gdbserver -u remote:localhost:PORT` and the like. Every user of this host can connect there.",
+)
+
+
+@click.group("board")
+def command() -> None:
+    """Keep emulated boards running, each in a process of its own.
+
+    Every command reaches such a board with `--probe emu:NAME`, several at a time. It runs the
+    build that it was started with, which is then the default for --archive too.
+
+    \b
+    Examples:
+      idoldbg board start desk build.zip
+      idoldbg -p emu:desk call Jefe.get_state
+      idoldbg board stop desk
+    """
+
+
+@command.command("start")
+@click.argument("name")
+@click.argument("archive_path", metavar="[ARCHIVE]", required=False)
+@PORT
+@command_options
+def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: int | None) -> None:
+    """Start a board in the background.
+
+    It runs ARCHIVE (or that of --archive, or a bundled demo image) on the board that the build
+    names, or --board. It stays until it is stopped or the host goes down.
+    """
+    request = _request(settings, name, archive_path, pyocd_port)
+    entry = start_board(
+        name,
+        request.archive,
+        board=request.board,
+        uart=request.uart,
+        pyocd_port=request.pyocd_port,
+    )
+    _show_started(settings, entry)
+
+
+@command.command("serve")
+@click.argument("name")
+@click.argument("archive_path", metavar="[ARCHIVE]", required=False)
+@PORT
+@click.option(
+    "--until-stdin-closes",
+    is_flag=True,
+    help="End when standard input is closed, as it is when the process that holds its other end "
+    "ends in whatever way.",
+)
+@command_options
+def serve(
+    settings: Settings,
+    name: str,
+    archive_path: str | None,
+    pyocd_port: int | None,
+    until_stdin_closes: bool,
+) -> None:
+    """Run a board in the foreground, until Ctrl-C or SIGTERM.
+
+    The same as `board start`, for a service manager or a terminal. What is printed says that the
+    board is ready.
+    """
+    request = _request(settings, name, archive_path, pyocd_port)
+    if until_stdin_closes:
+        request = replace(request, lifeline=_stdin())
+
+    def ready(entry: BoardEntry) -> None:
+        _show_started(settings, entry)
+        sys.stdout.flush()
+
+    serve_board(request, ready)
+
+
+@command.command("list")
+@command_options
+def list_(settings: Settings) -> None:
+    """List the boards that are running, yours on this host."""
+    entries = [asdict(entry) for entry in list_boards()]
+    show(
+        settings,
+        lambda: render.boards_text(entries, bool(settings.verbose)),
+        lambda: render.boards_object(entries),
+    )
+
+
+@command.command("status")
+@click.argument("name")
+@command_options
+def status(settings: Settings, name: str) -> None:
+    """Ask a board how it is: its image, clock, lights, clients, and whether its core runs."""
+    found = board_status(name)
+    show(settings, lambda: render.status_text(found), lambda: render.status_object(found))
+
+
+@command.command("stop")
+@click.argument("names", metavar="NAME...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Stop all that are running.")
+@command_options
+def stop(settings: Settings, names: tuple[str, ...], everything: bool) -> None:
+    """Stop boards; their memory is lost. Stopping all where none runs is no error."""
+    if everything == bool(names):
+        raise ArgumentError("give the names of boards, or --all", name="NAME")
+    wanted = [entry.name for entry in list_boards()] if everything else list(names)
+    stopped = [asdict(stop_board(name)) for name in wanted]
+    if not stopped:
+        say("no board is running")
+    show(settings, lambda: render.stopped_text(stopped), lambda: render.boards_object(stopped))
+
+
+def _show_started(settings: Settings, entry: BoardEntry) -> None:
+    facts = asdict(entry)
+    show(settings, lambda: render.started_text(facts), lambda: render.boards_object([facts]))
+
+
+def _request(
+    settings: Settings, name: str, archive_path: str | None, pyocd_port: int | None
+) -> BoardRequest:
+    return BoardRequest(
+        name=name,
+        archive=archive_path or settings.archive,
+        board=settings.board,
+        uart=settings.uart,
+        pyocd_port=pyocd_port,
+    )
+
+
+def _stdin() -> int:
+    """Return standard input's descriptor; a file has no other end that could be closed."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        raise ArgumentError(
+            "standard input is closed already", name="--until-stdin-closes"
+        ) from None
+    if stat.S_ISREG(mode):
+        raise ArgumentError(
+            "standard input is a file: give a pipe, a socket or a terminal",
+            name="--until-stdin-closes",
+        )
+    return 0

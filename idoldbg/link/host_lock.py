@@ -1,0 +1,162 @@
+"""Locks between the processes of one host: on a probe, on the name of a board.
+
+The lock is the kernel's (`flock`), so it ends with its holder however that dies; the text inside
+the file only says who holds it. A file that nobody has locked is stale, whatever it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+__all__ = ["Holder", "HostLock", "LockHeld", "find_holder", "this_process"]
+
+TEXT_LIMIT = 4096
+COMMAND_LIMIT = 200
+PAUSE_S = 0.05
+# Whoever asks for the holder takes the lock for an instant; that is not to be seen as held.
+GRACE_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock. `since` is in seconds of Unix time; `pid` is 0 where it is not known."""
+
+    pid: int
+    command: str
+    since: float
+
+    def __str__(self) -> str:
+        if not self.pid:
+            return "another process"
+        began = time.localtime(self.since)
+        day = "" if time.time() - self.since < 43200 else time.strftime("%Y-%m-%d ", began)
+        return (
+            f"process {self.pid} (`{self.command}`) since {day}{time.strftime('%H:%M:%S', began)}"
+        )
+
+
+UNKNOWN = Holder(0, "", 0.0)
+
+
+class LockHeld(Exception):
+    """Somebody else has the lock."""
+
+    def __init__(self, holder: Holder) -> None:
+        super().__init__(str(holder))
+        self.holder = holder
+
+
+def this_process(command: str | None = None) -> Holder:
+    """Describe this process as a holder from now on; `command` is by default what it was run as."""
+    if command is None:
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else "python"
+    return Holder(os.getpid(), command[:COMMAND_LIMIT], time.time())
+
+
+class HostLock:
+    """A lock that this process holds, until `release` or its end. Made by `acquire`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def acquire(
+        cls,
+        path: Path,
+        *,
+        command: str | None = None,
+        wait_s: float = 0.0,
+        on_wait: Callable[[Holder], None] | None = None,
+    ) -> Self:
+        """Take the lock in a folder of our own, waiting for at most `wait_s`.
+
+        `command` is what others read of the holder, by default what this process was run as.
+        `on_wait` hears once who holds it, when it has to be waited for. Raises `LockHeld`.
+        """
+        begin = time.monotonic()
+        told = False
+        while True:
+            descriptor = _open_locked(path)
+            if descriptor is not None:
+                _write_holder(descriptor, this_process(command))
+                return cls(path, descriptor)
+            waited = time.monotonic() - begin
+            if waited >= max(wait_s, GRACE_S):
+                raise LockHeld(_read_holder(path))
+            if waited > GRACE_S and on_wait is not None and not told:
+                told = True
+                on_wait(_read_holder(path))
+            time.sleep(PAUSE_S)
+
+    def release(self) -> None:
+        """Let others have it, and remove its file; releasing twice is harmless."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            # Still locked: nobody can have taken it; a later file of this name is another one.
+            self.path.unlink()
+        os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def find_holder(path: Path) -> Holder | None:
+    """Return who holds the lock of that file, None where nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(path)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _open_locked(path: Path) -> int | None:
+    """Lock the file of that name and return its descriptor, None if somebody else has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Its holder may have removed the file between our opening and locking it.
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _write_holder(descriptor: int, holder: Holder) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+
+
+def _read_holder(path: Path) -> Holder:
+    """Read what the holder wrote; it may be about to write."""
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(TEXT_LIMIT))
+        return Holder(int(found["pid"]), str(found["command"]), float(found["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return UNKNOWN
