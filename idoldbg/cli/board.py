@@ -34,10 +34,10 @@ PORT = click.option(
 
 @click.group("board")
 def command() -> None:
-    """Keep emulated boards running, each in a process of its own.
+    """Keep emulated boards running.
 
-    Every command reaches such a board with `--probe emu:NAME`, several at a time. It runs the
-    build that it was started with, which is then the default for --archive too.
+    Each has a process of its own. Every command reaches it with `--probe emu:NAME`, several at a
+    time. It runs the build that it was started with, which is then the default for --archive too.
 
     \b
     Examples:
