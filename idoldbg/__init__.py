@@ -1,11 +1,13 @@
 """A debugging companion for Hubris firmware: Idol calls over SWD, or on an emulated board.
 
-    from idoldbg import TargetOptions, open_session, prepare_call
+    import idoldbg
 
-    with open_session(TargetOptions(archive="build.zip", probe="emu")) as session:
-        operation = session.program.operation("Spi.exchange")
-        call = prepare_call(operation, {"device_index": "0", "source": "hex:9f000000", "sink": "4"})
-        print(session.call(call).leases["sink"].hex())
+    with idoldbg.attach("build.zip", probe="emu") as dev:
+        reply = dev.Spi.exchange(device_index=0, source=b"\\x9f\\0\\0\\0", sink=4)
+        print(reply.leases.sink.hex())
+
+`attach` is in `idoldbg.device`; what it is made of, for programs that work with texts or with many
+builds, is `open_program`, `open_session` and `prepare_call`.
 
 Names load when they are used, so that importing the package costs nothing.
 """
@@ -19,12 +21,16 @@ from idoldbg.errors import IdoldbgError
 
 if TYPE_CHECKING:
     from idoldbg.calls import Call, Reply, prepare_call
+    from idoldbg.device import Device, attach
     from idoldbg.program import Program
     from idoldbg.session import Session, TargetOptions, open_program, open_session
     from idoldbg.types import Type
     from idoldbg.values import Value, format_value, to_json, to_python
 
 __all__ = [
+    # a target as a Python object
+    "attach",
+    "Device",
     # opening
     "open_program",
     "open_session",
@@ -46,6 +52,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "attach": "device",
+    "Device": "device",
     "open_program": "session",
     "open_session": "session",
     "Session": "session",

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NoReturn, Protocol, TypeVar
 
 from idoldbg.archive import TaskImage
 from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
 from idoldbg.errors import (
+    CallError,
+    CallTimeout,
     FaultError,
     HiffyFailure,
     MismatchError,
     NotCallable,
     NotFound,
+    OperationError,
     ServerDied,
 )
-from idoldbg.hiffy import ErrorReply, HiffySession, Machine, ServerDeath, build_layout, drive
+from idoldbg.hiffy import (
+    ErrorReply,
+    HiffyLayout,
+    HiffySession,
+    Machine,
+    Outcome,
+    SendRequest,
+    ServerDeath,
+    build_layout,
+    build_program,
+    drive,
+    split_batches,
+)
 from idoldbg.hiffy.layout import VARIABLES
 from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
@@ -54,17 +70,68 @@ class Caller:
         `NotCallable` (nothing was written), `MismatchError`, or what the link raises.
         """
         session = self._session
+        request = self._request(call)
+        outcome = self._drive(session.call(request, timeout_s=self.timeout_s))
+        return self._answer(call, outcome)
+
+    def call_all(self, calls: Sequence[Call]) -> Iterator[Reply | CallError]:
+        """Make calls in order, as few programs as they fit in; yield what each came to.
+
+        Failed calls (`OperationError`, `ServerDied`) are yielded and stop no other. What a single
+        call raises before it is made is raised before any is. `HiffyFailure` ends a program: it is
+        raised, and which of that program's calls were made is not known. `timeout_s` is for each
+        program.
+        """
+        session = self._session
+        requests = [self._request(call) for call in calls]
+        position = 0
+        for batch in split_batches(session.layout, requests):
+            program = build_program(session.layout, batch)
+            outcomes = self._drive(session.run_program(program, timeout_s=self.timeout_s))
+            for outcome in outcomes:
+                call = calls[position]
+                position += 1
+                try:
+                    answer: Reply | CallError = self._answer(call, outcome)
+                except (OperationError, ServerDied) as error:
+                    answer = error
+                yield answer
+
+    def check(self, call: Call) -> None:
+        """Refuse a call that hiffy cannot make, without touching the target; as `call` would."""
+        request = self._encode(call)
+        build_program(self._session.layout, [request])
+
+    @property
+    def layout(self) -> HiffyLayout:
+        """hiffy's variables and limits in this image; raise `NotCallable` where it has none."""
+        return self._session.layout
+
+    def _request(self, call: Call) -> SendRequest:
+        """Return the message of a call that nothing speaks against; compare the images before."""
+        request = self._encode(call)
+        self.check_image()
+        self._check_started(call, self.program.task(call.operation.task))
+        return request
+
+    def _encode(self, call: Call) -> SendRequest:
         task = self.program.task(call.operation.task)
         request = build_request(call, task.index)
         self._check_allowed(call, task)
-        self.check_image()
-        self._check_started(call, task)
-        outcome = self._drive(session.call(request, timeout_s=self.timeout_s))
+        return request
+
+    def _answer(self, call: Call, outcome: Outcome) -> Reply:
         if isinstance(outcome, ServerDeath):
             self._report_death(call, outcome.generation)
         if isinstance(outcome, ErrorReply):
             raise decode_error(call.operation, outcome)
         return decode_reply(call, outcome)
+
+    def forget(self) -> None:
+        """Look at everything on the target again: it was reset, flashed, or used by others."""
+        self._is_image_checked = False
+        if "_session" in vars(self):
+            self._session.forget()
 
     def check_image(self) -> None:
         """Compare image id and vector table of the target with the build's, once.
@@ -138,11 +205,12 @@ class Caller:
             return drive(machine, self.target, self.target, self.target)
         except HiffyFailure as error:
             if error.failure == "not ready" and is_before_tasks(self.program):
-                raise HiffyFailure(
+                raise CallTimeout(
                     f"the kernel had started no task within {self.timeout_s:g} s: it is still "
                     "booting (a longer --timeout helps), is held by something, or has failed",
                     operation=error.operation,
                     failure=error.failure,
+                    timeout_s=self.timeout_s,
                 ) from error
             raise
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from idoldbg import codec
-from idoldbg.arguments import ReadData, parse_bytes, parse_value
+from idoldbg.arguments import ReadData, from_python, parse_bytes, parse_value
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
 from idoldbg.hiffy import ErrorReply, ReadLease, SendRequest, WriteLease
 from idoldbg.hiffy import Reply as HiffyReply
@@ -18,12 +19,13 @@ from idoldbg.resolver import (
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.types import CEnum, Enum, Type, type_size
+from idoldbg.types import Array, CEnum, Enum, Type, type_size
 from idoldbg.values import EnumValue, Value
 
 __all__ = [
     "Call",
     "Reply",
+    "bind_call",
     "build_request",
     "decode_error",
     "decode_reply",
@@ -103,19 +105,67 @@ def prepare_call(
     return Call(operation, arguments, sent, room)
 
 
-def _argument(
-    operation: ResolvedOperation,
-    argument: ResolvedArgument,
-    text: str,
-    read_data: ReadData | None,
-) -> Value:
+def bind_call(operation: ResolvedOperation, values: Mapping[str, Any]) -> Call:
+    """Turn Python data into a call; as `prepare_call`, for values as `from_python` takes them.
+
+    A lease that the server reads takes bytes, or a sequence of elements; one that it writes a
+    number of elements. Every argument must be there.
+    """
+    arguments = tuple(
+        from_python(values[a.name], _argument_type(operation, a), name=a.name)
+        for a in operation.arguments
+    )
+    sent: dict[str, bytes] = {}
+    room: dict[str, int] = {}
+    for lease in operation.leases:
+        if lease.read:
+            sent[lease.name] = _lease_bytes(operation, lease, values.get(lease.name, b""))
+            _check_lease(operation, lease, len(sent[lease.name]))
+        if lease.write:
+            count = values.get(lease.name)
+            if not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
+                raise ArgumentError(
+                    f"{count!r} is not a number of elements (the server writes this lease)",
+                    name=lease.name,
+                )
+            text = None if count is None else str(count)
+            room[lease.name] = (
+                len(sent[lease.name]) if lease.read else _room(operation, lease, text)
+            )
+    return Call(operation, arguments, sent, room)
+
+
+def _lease_bytes(operation: ResolvedOperation, lease: ResolvedLease, data: Any) -> bytes:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    _element_size(operation, lease)  # raises where the type is not known
+    element = lease.element
+    if element is None or isinstance(data, str | Mapping) or not isinstance(data, Sequence):
+        raise ArgumentError(
+            f"give bytes or a list of elements, not {type(data).__name__}", name=lease.name
+        )
+    value = from_python(list(data), Array("", element, len(data)), name=lease.name)
+    return codec.image.encode(value)
+
+
+def _argument_type(operation: ResolvedOperation, argument: ResolvedArgument) -> Type:
     if argument.type is None:
         raise NotCallable(
             f"{operation.name}: the type of `{argument.name}`, {argument.text}, is not in this "
             "build's debug information, so its value cannot be encoded",
             operation=operation.name,
         )
-    return parse_value(text, argument.type, name=argument.name, read_data=read_data)
+    return argument.type
+
+
+def _argument(
+    operation: ResolvedOperation,
+    argument: ResolvedArgument,
+    text: str,
+    read_data: ReadData | None,
+) -> Value:
+    type_ = _argument_type(operation, argument)
+    return parse_value(text, type_, name=argument.name, read_data=read_data)
 
 
 def _room(operation: ResolvedOperation, lease: ResolvedLease, text: str | None) -> int:

@@ -21,6 +21,7 @@
         ├── ServerDied          the server was restarted meanwhile      .task .generation
         ├── NotCallable         refused before anything was written
         └── HiffyFailure        hiffy could not run the program         .failure
+            └── CallTimeout     no answer in time                       .timeout_s
 
 Any other exception that escapes is a bug. The command line turns the classes into exit codes in one
 place, `idoldbg.cli.exit_code`.
@@ -38,6 +39,7 @@ __all__ = [
     "ArchiveError",
     "ArgumentError",
     "CallError",
+    "CallTimeout",
     "DebugInfoError",
     "DecodeError",
     "EncodeError",
@@ -245,3 +247,13 @@ class HiffyFailure(CallError):
     def __init__(self, message: str, *, operation: str = "", failure: str = "") -> None:
         super().__init__(message, operation=operation)
         self.failure = failure
+
+
+class CallTimeout(HiffyFailure):
+    """hiffy did not become ready, or its program did not end, within `timeout_s`."""
+
+    def __init__(
+        self, message: str, *, operation: str = "", failure: str = "", timeout_s: float
+    ) -> None:
+        super().__init__(message, operation=operation, failure=failure)
+        self.timeout_s = timeout_s

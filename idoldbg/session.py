@@ -20,6 +20,7 @@ from idoldbg.calls import Call, Reply
 from idoldbg.errors import (
     ArgumentError,
     CallError,
+    IdoldbgError,
     LinkError,
     NotCallable,
     NotFound,
@@ -97,6 +98,14 @@ class Session:
         """Make one call; errors as `idoldbg.caller.Caller.call`."""
         return self.caller.call(call)
 
+    def check_image(self) -> None:
+        """Compare the image on the target with the build; raise `MismatchError`.
+
+        Does nothing on a core dump, which holds no flash.
+        """
+        if not isinstance(self.link.inner, DumpLink):
+            self.caller.check_image()
+
     def settle(self) -> None:
         """Compare the images, then let a target that just began to run start its tasks.
 
@@ -104,7 +113,7 @@ class Session:
         """
         if isinstance(self.link.inner, DumpLink):
             return
-        self.caller.check_image()
+        self.check_image()
         try:
             self.caller.wait_until_ready()
         except NotCallable:  # there is no hiffy to tell
@@ -118,6 +127,21 @@ class Session:
         while is_before_tasks(self.program) and self.link.monotonic() < end_s:
             self.link.wait(SETTLE_S)
         self.link.wait(SETTLE_S)
+
+    def reset(self) -> None:
+        """Reset the target and let it run; the next call waits until hiffy has started anew.
+
+        RAM survives a reset: until its startup code has run, hiffy would look ready as before.
+        """
+        try:
+            ready = self.caller.layout.ready
+        except IdoldbgError:
+            ready = None  # no hiffy, or none that is known: nothing will be fooled
+        self.link.halt()
+        if ready is not None:
+            self.link.write(ready, bytes(4))
+        self.link.reset()
+        self.caller.forget()
 
     @property
     def traffic(self) -> Traffic:

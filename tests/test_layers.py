@@ -48,6 +48,8 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg._targets", 3),
     ("idoldbg.session", 4),
     ("idoldbg.board_server", 4),
+    ("idoldbg.device", 4),
+    ("idoldbg.stubs", 4),
     ("idoldbg.cli", 4),
     ("idoldbg.pyocd_plugin", 4),
     ("idoldbg.pytest_plugin", 4),

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idoldbg.codec import image
-from idoldbg.errors import FaultError, HiffyFailure, NotCallable
+from idoldbg.errors import CallTimeout, FaultError, HiffyFailure, NotCallable
 from idoldbg.hif.ops import HIF_VERSION, HifError
 from idoldbg.hif.results import FunctionResult, decode_results
 from idoldbg.hiffy.actions import Machine, Read, ReadMany, Wait, Write
@@ -143,6 +143,11 @@ class HiffySession:
         self._present: _Present | None = None
         self._is_version_checked = False
 
+    def forget(self) -> None:
+        """Drop what is known of the target's memory: it was reset, or others wrote to it."""
+        self._present = None
+        self._is_version_checked = False
+
     def wait_until_ready(self, *, timeout_s: float = 5.0) -> Machine[None]:
         """Wait for hiffy to sleep and take programs; raise `HiffyFailure` when it does not."""
         yield from self._wait_until_ready(timeout_s, "")
@@ -241,11 +246,8 @@ class HiffySession:
             if status.is_ready:
                 return status
             if pace.elapsed_s >= timeout_s:
-                raise _error(
-                    name,
-                    f"hiffy was not ready within {timeout_s:g} s: {self._describe(status)}",
-                    failure="not ready",
-                )
+                words = f"hiffy was not ready within {timeout_s:g} s: {self._describe(status)}"
+                raise _timeout(name, words, "not ready", timeout_s)
             yield from pace.wait(timeout_s)
 
     def _read_status(self) -> Machine[_Status]:
@@ -297,11 +299,8 @@ class HiffySession:
             if status.is_faulted:
                 raise self._faulted(status, name)
             if pace.elapsed_s >= timeout_s:
-                raise _error(
-                    name,
-                    f"no answer within {timeout_s:g} s: {self._describe(status)}",
-                    failure="timeout",
-                )
+                words = f"no answer within {timeout_s:g} s: {self._describe(status)}"
+                raise _timeout(name, words, "timeout", timeout_s)
 
     def _restarted(self, name: str) -> HiffyFailure:
         return _error(
@@ -367,6 +366,11 @@ class HiffySession:
 
 def _error(name: str, message: str, failure: str = "") -> HiffyFailure:
     return HiffyFailure(f"{name}: {message}" if name else message, operation=name, failure=failure)
+
+
+def _timeout(name: str, message: str, failure: str, timeout_s: float) -> CallTimeout:
+    words = f"{name}: {message}" if name else message
+    return CallTimeout(words, operation=name, failure=failure, timeout_s=timeout_s)
 
 
 def _name(program: Program) -> str:

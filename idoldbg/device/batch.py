@@ -1,0 +1,137 @@
+"""Many calls as few programs: hiffy looks for work once a millisecond, whatever a program holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from idoldbg.calls import Call
+from idoldbg.device.core import Core
+from idoldbg.device.operation import BoundOperation, OperationDoc, Space
+from idoldbg.device.results import Err, Leases, Ok, Reply
+from idoldbg.errors import NotCallable, OperationError
+from idoldbg.resolver import ResolvedOperation
+
+__all__ = ["Batch", "BatchOperation", "Pending"]
+
+
+class Pending:
+    """A call of a batch: its answer is here when the batch is done."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._answer: Reply[Any, Leases] | Exception | None = None
+
+    @property
+    def reply(self) -> Reply[Any, Leases]:
+        """The reply; raises what the call alone would have raised."""
+        if self._answer is None:
+            name = self._call.operation.name
+            raise NotCallable(f"{name}: the batch was not run to here", operation=name)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    @property
+    def value(self) -> Any:
+        """The reply's value; raises as `reply`."""
+        return self.reply.value
+
+    @property
+    def leases(self) -> Leases:
+        """The reply's leases; raises as `reply`."""
+        return self.reply.leases
+
+    @property
+    def exception(self) -> Exception | None:
+        """What went wrong, None if nothing did (or the call was not made)."""
+        return self._answer if isinstance(self._answer, Exception) else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the call was made."""
+        return self._answer is not None
+
+    @property
+    def result(self) -> Ok[Reply[Any, Leases]] | Err[Any]:
+        """`Ok(reply)`, or `Err(error)` for an error of the operation; raises anything else."""
+        if isinstance(self._answer, OperationError):
+            return Err(getattr(self._answer, "error", None), self._answer)
+        return Ok(self.reply)
+
+    def __repr__(self) -> str:
+        if self._answer is None:
+            return f"<{self._call.operation.name}: not made yet>"
+        return f"<{self._call.operation.name}: {self._answer!r}>"
+
+
+class BatchOperation(BoundOperation):
+    __doc__ = OperationDoc("An operation that is made when its batch is.")
+
+    def __init__(self, core: Core, resolved: ResolvedOperation, batch: Batch) -> None:
+        super().__init__(core, resolved)
+        self._batch = batch
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Pending:
+        """Take the call into the batch; what speaks against it is raised here."""
+        return self._batch._add(self._bind(arguments, keywords))
+
+
+class Batch(Space[BatchOperation]):
+    """Records calls in a `with` block and makes them at its end, in order.
+
+    An error of one call stops no other and is raised where its answer is looked at. When hiffy
+    itself fails (`HiffyFailure`), or the link, the rest is not made and the error comes out of the
+    block.
+    """
+
+    def __init__(
+        self, core: Core, calls: list[Pending] | None = None, task: str | None = None
+    ) -> None:
+        super().__init__(core, task)
+        self.calls: list[Pending] = [] if calls is None else calls
+
+    def _operation(self, resolved: ResolvedOperation) -> BatchOperation:
+        return BatchOperation(self._core, resolved, self)
+
+    def __getitem__(self, task: str) -> Batch:
+        self._core.program.task(task)
+        return Batch(self._core, self.calls, task)
+
+    def _add(self, call: Call) -> Pending:
+        with self._core.names:
+            self._core.session.caller.check(call)
+        self.calls.append(Pending(call))
+        return self.calls[-1]
+
+    def run(self) -> None:
+        """Make the calls that were not made yet."""
+        todo = iter([p for p in self.calls if not p.is_done])
+
+        def done(answer: Reply[Any, Leases] | Exception) -> None:
+            next(todo)._answer = answer
+
+        self._core.call_all([p._call for p in self.calls if not p.is_done], done)
+
+    def __iter__(self) -> Iterator[Pending]:
+        return iter(self.calls)
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.run()
+
+    def __repr__(self) -> str:
+        done = sum(p.is_done for p in self.calls)
+        return f"<batch of {len(self.calls)} calls, {done} made>"

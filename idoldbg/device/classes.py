@@ -1,0 +1,306 @@
+"""Python classes for the target's types, and values back and forth.
+
+| on the target | in Python |
+| --- | --- |
+| integers, floats, bool, char, `()` | `int`, `float`, `bool`, `str`, `None` |
+| `[u8; N]` | `bytes` |
+| arrays, tuples, tuple structs | `list`, `tuple` |
+| newtypes | what they hold |
+| structs | frozen dataclasses |
+| enums without data | `IntEnum` |
+| enums with data | a class, in it a frozen dataclass for each variant: `Mode.Periodic(5)` |
+| `Option<T>` | the value or None; `Some(None)` for an Option in an Option |
+| `Result<T, E>` | `Ok(value)` or `Err(error)` |
+| pointers, unions | `int`, `bytes` |
+| what could not be read | `idoldbg.values.Unreadable` |
+
+Everything prints as Rust would write it. Going in, whatever `idoldbg.arguments.from_python` takes
+is good too: names of variants, dicts for structs, `idoldbg.Value`s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from idoldbg.arguments import from_python
+from idoldbg.device.results import Err, Ok, Some
+from idoldbg.errors import IdoldbgError
+from idoldbg.types import (
+    Array,
+    CEnum,
+    Encoding,
+    Enum,
+    Member,
+    Scalar,
+    Struct,
+    Type,
+    is_byte_array,
+    is_newtype,
+    is_option,
+    is_result,
+    is_tuple_like,
+    is_unit,
+    short_name,
+)
+from idoldbg.values import (
+    ArrayValue,
+    EnumValue,
+    StructValue,
+    Value,
+    format_value,
+    to_python,
+)
+
+__all__ = [
+    "Classes",
+    "TargetEnum",
+    "TargetObject",
+    "class_name",
+    "crate_name",
+    "field_name",
+    "lower",
+]
+
+
+class TargetObject:
+    """A struct, or a variant with its data, of the target's program; prints as Rust writes it."""
+
+    __target_type__: ClassVar[Type | None] = None
+    __variant__: ClassVar[str | None] = None
+
+    def __repr__(self) -> str:
+        if self.__target_type__ is None:
+            return _plain_repr(self)
+        try:
+            return format_value(from_python(lower(self), self.__target_type__))
+        except IdoldbgError:  # made by hand, of values that do not fit
+            return _plain_repr(self)
+
+    __str__ = __repr__
+
+
+class TargetEnum(enum.IntEnum):
+    """An enum without data; prints as Rust writes it."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}::{self.name}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _plain_repr(obj: Any) -> str:
+    """Write an object whose type in the build is not known (yet), such as a stub's."""
+    fields = dataclasses.fields(obj)
+    name = obj.__variant__ or type(obj).__name__
+    if not fields:
+        return name
+    if all(f.name == f"_{i}" for i, f in enumerate(fields)):
+        return f"{name}({', '.join(_inner(getattr(obj, f.name)) for f in fields)})"
+    parts = [f"{f.name.rstrip('_')}: {_inner(getattr(obj, f.name))}" for f in fields]
+    return f"{name} {{ {', '.join(parts)} }}"
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, TargetEnum):
+        return value.name
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)
+
+
+def class_name(type_: Type) -> str:
+    """Return a Python name for a type: the last part of its path, generics after underscores."""
+    words = re.findall(r"[A-Za-z0-9_]+", short_name(type_.name))
+    name = "_".join(words) or "Unnamed"
+    return f"_{name}" if name[0].isdigit() else _no_keyword(name)
+
+
+def field_name(name: str) -> str:
+    """Return the attribute for a member: `_0` for the `__0` of tuples, `from_` for `from`."""
+    if re.fullmatch(r"__\d+", name):
+        return name[1:]
+    return _no_keyword(name.removeprefix("r#"))
+
+
+def _no_keyword(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+class Classes:
+    """Makes and keeps the classes of one build.
+
+    `known` are classes that stand for types already, by the types' full names: those of stubs.
+    """
+
+    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+        self._known = dict(known or {})
+        self._made: dict[Type, Any] = {}
+
+    def find(self, type_: Type) -> Any:
+        """Return the class for a struct or enum, None for types that Python has its own for."""
+        match type_:
+            case CEnum():
+                return self._class(type_, self._c_enum)
+            case Enum() if not is_option(type_) and not is_result(type_):
+                return self._class(type_, self._enum)
+            case Struct() if not is_newtype(type_) and not is_tuple_like(type_):
+                return self._class(type_, self._struct)
+        return None
+
+    def _class(self, type_: Any, make: Any) -> Any:
+        if type_ not in self._made:
+            known = self._known.get(type_.name)
+            self._made[type_] = make(type_) if known is None else known
+        return self._made[type_]
+
+    def _c_enum(self, type_: CEnum) -> Any:
+        members = {_no_keyword(e.name): e.value for e in type_.enumerators}
+        make: Any = TargetEnum  # with members: the functional form, which makes a subclass
+        made = make(class_name(type_), members, module=crate_name(type_))
+        made.__doc__ = f"`{type_.name}`"
+        return made
+
+    def _struct(self, type_: Struct) -> Any:
+        return _dataclass(class_name(type_), type_.members, type_, None)
+
+    def _enum(self, type_: Enum) -> Any:
+        base = type(
+            class_name(type_),
+            (TargetObject,),
+            {"__module__": crate_name(type_), "__doc__": f"`{type_.name}`", "__slots__": ()},
+        )
+        for variant in type_.variants:
+            made = _dataclass(
+                _no_keyword(variant.name), variant.type.members, type_, variant.name, base
+            )
+            made.__qualname__ = f"{base.__name__}.{made.__name__}"
+            setattr(base, made.__name__, made)
+        return base
+
+    # -- values out
+
+    def to_python(self, value: Value) -> Any:
+        """Return the Python object for a value."""
+        match value:
+            case StructValue(type=type_, fields=fields):
+                if is_newtype(type_):
+                    return self.to_python(fields[0][1])
+                if is_tuple_like(type_):
+                    return tuple(self.to_python(v) for _, v in fields)
+                return self._object(self.find(type_), value)
+            case EnumValue(type=type_):
+                return self._variant(value, type_)
+            case ArrayValue(elements=elements):
+                return [self.to_python(e) for e in elements]
+        return to_python(value)
+
+    def _object(self, made: Any, value: StructValue | None) -> Any:
+        fields = () if value is None else value.fields
+        return made(**{field_name(n): self.to_python(v) for n, v in fields})
+
+    def _variant(self, value: EnumValue, type_: Type) -> Any:
+        if is_option(type_):
+            if value.payload is None:
+                return None
+            inner = self.to_python(value.payload.fields[0][1])
+            return Some(None) if inner is None else inner
+        if is_result(type_):
+            inner = None if value.payload is None else value.payload.fields[0][1]
+            content = None if inner is None else self.to_python(inner)
+            return Ok(content) if value.variant == "Ok" else Err(content)
+        made = getattr(self.find(type_), _no_keyword(value.variant))
+        return made if isinstance(type_, CEnum) else self._object(made, value.payload)
+
+    # -- annotations
+
+    def annotation(self, type_: Type | None) -> Any:
+        """Return what a signature shows for a type."""
+        if type_ is None:
+            return Any
+        if is_unit(type_):
+            return None
+        made = self.find(type_)
+        if made is not None:
+            return made
+        match type_:
+            case Scalar(encoding=encoding):
+                return {Encoding.FLOAT: float, Encoding.BOOL: bool, Encoding.CHAR: str}.get(
+                    encoding, int
+                )
+            case Array(element=element):
+                return bytes if is_byte_array(type_) else list[self.annotation(element)]  # type: ignore[misc]  # built at run time
+            case Struct(members=members) if is_newtype(type_):
+                return self.annotation(members[0].type)
+            case Struct(members=members):
+                return tuple[tuple(self.annotation(m.type) for m in members)]  # type: ignore[misc]  # as above
+            case Enum(variants=variants) if is_option(type_):
+                return self.annotation(variants[1].type.members[0].type) | None
+        return Any
+
+
+def crate_name(type_: Type) -> str:
+    """Return the crate of a type, so that Python prints its path as Rust writes it."""
+    crate = type_.name.partition("<")[0].partition("::")[0]
+    return crate if crate.isidentifier() else "idoldbg.target"
+
+
+def _dataclass(
+    name: str, members: Sequence[Member], type_: Type, variant: str | None, base: Any = TargetObject
+) -> Any:
+    return dataclasses.make_dataclass(
+        name,
+        [(field_name(m.name), Any) for m in members],
+        bases=(base,),
+        frozen=True,
+        repr=False,
+        namespace={
+            "__module__": crate_name(type_),
+            "__target_type__": type_,
+            "__variant__": variant,
+            "__doc__": f"`{type_.name}{'' if variant is None else f'::{variant}'}`",
+        },
+    )
+
+
+def lower(obj: Any) -> Any:
+    """Turn objects of these classes into what `from_python` takes; leave the rest as it is."""
+    match obj:
+        case TargetEnum():
+            return obj.name
+        case Ok(value=value):
+            return {"Ok": lower(value)}
+        case Some(value=value):
+            return {"Some": lower(value)}
+        case Err(error=error):
+            return {"Err": lower(error)}
+        case TargetObject():
+            return _lower_object(obj)
+        case bytes() | bytearray() | memoryview() | str():
+            return obj
+        case type() if issubclass(obj, TargetObject) and obj.__variant__ is not None:
+            return obj.__variant__  # `Mode.Off` for `Mode.Off()`
+        case tuple():
+            return tuple(lower(o) for o in obj)
+        case Mapping():
+            return {k: lower(v) for k, v in obj.items()}
+        case Sequence():
+            return [lower(o) for o in obj]
+    return obj
+
+
+def _lower_object(obj: Any) -> Any:
+    names = [f.name for f in dataclasses.fields(obj)]
+    values = [lower(getattr(obj, name)) for name in names]
+    if all(name == f"_{i}" for i, name in enumerate(names)) and names:
+        content: Any = values[0] if len(values) == 1 else tuple(values)
+    else:
+        content = dict(zip((n.removesuffix("_") for n in names), values, strict=True))
+    if obj.__variant__ is None:
+        return content
+    return {obj.__variant__: content} if names else obj.__variant__

@@ -1,0 +1,148 @@
+"""What all faces of a device share: the session, the classes of the build, and making calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from idoldbg import calls
+from idoldbg.codec import image
+from idoldbg.device.classes import Classes
+from idoldbg.device.failures import Failures
+from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
+from idoldbg.errors import LinkError, OperationError
+from idoldbg.link import Link
+from idoldbg.program import Program
+from idoldbg.resolver import ResolvedOperation
+from idoldbg.session import Session
+from idoldbg.types import type_size
+from idoldbg.values import format_value
+
+__all__ = ["Core", "StoppableTarget"]
+
+
+class StoppableTarget:
+    """A target on which waiting can be ended early, by a question asked before each wait.
+
+    While it waits, `names` is free for other threads. Whoever calls holds it once.
+    """
+
+    def __init__(self, link: Link, names: threading.RLock) -> None:
+        self._link = link
+        self._names = names
+        self.should_stop: Callable[[], bool] = lambda: False
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read as the link does."""
+        return self._link.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write as the link does."""
+        self._link.write(address, data)
+
+    def wait(self, seconds: float) -> None:
+        """Wait as the link does; raise `LinkError` where that is not wanted any more."""
+        if self.should_stop():
+            raise LinkError("the call was given up", link=self._link.spec)
+        self._names.release()
+        try:
+            self._link.wait(seconds)
+        finally:
+            self._names.acquire()
+
+    def monotonic(self) -> float:
+        """Return the link's time in seconds."""
+        return self._link.monotonic()
+
+
+class Core:
+    """One target for one thread at a time: whoever comes second waits.
+
+    `names` guards the build's debug information, which is parsed when it is asked for. A call holds
+    it too, but not while it waits for the target: names can be looked up meanwhile.
+    """
+
+    def __init__(self, session: Session, classes: Classes, failures: Failures) -> None:
+        self.session = session
+        self.classes = classes
+        self.failures = failures
+        self.names = threading.RLock()
+        self._turn = threading.RLock()
+        self._target = StoppableTarget(session.link, self.names)
+        session.caller.target = self._target
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Have target and build for this thread alone."""
+        with self._turn, self.names:
+            yield
+
+    @contextmanager
+    def stopped_by(self, should_stop: Callable[[], bool]) -> Iterator[None]:
+        """Take a turn whose calls end early once `should_stop` says so."""
+        with self._turn:
+            self._target.should_stop = should_stop
+            try:
+                yield
+            finally:
+                self._target.should_stop = lambda: False
+
+    @property
+    def program(self) -> Program:
+        """The build with the target's memory."""
+        return self.session.program
+
+    def call(self, call: calls.Call) -> Reply[Any, Leases]:
+        """Make a call; raise the class of the error's variant where it answers with one."""
+        with self.exclusive():
+            try:
+                reply = self.session.call(call)
+            except OperationError as error:
+                raise self.failures.specific(call.operation, error) from None
+        return self.reply(reply)
+
+    def call_all(
+        self, prepared: Sequence[calls.Call], done: Callable[[Reply[Any, Leases] | Exception], None]
+    ) -> None:
+        """Make calls in as few programs as they fit in; `done` gets their answers in order."""
+        with self.exclusive():
+            answers = self.session.caller.call_all(prepared)
+            for call, answer in zip(prepared, answers, strict=True):
+                if isinstance(answer, OperationError):
+                    done(self.failures.specific(call.operation, answer))
+                elif isinstance(answer, Exception):
+                    done(answer)
+                else:
+                    done(self.reply(answer))
+
+    def try_call(self, call: calls.Call) -> Ok[Reply[Any, Leases]] | Err[Any]:
+        """Make a call; return the operation's error instead of raising it."""
+        try:
+            return Ok(self.call(call))
+        except OperationError as error:
+            return Err(getattr(error, "error", None), error)
+
+    def reply(self, reply: calls.Reply) -> Reply[Any, Leases]:
+        """Return a reply with Python objects in it."""
+        leases = Leases(
+            {
+                name: LeaseData(data, partial(self._elements, reply.operation, name))
+                for name, data in reply.leases.items()
+            }
+        )
+        parts = [format_value(reply.value)]
+        parts += [f"{name}: hex:{data.hex()}" for name, data in leases.items()]
+        words = f"Reply({', '.join(parts)})"
+        return Reply(self.classes.to_python(reply.value), leases, words)
+
+    def _elements(self, operation: ResolvedOperation, name: str, data: bytes) -> list[Any]:
+        """Decode the elements of a lease."""
+        element = next(lease.element for lease in operation.leases if lease.name == name)
+        size = 0 if element is None else type_size(element)
+        if element is None or size == 0:
+            return []
+        parts = (data[i : i + size] for i in range(0, len(data), size))
+        return [self.classes.to_python(image.decode(element, part)) for part in parts]

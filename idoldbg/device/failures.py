@@ -1,0 +1,91 @@
+"""Exception classes for the errors of operations, one for each variant.
+
+`SpiError` of the target becomes a class below `OperationError`, its variants classes below that:
+`except dev.Spi.errors.BadDevice`, or `except dev.Spi.exchange.Error` for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from idoldbg.device.classes import Classes, class_name, crate_name
+from idoldbg.errors import OperationError
+from idoldbg.resolver import ResolvedOperation
+from idoldbg.types import CEnum, Enum, Type
+
+__all__ = ["Failures", "VariantError"]
+
+
+class VariantError(OperationError):
+    """An operation's own error, as a Python class for its type and one below for each variant.
+
+    `error` is what `try_` gives: a member of the error's enum, or an instance of the variant's
+    class where it carries data; None for a response code that is none of the operation's errors.
+    """
+
+    error: Any = None
+    variants: ClassVar[Mapping[str, type[VariantError]]] = {}
+
+
+class Failures:
+    """Makes and keeps the exception classes of one build.
+
+    `known` are classes that stand for error types already, by the types' full names: those of
+    stubs.
+    """
+
+    def __init__(
+        self, classes: Classes, known: Mapping[str, type[VariantError]] | None = None
+    ) -> None:
+        self._classes = classes
+        self._known = dict(known or {})
+        self._made: dict[Type, type[VariantError]] = {}
+
+    def find(self, operation: ResolvedOperation) -> type[OperationError]:
+        """Return the class for all errors of an operation."""
+        type_ = None if operation.error is None else operation.error.type
+        if type_ is None:
+            return OperationError
+        if type_ not in self._made:
+            known = self._known.get(type_.name)
+            self._made[type_] = _make(type_) if known is None else known
+        return self._made[type_]
+
+    def specific(self, operation: ResolvedOperation, error: OperationError) -> OperationError:
+        """Return the same error as an instance of its variant's class."""
+        base = self.find(operation)
+        if not issubclass(base, VariantError):
+            return error
+        made = base.variants.get(error.variant or "", base)(
+            error.message,
+            operation=error.operation,
+            variant=error.variant,
+            code=error.code,
+            value=error.value,
+        )
+        if error.value is not None:
+            made.error = self._classes.to_python(error.value)
+        return made
+
+
+def _make(type_: Type) -> type[VariantError]:
+    name, module = class_name(type_), crate_name(type_)
+    base: type[VariantError] = type(
+        name, (VariantError,), {"__module__": module, "__doc__": f"`{type_.name}`"}
+    )
+    variants = {}
+    for variant in _variant_names(type_):
+        doc = f"`{type_.name}::{variant}`"
+        made = type(variant, (base,), {"__module__": module, "__doc__": doc})
+        made.__qualname__ = f"{name}.{variant}"
+        variants[variant] = made
+        setattr(base, variant, made)
+    base.variants = variants
+    return base
+
+
+def _variant_names(type_: Type) -> list[str]:
+    if isinstance(type_, CEnum):
+        return [e.name for e in type_.enumerators]
+    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []
