@@ -14,7 +14,14 @@ from idoldbg.hiffy.program import PAYLOAD_LIMIT, STACK_LENGTH
 from idoldbg.resolver import ResolvedLease, ResolvedOperation
 from idoldbg.types import CEnum, Enum, Type, is_unit, short_name
 
-__all__ = ["help_text", "make_signature", "one_line", "parameters"]
+__all__ = [
+    "help_text",
+    "make_signature",
+    "one_line",
+    "parameters",
+    "read_limits",
+    "variant_names",
+]
 
 MISSING = "???"
 WIDTH = 88
