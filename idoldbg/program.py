@@ -7,9 +7,9 @@ before it is asked for: a call to one task touches that task's object, hiffy's a
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import idol
@@ -21,11 +21,12 @@ from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
 from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
 from idoldbg.symbols import Variable
-from idoldbg.types import type_size
+from idoldbg.types import Type, type_size
 from idoldbg.values import Value
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import ObjectInfo
+    from idoldbg.debuginfo import DebugObject, ObjectInfo
+    from idoldbg.index import Answers
 
 __all__ = ["Program", "ServedInterface"]
 
@@ -43,6 +44,7 @@ class Program:
     """Answers questions about one build, with `memory` as its state.
 
     `type_overrides` settles ambiguous type names: from the name in the interface to a full path.
+    `answers` is what an index knows of this build already.
     """
 
     def __init__(
@@ -51,27 +53,33 @@ class Program:
         memory: MemoryReader,
         *,
         type_overrides: Mapping[str, str] | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self.archive = archive
         self.memory = memory
         self.type_overrides = dict(type_overrides or {})
-        self._interner = TypeInterner()
-        self._objects: dict[str, ObjectInfo] = {}
+        self._answers = answers
+        self._interner = TypeInterner() if answers is None else answers.interner
+        if answers is not None:
+            answers.connect(partial(_open_object, archive, self._interner))
+        self._objects: dict[str, DebugObject] = {}
         self._resolved: dict[tuple[str, str, str], ResolvedOperation] = {}
 
     # -- objects and tasks
 
-    def object(self, name: str) -> ObjectInfo:
+    def object(self, name: str) -> DebugObject:
         """Return the debug information of the kernel or of the task called `name`."""
         if name not in self._objects:
-            from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
-
-            data = self.archive.object_bytes(name)
-            self._objects[name] = ObjectInfo(name, data, self._interner)
+            if name not in self.archive.object_names:
+                self.archive.object_bytes(name)  # says what there is instead
+            if self._answers is None:
+                self._objects[name] = _open_object(self.archive, self._interner, name)
+            else:
+                self._objects[name] = self._answers.object(name)
         return self._objects[name]
 
     @property
-    def kernel(self) -> ObjectInfo:
+    def kernel(self) -> DebugObject:
         """The kernel's debug information."""
         return self.object("kernel")
 
@@ -235,3 +243,14 @@ class Program:
             if variable.address is not None:
                 return variable.address
         return None
+
+
+def _open_object(
+    archive: Archive,
+    interner: TypeInterner,
+    name: str,
+    follow: Callable[[int], Type] | None = None,
+) -> ObjectInfo:
+    from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
+
+    return ObjectInfo(name, archive.object_bytes(name), interner, follow=follow)

@@ -6,6 +6,7 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.load import Build, open_build
+from idoldbg.load.cache import Cache
 from idoldbg.load.target_toml import board_names, find_board_for_archive, load_board
 from idoldbg.program import Program
 from idoldbg.pyocd_plugin.boards import register_board
@@ -74,7 +76,8 @@ def _ignore(_notice: str) -> None:
 class TargetOptions:
     """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given.
 
-    `uart` is a file for what an emulated board sends on its serial ports.
+    `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
+    keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
     """
 
     archive: str | None = None
@@ -82,6 +85,8 @@ class TargetOptions:
     probe: str | None = None
     timeout_s: float = 5.0
     uart: str | None = None
+    use_cache: bool = True
+    notify: Notify = _ignore
 
 
 class Session:
@@ -167,7 +172,10 @@ class Session:
 def open_program(options: TargetOptions) -> Program:
     """Open the build that the options mean, without a target; see `find_build`."""
     build = find_build(options)
-    return Program(build.archive, build.memory)
+    program = Program(build.archive, build, answers=build.answers)
+    # What is learned from the archive is kept when nobody asks any more, at the latest at exit.
+    weakref.finalize(program, build.save)
+    return program
 
 
 def find_build(options: TargetOptions) -> Build:
@@ -177,14 +185,15 @@ def find_build(options: TargetOptions) -> Build:
     kind, _, rest = (options.probe or "").partition(":")
     if options.archive == "":
         raise ArgumentError("give the path of a build", name="--archive")
+    cache = Cache(notify=options.notify) if options.use_cache else None
     if options.archive is not None:
-        return open_build(options.archive)
+        return open_build(options.archive, cache=cache)
     if kind == "dump" and rest:
-        return open_build(rest)
+        return open_build(rest, cache=cache)
     if kind == "emu" and rest:
         with closing(connect_board(rest)) as board:
-            return open_build(str(board.status().get("archive")))
-    return open_build(str(demo_archive(options.board or DEMO_BOARD)))
+            return open_build(str(board.status().get("archive")), cache=cache)
+    return open_build(str(demo_archive(options.board or DEMO_BOARD)), cache=cache)
 
 
 def demo_boards() -> tuple[str, ...]:

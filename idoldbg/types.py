@@ -29,6 +29,7 @@ __all__ = [
     "Struct",
     "Subroutine",
     "Type",
+    "TypeAt",
     "Union",
     "Variant",
     "is_byte_array",
@@ -177,6 +178,21 @@ class Opaque:
 
 
 Type: TypeAlias = Scalar | Pointer | Struct | Union | CEnum | Enum | Array | Subroutine | Opaque
+
+
+class TypeAt:
+    """Finds a type by where its entry is: `die_offset` in `.debug_info` of the object `owner`."""
+
+    __slots__ = ("_type_at", "die_offset", "owner")
+
+    def __init__(self, owner: str, die_offset: int, type_at: Callable[[int], Type]) -> None:
+        self.owner = owner
+        self.die_offset = die_offset
+        self._type_at = type_at
+
+    def __call__(self) -> Type:
+        """Return the type; may raise `DebugInfoError`."""
+        return self._type_at(self.die_offset)
 
 
 def type_size(type_: Type) -> int:

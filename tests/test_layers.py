@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.hiffy", 1),
     ("idoldbg.arguments", 1),
     ("idoldbg.debuginfo", 1),
+    ("idoldbg.index", 1),
     ("idoldbg.resolver", 2),
     ("idoldbg.program", 2),
     ("idoldbg.views", 2),

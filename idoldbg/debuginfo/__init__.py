@@ -1,9 +1,10 @@
 """ELF objects and their DWARF as types, variables, functions and symbols.
 
-Start at `ObjectInfo`; it loads when it is used, and pyelftools with it. Below it, in the order in
-which bytes become answers: `elf` (sections, symbols) and `units` (unit headers, abbreviations),
-which pyelftools reads; `attributes` and `dies` (entries), `name_search` (which entries),
-`type_reader` and `interner` (types).
+Start at `ObjectInfo`; it loads when it is used, and pyelftools with it (`DebugObject` is its face,
+which objects that are answered from an index share). Below it, in the order in which bytes become
+answers: `elf` (sections, symbols) and `units` (unit headers, abbreviations), which pyelftools
+reads; `attributes` and `dies` (entries), `name_search` (which entries), `type_reader` and
+`interner` (types).
 
 Where Hubris's facts lie (seen in builds of formats 4 to 11, rustc 1.67 to 1.96):
 
@@ -21,12 +22,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from idoldbg.debuginfo.debug_object import DebugObject
 from idoldbg.debuginfo.interner import TypeInterner
 
 if TYPE_CHECKING:
     from idoldbg.debuginfo.object_info import ObjectInfo
 
-__all__ = ["ObjectInfo", "TypeInterner"]
+__all__ = ["DebugObject", "ObjectInfo", "TypeInterner"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ from idoldbg.debuginfo.name_search import NameSearch
 from idoldbg.debuginfo.type_reader import MAX_DEPTH, TypeReader
 from idoldbg.debuginfo.units import read_uleb
 from idoldbg.symbols import Block, Subprogram, SymbolTable, Variable
-from idoldbg.types import Opaque, Type
+from idoldbg.types import Opaque, Type, TypeAt
 
 __all__ = ["ObjectInfo"]
 
@@ -38,11 +38,20 @@ class ObjectInfo:
 
     Share one `interner` among the objects of a build: equal types are then the same object. Every
     method may raise `DebugInfoError` for what is malformed, with this object's name and, where
-    there is one, the place in `.debug_info`.
+    there is one, the place in `.debug_info`. Pointers find their targets with `follow`, by default
+    with `type_at`.
     """
 
-    def __init__(self, name: str, data: bytes, interner: TypeInterner | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        data: bytes,
+        interner: TypeInterner | None = None,
+        *,
+        follow: Callable[[int], Type] | None = None,
+    ) -> None:
         self.name = name
+        self._follow = self.type_at if follow is None else follow
         self.elf = ElfFile(name, data)
         self.interner = TypeInterner() if interner is None else interner
         self._definitions: dict[int, dict[int, Die]] = {}  # by unit and declaration
@@ -117,7 +126,10 @@ class ObjectInfo:
 
     @cached_property
     def _types(self) -> TypeReader:
-        return TypeReader(self._reader, self.interner)
+        return TypeReader(self._reader, self.interner, self._target_at)
+
+    def _target_at(self, die_offset: int) -> TypeAt:
+        return TypeAt(self.name, die_offset, self._follow)
 
     def find_types(self, name: str) -> tuple[Type, ...]:
         """Return the types with this name: full path, end of a path, or last component.

@@ -27,6 +27,7 @@ from idoldbg.types import (
     Struct,
     Subroutine,
     Type,
+    TypeAt,
     Union,
     Variant,
 )
@@ -73,11 +74,17 @@ def _normalise(value: int, size: int, signed: bool) -> int:
 
 
 class TypeReader:
-    """Reads the types of one object; each entry is read once, equal ones become one value."""
+    """Reads the types of one object; each entry is read once, equal ones become one value.
 
-    def __init__(self, reader: DieReader, interner: TypeInterner) -> None:
+    `target_at` makes what a pointer finds its target with.
+    """
+
+    def __init__(
+        self, reader: DieReader, interner: TypeInterner, target_at: Callable[[int], TypeAt]
+    ) -> None:
         self._reader = reader
         self._interner = interner
+        self._target_at = target_at
         self._types: dict[int, Type] = {}
         self._open: set[int] = set()
         self._paths: dict[int, str] = {0: ""}
@@ -190,7 +197,7 @@ class TypeReader:
         size = size if dw.DW_AT_byte_size in die.attributes else 4
         if target is None:
             return Pointer(name, size, "()")
-        return Pointer(name, size, self.name(target), lambda: self.type_at(target))
+        return Pointer(name, size, self.name(target), self._target_at(target))
 
     def _counts(self, die: Die) -> list[int | None]:
         """The lengths of an array's dimensions, outermost first; None where not constant."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache as cache_result
 from functools import cached_property
 from pathlib import Path
 
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError
+from idoldbg.index import Answers
+from idoldbg.load.cache import Cache, code_fingerprint, sha256_hex
+from idoldbg.load.recorded_archive import recorded_archive
 from idoldbg.memory import MemoryImage, Segment
 
 __all__ = ["Build", "open_build"]
@@ -19,7 +23,9 @@ class Build:
     """An opened build.
 
     `registers` is None for what is not a core dump. `task` and `ticks` are set for the dump of a
-    single task: its index, and the kernel's time when it was taken.
+    single task: its index, and the kernel's time when it was taken. `answers` is what the cache
+    knows of the archive, `save` keeps what they have learned since; without a cache it does
+    nothing.
     """
 
     archive: Archive
@@ -28,41 +34,109 @@ class Build:
     registers: Mapping[str, int] | None = None
     task: int | None = None
     ticks: int | None = None
+    answers: Answers | None = field(default=None, repr=False)
+    save: Callable[[], None] = field(default=lambda: None, repr=False)
 
     @cached_property
     def memory(self) -> MemoryImage:
         """What is known of the target's memory: the flashed image, and over it the dump."""
         return MemoryImage([*self.archive.flash_segments(), *self.dump_segments])
 
+    def read(self, address: int, size: int) -> bytes:
+        """Read what is known of the target's memory; the build is a `MemoryReader` itself.
 
-def open_build(path: str | Path) -> Build:
+        So nothing is read from the archive for programs that have another memory to read.
+        """
+        return self.memory.read(address, size)
+
+
+def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     """Open a Hubris archive, a core dump, a directory of ELF files or one ELF file.
 
-    Raises `ArchiveError` for what is none of these, and for damaged ones; a malformed ELF file is
-    a `DebugInfoError`.
+    With a `cache`, what was learned of an archive before is not read again. Raises `ArchiveError`
+    for what is none of these, and for damaged ones; a malformed ELF file is a `DebugInfoError`.
     """
-    # Here, because `load.target_toml` is wanted without all this.
-    from idoldbg.debuginfo.elf import ET_CORE, ElfFile
-    from idoldbg.load import archive_zip, dump_file, elf_files
-
     shown = str(path)
     path = Path(path)
     if path.is_dir():
-        files = elf_files.find_files(path)
-        if "app.toml" in files and "elf/kernel" in files:
-            members = elf_files.FileMembers(shown, files)
-            return Build(archive_zip.describe_build(shown, members, 0))
-        return Build(elf_files.read_directory(shown, files))
-    data = elf_files.read_file(path, shown)
+        return Build(_open_directory(shown, path))
+    digest = None if cache is None else cache.find_digest(shown)
+    if cache is not None and digest is not None:
+        return _open_recorded(cache, shown, digest, None)
+
+    from idoldbg.load.elf_files import read_file
+
+    before = path.stat() if cache is not None and path.is_file() else None
+    data = read_file(path, shown)
     if data[:4] == b"\x7fELF":
-        if ElfFile(shown, data).type != ET_CORE:
-            return Build(elf_files.read_single(shown, path))
-        dump = dump_file.read_dump(shown, data)
-        return Build(dump.archive, True, dump.segments, dump.registers, dump.task, dump.ticks)
+        return _open_elf(shown, path, data, cache)
     if data[:2] != b"PK":
         raise ArchiveError(
             f"{shown}: neither a Hubris archive (zip) nor an ELF file; give a build-*.zip, a core "
             "dump, or the directory with the build's ELF files",
             path=shown,
         )
-    return Build(archive_zip.read_archive(shown, data))
+    if cache is not None and before is not None:
+        digest = sha256_hex(data)
+        build = _open_recorded(cache, shown, digest, data)
+        cache.keep_digest(shown, before, digest)
+        return build
+
+    from idoldbg.load.archive_zip import read_archive
+
+    return Build(read_archive(shown, data))
+
+
+def _open_directory(shown: str, path: Path) -> Archive:
+    from idoldbg.load import archive_zip, elf_files
+
+    files = elf_files.find_files(path)
+    if "app.toml" in files and "elf/kernel" in files:
+        return archive_zip.describe_build(shown, elf_files.FileMembers(shown, files), 0)
+    return elf_files.read_directory(shown, files)
+
+
+def _open_elf(shown: str, path: Path, data: bytes, cache: Cache | None) -> Build:
+    from idoldbg.debuginfo.elf import ET_CORE, ElfFile
+    from idoldbg.load import dump_file, elf_files
+    from idoldbg.load.archive_zip import read_archive
+
+    if ElfFile(shown, data).type != ET_CORE:
+        return Build(elf_files.read_single(shown, path))
+    dump = dump_file.read_dump(shown, data)
+    if cache is None:
+        build = Build(read_archive(shown, dump.archive))
+    else:
+        build = _open_recorded(cache, shown, sha256_hex(dump.archive), dump.archive)
+    return replace(
+        build,
+        is_dump=True,
+        dump_segments=dump.segments,
+        registers=dump.registers,
+        task=dump.task,
+        ticks=dump.ticks,
+    )
+
+
+def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) -> Build:
+    """Open an archive through the cache; `data` is the archive, None when it was not read yet."""
+    fingerprint = code_fingerprint()
+    answers = Answers(cache.open_index(digest), fingerprint)
+    if answers.damage:
+        cache.notify(f"cache: the index of {shown} is not used: {answers.damage}")
+
+    @cache_result
+    def read() -> Archive:
+        from idoldbg.load.archive_zip import read_archive
+        from idoldbg.load.elf_files import read_file
+
+        contents = read_file(Path(shown), shown) if data is None else data
+        if data is None and sha256_hex(contents) != digest:
+            raise ArchiveError(f"{shown}: has been replaced meanwhile; try again", path=shown)
+        return read_archive(shown, contents)
+
+    def save() -> None:
+        if answers.has_news:
+            cache.store_index(digest, answers.to_bytes())
+
+    return Build(recorded_archive(shown, answers, read), answers=answers, save=save)

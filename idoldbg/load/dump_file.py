@@ -12,10 +12,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from idoldbg.archive import Archive
 from idoldbg.debuginfo.elf import PT_LOAD, ElfFile, Note
 from idoldbg.errors import ArchiveError
-from idoldbg.load.archive_zip import read_archive
 from idoldbg.memory import Segment
 
 __all__ = ["DCRSR_NUMBERS", "DumpFile", "read_dump"]
@@ -44,9 +42,12 @@ _DCRSR_PACKED, _PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control"
 
 @dataclass(frozen=True, slots=True)
 class DumpFile:
-    """What a core dump holds. `task` and `ticks` are set where it is that of a single task."""
+    """What a core dump holds.
 
-    archive: Archive
+    `archive` is the build's zip file. `task` and `ticks` are set for the dump of a single task.
+    """
+
+    archive: bytes
     segments: tuple[Segment, ...]
     registers: Mapping[str, int]
     task: int | None
@@ -81,7 +82,7 @@ def read_dump(path: str, data: bytes) -> DumpFile:
         for s in elf.segments
         if s.type == PT_LOAD and s.file_size
     )
-    return DumpFile(read_archive(path, archives[0]), segments, registers, task, ticks)
+    return DumpFile(archives[0], segments, registers, task, ticks)
 
 
 def _registers(note: Note) -> dict[str, int]:

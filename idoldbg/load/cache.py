@@ -1,0 +1,315 @@
+"""Where index files are kept: `idoldbg` in the user's cache directory (XDG Base Directory 0.8).
+
+`index/<SHA-256 of the archive>` is an index file (`idoldbg.index.file`), `digest/<SHA-256 of a
+path>` says which archive lay at that path. Every file is written beside its name and renamed, so a
+reader sees a whole file or none; two processes that write the same name both write the truth, and
+the later one wins. Nothing needs a lock. The directory and its files are the user's alone (0700,
+0600); what is owned by others, writable for them, or a symbolic link is not used.
+
+A digest is believed while the file's device, inode, size and both times (changed and modified, in
+nanoseconds) are what they were. As for git's index, this would miss a change within one tick of the
+file system's clock; so the digest of a file that was changed less than two seconds ago is not kept.
+The inode's change time cannot be set back by ordinary means, so a copy that keeps its modification
+time is noticed too.
+
+Every failure here costs time and nothing else: the answer is then read from the archive. `notify`
+is told.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from idoldbg.index import FINGERPRINT_SIZE
+
+try:  # the module behind `hashlib` that does not bring OpenSSL, which takes 8 ms to load
+    from _sha2 import sha256  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        from hashlib import sha256
+
+__all__ = ["Cache", "CacheEntry", "cache_directory", "code_fingerprint", "sha256_hex"]
+
+MAX_FILE_SIZE = 64 << 20  # bytes of one index; larger ones are not kept
+MAX_TOTAL_SIZE = 256 << 20  # bytes of all
+MAX_FILES = 4096  # of each kind
+RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every two seconds
+DRAFT_NS = 60_000_000_000  # no write takes a minute
+USED_NS = 3_600_000_000_000  # how exactly it is known when a file was last used: an hour
+
+Notify = Callable[[str], None]
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC
+
+
+def cache_directory() -> Path | None:
+    """Return where the index files of this user belong, None where there is no such place."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # the specification: to be ignored
+        try:
+            base = Path("~/.cache").expanduser()
+        except RuntimeError:  # a user without a home
+            return None
+    return base / "idoldbg"
+
+
+def sha256_hex(data: bytes | memoryview) -> str:
+    """Return the SHA-256 of some bytes as 64 digits."""
+    digest: str = sha256(data).hexdigest()
+    return digest
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One index file: the digest of its archive, its size in bytes, when it was last used (s)."""
+
+    digest: str
+    size: int
+    used_s: float
+    path: Path
+
+
+class Cache:
+    """The index files of one directory; None for a machine that has no place for them."""
+
+    def __init__(
+        self, directory: Path | None = None, *, notify: Notify = lambda _words: None
+    ) -> None:
+        self.directory = cache_directory() if directory is None else directory
+        self.notify = notify
+        self._is_usable: bool | None = None
+        if sys.byteorder != "little":  # words are read as they lie
+            self.directory = None
+
+    # ---- index files ----------------------------------------------------------------------------
+
+    def open_index(self, digest: str) -> memoryview | None:
+        """Map the index file of an archive; None where there is none that can be used."""
+        path = self._path("index", digest)
+        if path is None:
+            return None
+        try:
+            file = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._tell("cannot be read", path, error)
+            return None
+        try:
+            status = os.fstat(file)
+            if not _is_ours(status) or not 0 < status.st_size <= MAX_FILE_SIZE:
+                self.notify(f"cache: {path} is not a file of this user: it is not used")
+                return None
+            if time.time_ns() - status.st_mtime_ns > USED_NS:
+                os.utime(path, follow_symlinks=False)  # for eviction: it was used just now
+            return memoryview(mmap.mmap(file, status.st_size, access=mmap.ACCESS_READ))
+        except (OSError, ValueError) as error:
+            self._tell("cannot be read", path, error)
+            return None
+        finally:
+            os.close(file)
+
+    def store_index(self, digest: str, data: bytes) -> None:
+        """Keep an index file, and let those go that were not used for longest."""
+        if len(data) > MAX_FILE_SIZE:
+            self.notify(f"cache: an index of {len(data)} bytes is too large to be kept")
+        elif self._write(self._path("index", digest), data):
+            self._evict("index")
+
+    def entries(self) -> tuple[CacheEntry, ...]:
+        """Return the index files, last used first."""
+        return tuple(
+            CacheEntry(path.name, status.st_size, status.st_mtime, path)
+            for path, status in reversed(self._files("index"))
+        )
+
+    def clear(self) -> tuple[int, int]:
+        """Remove everything that is kept; return how many index files, and bytes, that were."""
+        count = size = 0
+        for kind in ("index", "digest"):
+            for path, status in self._files(kind) + self._files(kind, drafts=True):
+                try:
+                    path.unlink()
+                except OSError as error:
+                    self._tell("cannot be removed", path, error)
+                    continue
+                size += status.st_size
+                count += kind == "index" and not path.name.startswith(".")
+        return count, size
+
+    # ---- digests --------------------------------------------------------------------------------
+
+    def find_digest(self, path: str) -> str | None:
+        """Return the digest of the file at a path, None where it is not known or not believed."""
+        kept = self._path("digest", _path_digest(path))
+        if kept is None:
+            return None
+        try:
+            file = os.open(kept, os.O_RDONLY | _NO_FOLLOW)
+        except OSError:
+            return None
+        try:
+            text = os.read(file, 512) if _is_ours(os.fstat(file)) else b""
+            wanted = _identity(Path(path).stat())
+        except OSError:
+            return None
+        finally:
+            os.close(file)
+        identity, _, digest = text.decode("ascii", "replace").rpartition(" ")
+        is_digest = len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+        return digest if is_digest and identity == wanted else None
+
+    def keep_digest(self, path: str, before: os.stat_result, digest: str) -> None:
+        """Note the digest of a file, whose status was `before` when it was about to be read."""
+        changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
+        try:
+            is_same = _identity(Path(path).stat()) == _identity(before)
+        except OSError:
+            return
+        if is_same and time.time_ns() - changed_ns > RACY_NS:
+            name = self._path("digest", _path_digest(path))
+            if self._write(name, f"{_identity(before)} {digest}".encode()):
+                self._evict("digest")
+
+    # ---- files ----------------------------------------------------------------------------------
+
+    def _tell(self, what: str, path: Path, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error)
+        self.notify(f"cache: {path} {what}: {reason}; going on without it")
+
+    def _path(self, kind: str, name: str) -> Path | None:
+        """Return a file's path, None where the directory may not be used."""
+        if self.directory is None:
+            return None
+        if self._is_usable is None:
+            self._is_usable = self._check_directory()
+        return self.directory / kind / name if self._is_usable else None
+
+    def _check_directory(self) -> bool:
+        """Tell whether the directory is the user's own, or is not there yet."""
+        if self.directory is None:
+            return False
+        for directory in (self.directory, self.directory / "index", self.directory / "digest"):
+            try:
+                status = directory.lstat()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._tell("cannot be used", directory, error)
+                return False
+            if not stat.S_ISDIR(status.st_mode) or not _is_private(status):
+                self.notify(
+                    f"cache: {directory} is not a directory of this user alone: it is not used"
+                )
+                return False
+        return True
+
+    def _write(self, path: Path | None, data: bytes) -> bool:
+        """Write a whole file or none; tell whether it was written."""
+        if path is None:
+            return False
+        draft = path.with_name(f".{os.getpid()}-{os.urandom(8).hex()}")
+        try:
+            path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._is_usable = self._check_directory()
+            if not self._is_usable:
+                return False
+            file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
+            try:
+                with os.fdopen(file, "wb") as stream:
+                    stream.write(data)
+                draft.replace(path)
+            except BaseException:
+                draft.unlink()
+                raise
+        except OSError as error:
+            self._tell("cannot be written", path, error)
+            return False
+        return True
+
+    def _files(self, kind: str, *, drafts: bool = False) -> list[tuple[Path, os.stat_result]]:
+        """Return the files of one kind, least recently used first; what is not ours is left out.
+
+        With `drafts`, those that were not finished instead.
+        """
+        folder = self._path(kind, "")
+        if folder is None:
+            return []
+        found = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    status = entry.stat(follow_symlinks=False)
+                    if _is_ours(status) and entry.name.startswith(".") == drafts:
+                        found.append((Path(entry.path), status))
+        except OSError:
+            pass  # it is not there yet, or another process has removed a file
+        return sorted(found, key=lambda item: item[1].st_mtime_ns)
+
+    def _evict(self, kind: str) -> None:
+        self._remove_drafts(kind)
+        files = self._files(kind)
+        size = sum(status.st_size for _, status in files)
+        count = len(files)
+        for path, status in files:
+            if size <= MAX_TOTAL_SIZE and count <= MAX_FILES:
+                return
+            try:
+                path.unlink()
+            except OSError:
+                continue
+            size, count = size - status.st_size, count - 1
+
+    def _remove_drafts(self, kind: str) -> None:
+        """Remove what processes left that ended while they were writing."""
+        for path, status in self._files(kind, drafts=True):
+            if time.time_ns() - status.st_mtime_ns > DRAFT_NS:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Tell what belongs to this user and what nobody else can write."""
+    owner = os.geteuid() if hasattr(os, "geteuid") else status.st_uid
+    return status.st_uid == owner and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and _is_private(status)
+
+
+def _identity(status: os.stat_result) -> str:
+    return (
+        f"{status.st_dev} {status.st_ino} {status.st_size} "
+        f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    )
+
+
+def _path_digest(path: str) -> str:
+    return sha256_hex(os.fsencode(Path(path).resolve()))
+
+
+def code_fingerprint() -> bytes:
+    """Return what changes with the code whose answers are kept: its files' sizes and times."""
+    package = Path(__file__).resolve().parent.parent
+    parts = []
+    for folder in ("", "debuginfo", "index", "load"):
+        for entry in _python_files(package / folder):
+            status = entry.stat()
+            parts.append(f"{folder}/{entry.name} {status.st_size} {status.st_mtime_ns}")
+    return bytes(sha256("\n".join(sorted(parts)).encode()).digest()[:FINGERPRINT_SIZE])
+
+
+def _python_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        yield from (e for e in entries if e.name.endswith(".py"))
