@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
     "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
     "board": ("idoldbg.cli.board", "Keep emulated boards running."),
+    "cache": ("idoldbg.cli.cache", "Show or empty the index of archives."),
     "demo": ("idoldbg.cli.demo", "Walk through the main job on an emulated board."),
 }
 

@@ -36,6 +36,7 @@ class Settings:
     format: str | None = None
     verbose: bool | None = None
     uart: str | None = None
+    no_cache: bool | None = None
 
     def overridden_by(self, later: Settings) -> Settings:
         """Return these settings with whatever `later` says in their place."""
@@ -49,12 +50,28 @@ class Settings:
 
     def target(self) -> TargetOptions:
         """What to debug, for `idoldbg.session`."""
-        return TargetOptions(self.archive, self.board, self.probe, self.timeout_s, self.uart)
+        return TargetOptions(
+            self.archive,
+            self.board,
+            self.probe,
+            self.timeout_s,
+            self.uart,
+            use_cache=not self.no_cache,
+            notify=_note if self.verbose else _ignore,
+        )
 
     @property
     def is_json(self) -> bool:
         """Whether programs read the output."""
         return self.format == "json"
+
+
+def _note(words: str) -> None:
+    click.echo(f"note: {words}", err=True)
+
+
+def _ignore(_words: str) -> None:
+    """Drop what is told with --verbose only."""
 
 
 def _timeout(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -107,6 +124,15 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "metavar": "FILE",
             "envvar": "IDOLDBG_UART",
             "help": "Write to FILE what an emulated board sends on its serial port.",
+        },
+    ),
+    (
+        ("--no-cache",),
+        {
+            "is_flag": True,
+            "default": None,
+            "envvar": "IDOLDBG_NO_CACHE",
+            "help": "Read the archive itself, and keep nothing of it (see `idoldbg cache`).",
         },
     ),
     (

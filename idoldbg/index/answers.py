@@ -105,6 +105,11 @@ class Answers:
         given: T = answer
         return given
 
+    def knows(self, owner: str, question: str, argument: str) -> bool:
+        """Tell whether the answer to a question is known."""
+        key = (owner, question, argument)
+        return key in self._given or self._look_up(key)[0]
+
     def _look_up(self, key: tuple[str, str, str]) -> tuple[bool, Any]:
         if self._stored is None:
             return False, None

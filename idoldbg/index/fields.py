@@ -34,12 +34,18 @@ from idoldbg.types import (
 )
 
 __all__ = [
+    "BLOCK",
     "BOOL",
     "BYTES",
+    "FACTS",
     "INT",
     "NODES",
+    "SEGMENT",
+    "SUBPROGRAM",
+    "TASK",
     "TEXT",
     "TYPE",
+    "VARIABLE",
     "Field",
     "IndexDamaged",
     "Sink",
@@ -48,6 +54,7 @@ __all__ = [
     "many",
     "mapping",
     "optional",
+    "pair",
 ]
 
 _SMALL = 1 << 31  # numbers from here on, and negative ones, are written as texts

@@ -15,7 +15,7 @@ from idoldbg.load.cache import Cache, code_fingerprint, sha256_hex
 from idoldbg.load.recorded_archive import recorded_archive
 from idoldbg.memory import MemoryImage, Segment
 
-__all__ = ["Build", "open_build"]
+__all__ = ["Build", "CachedBuild", "list_cached", "open_build"]
 
 
 @dataclass(frozen=True)
@@ -140,3 +140,35 @@ def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) ->
             cache.store_index(digest, answers.to_bytes())
 
     return Build(recorded_archive(shown, answers, read), answers=answers, save=save)
+
+
+@dataclass(frozen=True)
+class CachedBuild:
+    """An index that is kept: of which archive and build, its size, when it was used (s, UTC).
+
+    `name` and `board` are "" where another version of this program made it.
+    """
+
+    digest: str
+    size: int
+    used_s: float
+    name: str = ""
+    board: str = ""
+
+
+def list_cached(cache: Cache) -> tuple[CachedBuild, ...]:
+    """Return the indices of a cache, last used first."""
+    fingerprint = code_fingerprint()
+    found = []
+    for entry in cache.entries():
+        build = CachedBuild(entry.digest, entry.size, entry.used_s)
+        answers = Answers(cache.open_index(entry.digest, touch=False), fingerprint)
+        if answers.knows("", "build", ""):
+            archive = recorded_archive(entry.digest, answers, _unavailable)
+            build = replace(build, name=archive.name, board=archive.board)
+        found.append(build)
+    return tuple(found)
+
+
+def _unavailable() -> Archive:
+    raise ArchiveError("only the index of this archive is at hand", path="")

@@ -92,8 +92,11 @@ class Cache:
 
     # ---- index files ----------------------------------------------------------------------------
 
-    def open_index(self, digest: str) -> memoryview | None:
-        """Map the index file of an archive; None where there is none that can be used."""
+    def open_index(self, digest: str, *, touch: bool = True) -> memoryview | None:
+        """Map the index file of an archive; None where there is none that can be used.
+
+        It counts as used now, unless not `touch`.
+        """
         path = self._path("index", digest)
         if path is None:
             return None
@@ -109,7 +112,7 @@ class Cache:
             if not _is_ours(status) or not 0 < status.st_size <= MAX_FILE_SIZE:
                 self.notify(f"cache: {path} is not a file of this user: it is not used")
                 return None
-            if time.time_ns() - status.st_mtime_ns > USED_NS:
+            if touch and time.time_ns() - status.st_mtime_ns > USED_NS:
                 os.utime(path, follow_symlinks=False)  # for eviction: it was used just now
             return memoryview(mmap.mmap(file, status.st_size, access=mmap.ACCESS_READ))
         except (OSError, ValueError) as error:
