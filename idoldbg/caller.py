@@ -32,7 +32,7 @@ from idoldbg.hiffy import (
     drive,
     split_batches,
 )
-from idoldbg.hiffy.layout import VARIABLES
+from idoldbg.hiffy.layout import find_variables
 from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
 from idoldbg.types import type_size
@@ -224,12 +224,7 @@ class Caller:
                 "this image has no task called hiffy, which is what makes calls for a debugger; "
                 "add it to the application (see Hubris's app/*.toml)"
             ) from None
-        hiffy = self.program.object(HIFFY)
-        variables = {}
-        for name in VARIABLES:
-            found = hiffy.find_variables(name)
-            if found:
-                variables[name] = next((v for v in found if v.address is not None), found[0])
+        variables = find_variables(self.program.object(HIFFY).find_variables)
         entry = task_type(self.program)
         address = table_address(self.program) + task.index * type_size(entry)
         layout = build_layout(

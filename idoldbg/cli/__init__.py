@@ -25,6 +25,7 @@ __all__ = ["COMMANDS", "EXIT_CODES", "exit_code", "idoldbg", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "call": ("idoldbg.cli.call", "Make one Idol call and print the reply."),
     "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
+    "audit": ("idoldbg.cli.audit", "Check that every operation can be called and read."),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
     "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),

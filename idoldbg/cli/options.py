@@ -18,6 +18,7 @@ __all__ = [
     "Settings",
     "command_options",
     "global_options",
+    "options_except",
     "output_format",
 ]
 
@@ -162,21 +163,34 @@ def global_options(function: F) -> F:
     return function
 
 
+def options_except(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a command take the global options too, and pass it the resulting `Settings` first.
+
+    `left_out` are flags that the command gives a meaning of its own, such as `--format`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        names = {f.name for f in fields(Settings)} - {flag.removeprefix("--") for flag in left_out}
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            later = Settings(**{name: values.pop(name) for name in names})
+            before: Settings = click.get_current_context().obj or Settings()
+            return function(before.overridden_by(later), *args, **values)
+
+        for flags, keywords in reversed(GLOBAL_OPTIONS):
+            if not set(flags) & set(left_out):
+                # The environment was read by the group; a second reading would win over its flags.
+                quiet = {k: v for k, v in keywords.items() if k != "envvar"}
+                wrapper = click.option(*flags, **quiet)(wrapper)
+        return wrapper
+
+    return decorate
+
+
 def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take the global options too, and pass it the resulting `Settings` first."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **values: Any) -> Any:
-        names = {f.name for f in fields(Settings)}
-        later = Settings(**{name: values.pop(name) for name in names})
-        before: Settings = click.get_current_context().obj or Settings()
-        return function(before.overridden_by(later), *args, **values)
-
-    for flags, keywords in reversed(GLOBAL_OPTIONS):
-        # The environment was read by the group already; a second reading would win over its flags.
-        quiet = {k: v for k, v in keywords.items() if k != "envvar"}
-        wrapper = click.option(*flags, **quiet)(wrapper)
-    return wrapper
+    return options_except()(function)
 
 
 def output_format(arguments: list[str]) -> str:

@@ -89,11 +89,15 @@ class ObjectInfo:
         return section is not None and section.size > 0
 
     def read_memory(self, address: int, size: int) -> bytes | None:
-        """Return initial contents at an address: code, constants, initialised variables."""
+        """Return initial contents at an address: code, constants, variables (zero in `.bss`)."""
         for segment in self.elf.segments:
             offset = address - segment.address
-            if segment.type == PT_LOAD and offset >= 0 and offset + size <= segment.file_size:
+            if segment.type != PT_LOAD or not 0 <= offset <= segment.memory_size - size:
+                continue
+            if offset + size <= segment.file_size:
                 return self.elf.data[segment.offset + offset : segment.offset + offset + size]
+            if offset >= segment.file_size:
+                return bytes(size)
         return None
 
     # ---- debug information ----------------------------------------------------------------------

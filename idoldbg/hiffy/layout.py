@@ -6,7 +6,7 @@ Names and meaning: Hubris, `task/hiffy/src/main.rs` (HIFFY_*) and `generic.rs`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,7 @@ __all__ = [
     "PlacedVariable",
     "TaskEntry",
     "build_layout",
+    "find_variables",
 ]
 
 _WORDS = ("HIFFY_REQUESTS", "HIFFY_ERRORS", "HIFFY_KICK", "HIFFY_READY")
@@ -112,6 +113,21 @@ class HiffyLayout:
     version: tuple[int, int, int] | None = None
     task: TaskEntry | None = None
     task_names: tuple[str, ...] = field(default=())
+
+
+def find_variables(
+    find: Callable[[str], Sequence[PlacedVariable]],
+) -> dict[str, PlacedVariable]:
+    """Look up `VARIABLES` for `build_layout` with `find`; what is not there is left out.
+
+    Of several of one name, the one with an address counts.
+    """
+    found = {name: find(name) for name in VARIABLES}
+    return {
+        name: next((v for v in variables if v.address is not None), variables[0])
+        for name, variables in found.items()
+        if variables
+    }
 
 
 def build_layout(

@@ -11,7 +11,7 @@ Everything is checked here, before anything is written to the target.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ from idoldbg.hiffy.layout import HiffyFunction, HiffyLayout
 
 __all__ = [
     "PAYLOAD_LIMIT",
+    "SHAPES",
     "STACK_LENGTH",
     "ErrorReply",
     "Lease",
@@ -32,6 +33,7 @@ __all__ = [
     "Reply",
     "SendRequest",
     "ServerDeath",
+    "Shape",
     "WriteLease",
     "build_program",
     "interpret",
@@ -125,19 +127,28 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a combination of leases is called."""
+class Shape:
+    """How a combination of leases is called: hiffy's function, and what it takes.
+
+    `extra` counts the stack entries besides the payload.
+    """
 
     function: str
-    extra: int  # stack entries besides the payload
+    extra: int
+
+    @property
+    def payload_room(self) -> int:
+        """The most bytes of arguments."""
+        return min(PAYLOAD_LIMIT, STACK_LENGTH - self.extra)
 
 
-_SHAPES: dict[tuple[type[Lease], ...], _Shape] = {
-    (): _Shape("Send", 4),
-    (ReadLease,): _Shape("SendLeaseRead", 5),
-    (WriteLease,): _Shape("SendLeaseWrite", 5),
-    (ReadLease, WriteLease): _Shape("SendLeaseReadWrite", 6),
+SHAPES: Mapping[tuple[type[Lease], ...], Shape] = {
+    (): Shape("Send", 4),
+    (ReadLease,): Shape("SendLeaseRead", 5),
+    (WriteLease,): Shape("SendLeaseWrite", 5),
+    (ReadLease, WriteLease): Shape("SendLeaseReadWrite", 6),
 }
+"""By the kinds of the leases, in the operation's order; there are no other calls."""
 
 
 def build_program(layout: HiffyLayout, requests: Sequence[SendRequest]) -> Program:
@@ -206,16 +217,16 @@ def interpret(request: SendRequest, result: FunctionResult) -> Outcome:
     return Reply(result.data[: request.reply_size], result.data[request.reply_size :])
 
 
-def _shape(request: SendRequest) -> _Shape:
+def _shape(request: SendRequest) -> Shape:
     kinds = tuple(type(lease) for lease in request.leases)
-    if kinds not in _SHAPES:
+    if kinds not in SHAPES:
         words = " and ".join("read" if k is ReadLease else "write" for k in kinds)
         raise NotCallable(
             f"hiffy cannot lend {words} leases in this order: it has calls with one read lease, one"
             " write lease, or a read lease followed by a write lease",
             operation=request.name,
         )
-    return _SHAPES[kinds]
+    return SHAPES[kinds]
 
 
 def _function(layout: HiffyLayout, request: SendRequest) -> HiffyFunction:
@@ -262,7 +273,7 @@ def _call_ops(layout: HiffyLayout, request: SendRequest) -> list[Op]:
 
 def _check(layout: HiffyLayout, request: SendRequest) -> None:
     name = request.name
-    room = min(PAYLOAD_LIMIT, STACK_LENGTH - _shape(request).extra)
+    room = _shape(request).payload_room
     _limit("the arguments", "what hiffy can send", len(request.payload), room, name)
     reply = request.reply_size + _write_size(request)
     what = "the reply and the write lease" if _write_size(request) else "the reply"

@@ -1,0 +1,96 @@
+"""What the audit reports: findings, where they are, and how to know them again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+import idol
+from idoldbg.audit.rules import Level
+
+__all__ = ["Candidate", "Finding", "Place", "Role"]
+
+
+class Role(StrEnum):
+    """Which part of an operation a finding is about."""
+
+    ARGUMENT = "argument"
+    OK = "ok"
+    ERROR = "error"
+    LEASE = "lease"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A range of an interface's text; lines and columns count from 1, the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    @classmethod
+    def of(cls, source: idol.Source, span: idol.Span) -> Place:
+        """Return where a span lies."""
+        start, end = source.get_location(span.start), source.get_location(span.end)
+        return cls(start.line, start.column, end.line, end.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of several types of a name: its full name, size in bytes, and the objects it is in."""
+
+    name: str
+    size: int
+    objects: tuple[str, ...] = ()
+    layout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that keeps an operation, or all of them, from being called or understood.
+
+    Empty strings stand for what does not apply: a finding about hiffy has no interface. `name` is
+    that of the argument, lease, field or variable, `type` a type as the interface writes it.
+    `place` is in the text of the task's interface.
+    """
+
+    rule: str
+    level: Level
+    message: str
+    fix: str
+    task: str = ""
+    interface: str = ""
+    operation: str = ""
+    role: Role | None = None
+    name: str = ""
+    type: str = ""
+    place: Place | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What the finding is about, for headings: `Spi.read (task spi)`."""
+        if not self.interface:
+            return f"task {self.task}" if self.task else "image"
+        what = f"{self.interface}.{self.operation}" if self.operation else self.interface
+        return f"{what} (task {self.task})"
+
+    @property
+    def fingerprint(self) -> str:
+        """An id that survives changes of lines and of wording, 16 hexadecimal digits.
+
+        Findings with the same one say the same of the same thing.
+        """
+        parts = (
+            self.rule,
+            self.task,
+            self.interface,
+            self.operation,
+            str(self.role or ""),
+            self.name,
+            self.type,
+        )
+        text = "\0".join(parts).encode("utf-8", errors="surrogateescape")
+        return hashlib.sha256(text).hexdigest()[:16]

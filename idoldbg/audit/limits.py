@@ -1,0 +1,233 @@
+"""Checks of an operation against what this image's hiffy can carry.
+
+The areas' sizes and the functions are those of the image (`idoldbg.hiffy.layout`); what a call
+takes of them is what `idoldbg.hiffy.program` would write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from idoldbg import codec
+from idoldbg.audit.finding import Finding, Role
+from idoldbg.audit.hiffy import Hiffy
+from idoldbg.audit.rules import Level
+from idoldbg.audit.subject import Part, Subject
+from idoldbg.audit.walk import smallest_encoding
+from idoldbg.errors import EncodeError
+from idoldbg.hif.results import DONE_SIZE, success_size
+from idoldbg.hiffy.program import SHAPES, ReadLease, Shape, WriteLease
+from idoldbg.resolver import ErrorKind, ResolvedLease
+from idoldbg.types import type_size
+
+__all__ = ["Fit", "check_limits", "measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What an operation takes and what hiffy has for it, in bytes; None where it is not known.
+
+    `arguments` and `reply` are the most that they take, `reply` with a Complex error in its place.
+    `elements` are the most that each lease can have.
+    """
+
+    arguments: int | None
+    arguments_room: int | None
+    reply: int | None
+    reply_room: int | None
+    elements: Mapping[str, int]
+
+
+def check_limits(subject: Subject, hiffy: Hiffy) -> Iterator[Finding]:
+    """Report what makes hiffy refuse an operation."""
+    shape = _shape(subject)
+    if shape is None:
+        yield _bad_shape(subject)
+        return
+    function = hiffy.layout.functions.get(shape.function)
+    if function is None or function.argument_count != shape.extra:
+        yield _no_function(subject, hiffy, shape)
+        return
+    fit = measure(subject, hiffy)
+    yield from _arguments(subject, fit)
+    yield from _reply(subject, hiffy, fit)
+    yield from _leases(subject, hiffy, fit)
+
+
+def measure(subject: Subject, hiffy: Hiffy | None) -> Fit:
+    """Work out sizes and rooms; without a usable hiffy the rooms are unknown."""
+    arguments, reply = _arguments_size(subject), _reply_size(subject)
+    shape = _shape(subject)
+    if hiffy is None or shape is None:
+        return Fit(arguments, None, reply, None, {})
+    room = _reply_room(hiffy)
+    elements = {}
+    for lease in subject.resolved.leases:
+        if lease.type is None:
+            continue
+        space = hiffy.layout.data.size if lease.read else max(0, room - (reply or 0))
+        size = type_size(lease.type)
+        elements[lease.name] = _element_limit(lease, space // size if size else 0xFFFF)
+    return Fit(arguments, shape.payload_room, reply, room, elements)
+
+
+def _element_limit(lease: ResolvedLease, fitting: int) -> int:
+    limit = fitting if lease.max_len is None else min(fitting, lease.max_len)
+    return limit if lease.is_slice else min(limit, 1)
+
+
+def _reply_room(hiffy: Hiffy) -> int:
+    """Return how many bytes reply and write lease may have together."""
+    layout = hiffy.layout
+    room = layout.scratch_size
+    while room and DONE_SIZE + success_size(room) > layout.return_stack.size:
+        room -= 1
+    return room
+
+
+# ---- sizes ---------------------------------------------------------------------------------------
+
+
+def _arguments_size(subject: Subject) -> int | None:
+    encoding = codec.for_encoding(subject.operation.encoding)
+    total = 0
+    for argument in subject.resolved.arguments:
+        if argument.wire is None:
+            return None
+        try:
+            total += encoding.max_size(argument.wire.type)
+        except EncodeError:
+            return None
+    return total
+
+
+def _reply_size(subject: Subject) -> int | None:
+    resolved = subject.resolved
+    if resolved.ok.type is None:
+        return None
+    try:
+        size = codec.for_encoding(subject.operation.encoding).reply_size(resolved.ok.type)
+        if resolved.error_kind is ErrorKind.COMPLEX and resolved.error is not None:
+            if resolved.error.type is None:
+                return None
+            size = max(size, codec.hubpack.max_size(resolved.error.type))
+    except EncodeError:
+        return None
+    return size
+
+
+def _shape(subject: Subject) -> Shape | None:
+    leases = subject.resolved.leases
+    if any(lease.read == lease.write for lease in leases):
+        return None
+    return SHAPES.get(tuple(ReadLease if lease.read else WriteLease for lease in leases))
+
+
+# ---- findings ------------------------------------------------------------------------------------
+
+
+def _bad_shape(subject: Subject) -> Finding:
+    access = {(True, False): "read", (False, True): "write", (True, True): "read and write"}
+    leases = subject.resolved.leases
+    words = ", ".join(f"`{lease.name}` ({access[lease.read, lease.write]})" for lease in leases)
+    return subject.finding(
+        "lease-shape",
+        f"it lends {words}; hiffy can lend one piece of memory to read, one to write, or one to "
+        "read followed by one to write",
+        "Split the operation, or merge the leases so that at most one is read and, after it, at "
+        "most one is written.",
+        name=", ".join(lease.name for lease in leases),
+    )
+
+
+def _no_function(subject: Subject, hiffy: Hiffy, shape: Shape) -> Finding:
+    functions = ", ".join(hiffy.layout.functions) or "none at all"
+    if shape.function in hiffy.layout.functions:
+        taken = hiffy.layout.functions[shape.function].argument_count
+        message = (
+            f"this image's hiffy has a function {shape.function} that takes {taken} arguments, "
+            f"where {shape.extra} are known: it is of another age"
+        )
+    else:
+        message = (
+            f"it needs hiffy's function {shape.function}, which this image's hiffy does not have "
+            f"(it has {functions})"
+        )
+    feature = "send-rw" if shape.function == "SendLeaseReadWrite" else "send"
+    return subject.finding(
+        "hiffy-send-missing",
+        message,
+        f'Build hiffy with the feature "{feature}" (app.toml: `[tasks.hiffy] features = '
+        f'["{feature}"]`), as far as the chip\'s hiffy has it.',
+        name=shape.function,
+    )
+
+
+def _arguments(subject: Subject, fit: Fit) -> Iterator[Finding]:
+    if fit.arguments is None or fit.arguments_room is None:
+        return
+    if fit.arguments <= fit.arguments_room:
+        return
+    smallest = _smallest_arguments(subject)
+    if smallest <= fit.arguments_room:
+        yield subject.finding(
+            "arguments-too-large",
+            f"its arguments take up to {fit.arguments} bytes, of which hiffy can send "
+            f"{fit.arguments_room}: only shorter values can be sent (the shortest take {smallest})",
+            "Send the long part in a lease.",
+            level=Level.WARNING,
+        )
+        return
+    yield subject.finding(
+        "arguments-too-large",
+        f"its arguments take {fit.arguments} bytes, hiffy can send {fit.arguments_room}",
+        "Send a part of them in a lease.",
+    )
+
+
+def _smallest_arguments(subject: Subject) -> int:
+    wires = [a.wire.type for a in subject.resolved.arguments if a.wire is not None]
+    if not subject.is_serialized:
+        return sum(type_size(t) for t in wires)
+    return sum(smallest_encoding(t) for t in wires)
+
+
+def _reply(subject: Subject, hiffy: Hiffy, fit: Fit) -> Iterator[Finding]:
+    if fit.reply is None or fit.reply_room is None or fit.reply <= fit.reply_room:
+        return
+    yield subject.finding(
+        "reply-too-large",
+        f"its reply takes {fit.reply} bytes, hiffy can take {fit.reply_room} "
+        f"({_why_room(hiffy, fit.reply_room)})",
+        "Answer through a lease, or build hiffy with more room (feature `turbo`).",
+    )
+
+
+def _why_room(hiffy: Hiffy, room: int) -> str:
+    if room == hiffy.layout.scratch_size:
+        return f"HIFFY_SCRATCH has {room}"
+    return f"HIFFY_RSTACK has {hiffy.layout.return_stack.size}, with what marks the end"
+
+
+def _leases(subject: Subject, hiffy: Hiffy, fit: Fit) -> Iterator[Finding]:
+    """Report leases of which not even one element fits; of longer ones a part can be lent."""
+    parts: list[Part] = [p for p in subject.parts if p.role is Role.LEASE]
+    for part, lease in zip(parts, subject.resolved.leases, strict=True):
+        if lease.type is None or not type_size(lease.type) or fit.elements.get(lease.name, 1):
+            continue
+        if lease.max_len == 0:
+            continue
+        size = type_size(lease.type)
+        if lease.read:
+            room = f"hiffy can lend {hiffy.layout.data.size} (HIFFY_DATA)"
+        else:
+            left = max(0, (fit.reply_room or 0) - (fit.reply or 0))
+            room = f"beside the reply hiffy has room for {left}"
+        what = "one element of it takes" if lease.is_slice else "it takes"
+        yield subject.finding(
+            "lease-too-large",
+            f"lease `{lease.name}`, {lease.text}: {what} {size} bytes, {room}",
+            "Lend smaller elements, or build hiffy with more room (feature `turbo`).",
+            part=part,
+        )

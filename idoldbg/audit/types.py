@@ -1,0 +1,261 @@
+"""Checks of the types that operations name: there, whole, one, and fit for their way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idol.rust_type import Array, Path, RustType, Tuple, parse_type
+from idoldbg import codec
+from idoldbg.audit.finding import Candidate, Finding, Role
+from idoldbg.audit.rules import Level
+from idoldbg.audit.subject import Part, Subject
+from idoldbg.audit.walk import is_inhabited, walk_types
+from idoldbg.errors import DebugInfoError, EncodeError
+from idoldbg.resolver import ErrorKind, How
+from idoldbg.types import CEnum, Enum, Opaque, Type, type_size
+
+__all__ = ["check_types"]
+
+_CODE_LIMIT = 0xFFFF  # a response code is a u32 of which Idol's servers send 16 bits
+_KEEP_FIX = (
+    "Generate the server's stub with `idol server`, which keeps it at no cost; or keep it by hand "
+    "in the server's crate: `static KEEP: Option<fn() -> {type}> = None;`."
+)
+
+
+def check_types(subject: Subject) -> Iterator[Finding]:
+    """Report what is wrong with the types of an operation, role by role."""
+    for part in subject.parts:
+        type_ = part.resolution.type
+        if type_ is None:
+            yield _unresolved(subject, part)
+            continue
+        yield from _settled_by_rule_of_thumb(subject, part)
+        yield from _incomplete_inside(subject, part, type_)
+        yield from _without_discriminants(subject, part, type_)
+        yield from _cannot_travel(subject, part, type_)
+        if part.role is Role.ERROR:
+            yield from _error_codes(subject, part, type_)
+
+
+# ---- types that were not found, or not for certain -----------------------------------------------
+
+
+def _unresolved(subject: Subject, part: Part) -> Finding:
+    resolution = part.resolution
+    if resolution.how is How.AMBIGUOUS:
+        return _ambiguous(subject, part, f"{_effect(subject, part)}")
+    inner = _declared(subject, part)
+    if inner is not None:
+        return subject.finding(
+            "type-incomplete",
+            f"the type of {part.words}, `{resolution.text}`, is only declared in the debug "
+            f"information: the compiler wrote the name `{inner}` without a layout. "
+            f"{_effect(subject, part)}",
+            _KEEP_FIX.format(type=resolution.text),
+            part=part,
+        )
+    return subject.finding(
+        "type-missing",
+        f"the type of {part.words}, `{resolution.text}`, is not in the debug information: no value "
+        f"of it was left after optimisation. {_effect(subject, part)}",
+        _KEEP_FIX.format(type=resolution.text),
+        part=part,
+    )
+
+
+def _effect(subject: Subject, part: Part) -> str:
+    """Say what an unknown type means to a caller."""
+    if part.role is Role.OK:
+        return "The reply cannot be read."
+    if part.role is Role.ERROR:
+        if subject.resolved.error_kind is ErrorKind.COMPLEX:
+            return "The error cannot be read."
+        return "Errors can be shown as numbers only."
+    if part.role is Role.LEASE:
+        return "It cannot be told how much to lend."
+    return "Its value cannot be encoded."
+
+
+def _ambiguous(subject: Subject, part: Part, effect: str) -> Finding:
+    text = part.resolution.text
+    candidates = _candidates(subject, part.resolution.candidates)
+    names = sorted({c.name for c in candidates} or set(part.resolution.candidates))
+    example = names[0] if names else "crate::path::Type"
+    listed = ", ".join(f"`{name}`" for name in names)
+    return subject.finding(
+        "type-ambiguous",
+        f"the type of {part.words}, `{text}`, may be any of {len(names)} types with different "
+        f"layouts: {listed}. {effect}",
+        f'Write the whole path in the interface, such as "{example}"; or say which it is when '
+        f"calling: --type '{text}={example}'.",
+        part=part,
+        candidates=candidates,
+    )
+
+
+def _candidates(subject: Subject, names: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """Look up the layouts behind names: those of the server, or where it has none, of all."""
+    server = subject.server.task.name
+    others = [name for name in subject.program.archive.object_names if name != server]
+    for objects in ([server], others):
+        found: dict[tuple[str, int], list[str]] = {}
+        for name in names:
+            for owner in objects:
+                for size in _sizes(subject, owner, name):
+                    found.setdefault((name, size), []).append(owner)
+        if found:
+            return tuple(Candidate(name, size, tuple(o)) for (name, size), o in found.items())
+    return ()
+
+
+def _sizes(subject: Subject, owner: str, name: str) -> set[int]:
+    try:
+        types = subject.program.object(owner).find_types(name)
+    except DebugInfoError:
+        return set()
+    return {type_size(t) for t in types if t.name == name and not isinstance(t, Opaque)}
+
+
+def _declared(subject: Subject, part: Part) -> str | None:
+    """Find the name of the type, or of a part of it, that is declared without a definition."""
+    for name in _named(parse_type(part.resolution.text)):
+        for type_ in subject.info.find_types(name):
+            if isinstance(type_, Opaque):
+                return type_.name
+    return None
+
+
+def _named(written: RustType) -> Iterator[str]:
+    """Yield the names that a type text is made of."""
+    if isinstance(written, Path):
+        yield written.name
+        for argument in written.arguments:
+            if isinstance(argument, RustType):
+                yield from _named(argument)
+    elif isinstance(written, Array):
+        yield from _named(written.element)
+    elif isinstance(written, Tuple):
+        for item in written.items:
+            yield from _named(item)
+
+
+def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]:
+    """Report what is known, but not for certain or not by its name."""
+    resolution = part.resolution
+    if resolution.how is How.WIRE:
+        assert resolution.type is not None
+        yield subject.finding(
+            "type-missing",
+            f"the type of {part.words}, `{resolution.text}`, is not in the debug information. It "
+            f"travels as `{resolution.type.name}`, so its value can be given and is shown as that.",
+            _KEEP_FIX.format(type=resolution.text),
+            part=part,
+            level=Level.WARNING,
+        )
+    elif resolution.how in (How.NEAREST, How.ELSEWHERE) and len(resolution.candidates) > 1:
+        assert resolution.type is not None
+        others = [name for name in resolution.candidates if name != resolution.type.name]
+        yield subject.finding(
+            "type-ambiguous",
+            f"the type of {part.words}, `{resolution.text}`, was taken for "
+            f"`{resolution.type.name}` because that is nearest to the server; there "
+            f"{'is' if len(others) == 1 else 'are'} also {', '.join(f'`{n}`' for n in others)}",
+            f'Write the whole path in the interface to be certain: "{resolution.type.name}".',
+            part=part,
+            level=Level.NOTE,
+            candidates=_candidates(subject, resolution.candidates),
+        )
+
+
+# ---- types that were found -----------------------------------------------------------------------
+
+
+def _incomplete_inside(subject: Subject, part: Part, type_: Type) -> Iterator[Finding]:
+    for path, inner in walk_types(type_):
+        if isinstance(inner, Opaque):
+            where = f"`{part.resolution.text}{path}`" if path else f"`{part.resolution.text}`"
+            yield subject.finding(
+                "type-incomplete",
+                f"{part.words}: {where} is a `{inner.name}`, which the debug information only "
+                f"declares ({inner.reason}). {_effect(subject, part)}",
+                _KEEP_FIX.format(type=inner.name),
+                part=part,
+            )
+            return
+
+
+def _without_discriminants(subject: Subject, part: Part, type_: Type) -> Iterator[Finding]:
+    """Report enums whose variants cannot be told apart in memory.
+
+    One variant may lack a number: it has all the values that a niche leaves over. Encodings of
+    serde number variants by their order and need none.
+    """
+    for path, inner in walk_types(type_):
+        if not isinstance(inner, Enum):
+            continue
+        nameless = [
+            v.name for v in inner.variants if v.discriminant is None and is_inhabited(v.type)
+        ]
+        if len(nameless) < 2:
+            continue
+        is_harmless = subject.is_serialized and part.role is not Role.LEASE
+        effect = (
+            "Calls are not affected, since this encoding numbers variants by their order; "
+            "what lies in memory cannot be decoded."
+            if is_harmless
+            else "Its value cannot be told from its bytes."
+        )
+        where = f" (at `{path.lstrip('.')}`)" if path else ""
+        yield subject.finding(
+            "variant-without-discriminant",
+            f"{part.words}: the debug information gives no discriminants for the variants "
+            f"{', '.join(nameless)} of `{inner.name}`{where}. {effect}",
+            "Build with another version of rustc (rust-lang/rust#104625 lost them), or give the "
+            "enum a `#[repr(u8)]`.",
+            part=part,
+            level=Level.NOTE if is_harmless else None,
+        )
+        return
+
+
+def _cannot_travel(subject: Subject, part: Part, type_: Type) -> Iterator[Finding]:
+    """Report types for which the encoding has no form, such as a pointer in a Hubpack reply."""
+    if part.role is Role.LEASE or any(isinstance(t, Opaque) for _, t in walk_types(type_)):
+        return
+    encoding = subject.operation.encoding.lower()
+    if part.role is Role.ERROR:
+        if subject.resolved.error_kind is not ErrorKind.COMPLEX:
+            return
+        encoding = "hubpack"
+    try:
+        codec.for_encoding(encoding).max_size(type_)
+    except EncodeError as error:
+        yield subject.finding(
+            "encoding-unsupported",
+            f"{part.words}, `{part.resolution.text}`, cannot be {encoding}: {error}. If its "
+            "serialization is written by hand, only its author knows what travels.",
+            "Derive Serialize and Deserialize for types that have a form, or send another type.",
+            part=part,
+        )
+
+
+def _error_codes(subject: Subject, part: Part, type_: Type) -> Iterator[Finding]:
+    """Report errors whose number is no response code: 0 is success, and 16 bits are sent."""
+    if subject.resolved.error_kind is not ErrorKind.C_LIKE or not isinstance(type_, CEnum):
+        return
+    zero = [e.name for e in type_.enumerators if e.value == 0]
+    wide = [e for e in type_.enumerators if not 0 <= e.value <= _CODE_LIMIT]
+    words = []
+    if zero:
+        words.append(f"{', '.join(zero)} is 0, which callers take for success")
+    if wide:
+        listed = ", ".join(f"{e.name} ({e.value})" for e in wide)
+        words.append(f"{listed} does not fit the 16 bits of a response code")
+    if words:
+        yield subject.finding(
+            "error-code-range",
+            f"the error `{type_.name}`: {'; '.join(words)}",
+            "Number the variants of the error from 1 to 65535: `enum … { First = 1, … }`.",
+            part=part,
+        )

@@ -1,0 +1,133 @@
+"""Where an audit's reports go: several formats at once, to files and to standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from idoldbg.audit.verdict import Verdict
+from idoldbg.cli.options import Settings
+from idoldbg.errors import ArgumentError
+from idoldbg.near import near_misses
+from idoldbg.render import json
+from idoldbg.render.audit import FORMATS, SUFFIXES, Files
+from idoldbg.render.audit.files import normalize
+
+__all__ = ["Output", "parse_outputs", "read_interface_files", "write_outputs"]
+
+_MOST_FILES = 10_000
+_LARGEST_FILE = 1 << 20
+_STYLES = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "note": {"fg": "cyan"},
+    "good": {"fg": "green", "bold": True},
+    "bad": {"fg": "red", "bold": True},
+    "dim": {"dim": True},
+    "strong": {"bold": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A format, and the file for it; None: standard output."""
+
+    format: str
+    file: str | None = None
+
+
+def parse_outputs(
+    formats: Sequence[str], file: str | None, settings: Settings
+) -> tuple[Output, ...]:
+    """Read `--format FORMAT[=FILE]…` and `--output FILE`; raise `click.UsageError`."""
+    found = [_parse(part) for text in formats for part in text.split(",")]
+    if not found:
+        guessed = None if file is None else SUFFIXES.get(Path(file).suffix.lower())
+        found = [Output(guessed or settings.format or "text")]
+    bare = [output for output in found if output.file is None]
+    if len(bare) > 1:
+        names = " and ".join(output.format for output in bare)
+        raise click.UsageError(f"{names} on one output: give files, as in --format junit=FILE")
+    if file is not None:
+        if not bare:
+            raise click.UsageError(f"--output {file}: every --format has its file already")
+        found = [Output(o.format, file) if o.file is None else o for o in found]
+    files = [output.file for output in found if output.file is not None]
+    if len(set(files)) < len(files):
+        raise click.UsageError("two formats cannot go to one file")
+    return tuple(found)
+
+
+def _parse(text: str) -> Output:
+    name, equals, file = text.strip().partition("=")
+    if name not in FORMATS:
+        near = near_misses(name, FORMATS)
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FORMATS)}"
+        raise ArgumentError(f"there is no format `{name}`: {advice}", name="--format")
+    if equals and not file:
+        raise ArgumentError(f"`{text}` names no file", name="--format")
+    return Output(name, file or None)
+
+
+def read_interface_files(folders: Sequence[str]) -> dict[str, str]:
+    """Return the paths of all `.idol` files below some folders by their texts."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        root = Path(folder)
+        if not root.is_dir():
+            raise ArgumentError(f"`{folder}` is no folder", name="--idl")
+        for path in islice(sorted(root.rglob("*.idol")), _MOST_FILES):
+            if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+                text = path.read_text(encoding="utf-8", errors="replace")
+                found.setdefault(normalize(text), path.as_posix())
+    return found
+
+
+def write_outputs(
+    verdict: Verdict, files: Files, outputs: Sequence[Output], *, detailed: bool
+) -> None:
+    """Write each report; where none is on standard output for people, say the verdict."""
+    from idoldbg.render.audit import text
+
+    for output in outputs:
+        shown = _render(verdict, files, output, detailed)
+        if output.file is not None:
+            Path(output.file).write_text(shown, encoding="utf-8")
+        else:
+            click.echo(shown, nl=not shown.endswith("\n"))
+    if not any(output.format == "text" and output.file is None for output in outputs):
+        click.echo(text.verdict_line(verdict), err=True)
+
+
+def _render(verdict: Verdict, files: Files, output: Output, detailed: bool) -> str:
+    """Make a report; only what is asked for is imported."""
+    match output.format:
+        case "json":
+            from idoldbg.render.audit.json import to_json
+
+            return json.dumps(to_json(verdict, files)) + "\n"
+        case _:
+            from idoldbg.render.audit.text import plain, to_text
+
+            paint = _paint if output.file is None and _has_colours() else plain
+            return to_text(verdict, files, paint, detailed=detailed) + "\n"
+
+
+def _has_colours() -> bool:
+    """Tell whether to colour (no-color.org)."""
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def _paint(style: str, text: str) -> str:
+    return click.style(text, **_STYLES[style])  # type: ignore[arg-type]  # a table of keywords

@@ -1,0 +1,147 @@
+"""An audit as text for people: a table of servers, findings by rule, a verdict in one line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+from idoldbg.audit import RULES, Finding, Level, ServerCoverage
+from idoldbg.audit.verdict import Standing, Verdict
+from idoldbg.render.audit.files import Files
+from idoldbg.render.text import table
+
+__all__ = ["Paint", "plain", "to_text", "verdict_line"]
+
+WIDTH = 96
+
+Paint = Callable[[str, str], str]
+"""Styles a text: `paint("error", text)`; styles are the levels, `good`, `bad`, `dim`, `strong`."""
+
+
+def plain(style: str, text: str) -> str:
+    """Style nothing."""
+    return text
+
+
+def to_text(verdict: Verdict, files: Files, paint: Paint = plain, *, detailed: bool = False) -> str:
+    """Write an audit; `detailed` adds what was suppressed and what the baseline knows."""
+    blocks = [_head(verdict, paint), _table(verdict, paint), *_findings(verdict, files, paint)]
+    if detailed:
+        blocks += _set_aside(verdict, paint)
+    blocks += [f"note: {remark}" for remark in verdict.remarks]
+    blocks.append(verdict_line(verdict, paint))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def verdict_line(verdict: Verdict, paint: Paint = plain) -> str:
+    """Say in one line how it ended."""
+    summary = verdict.audit.summary
+    head = paint("bad", "FAIL") if verdict.has_failed else paint("good", "PASS")
+    parts = [_count(verdict.count(level), str(level)) for level in Level]
+    parts += [
+        f"{count} {standing}" if standing is Standing.SUPPRESSED else f"{count} in the baseline"
+        for standing in (Standing.SUPPRESSED, Standing.BASELINE)
+        if (count := verdict.count_standing(standing))
+    ]
+    said = f"{summary.callable} of {_count(summary.operations, 'operation')} can be called"
+    return f"{head}  {said}; {', '.join(parts)}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _head(verdict: Verdict, paint: Paint) -> str:
+    audit = verdict.audit
+    facts = [f"board {audit.board}"] if audit.board else []
+    facts += [f"image {audit.image_name}"] if audit.image_name else []
+    facts += [f"id {audit.image_id}"] if audit.image_id else []
+    facts += [f"git {audit.git_rev[:12]}"] if audit.git_rev else []
+    return "  ".join([paint("strong", audit.name or audit.archive), *facts])
+
+
+def _table(verdict: Verdict, paint: Paint) -> str:
+    if not verdict.audit.servers:
+        return "no task of this build serves an interface"
+    rows = [["TASK", "INTERFACE", "OPERATIONS", "COMPLETE", "CALLABLE", "FINDINGS"]]
+    for server in verdict.audit.servers:
+        operations = server.operations
+        total = len(server.interface.operations) if server.interface is not None else 0
+        numbers = [
+            str(total),
+            str(sum(o.is_complete for o in operations)),
+            str(sum(o.is_callable for o in operations)),
+        ]
+        cells = [n.rjust(len(title)) for n, title in zip(numbers, rows[0][2:5], strict=True)]
+        rows.append([server.task, server.name, *cells, _levels(verdict, server) or "-"])
+    head, *body = table(rows).splitlines()
+    return "\n".join([paint("dim", head), *(_tint(line, paint) for line in body)])
+
+
+def _levels(verdict: Verdict, server: ServerCoverage) -> str:
+    found = [f.level for f in verdict.open if f.task == server.task]
+    return ", ".join(_count(found.count(x), str(x)) for x in Level if x in found)
+
+
+def _tint(line: str, paint: Paint) -> str:
+    """Colour the last column of a row after the worst that it names."""
+    for level in (Level.ERROR, Level.WARNING):
+        start = line.find(f" {level}")
+        if start >= 0:
+            at = line.rfind("  ", 0, start) + 2
+            return line[:at] + paint(str(level), line[at:])
+    return line
+
+
+# ---- findings ------------------------------------------------------------------------------------
+
+
+def _findings(verdict: Verdict, files: Files, paint: Paint) -> Iterator[str]:
+    order = {rule: number for number, rule in enumerate(RULES)}
+    found = sorted(verdict.open, key=lambda f: (f.level.rank, order[f.rule]))
+    for (level, rule), group in groupby(found, key=lambda f: (f.level, f.rule)):
+        yield _group(level, rule, list(group), files, paint)
+
+
+def _group(level: Level, rule: str, found: Sequence[Finding], files: Files, paint: Paint) -> str:
+    title = RULES[rule].title
+    times = f" ({len(found)} times)" if len(found) > 1 else ""
+    lines = [f"{paint(str(level), f'{level}: {rule}')}: {title}{times}"]
+    shared = {f.fix for f in found}
+    for finding in found:
+        place = files.place(finding)
+        where = paint("strong", finding.subject)
+        lines.append(f"  {where}{paint('dim', f'  {place}') if place else ''}")
+        lines += _wrap(finding.message, "    ")
+        for candidate in finding.candidates:
+            objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""
+            lines.append(f"      {candidate.name}  {candidate.size} bytes{objects}")
+        if len(shared) > 1:
+            lines += _wrap(f"fix: {finding.fix}", "    ")
+    if len(shared) == 1:
+        lines += _wrap(f"fix: {shared.pop()}", "  ")
+    return "\n".join(lines)
+
+
+def _wrap(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _set_aside(verdict: Verdict, paint: Paint) -> Iterator[str]:
+    for standing in (Standing.SUPPRESSED, Standing.BASELINE):
+        lines = [
+            f"  {j.finding.level}: {j.finding.rule}: {j.finding.subject}"
+            + (f": {j.reason}" if j.reason else "")
+            for j in verdict.judged
+            if j.standing is standing
+        ]
+        if lines:
+            yield "\n".join([paint("dim", f"{standing}:"), *lines])
