@@ -27,8 +27,7 @@ Formats: {", ".join(FORMATS)}.
 \b
 Examples:
   idoldbg audit build.zip
-  idoldbg audit build.zip --format sarif=audit.sarif --format junit=audit.xml
-  idoldbg audit build.zip -o audit.html
+  idoldbg audit build.zip --format text --format json=audit.json
   idoldbg audit build.zip --baseline audit.json --fail-on warning
   idoldbg audit --explain type-ambiguous
 

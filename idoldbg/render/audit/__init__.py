@@ -8,15 +8,10 @@ from idoldbg.render.audit.files import Files
 
 __all__ = ["FORMATS", "SUFFIXES", "Files"]
 
-FORMATS: tuple[str, ...] = ("text", "json", "junit", "sarif", "github", "markdown", "html")
+FORMATS: tuple[str, ...] = ("text", "json")
 
 SUFFIXES = {
     ".txt": "text",
     ".json": "json",
-    ".xml": "junit",
-    ".sarif": "sarif",
-    ".md": "markdown",
-    ".html": "html",
-    ".htm": "html",
 }
 """What the name of an output file says about its format."""
