@@ -11,7 +11,7 @@ holds one build against another.
 """
 
 from idoldbg.audit.coverage import Aspect, Mark, OperationCoverage, ServerCoverage, Summary
-from idoldbg.audit.finding import Candidate, Finding, Place, Role
+from idoldbg.audit.finding import Finding, Place, Role
 from idoldbg.audit.rules import RULES, Level, Rule, find_near_rule
 from idoldbg.audit.run import Audit, Progress, audit
 
@@ -19,7 +19,6 @@ __all__ = [
     "RULES",
     "Aspect",
     "Audit",
-    "Candidate",
     "Finding",
     "Level",
     "Mark",

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 import idol
 from idoldbg.audit.rules import Level
+from idoldbg.resolver import Candidate
 
-__all__ = ["Candidate", "Finding", "Place", "Role"]
+__all__ = ["Finding", "Place", "Role"]
 
 
 class Role(StrEnum):
@@ -35,16 +36,6 @@ class Place:
         """Return where a span lies."""
         start, end = source.get_location(span.start), source.get_location(span.end)
         return cls(start.line, start.column, end.line, end.column)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One of several types of a name: its full name, size in bytes, and the objects it is in."""
-
-    name: str
-    size: int
-    objects: tuple[str, ...] = ()
-    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
 from idoldbg.audit.rules import RULES, Level
 from idoldbg.audit.serialization import SerdeEvidence, check_serialization
+from idoldbg.audit.sizes import check_incoming, check_sizes
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
 from idoldbg.errors import DebugInfoError
@@ -109,6 +110,8 @@ class _Auditor:
                 covered = self._operation(server, operation)
                 if covered is not None:
                     operations.append(covered)
+            if len(operations) == len(interface.operations):
+                self._findings += check_incoming(self._program, server)
         return ServerCoverage(
             server.task.name, server.task.start, interface.source, interface, tuple(operations)
         )
@@ -141,7 +144,7 @@ class _Auditor:
         )
 
     def _check(self, subject: Subject) -> list[Finding]:
-        found = [*check_message(subject), *check_types(subject)]
+        found = [*check_message(subject), *check_types(subject), *check_sizes(subject)]
         found += check_serialization(subject, self._serde)
         if self._hiffy is not None:
             found += check_limits(subject, self._hiffy)

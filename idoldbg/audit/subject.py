@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import idol
-from idoldbg.audit.finding import Candidate, Finding, Place, Role
+from idoldbg.audit.finding import Finding, Place, Role
 from idoldbg.audit.rules import RULES, Level
 from idoldbg.program import Program, ServedInterface
-from idoldbg.resolver import Resolution, ResolvedOperation
+from idoldbg.resolver import Candidate, Resolution, ResolvedOperation
 
 if TYPE_CHECKING:
     from idoldbg.debuginfo import ObjectInfo

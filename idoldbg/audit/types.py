@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idol.rust_type import Array, Path, RustType, Tuple, parse_type
 from idoldbg import codec
-from idoldbg.audit.finding import Candidate, Finding, Role
+from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import is_inhabited, walk_types
-from idoldbg.errors import DebugInfoError, EncodeError
+from idoldbg.errors import EncodeError
 from idoldbg.resolver import ErrorKind, How
-from idoldbg.types import CEnum, Enum, Opaque, Type, type_size
+from idoldbg.types import CEnum, Enum, Opaque, Type
 
 __all__ = ["check_types"]
 
@@ -42,24 +41,24 @@ def check_types(subject: Subject) -> Iterator[Finding]:
 
 
 def _unresolved(subject: Subject, part: Part) -> Finding:
-    resolution = part.resolution
-    if resolution.how is How.AMBIGUOUS:
-        return _ambiguous(subject, part, f"{_effect(subject, part)}")
-    inner = _declared(subject, part)
-    if inner is not None:
-        return subject.finding(
-            "type-incomplete",
-            f"the type of {part.words}, `{resolution.text}`, is only declared in the debug "
-            f"information: the compiler wrote the name `{inner}` without a layout. "
-            f"{_effect(subject, part)}",
-            _KEEP_FIX.format(type=resolution.text),
-            part=part,
-        )
+    text, effect = part.resolution.text, _effect(subject, part)
+    match part.resolution.how:
+        case How.AMBIGUOUS:
+            return _ambiguous(subject, part, effect)
+        case How.INCOMPLETE:
+            names = ", ".join(f"`{c.name}`" for c in part.resolution.candidates) or "its name"
+            return subject.finding(
+                "type-incomplete",
+                f"the type of {part.words}, `{text}`, is only declared in the debug information: "
+                f"the compiler wrote {names} without a layout. {effect}",
+                _KEEP_FIX.format(type=text),
+                part=part,
+            )
     return subject.finding(
         "type-missing",
-        f"the type of {part.words}, `{resolution.text}`, is not in the debug information: no value "
-        f"of it was left after optimisation. {_effect(subject, part)}",
-        _KEEP_FIX.format(type=resolution.text),
+        f"the type of {part.words}, `{text}`, is not in the debug information: no value of it was "
+        f"left after optimisation. {effect}",
+        _KEEP_FIX.format(type=text),
         part=part,
     )
 
@@ -78,66 +77,24 @@ def _effect(subject: Subject, part: Part) -> str:
 
 
 def _ambiguous(subject: Subject, part: Part, effect: str) -> Finding:
-    text = part.resolution.text
-    candidates = _candidates(subject, part.resolution.candidates)
-    names = sorted({c.name for c in candidates} or set(part.resolution.candidates))
-    example = names[0] if names else "crate::path::Type"
-    listed = ", ".join(f"`{name}`" for name in names)
-    return subject.finding(
-        "type-ambiguous",
-        f"the type of {part.words}, `{text}`, may be any of {len(names)} types with different "
-        f"layouts: {listed}. {effect}",
-        f'Write the whole path in the interface, such as "{example}"; or say which it is when '
-        f"calling: --type '{text}={example}'.",
-        part=part,
-        candidates=candidates,
+    text, candidates = part.resolution.text, part.resolution.candidates
+    names = sorted({c.name for c in candidates})
+    message = (
+        f"the type of {part.words}, `{text}`, may be any of {len(candidates)} types with different "
+        f"layouts: {', '.join(f'`{name}`' for name in names)}. {effect}"
     )
-
-
-def _candidates(subject: Subject, names: tuple[str, ...]) -> tuple[Candidate, ...]:
-    """Look up the layouts behind names: those of the server, or where it has none, of all."""
-    server = subject.server.task.name
-    others = [name for name in subject.program.archive.object_names if name != server]
-    for objects in ([server], others):
-        found: dict[tuple[str, int], list[str]] = {}
-        for name in names:
-            for owner in objects:
-                for size in _sizes(subject, owner, name):
-                    found.setdefault((name, size), []).append(owner)
-        if found:
-            return tuple(Candidate(name, size, tuple(o)) for (name, size), o in found.items())
-    return ()
-
-
-def _sizes(subject: Subject, owner: str, name: str) -> set[int]:
-    try:
-        types = subject.program.object(owner).find_types(name)
-    except DebugInfoError:
-        return set()
-    return {type_size(t) for t in types if t.name == name and not isinstance(t, Opaque)}
-
-
-def _declared(subject: Subject, part: Part) -> str | None:
-    """Find the name of the type, or of a part of it, that is declared without a definition."""
-    for name in _named(parse_type(part.resolution.text)):
-        for type_ in subject.info.find_types(name):
-            if isinstance(type_, Opaque):
-                return type_.name
-    return None
-
-
-def _named(written: RustType) -> Iterator[str]:
-    """Yield the names that a type text is made of."""
-    if isinstance(written, Path):
-        yield written.name
-        for argument in written.arguments:
-            if isinstance(argument, RustType):
-                yield from _named(argument)
-    elif isinstance(written, Array):
-        yield from _named(written.element)
-    elif isinstance(written, Tuple):
-        for item in written.items:
-            yield from _named(item)
+    if len(names) == len(candidates):
+        fix = (
+            f'Write the whole path in the interface, such as "{names[0]}"; or say which it is when '
+            f"calling: --type '{text}={names[0]}'."
+        )
+    else:
+        # Paths are no help where two crates, or two versions of one, have the same.
+        fix = (
+            "Types of one path come from two versions of a crate: build with one of them. Or "
+            "generate the server's stub with `idol server`, which keeps the type that is meant."
+        )
+    return subject.finding("type-ambiguous", message, fix, part=part, candidates=candidates)
 
 
 def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]:
@@ -155,16 +112,17 @@ def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]
         )
     elif resolution.how in (How.NEAREST, How.ELSEWHERE) and len(resolution.candidates) > 1:
         assert resolution.type is not None
-        others = [name for name in resolution.candidates if name != resolution.type.name]
+        chosen = resolution.type.name
+        others = sorted({c.name for c in resolution.candidates} - {chosen}) or [chosen]
         yield subject.finding(
             "type-ambiguous",
-            f"the type of {part.words}, `{resolution.text}`, was taken for "
-            f"`{resolution.type.name}` because that is nearest to the server; there "
-            f"{'is' if len(others) == 1 else 'are'} also {', '.join(f'`{n}`' for n in others)}",
-            f'Write the whole path in the interface to be certain: "{resolution.type.name}".',
+            f"the type of {part.words}, `{resolution.text}`, was taken for `{chosen}` because that "
+            f"is nearest to the server; of another layout {'is' if len(others) == 1 else 'are'} "
+            f"also {', '.join(f'`{name}`' for name in others)}",
+            f'Write the whole path in the interface to be certain: "{chosen}".',
             part=part,
             level=Level.NOTE,
-            candidates=_candidates(subject, resolution.candidates),
+            candidates=resolution.candidates,
         )
 
 

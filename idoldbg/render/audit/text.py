@@ -116,7 +116,9 @@ def _group(level: Level, rule: str, found: Sequence[Finding], files: Files, pain
         lines += _wrap(finding.message, "    ")
         for candidate in finding.candidates:
             objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""
-            lines.append(f"      {candidate.name}  {candidate.size} bytes{objects}")
+            differs = f": {'; '.join(candidate.differences)}" if candidate.differences else ""
+            line = f"{candidate.name}  {candidate.size} bytes{objects}{differs}"
+            lines += _wrap(line, "      ")
         if len(shared) > 1:
             lines += _wrap(f"fix: {finding.fix}", "    ")
     if len(shared) == 1:

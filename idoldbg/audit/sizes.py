@@ -1,0 +1,55 @@
+"""Checks of sizes: those that follow from the types against those that the image itself shows.
+
+What an image shows are the lengths of the buffers in generated code, see `idoldbg.resolver.sizes`.
+Zerocopy messages are compared field by field in `messages`, so only what is serialized is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idoldbg.audit.finding import Finding, Place
+from idoldbg.audit.rules import RULES
+from idoldbg.audit.subject import Subject
+from idoldbg.program import Program, ServedInterface
+from idoldbg.resolver import DeclaredSize
+
+__all__ = ["check_incoming", "check_sizes"]
+
+_FIX = (
+    "Build from clean. If the sizes still differ, look for a type whose serialization, or whose "
+    "maximum size, is written by hand."
+)
+
+
+def check_sizes(subject: Subject) -> Iterator[Finding]:
+    """Report buffers of the image's code that are larger or smaller than an operation needs."""
+    if not subject.is_serialized:
+        return
+    for declared in subject.program.declared_sizes(subject.resolved):
+        if not declared.agrees:
+            name = declared.where.replace("`", "")
+            yield subject.finding("size-disagrees", _words(declared), _FIX, name=name)
+
+
+def check_incoming(program: Program, server: ServedInterface) -> Iterator[Finding]:
+    """Report a server whose receive buffer is not as long as the longest message."""
+    declared = program.incoming_size(server)
+    if declared is not None and not declared.agrees:
+        yield Finding(
+            "size-disagrees",
+            RULES["size-disagrees"].level,
+            _words(declared),
+            _FIX,
+            server.task.name,
+            server.interface.name,
+            name=declared.where,
+            place=Place.of(server.interface.source, server.interface.span),
+        )
+
+
+def _words(declared: DeclaredSize) -> str:
+    return (
+        f"{declared.where} (in `{declared.object}`) has {declared.size} bytes for the "
+        f"{declared.of}, which takes {declared.computed} by its types"
+    )
