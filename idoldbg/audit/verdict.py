@@ -13,7 +13,7 @@ from idoldbg.audit.rules import Level
 from idoldbg.audit.run import Audit
 from idoldbg.audit.suppressions import Suppression
 
-__all__ = ["FAIL_ON", "Judged", "Standing", "Verdict", "judge"]
+__all__ = ["FAIL_ON", "Judged", "Standing", "Verdict", "judge", "reaches"]
 
 FAIL_ON: tuple[str, ...] = ("error", "warning", "none")
 """What `--fail-on` takes, in the order of strictness."""
