@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from idoldbg.audit import Audit, Finding, ServerCoverage
 
-__all__ = ["Files"]
+__all__ = ["Files", "normalize"]
 
 
 @dataclass(frozen=True)
