@@ -101,7 +101,7 @@ def command(
     idl_folders: tuple[str, ...],
     explained: str | None,
 ) -> int:
-    """Check that every operation of a build can be called and its reply be read.
+    """Check that every operation can be called and read.
 
     Looks at the interfaces in the image, at the types that its debug information has for them, at
     the limits of its hiffy and at who may call what. Every finding says what is wrong and what to
