@@ -21,7 +21,7 @@ from idoldbg.symbols import Subprogram
 from idoldbg.types import Enum, Pointer, is_result
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import ObjectInfo
+    from idoldbg.debuginfo import DebugObject
 
 __all__ = ["SerdeEvidence", "check_serialization"]
 
@@ -57,7 +57,7 @@ def check_serialization(subject: Subject, evidence: SerdeEvidence) -> Iterator[F
             )
 
 
-def _find_by_hand(info: ObjectInfo) -> dict[str, str]:
+def _find_by_hand(info: DebugObject) -> dict[str, str]:
     """Return full names of types with the method that shows a hand-written impl."""
     found: dict[str, str] = {}
     for method in ("serialize", "deserialize"):
