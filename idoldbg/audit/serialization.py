@@ -10,7 +10,6 @@ of which no such method is left in the image is taken for derived: there is no e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from idoldbg.audit.finding import Finding, Role
@@ -33,7 +32,13 @@ class SerdeEvidence:
     """Remembers, for each object, the types that are serialized by hand."""
 
     def __init__(self) -> None:
-        self.by_hand = cache(_find_by_hand)
+        self._found: dict[str, dict[str, str]] = {}
+
+    def by_hand(self, info: DebugObject) -> dict[str, str]:
+        """Return full names of types, each with the method that shows a hand-written impl."""
+        if info.name not in self._found:
+            self._found[info.name] = _find_by_hand(info)
+        return self._found[info.name]
 
 
 def check_serialization(subject: Subject, evidence: SerdeEvidence) -> Iterator[Finding]:
@@ -58,7 +63,6 @@ def check_serialization(subject: Subject, evidence: SerdeEvidence) -> Iterator[F
 
 
 def _find_by_hand(info: DebugObject) -> dict[str, str]:
-    """Return full names of types with the method that shows a hand-written impl."""
     found: dict[str, str] = {}
     for method in ("serialize", "deserialize"):
         for name in info.find_type_names(f"{method}<"):
