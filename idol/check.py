@@ -195,26 +195,26 @@ def _encodings(operation: Operation) -> Iterator[Finding]:
 
 
 def _options(operation: Operation) -> Iterator[Finding]:
-    """Zerocopy has a form for an `Option` argument of an enum or integer, and no other."""
+    """Zerocopy has a form for an `Option` of an enum or integer, and no other."""
     if operation.encoding is not Encoding.ZEROCOPY:
         return
-    values = [(f"argument `{a.name}`", a.value, True) for a in operation.arguments]
-    values.append(("the reply", operation.reply.ok, False))
-    for what, value, is_argument in values:
+    values = [(f"argument `{a.name}`", a.value) for a in operation.arguments]
+    values.append(("the reply", operation.reply.ok))
+    for what, value in values:
         rust, recv = value.type.rust, value.recv
         if not isinstance(rust, Path) or rust.name != "Option" or recv.kind is RecvKind.FROM:
             continue
         if any(isinstance(a, Path) and a.name.startswith("NonZero") for a in rust.arguments):
             continue  # zero means None there, and zerocopy knows it
         primitive = str(recv.type.rust) if recv.type else ""
-        if is_argument and primitive in PRIMITIVES and not primitive.startswith("f"):
+        if primitive in PRIMITIVES and not primitive.startswith("f"):
             continue
         yield Finding(
             "zerocopy-option",
             f"{what} is an `{rust}`, which Zerocopy cannot send like that",
             value.type.span,
-            "add `encoding: Hubpack`"
-            + (', or receive an enum with `recv: FromPrimitive("u8")`' if is_argument else ""),
+            'receive an enum or a number with `recv: FromPrimitive("u8")`, or add '
+            "`encoding: Hubpack`",
         )
 
 

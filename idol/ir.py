@@ -97,6 +97,8 @@ class Value:
     #: What the client reads from the reply; `type` unless something else travels.
     wire_type: str
     conversion: Conversion | None
+    #: Not None where an `Option` is received from a primitive.
+    optional: OptionalWire | None
 
 
 @dataclass(frozen=True, slots=True)

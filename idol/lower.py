@@ -17,7 +17,7 @@ from idol import ir, syntax
 from idol.check import check
 from idol.errors import InterfaceError, OptionsError
 from idol.options import FailServer, ServerStyle, StubOptions
-from idol.rust_type import Path, RustType
+from idol.sizes import is_optional_number
 from idol.source import Severity
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
@@ -157,7 +157,7 @@ def _operation(
     stem = f"{interface.name}_{operation.name}"
     panic = _PanicNames(f"{_snake_case(interface.name)}_{operation.name}", options.named_panics)
     taken = {a.name for a in operation.arguments} | {lease.name for lease in operation.leases}
-    ok = _value(operation)
+    ok = _value(stem, operation)
     error = _error(operation)
     server_error = error.server_type if error else "core::convert::Infallible"
     request_error = f"idol_runtime::RequestError<{server_error}>"
@@ -188,7 +188,7 @@ def _operation(
         message_size_constant=f"{operation.name.upper()}_MSG_SIZE",
         reply_size_constant=f"{operation.name.upper()}_REPLY_SIZE",
         message_size=_size(operation.encoding, f"{stem}_ARGS"),
-        reply_size=_size(operation.encoding, ok.type),
+        reply_size=_size(operation.encoding, ok.optional.struct if ok.optional else ok.type),
         read_function=f"read_{operation.name}_msg",
         client_result=client_result,
         server_result=server_result,
@@ -218,7 +218,7 @@ def _argument(stem: str, argument: syntax.Argument) -> ir.Argument:
     conversion = _conversion(argument.recv)
     wire = conversion.wire_type if conversion else declared
     optional = None
-    if argument.recv.kind is RecvKind.FROM_PRIMITIVE and is_option(argument.type.rust):
+    if is_optional_number(argument.value):
         optional = ir.OptionalWire(f"{stem}_ARGS_{argument.name}", wire)
         wire = optional.struct
     client_type = optional.struct if optional else declared
@@ -234,11 +234,6 @@ def _argument(stem: str, argument: syntax.Argument) -> ir.Argument:
         optional=optional,
         doc=argument.doc,
     )
-
-
-def is_option(rust: RustType) -> bool:
-    """Tell whether a type is an `Option` of something."""
-    return isinstance(rust, Path) and rust.name == "Option" and len(rust.arguments) == 1
 
 
 def _conversion(recv: syntax.Recv) -> ir.Conversion | None:
@@ -278,19 +273,24 @@ def _lease(index: int, lease: syntax.Lease, panic: _PanicNames, taken: set[str])
     )
 
 
-def _value(operation: syntax.Operation) -> ir.Value:
+def _value(stem: str, operation: syntax.Operation) -> ir.Value:
     ok = operation.reply.ok
     conversion = _conversion(ok.recv)
     is_bool_byte = (
         ok.type.is_bool and conversion is None and operation.encoding is Encoding.ZEROCOPY
     )
     wire_type = conversion.wire_type if conversion else str(ok.type)
+    optional = None
+    if is_optional_number(ok):
+        optional = ir.OptionalWire(f"{stem}_REPLY_value", wire_type)
+        wire_type = optional.struct
     return ir.Value(
         type=str(ok.type),
         is_unit=ok.type.is_unit and conversion is None,
         is_bool_byte=is_bool_byte,
         wire_type="u8" if is_bool_byte else wire_type,
         conversion=conversion,
+        optional=optional,
     )
 
 

@@ -123,8 +123,9 @@ def is_optional_number(value: AttributedType) -> bool:
     That is what our stubs make of an `Option<T>` that is received `FromPrimitive`.
     """
     rust_type = value.type.rust
-    is_option = isinstance(rust_type, Path) and find_core_name(rust_type) == "Option"
-    return is_option and value.recv.kind is RecvKind.FROM_PRIMITIVE
+    if not isinstance(rust_type, Path) or value.recv.kind is not RecvKind.FROM_PRIMITIVE:
+        return False
+    return find_core_name(rust_type) == "Option" and len(rust_type.arguments) == 1
 
 
 def arguments_size(operation: Operation) -> Size:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from idol import ir
 from idol.rust.common import (
     emit_event,
+    emit_optional_value,
     emit_or_panic,
     emit_panic,
     emit_panic_functions,
@@ -202,6 +203,10 @@ def _good_answer(
     if operation.ok.is_unit:
         emitter.line(f"userlib::sys_reply({client}, 0, &[]);")
     elif operation.encoding is Encoding.ZEROCOPY:
+        if operation.ok.optional is not None:
+            sent = operation.locals["reply"]
+            emit_optional_value(emitter, sent, operation.ok.optional, variable)
+            variable = sent
         arguments = [client, "0", f"zerocopy::IntoBytes::as_bytes(&{variable})"]
         emitter.call("userlib::sys_reply(", arguments, ");")
     else:

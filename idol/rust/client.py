@@ -17,6 +17,9 @@ from idol.rust.common import (
     emit_head,
     emit_method_docs,
     emit_operation_enum,
+    emit_optional_arms,
+    emit_optional_struct,
+    emit_optional_value,
     emit_or_panic,
     emit_panic,
     emit_panic_functions,
@@ -122,17 +125,15 @@ def _message_struct(emitter: Emitter, operation: ir.Operation) -> None:
 def _optional_structs(emitter: Emitter, operation: ir.Operation) -> None:
     for argument in operation.arguments:
         if argument.optional is not None:
-            emitter.line("#[allow(non_camel_case_types)]")
-            emitter.derive(_MESSAGE_DERIVES[operation.encoding])
-            emitter.line("#[repr(C, packed)]")
-            fields = ["is_some: u8", f"value: {argument.optional.value_type}"]
-            emitter.struct(f"struct {argument.optional.struct}", fields)
+            emit_optional_struct(emitter, argument.optional, _MESSAGE_DERIVES[operation.encoding])
 
 
 def _reply_struct(emitter: Emitter, operation: ir.Operation) -> None:
     """Print what the reply is read as, which debuggers look for, too."""
     if operation.encoding is not Encoding.ZEROCOPY or operation.ok.is_unit:
         return
+    if operation.ok.optional is not None:
+        emit_optional_struct(emitter, operation.ok.optional, ["zerocopy_derive::FromBytes"])
     emitter.line("#[allow(non_camel_case_types)]")
     emitter.derive(["zerocopy_derive::FromBytes"])
     emitter.line("#[repr(C, packed)]")
@@ -192,11 +193,7 @@ def _initializer(emitter: Emitter, argument: ir.Argument) -> str:
     name, optional = argument.name, argument.optional
     if optional is None:
         return f"{name}: {name} as u8" if argument.is_bool else name
-    fields = [
-        f"is_some: {name}.is_some() as u8",
-        f"value: {name}.map_or(0, |value| value as {optional.value_type})",
-    ]
-    emitter.assign_literal(f"let {argument.value_variable}", optional.struct, fields)
+    emit_optional_value(emitter, argument.value_variable, optional, name)
     return f"{name}: {argument.value_variable}"
 
 
@@ -343,12 +340,12 @@ def _good_reply(emitter: Emitter, interface: ir.Interface, operation: ir.Operati
     else:
         _decode(emitter, operation, value, "decode_reply")
     if ok.conversion is not None and ok.conversion.kind is RecvKind.FROM_PRIMITIVE:
-        emit_or_panic(
-            emitter,
-            f"Some({value})",
-            f"userlib::FromPrimitive::{ok.conversion.function}({read})",
-            operation.panics["decode_reply"],
-        )
+        found = f"userlib::FromPrimitive::{ok.conversion.function}({read})"
+        if ok.optional is not None:
+            with emitter.block(f"let {value} = match {read}.is_some {{", "};"):
+                emit_optional_arms(emitter, ok.conversion, read)
+            found = value
+        emit_or_panic(emitter, f"Some({value})", found, operation.panics["decode_reply"])
         read = value
     elif ok.is_bool_byte:
         read = f"{read} != 0"

@@ -71,6 +71,42 @@ def emit_method_docs(emitter: Emitter, operation: ir.Operation) -> bool:
     return bool(operation.doc or described)
 
 
+# -- options without serialization ---------------------------------------------------------------
+
+
+def emit_optional_struct(
+    emitter: Emitter, optional: ir.OptionalWire, derives: Sequence[str], *, visibility: str = ""
+) -> None:
+    """Print the struct that an `Option` travels as."""
+    emitter.line("#[allow(non_camel_case_types)]")
+    emitter.derive(derives)
+    emitter.line("#[repr(C, packed)]")
+    fields = [f"{visibility}is_some: u8", f"{visibility}value: {optional.value_type}"]
+    emitter.struct(f"{visibility}struct {optional.struct}", fields)
+
+
+def emit_optional_value(
+    emitter: Emitter, variable: str, optional: ir.OptionalWire, option: str
+) -> None:
+    """Print a variable that holds an option as it travels."""
+    fields = [
+        f"is_some: {option}.is_some() as u8",
+        f"value: {option}.map_or(0, |value| value as {optional.value_type})",
+    ]
+    emitter.assign_literal(f"let {variable}", optional.struct, fields)
+
+
+def emit_optional_arms(emitter: Emitter, conversion: ir.Conversion, received: str) -> None:
+    """Print what the byte `is_some` of a received struct can be; the match is an `Option` more."""
+    number = f"userlib::FromPrimitive::{conversion.function}({received}.value)"
+    emitter.line("0 => Some(None),")
+    emitter.arm("1", f"{number}.map(Some)")
+    emitter.line("_ => None,")
+
+
+# -- counting ------------------------------------------------------------------------------------
+
+
 def emit_counters(
     emitter: Emitter, interface: ir.Interface, static: str, errors: Sequence[str | None]
 ) -> None:

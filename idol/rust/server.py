@@ -11,7 +11,14 @@ from __future__ import annotations
 from idol import ir
 from idol.options import ServerStyle
 from idol.rust.answer import emit_tokens
-from idol.rust.common import emit_counters, emit_head, emit_operation_enum, serializer
+from idol.rust.common import (
+    emit_counters,
+    emit_head,
+    emit_operation_enum,
+    emit_optional_arms,
+    emit_optional_struct,
+    serializer,
+)
 from idol.rust.dispatch import emit_dispatch, emit_fail_server, emit_trait
 from idol.rust.emit import Emitter
 from idol.rust.keep import emit_definition, emit_kept_types
@@ -78,8 +85,15 @@ def _imports(emitter: Emitter) -> None:
 def _message(emitter: Emitter, operation: ir.Operation) -> None:
     for argument in operation.arguments:
         if argument.optional is not None:
-            _optional_struct(emitter, operation, argument.name, argument.optional)
+            _optional_docs(emitter, f"`{argument.name}`")
+            message_derives = _MESSAGE_DERIVES[operation.encoding]
+            emit_optional_struct(emitter, argument.optional, message_derives, visibility="pub ")
             emitter.blank()
+    if operation.ok.optional is not None:
+        _optional_docs(emitter, "the reply")
+        derives = ["zerocopy_derive::IntoBytes", "zerocopy_derive::Immutable"]
+        emit_optional_struct(emitter, operation.ok.optional, derives, visibility="pub ")
+        emitter.blank()
     emitter.line("#[allow(non_camel_case_types)]")
     emitter.derive(_MESSAGE_DERIVES[operation.encoding])
     if operation.encoding is Encoding.ZEROCOPY:
@@ -97,15 +111,8 @@ def _message(emitter: Emitter, operation: ir.Operation) -> None:
     _read_function(emitter, operation)
 
 
-def _optional_struct(
-    emitter: Emitter, operation: ir.Operation, name: str, optional: ir.OptionalWire
-) -> None:
-    emitter.docs([f"How `{name}` travels: 0 and nothing of note, or 1 and a number."])
-    emitter.line("#[allow(non_camel_case_types)]")
-    emitter.derive(_MESSAGE_DERIVES[operation.encoding])
-    emitter.line("#[repr(C, packed)]")
-    fields = ["pub is_some: u8", f"pub value: {optional.value_type}"]
-    emitter.struct(f"pub struct {optional.struct}", fields)
+def _optional_docs(emitter: Emitter, what: str) -> None:
+    emitter.docs([f"How {what} travels: 0 and nothing of note, or 1 and a number."])
 
 
 def _has_accessor(argument: ir.Argument) -> bool:
@@ -120,17 +127,15 @@ def _accessor(emitter: Emitter, argument: ir.Argument) -> None:
         with emitter.block(f"pub fn {argument.name}(&self) -> bool {{"):
             emitter.line(f"self.{argument.field} != 0")
         return
-    convert = f"userlib::FromPrimitive::{argument.conversion.function}"
     opening = f"pub fn {argument.name}"
     emitter.function(opening, ["&self"], [f"Option<{argument.type}>"])
     with emitter.block_body():
         if argument.optional is None:
-            emitter.line(f"{convert}(self.{argument.field})")
+            function = argument.conversion.function
+            emitter.line(f"userlib::FromPrimitive::{function}(self.{argument.field})")
             return
         with emitter.block(f"match self.{argument.field}.is_some {{"):
-            emitter.line("0 => Some(None),")
-            emitter.arm("1", f"{convert}(self.{argument.field}.value).map(Some)")
-            emitter.line("_ => None,")
+            emit_optional_arms(emitter, argument.conversion, f"self.{argument.field}")
 
 
 def _read_function(emitter: Emitter, operation: ir.Operation) -> None:

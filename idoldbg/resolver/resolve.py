@@ -9,9 +9,11 @@ from functools import cached_property
 import idol
 from idol import Encoding, ErrorKind, RecvKind
 from idol.rust_type import Path, RustType, Slice
+from idol.sizes import is_optional_number
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
+from idoldbg.resolver import optional
 from idoldbg.resolver.evidence import (
     Shown,
     collect,
@@ -196,9 +198,11 @@ class _Operation:
             written,
             shown,
             lambda client: _at(client.arguments, index),
-            fits=_fits(argument.recv.kind),
+            fits=_fits(argument.value),
         )
-        if found.type is None and travels is not None:
+        if found.type is None and isinstance(travels, Struct):
+            found = self._optional(written, found, travels)
+        elif found.type is None and travels is not None:
             found = replace(found, type=travels, how=How.WIRE)
         return ResolvedArgument(
             str(written),
@@ -216,7 +220,10 @@ class _Operation:
             return None
         if value.recv.type is not None:
             rust = value.recv.type.rust
-            return self._lookup.find(rust, namespace=self._namespace).type
+            number = self._lookup.find(rust, namespace=self._namespace).type
+            if number is not None and is_optional_number(value):
+                return optional.build_struct(number)
+            return number
         return BASE_TYPES["u8"] if value.type.is_bool else None
 
     # ---- leases ---------------------------------------------------------------------------------
@@ -258,10 +265,12 @@ class _Operation:
             value.type.rust,
             shown(),
             lambda client: client.ok,
-            fits=_fits(value.recv.kind),
+            fits=_fits(value),
         )
         wire = self._wire_type(value)
-        if wire is not None:
+        if isinstance(wire, Struct):
+            found = self._optional(value.type.rust, found, wire)
+        elif wire is not None:
             found = _as_travels(found, wire)
         return _resolution(value.type.rust, found)
 
@@ -296,6 +305,15 @@ class _Operation:
             argument = inner.arguments[0]
             if isinstance(argument, Path) and match_names(written, argument) is not Match.NONE:
                 yield from self._info.find_types(str(argument))
+
+    def _optional(self, written: RustType, found: Found, wire: Struct) -> Found:
+        """Make an option of what travels in its place, and of the type that it holds if known."""
+        held = optional.find_held(found.type)
+        if held is None and isinstance(written, Path) and isinstance(written.arguments[0], Path):
+            found = self._lookup.find(written.arguments[0], namespace=self._namespace)
+            held = found.type
+        how = found.how if isinstance(held, CEnum | Scalar) else How.WIRE
+        return replace(found, type=optional.build_option(held, wire), how=how)
 
     # ---- any role -------------------------------------------------------------------------------
 
@@ -368,8 +386,8 @@ def _is_error(type_: Type) -> bool:
     return isinstance(type_, CEnum)
 
 
-def _fits(kind: RecvKind) -> Callable[[Type], bool]:
-    if kind is RecvKind.FROM_PRIMITIVE:
+def _fits(value: idol.AttributedType) -> Callable[[Type], bool]:
+    if value.recv.kind is RecvKind.FROM_PRIMITIVE and not is_optional_number(value):
         return lambda type_: isinstance(type_, CEnum | Scalar | Struct)
     return lambda type_: True
 

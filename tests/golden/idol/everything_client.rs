@@ -9,20 +9,22 @@ pub enum EverythingOperation {
     names = 2,
     received = 3,
     optional = 4,
-    get_mode = 5,
-    get_wrapped = 6,
-    get_special = 7,
-    nothing = 8,
-    die = 9,
-    lend = 10,
-    lend_much = 11,
-    hub = 12,
-    hub_simple = 13,
-    hub_complex = 14,
-    hub_complex_again = 15,
-    hub_death = 16,
-    ssm = 17,
-    ssm_simple = 18,
+    get_optional = 5,
+    get_wide = 6,
+    get_mode = 7,
+    get_wrapped = 8,
+    get_special = 9,
+    nothing = 10,
+    die = 11,
+    lend = 12,
+    lend_much = 13,
+    hub = 14,
+    hub_simple = 15,
+    hub_complex = 16,
+    hub_complex_again = 17,
+    hub_death = 18,
+    ssm = 19,
+    ssm_simple = 20,
 }
 
 /// Nothing that anybody needs.
@@ -343,6 +345,146 @@ impl Everything {
     }
 
     /// Operation 5 of `Everything`, idempotent: sent again if the server dies.
+    pub fn get_optional(&self) -> Option<Mode> {
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+        #[repr(C, packed)]
+        struct Everything_get_optional_ARGS {}
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_optional_REPLY_value {
+            is_some: u8,
+            value: u8,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_optional_REPLY {
+            value: Everything_get_optional_REPLY_value,
+        }
+        const REPLY_SIZE: usize = core::mem::size_of::<Everything_get_optional_REPLY_value>();
+        #[cold]
+        #[inline(never)]
+        fn everything_get_optional_reply_is_malformed() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* everything_get_optional_reply_is_malformed */");
+            }
+            panic!()
+        }
+
+        let arguments = Everything_get_optional_ARGS {};
+        let mut reply = [0u8; REPLY_SIZE];
+        loop {
+            let task = self.current_id.get();
+            let (code, _) = userlib::sys_send(
+                task,
+                EverythingOperation::get_optional as u16,
+                zerocopy::IntoBytes::as_bytes(&arguments),
+                &mut reply,
+                &[],
+            );
+            if let Some(generation) = userlib::extract_new_generation(code) {
+                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
+                self.current_id.set(task);
+                continue;
+            }
+            let Ok::<Everything_get_optional_REPLY, _>(value) =
+                zerocopy::FromBytes::read_from_bytes(&reply)
+            else {
+                everything_get_optional_reply_is_malformed();
+            };
+            let value = match value.value.is_some {
+                0 => Some(None),
+                1 => userlib::FromPrimitive::from_u8(value.value.value).map(Some),
+                _ => None,
+            };
+            let Some(value) = value else {
+                everything_get_optional_reply_is_malformed();
+            };
+            return value;
+        }
+    }
+
+    /// Operation 6 of `Everything`, not idempotent.
+    pub fn get_wide(&self, reply: u8) -> Result<core::option::Option<Mode>, PlainError> {
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+        #[repr(C, packed)]
+        struct Everything_get_wide_ARGS {
+            reply: u8,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_wide_REPLY_value {
+            is_some: u8,
+            value: u32,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Everything_get_wide_REPLY {
+            value: Everything_get_wide_REPLY_value,
+        }
+        const REPLY_SIZE: usize = core::mem::size_of::<Everything_get_wide_REPLY_value>();
+        #[cold]
+        #[inline(never)]
+        fn everything_get_wide_reply_is_malformed() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* everything_get_wide_reply_is_malformed */");
+            }
+            panic!()
+        }
+        #[cold]
+        #[inline(never)]
+        fn everything_get_wide_error_code_is_unknown() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* everything_get_wide_error_code_is_unknown */");
+            }
+            panic!()
+        }
+
+        let arguments = Everything_get_wide_ARGS { reply };
+        let mut reply_ = [0u8; REPLY_SIZE];
+        let task = self.current_id.get();
+        let (code, _) = userlib::sys_send(
+            task,
+            EverythingOperation::get_wide as u16,
+            zerocopy::IntoBytes::as_bytes(&arguments),
+            &mut reply_,
+            &[],
+        );
+        if code != 0 {
+            if let Some(generation) = userlib::extract_new_generation(code) {
+                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
+                self.current_id.set(task);
+            }
+            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+                everything_get_wide_error_code_is_unknown();
+            };
+            return Err(error);
+        }
+        let Ok::<Everything_get_wide_REPLY, _>(value) =
+            zerocopy::FromBytes::read_from_bytes(&reply_)
+        else {
+            everything_get_wide_reply_is_malformed();
+        };
+        let value = match value.value.is_some {
+            0 => Some(None),
+            1 => userlib::FromPrimitive::from_u32(value.value.value).map(Some),
+            _ => None,
+        };
+        let Some(value) = value else {
+            everything_get_wide_reply_is_malformed();
+        };
+        Ok(value)
+    }
+
+    /// Operation 7 of `Everything`, idempotent: sent again if the server dies.
     pub fn get_mode(&self) -> Mode {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -393,7 +535,7 @@ impl Everything {
         }
     }
 
-    /// Operation 6 of `Everything`, not idempotent.
+    /// Operation 8 of `Everything`, not idempotent.
     pub fn get_wrapped(&self) -> Result<Wrapped, idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -451,7 +593,7 @@ impl Everything {
         Ok(value.value.into())
     }
 
-    /// Operation 7 of `Everything`, not idempotent.
+    /// Operation 9 of `Everything`, not idempotent.
     pub fn get_special(&self) -> Result<Wrapped, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -511,7 +653,7 @@ impl Everything {
         Ok(make_wrapped(value.value))
     }
 
-    /// Operation 8 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 10 of `Everything`, idempotent: sent again if the server dies.
     pub fn nothing(&self) {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -539,7 +681,7 @@ impl Everything {
         }
     }
 
-    /// Operation 9 of `Everything`, not idempotent.
+    /// Operation 11 of `Everything`, not idempotent.
     pub fn die(&self) -> Result<(), idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -577,7 +719,7 @@ impl Everything {
         Ok(())
     }
 
-    /// Operation 10 of `Everything`, not idempotent.
+    /// Operation 12 of `Everything`, not idempotent.
     #[allow(clippy::too_many_arguments)]
     pub fn lend(
         &self,
@@ -686,7 +828,7 @@ impl Everything {
         Ok(value.value)
     }
 
-    /// Operation 11 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 13 of `Everything`, idempotent: sent again if the server dies.
     pub fn lend_much(&self, all: &[u8]) {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -716,7 +858,7 @@ impl Everything {
         }
     }
 
-    /// Operation 12 of `Everything`, not idempotent.
+    /// Operation 14 of `Everything`, not idempotent.
     pub fn hub(
         &self,
         a: Option<u16>,
@@ -795,7 +937,7 @@ impl Everything {
         Ok(value)
     }
 
-    /// Operation 13 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 15 of `Everything`, idempotent: sent again if the server dies.
     pub fn hub_simple(&self, a: (u8, [u8; 4])) -> bool {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -852,7 +994,7 @@ impl Everything {
         }
     }
 
-    /// Operation 14 of `Everything`, not idempotent.
+    /// Operation 16 of `Everything`, not idempotent.
     pub fn hub_complex(&self, range: Range, data: &[u8]) -> Result<(), ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -931,7 +1073,7 @@ impl Everything {
         Ok(())
     }
 
-    /// Operation 15 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 17 of `Everything`, idempotent: sent again if the server dies.
     pub fn hub_complex_again(&self) -> Result<Range, ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -1007,7 +1149,7 @@ impl Everything {
         }
     }
 
-    /// Operation 16 of `Everything`, not idempotent.
+    /// Operation 18 of `Everything`, not idempotent.
     pub fn hub_death(&self, a: u8) -> Result<u8, idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -1074,7 +1216,7 @@ impl Everything {
         Ok(value)
     }
 
-    /// Operation 17 of `Everything`, not idempotent.
+    /// Operation 19 of `Everything`, not idempotent.
     pub fn ssm(&self, range: Range, on: bool) -> Result<Range, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
@@ -1146,7 +1288,7 @@ impl Everything {
         Ok(value)
     }
 
-    /// Operation 18 of `Everything`, idempotent: sent again if the server dies.
+    /// Operation 20 of `Everything`, idempotent: sent again if the server dies.
     pub fn ssm_simple(&self) -> Range {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]

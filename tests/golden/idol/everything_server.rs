@@ -12,20 +12,22 @@ pub enum EverythingOperation {
     names = 2,
     received = 3,
     optional = 4,
-    get_mode = 5,
-    get_wrapped = 6,
-    get_special = 7,
-    nothing = 8,
-    die = 9,
-    lend = 10,
-    lend_much = 11,
-    hub = 12,
-    hub_simple = 13,
-    hub_complex = 14,
-    hub_complex_again = 15,
-    hub_death = 16,
-    ssm = 17,
-    ssm_simple = 18,
+    get_optional = 5,
+    get_wide = 6,
+    get_mode = 7,
+    get_wrapped = 8,
+    get_special = 9,
+    nothing = 10,
+    die = 11,
+    lend = 12,
+    lend_much = 13,
+    hub = 14,
+    hub_simple = 15,
+    hub_complex = 16,
+    hub_complex_again = 17,
+    hub_death = 18,
+    ssm = 19,
+    ssm_simple = 20,
 }
 
 #[allow(non_camel_case_types)]
@@ -166,6 +168,58 @@ impl Everything_optional_ARGS {
 }
 
 pub fn read_optional_msg(bytes: &[u8]) -> Option<&Everything_optional_ARGS> {
+    zerocopy::FromBytes::ref_from_bytes(bytes).ok()
+}
+
+/// How the reply travels: 0 and nothing of note, or 1 and a number.
+#[allow(non_camel_case_types)]
+#[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+#[repr(C, packed)]
+pub struct Everything_get_optional_REPLY_value {
+    pub is_some: u8,
+    pub value: u8,
+}
+
+#[allow(non_camel_case_types)]
+#[derive(
+    Copy,
+    Clone,
+    zerocopy_derive::FromBytes,
+    zerocopy_derive::KnownLayout,
+    zerocopy_derive::Immutable,
+    zerocopy_derive::Unaligned,
+)]
+#[repr(C, packed)]
+pub struct Everything_get_optional_ARGS {}
+
+pub fn read_get_optional_msg(bytes: &[u8]) -> Option<&Everything_get_optional_ARGS> {
+    zerocopy::FromBytes::ref_from_bytes(bytes).ok()
+}
+
+/// How the reply travels: 0 and nothing of note, or 1 and a number.
+#[allow(non_camel_case_types)]
+#[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+#[repr(C, packed)]
+pub struct Everything_get_wide_REPLY_value {
+    pub is_some: u8,
+    pub value: u32,
+}
+
+#[allow(non_camel_case_types)]
+#[derive(
+    Copy,
+    Clone,
+    zerocopy_derive::FromBytes,
+    zerocopy_derive::KnownLayout,
+    zerocopy_derive::Immutable,
+    zerocopy_derive::Unaligned,
+)]
+#[repr(C, packed)]
+pub struct Everything_get_wide_ARGS {
+    pub reply: u8,
+}
+
+pub fn read_get_wide_msg(bytes: &[u8]) -> Option<&Everything_get_wide_ARGS> {
     zerocopy::FromBytes::ref_from_bytes(bytes).ok()
 }
 
@@ -448,6 +502,36 @@ struct Everything_optional_TYPES {
     error: PlainError,
 }
 
+/// The reply of `Everything.get_optional`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+#[repr(C, packed)]
+struct Everything_get_optional_REPLY {
+    value: Option<Mode>,
+}
+
+/// The types of `Everything.get_optional`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+struct Everything_get_optional_TYPES {
+    message: Everything_get_optional_ARGS,
+    reply: Everything_get_optional_REPLY,
+}
+
+/// The reply of `Everything.get_wide`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+#[repr(C, packed)]
+struct Everything_get_wide_REPLY {
+    value: core::option::Option<Mode>,
+}
+
+/// The types of `Everything.get_wide`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+struct Everything_get_wide_TYPES {
+    arguments: (u8,),
+    message: Everything_get_wide_ARGS,
+    reply: Everything_get_wide_REPLY,
+    error: PlainError,
+}
+
 /// The reply of `Everything.get_mode`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
 #[repr(C, packed)]
@@ -666,6 +750,8 @@ struct Everything_TYPES {
     names: Everything_names_TYPES,
     received: Everything_received_TYPES,
     optional: Everything_optional_TYPES,
+    get_optional: Everything_get_optional_TYPES,
+    get_wide: Everything_get_wide_TYPES,
     get_mode: Everything_get_mode_TYPES,
     get_wrapped: Everything_get_wrapped_TYPES,
     get_special: Everything_get_special_TYPES,
@@ -694,6 +780,11 @@ pub const RECEIVED_MSG_SIZE: usize = core::mem::size_of::<Everything_received_AR
 pub const RECEIVED_REPLY_SIZE: usize = core::mem::size_of::<bool>();
 pub const OPTIONAL_MSG_SIZE: usize = core::mem::size_of::<Everything_optional_ARGS>();
 pub const OPTIONAL_REPLY_SIZE: usize = core::mem::size_of::<u8>();
+pub const GET_OPTIONAL_MSG_SIZE: usize = core::mem::size_of::<Everything_get_optional_ARGS>();
+pub const GET_OPTIONAL_REPLY_SIZE: usize =
+    core::mem::size_of::<Everything_get_optional_REPLY_value>();
+pub const GET_WIDE_MSG_SIZE: usize = core::mem::size_of::<Everything_get_wide_ARGS>();
+pub const GET_WIDE_REPLY_SIZE: usize = core::mem::size_of::<Everything_get_wide_REPLY_value>();
 pub const GET_MODE_MSG_SIZE: usize = core::mem::size_of::<Everything_get_mode_ARGS>();
 pub const GET_MODE_REPLY_SIZE: usize = core::mem::size_of::<Mode>();
 pub const GET_WRAPPED_MSG_SIZE: usize = core::mem::size_of::<Everything_get_wrapped_ARGS>();
@@ -734,6 +825,8 @@ pub const INCOMING_SIZE: usize = {
         NAMES_MSG_SIZE,
         RECEIVED_MSG_SIZE,
         OPTIONAL_MSG_SIZE,
+        GET_OPTIONAL_MSG_SIZE,
+        GET_WIDE_MSG_SIZE,
         GET_MODE_MSG_SIZE,
         GET_WRAPPED_MSG_SIZE,
         GET_SPECIAL_MSG_SIZE,
@@ -768,6 +861,8 @@ impl idol_runtime::ServerOp for EverythingOperation {
             Self::names => NAMES_REPLY_SIZE,
             Self::received => RECEIVED_REPLY_SIZE,
             Self::optional => OPTIONAL_REPLY_SIZE,
+            Self::get_optional => GET_OPTIONAL_REPLY_SIZE,
+            Self::get_wide => GET_WIDE_REPLY_SIZE,
             Self::get_mode => GET_MODE_REPLY_SIZE,
             Self::get_wrapped => GET_WRAPPED_REPLY_SIZE,
             Self::get_special => GET_SPECIAL_REPLY_SIZE,
@@ -791,6 +886,8 @@ impl idol_runtime::ServerOp for EverythingOperation {
             Self::names => 0,
             Self::received => 0,
             Self::optional => 0,
+            Self::get_optional => 0,
+            Self::get_wide => 0,
             Self::get_mode => 0,
             Self::get_wrapped => 0,
             Self::get_special => 0,
@@ -861,6 +958,19 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
         mode: Option<Mode>,
         wide: core::option::Option<Mode>,
     ) -> Result<u8, idol_runtime::RequestError<PlainError>>
+    where
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+
+    fn get_optional(
+        &mut self,
+        msg: &userlib::RecvMessage,
+    ) -> Result<Option<Mode>, idol_runtime::RequestError<core::convert::Infallible>>;
+
+    fn get_wide(
+        &mut self,
+        msg: &userlib::RecvMessage,
+        reply: u8,
+    ) -> Result<core::option::Option<Mode>, idol_runtime::RequestError<PlainError>>
     where
         PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
 
@@ -1055,6 +1165,40 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 match result {
                     Ok(value) => {
                         userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                        Ok(())
+                    }
+                    Err(error) => Err(error.map_runtime(u16::from)),
+                }
+            }
+            EverythingOperation::get_optional => {
+                let Some(_) = read_get_optional_msg(incoming) else {
+                    return Err(idol_runtime::ClientError::BadMessageContents.fail());
+                };
+                let result = <S as InOrderEverythingImpl>::get_optional(self.1, rm);
+                match result {
+                    Ok(value) => {
+                        let reply = Everything_get_optional_REPLY_value {
+                            is_some: value.is_some() as u8,
+                            value: value.map_or(0, |value| value as u8),
+                        };
+                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&reply));
+                        Ok(())
+                    }
+                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                }
+            }
+            EverythingOperation::get_wide => {
+                let Some(arguments) = read_get_wide_msg(incoming) else {
+                    return Err(idol_runtime::ClientError::BadMessageContents.fail());
+                };
+                let result = <S as InOrderEverythingImpl>::get_wide(self.1, rm, arguments.reply);
+                match result {
+                    Ok(value) => {
+                        let reply_ = Everything_get_wide_REPLY_value {
+                            is_some: value.is_some() as u8,
+                            value: value.map_or(0, |value| value as u32),
+                        };
+                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&reply_));
                         Ok(())
                     }
                     Err(error) => Err(error.map_runtime(u16::from)),
@@ -1442,5 +1586,5 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
 /// The text of everything.idol, for debuggers; it is not loaded.
 #[used]
 #[unsafe(link_section = ".idolatry")]
-static _EVERYTHING_IDOL_DEFINITION: [u8; 3978] =
-    *b"// Every construct of the language; tests/idol/compile implements it.\nInterface(\n    name: \"Everything\",\n    doc: \"Nothing that anybody needs.\",\n    ops: {\n        \"plain\": (\n            doc: \"Adds.\",\n            args: {\"a\": \"u32\", \"b\": \"i16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        // Names that the generated code would like to use itself.\n        \"names\": (\n            args: {\"msg\": \"u32\", \"reply\": \"i16\", \"task\": \"u8\", \"code\": \"u8\", \"arguments\": \"u16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n            idempotent: true,\n        ),\n        \"received\": (\n            args: {\n                \"on\": \"bool\",\n                \"mode\": (type: \"Mode\", recv: FromPrimitive(\"u8\")),\n                \"wrapped\": (type: \"Wrapped\", recv: From(\"u16\")),\n                \"special\": (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n            },\n            reply: Simple(\"bool\"),\n            idempotent: true,\n        ),\n        \"optional\": (\n            doc: \"Says what it got.\",\n            args: {\n                \"mode\": (\n                    type: \"Option<Mode>\",\n                    recv: FromPrimitive(\"u8\"),\n                    doc: \"Nothing, or something.\",\n                ),\n                \"wide\": (type: \"core::option::Option<Mode>\", recv: FromPrimitive(\"u32\")),\n            },\n            reply: Result(ok: \"u8\", err: CLike(\"PlainError\")),\n        ),\n        \"get_mode\": (\n            reply: Simple((type: \"Mode\", recv: FromPrimitive(\"u8\"))),\n            idempotent: true,\n        ),\n        \"get_wrapped\": (\n            reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\")), err: ServerDeath),\n        ),\n        \"get_special\": (\n            reply: Result(\n                ok: (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"nothing\": (reply: Simple(\"()\"), idempotent: true),\n        \"die\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            args: {\"n\": \"u8\"},\n            leases: {\n                \"source\": (type: \"[u8]\", read: true, max_len: Some(512)),\n                \"sink\": (type: \"[u16]\", write: true),\n                \"both\": (type: \"[u8]\", read: true, write: true, max_len: Some(65535)),\n                \"fixed\": (type: \"[u32; 3]\", read: true),\n                \"out\": (type: \"u64\", write: true),\n                \"in_out\": (type: \"u32\", read: true, write: true),\n            },\n            reply: Result(ok: \"[u8; 16]\", err: CLike(\"PlainError\")),\n        ),\n        \"lend_much\": (\n            leases: {\"all\": (type: \"[u8]\", read: true, max_len: Some(4294967295))},\n            reply: Simple(\"()\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"a\": \"Option<u16>\", \"on\": \"bool\", \"range\": \"Range\"},\n            reply: Result(ok: \"Option<(f32, u64)>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_simple\": (\n            args: {\"a\": \"(u8, [u8; 4])\"},\n            reply: Simple(\"bool\"),\n            idempotent: true,\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            args: {\"range\": \"Range\"},\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Result(ok: \"()\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex_again\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n            idempotent: true,\n        ),\n        \"hub_death\": (\n            args: {\"a\": \"u8\"},\n            reply: Result(ok: \"u8\", err: ServerDeath),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (\n            args: {\"range\": \"Range\", \"on\": \"bool\"},\n            reply: Result(ok: \"Range\", err: CLike(\"PlainError\")),\n            encoding: Ssmarshal,\n        ),\n        \"ssm_simple\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";
+static _EVERYTHING_IDOL_DEFINITION: [u8; 4361] =
+    *b"// Every construct of the language; tests/idol/compile implements it.\nInterface(\n    name: \"Everything\",\n    doc: \"Nothing that anybody needs.\",\n    ops: {\n        \"plain\": (\n            doc: \"Adds.\",\n            args: {\"a\": \"u32\", \"b\": \"i16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        // Names that the generated code would like to use itself.\n        \"names\": (\n            args: {\"msg\": \"u32\", \"reply\": \"i16\", \"task\": \"u8\", \"code\": \"u8\", \"arguments\": \"u16\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n            idempotent: true,\n        ),\n        \"received\": (\n            args: {\n                \"on\": \"bool\",\n                \"mode\": (type: \"Mode\", recv: FromPrimitive(\"u8\")),\n                \"wrapped\": (type: \"Wrapped\", recv: From(\"u16\")),\n                \"special\": (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n            },\n            reply: Simple(\"bool\"),\n            idempotent: true,\n        ),\n        \"optional\": (\n            doc: \"Says what it got.\",\n            args: {\n                \"mode\": (\n                    type: \"Option<Mode>\",\n                    recv: FromPrimitive(\"u8\"),\n                    doc: \"Nothing, or something.\",\n                ),\n                \"wide\": (type: \"core::option::Option<Mode>\", recv: FromPrimitive(\"u32\")),\n            },\n            reply: Result(ok: \"u8\", err: CLike(\"PlainError\")),\n        ),\n        \"get_optional\": (\n            reply: Simple((type: \"Option<Mode>\", recv: FromPrimitive(\"u8\"))),\n            idempotent: true,\n        ),\n        \"get_wide\": (\n            args: {\"reply\": \"u8\"},\n            reply: Result(\n                ok: (type: \"core::option::Option<Mode>\", recv: FromPrimitive(\"u32\")),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"get_mode\": (\n            reply: Simple((type: \"Mode\", recv: FromPrimitive(\"u8\"))),\n            idempotent: true,\n        ),\n        \"get_wrapped\": (\n            reply: Result(ok: (type: \"Wrapped\", recv: From(\"u16\")), err: ServerDeath),\n        ),\n        \"get_special\": (\n            reply: Result(\n                ok: (type: \"Wrapped\", recv: From(\"u16\", Some(\"make_wrapped\"))),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"nothing\": (reply: Simple(\"()\"), idempotent: true),\n        \"die\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            args: {\"n\": \"u8\"},\n            leases: {\n                \"source\": (type: \"[u8]\", read: true, max_len: Some(512)),\n                \"sink\": (type: \"[u16]\", write: true),\n                \"both\": (type: \"[u8]\", read: true, write: true, max_len: Some(65535)),\n                \"fixed\": (type: \"[u32; 3]\", read: true),\n                \"out\": (type: \"u64\", write: true),\n                \"in_out\": (type: \"u32\", read: true, write: true),\n            },\n            reply: Result(ok: \"[u8; 16]\", err: CLike(\"PlainError\")),\n        ),\n        \"lend_much\": (\n            leases: {\"all\": (type: \"[u8]\", read: true, max_len: Some(4294967295))},\n            reply: Simple(\"()\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"a\": \"Option<u16>\", \"on\": \"bool\", \"range\": \"Range\"},\n            reply: Result(ok: \"Option<(f32, u64)>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_simple\": (\n            args: {\"a\": \"(u8, [u8; 4])\"},\n            reply: Simple(\"bool\"),\n            idempotent: true,\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            args: {\"range\": \"Range\"},\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Result(ok: \"()\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex_again\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n            idempotent: true,\n        ),\n        \"hub_death\": (\n            args: {\"a\": \"u8\"},\n            reply: Result(ok: \"u8\", err: ServerDeath),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (\n            args: {\"range\": \"Range\", \"on\": \"bool\"},\n            reply: Result(ok: \"Range\", err: CLike(\"PlainError\")),\n            encoding: Ssmarshal,\n        ),\n        \"ssm_simple\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";

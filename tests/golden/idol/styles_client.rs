@@ -7,13 +7,14 @@
 pub enum StylesOperation {
     plain = 1,
     sure = 2,
-    touch = 3,
-    dies = 4,
-    dies_silently = 5,
-    lend = 6,
-    hub = 7,
-    hub_complex = 8,
-    ssm = 9,
+    mode = 3,
+    touch = 4,
+    dies = 5,
+    dies_silently = 6,
+    lend = 7,
+    hub = 8,
+    hub_complex = 9,
+    ssm = 10,
 }
 
 /// Client of the `Styles` interface.
@@ -38,6 +39,7 @@ impl From<userlib::TaskId> for Styles {
 pub enum StylesEvent {
     plain(#[count(children)] Result<(), PlainError>),
     sure,
+    mode(#[count(children)] Result<(), PlainError>),
     touch,
     dies(#[count(children)] Result<(), idol_runtime::ServerDeath>),
     dies_silently(#[count(children)] Result<(), idol_runtime::ServerDeath>),
@@ -161,7 +163,82 @@ impl Styles {
         }
     }
 
-    /// Operation 3 of `Styles`, idempotent: sent again if the server dies.
+    /// Operation 3 of `Styles`, not idempotent.
+    pub fn mode(&self) -> Result<Option<Mode>, PlainError> {
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+        #[repr(C, packed)]
+        struct Styles_mode_ARGS {}
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Styles_mode_REPLY_value {
+            is_some: u8,
+            value: u8,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct Styles_mode_REPLY {
+            value: Styles_mode_REPLY_value,
+        }
+        const REPLY_SIZE: usize = core::mem::size_of::<Styles_mode_REPLY_value>();
+        #[cold]
+        #[inline(never)]
+        fn styles_mode_reply_is_malformed() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* styles_mode_reply_is_malformed */");
+            }
+            panic!()
+        }
+        #[cold]
+        #[inline(never)]
+        fn styles_mode_error_code_is_unknown() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* styles_mode_error_code_is_unknown */");
+            }
+            panic!()
+        }
+
+        let arguments = Styles_mode_ARGS {};
+        let mut reply = [0u8; REPLY_SIZE];
+        let task = self.current_id.get();
+        let (code, _) = userlib::sys_send(
+            task,
+            StylesOperation::mode as u16,
+            zerocopy::IntoBytes::as_bytes(&arguments),
+            &mut reply,
+            &[],
+        );
+        if code != 0 {
+            if let Some(generation) = userlib::extract_new_generation(code) {
+                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
+                self.current_id.set(task);
+            }
+            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+                styles_mode_error_code_is_unknown();
+            };
+            counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::mode(Err(error)));
+            return Err(error);
+        }
+        let Ok::<Styles_mode_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+            styles_mode_reply_is_malformed();
+        };
+        let value = match value.value.is_some {
+            0 => Some(None),
+            1 => userlib::FromPrimitive::from_u8(value.value.value).map(Some),
+            _ => None,
+        };
+        let Some(value) = value else {
+            styles_mode_reply_is_malformed();
+        };
+        counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::mode(Ok(())));
+        Ok(value)
+    }
+
+    /// Operation 4 of `Styles`, idempotent: sent again if the server dies.
     pub fn touch(&self) {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -190,7 +267,7 @@ impl Styles {
         }
     }
 
-    /// Operation 4 of `Styles`, not idempotent.
+    /// Operation 5 of `Styles`, not idempotent.
     pub fn dies(&self, on: bool) -> Result<u8, idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -253,7 +330,7 @@ impl Styles {
         Ok(value.value)
     }
 
-    /// Operation 5 of `Styles`, not idempotent.
+    /// Operation 6 of `Styles`, not idempotent.
     pub fn dies_silently(&self) -> Result<(), idol_runtime::ServerDeath> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -296,7 +373,7 @@ impl Styles {
         Ok(())
     }
 
-    /// Operation 6 of `Styles`, idempotent: sent again if the server dies.
+    /// Operation 7 of `Styles`, idempotent: sent again if the server dies.
     pub fn lend(&self, data: &[u8]) -> u32 {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -358,7 +435,7 @@ impl Styles {
         }
     }
 
-    /// Operation 7 of `Styles`, not idempotent.
+    /// Operation 8 of `Styles`, not idempotent.
     pub fn hub(&self, range: Range) -> Result<Option<u32>, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -423,7 +500,7 @@ impl Styles {
         Ok(value)
     }
 
-    /// Operation 8 of `Styles`, not idempotent.
+    /// Operation 9 of `Styles`, not idempotent.
     pub fn hub_complex(&self) -> Result<Range, ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -506,7 +583,7 @@ impl Styles {
         Ok(value)
     }
 
-    /// Operation 9 of `Styles`, idempotent: sent again if the server dies.
+    /// Operation 10 of `Styles`, idempotent: sent again if the server dies.
     pub fn ssm(&self) -> Range {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]

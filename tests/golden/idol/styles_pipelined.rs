@@ -10,13 +10,14 @@ use userlib::UnwrapLite;
 pub enum StylesOperation {
     plain = 1,
     sure = 2,
-    touch = 3,
-    dies = 4,
-    dies_silently = 5,
-    lend = 6,
-    hub = 7,
-    hub_complex = 8,
-    ssm = 9,
+    mode = 3,
+    touch = 4,
+    dies = 5,
+    dies_silently = 6,
+    lend = 7,
+    hub = 8,
+    hub_complex = 9,
+    ssm = 10,
 }
 
 #[allow(non_camel_case_types)]
@@ -50,6 +51,31 @@ pub fn read_plain_msg(bytes: &[u8]) -> Option<&Styles_plain_ARGS> {
 pub struct Styles_sure_ARGS {}
 
 pub fn read_sure_msg(bytes: &[u8]) -> Option<&Styles_sure_ARGS> {
+    zerocopy::FromBytes::ref_from_bytes(bytes).ok()
+}
+
+/// How the reply travels: 0 and nothing of note, or 1 and a number.
+#[allow(non_camel_case_types)]
+#[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+#[repr(C, packed)]
+pub struct Styles_mode_REPLY_value {
+    pub is_some: u8,
+    pub value: u8,
+}
+
+#[allow(non_camel_case_types)]
+#[derive(
+    Copy,
+    Clone,
+    zerocopy_derive::FromBytes,
+    zerocopy_derive::KnownLayout,
+    zerocopy_derive::Immutable,
+    zerocopy_derive::Unaligned,
+)]
+#[repr(C, packed)]
+pub struct Styles_mode_ARGS {}
+
+pub fn read_mode_msg(bytes: &[u8]) -> Option<&Styles_mode_ARGS> {
     zerocopy::FromBytes::ref_from_bytes(bytes).ok()
 }
 
@@ -190,6 +216,21 @@ struct Styles_sure_TYPES {
     reply: Styles_sure_REPLY,
 }
 
+/// The reply of `Styles.mode`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+#[repr(C, packed)]
+struct Styles_mode_REPLY {
+    value: Option<Mode>,
+}
+
+/// The types of `Styles.mode`, for debuggers.
+#[allow(dead_code, non_camel_case_types)]
+struct Styles_mode_TYPES {
+    message: Styles_mode_ARGS,
+    reply: Styles_mode_REPLY,
+    error: PlainError,
+}
+
 /// The reply of `Styles.touch`, for debuggers.
 #[allow(dead_code, non_camel_case_types)]
 #[repr(C, packed)]
@@ -295,6 +336,7 @@ struct Styles_ssm_TYPES {
 struct Styles_TYPES {
     plain: Styles_plain_TYPES,
     sure: Styles_sure_TYPES,
+    mode: Styles_mode_TYPES,
     touch: Styles_touch_TYPES,
     dies: Styles_dies_TYPES,
     dies_silently: Styles_dies_silently_TYPES,
@@ -312,6 +354,8 @@ pub const PLAIN_MSG_SIZE: usize = core::mem::size_of::<Styles_plain_ARGS>();
 pub const PLAIN_REPLY_SIZE: usize = core::mem::size_of::<u32>();
 pub const SURE_MSG_SIZE: usize = core::mem::size_of::<Styles_sure_ARGS>();
 pub const SURE_REPLY_SIZE: usize = core::mem::size_of::<bool>();
+pub const MODE_MSG_SIZE: usize = core::mem::size_of::<Styles_mode_ARGS>();
+pub const MODE_REPLY_SIZE: usize = core::mem::size_of::<Styles_mode_REPLY_value>();
 pub const TOUCH_MSG_SIZE: usize = core::mem::size_of::<Styles_touch_ARGS>();
 pub const TOUCH_REPLY_SIZE: usize = core::mem::size_of::<()>();
 pub const DIES_MSG_SIZE: usize = core::mem::size_of::<Styles_dies_ARGS>();
@@ -333,6 +377,7 @@ pub const INCOMING_SIZE: usize = {
     let sizes = [
         PLAIN_MSG_SIZE,
         SURE_MSG_SIZE,
+        MODE_MSG_SIZE,
         TOUCH_MSG_SIZE,
         DIES_MSG_SIZE,
         DIES_SILENTLY_MSG_SIZE,
@@ -358,6 +403,7 @@ impl idol_runtime::ServerOp for StylesOperation {
         match self {
             Self::plain => PLAIN_REPLY_SIZE,
             Self::sure => SURE_REPLY_SIZE,
+            Self::mode => MODE_REPLY_SIZE,
             Self::touch => TOUCH_REPLY_SIZE,
             Self::dies => DIES_REPLY_SIZE,
             Self::dies_silently => DIES_SILENTLY_REPLY_SIZE,
@@ -372,6 +418,7 @@ impl idol_runtime::ServerOp for StylesOperation {
         match self {
             Self::plain => 0,
             Self::sure => 0,
+            Self::mode => 0,
             Self::touch => 0,
             Self::dies => 0,
             Self::dies_silently => 0,
@@ -389,6 +436,7 @@ impl idol_runtime::ServerOp for StylesOperation {
 pub enum StylesEvent {
     plain(#[count(children)] Result<(), idol_runtime::RequestError<PlainError>>),
     sure,
+    mode(#[count(children)] Result<(), idol_runtime::RequestError<PlainError>>),
     touch,
     dies(#[count(children)] Result<(), idol_runtime::RequestError<core::convert::Infallible>>),
     dies_silently(
@@ -518,6 +566,79 @@ impl Drop for Styles_sure_REPLIER {
             panic!()
         }
         styles_sure_was_not_answered()
+    }
+}
+
+/// Owes the caller of `Styles.mode` an answer; to drop it is a panic.
+#[allow(non_camel_case_types)]
+#[must_use = "the client waits until it is answered"]
+pub struct Styles_mode_REPLIER {
+    client: userlib::TaskId,
+}
+
+#[allow(dead_code)]
+impl Styles_mode_REPLIER {
+    /// Names the task that waits.
+    pub fn client(&self) -> userlib::TaskId {
+        self.client
+    }
+
+    /// Answers.
+    pub fn reply(self, value: Option<Mode>) {
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(Ok(())));
+        let reply = Styles_mode_REPLY_value {
+            is_some: value.is_some() as u8,
+            value: value.map_or(0, |value| value as u8),
+        };
+        userlib::sys_reply(self.client, 0, zerocopy::IntoBytes::as_bytes(&reply));
+        core::mem::forget(self);
+    }
+
+    /// Answers with the operation's own error.
+    pub fn error(self, error: PlainError) {
+        let event = Err(idol_runtime::RequestError::Runtime(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(event));
+        userlib::sys_reply(self.client, u32::from(u16::from(error)), &[]);
+        core::mem::forget(self);
+    }
+
+    /// Answers with a fault of the client, which broke the rules.
+    pub fn fault(self, error: idol_runtime::ClientError) {
+        let event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(event));
+        if let Some(reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, reason);
+        }
+        core::mem::forget(self);
+    }
+
+    /// Answers with what a method of a server in order would return.
+    pub fn finish(self, result: Result<Option<Mode>, idol_runtime::RequestError<PlainError>>) {
+        match result {
+            Ok(value) => self.reply(value),
+            Err(idol_runtime::RequestError::Runtime(error)) => self.error(error),
+            Err(idol_runtime::RequestError::Fail(error)) => self.fault(error),
+        }
+    }
+
+    /// Answers nobody: for a client that is known to be gone.
+    pub fn abandon(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Styles_mode_REPLIER {
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn styles_mode_was_not_answered() -> ! {
+            // Safety: a comment to the assembler; it keeps equal functions apart.
+            unsafe {
+                core::arch::asm!("/* styles_mode_was_not_answered */");
+            }
+            panic!()
+        }
+        styles_mode_was_not_answered()
     }
 }
 
@@ -987,6 +1108,10 @@ pub trait PipelinedStylesImpl: idol_runtime::NotificationHandler {
 
     fn sure(&mut self, msg: &userlib::RecvMessage, replier: Styles_sure_REPLIER);
 
+    fn mode(&mut self, msg: &userlib::RecvMessage, replier: Styles_mode_REPLIER)
+    where
+        PlainError: idol_runtime::IHaveConsideredServerDeathWithThisErrorType;
+
     fn touch(&mut self, msg: &userlib::RecvMessage, replier: Styles_touch_REPLIER);
 
     fn dies(&mut self, msg: &userlib::RecvMessage, replier: Styles_dies_REPLIER, on: bool);
@@ -1051,6 +1176,14 @@ impl<S: PipelinedStylesImpl> idol_runtime::Server<StylesOperation>
                 };
                 let token = Styles_sure_REPLIER { client: rm.sender };
                 <S as PipelinedStylesImpl>::sure(self.1, rm, token);
+                Ok(())
+            }
+            StylesOperation::mode => {
+                let Some(_) = read_mode_msg(incoming) else {
+                    return Err(idol_runtime::ClientError::BadMessageContents.fail());
+                };
+                let token = Styles_mode_REPLIER { client: rm.sender };
+                <S as PipelinedStylesImpl>::mode(self.1, rm, token);
                 Ok(())
             }
             StylesOperation::touch => {
@@ -1129,5 +1262,5 @@ impl<S: PipelinedStylesImpl> idol_runtime::Server<StylesOperation>
 /// The text of styles.idol, for debuggers; it is not loaded.
 #[used]
 #[unsafe(link_section = ".idolatry")]
-static _STYLES_IDOL_DEFINITION: [u8; 1087] =
-    *b"// Each kind of reply, for the styles of servers; tests/idol/compile implements it.\nInterface(\n    name: \"Styles\",\n    ops: {\n        \"plain\": (\n            args: {\"a\": \"u32\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        \"sure\": (reply: Simple(\"bool\"), idempotent: true),\n        \"touch\": (reply: Simple(\"()\"), idempotent: true),\n        \"dies\": (args: {\"on\": \"bool\"}, reply: Result(ok: \"u8\", err: ServerDeath)),\n        \"dies_silently\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Simple(\"u32\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"range\": \"Range\"},\n            reply: Result(ok: \"Option<u32>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";
+static _STYLES_IDOL_DEFINITION: [u8; 1271] =
+    *b"// Each kind of reply, for the styles of servers; tests/idol/compile implements it.\nInterface(\n    name: \"Styles\",\n    ops: {\n        \"plain\": (\n            args: {\"a\": \"u32\"},\n            reply: Result(ok: \"u32\", err: CLike(\"PlainError\")),\n        ),\n        \"sure\": (reply: Simple(\"bool\"), idempotent: true),\n        \"mode\": (\n            reply: Result(\n                ok: (type: \"Option<Mode>\", recv: FromPrimitive(\"u8\")),\n                err: CLike(\"PlainError\"),\n            ),\n        ),\n        \"touch\": (reply: Simple(\"()\"), idempotent: true),\n        \"dies\": (args: {\"on\": \"bool\"}, reply: Result(ok: \"u8\", err: ServerDeath)),\n        \"dies_silently\": (reply: Result(ok: \"()\", err: ServerDeath)),\n        \"lend\": (\n            leases: {\"data\": (type: \"[u8]\", read: true, max_len: Some(64))},\n            reply: Simple(\"u32\"),\n            idempotent: true,\n        ),\n        \"hub\": (\n            args: {\"range\": \"Range\"},\n            reply: Result(ok: \"Option<u32>\", err: CLike(\"PlainError\")),\n            encoding: Hubpack,\n        ),\n        \"hub_complex\": (\n            reply: Result(ok: \"Range\", err: Complex(\"ComplexError\")),\n            encoding: Hubpack,\n        ),\n        \"ssm\": (reply: Simple(\"Range\"), encoding: Ssmarshal, idempotent: true),\n    },\n)\n";

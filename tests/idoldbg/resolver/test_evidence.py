@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 import idol
+from idoldbg import codec
 from idoldbg.archive import Archive, ImageFacts, TaskImage
+from idoldbg.arguments import parse_value
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.debuginfo import constants as dw
-from idoldbg.errors import NotFound
+from idoldbg.errors import DecodeError, NotFound
 from idoldbg.resolver import How, ResolvedOperation, Resolver, parse_override
+from idoldbg.values import format_value
 
 Make = Callable[..., Any]
 
@@ -344,3 +347,48 @@ def test_wider_numbers_on_the_wire(dwarf: Dwarf, resolve: Resolve) -> None:
 def test_overrides_are_checked() -> None:
     with pytest.raises(ValueError, match="is not NAME=PATH"):
         parse_override("SpiError")
+
+
+OPTIONAL = 'Simple((type: "Option<Port>", recv: FromPrimitive("u16")))'
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ("000000", "None"),
+        ("00ffff", "None"),
+        ("010200", "Some(B)"),
+        ("010300", None),  # no such port
+        ("020200", None),  # neither none nor some
+        ("0102", None),
+    ],
+)
+def test_an_option_in_a_zerocopy_reply(
+    data: str, shown: str | None, dwarf: Dwarf, resolve: Resolve
+) -> None:
+    """It is not what lies in memory, but what docs/idol-stubs.md says."""
+    dwarf.enum("demo_api::Port", "A", "B")
+    operation = resolve(f"reply: {OPTIONAL}", {"server": dwarf})
+    assert operation.ok.type is not None
+    assert (operation.ok.type.size, operation.ok.text) == (3, "Option<Port>")
+    assert operation.ok.type_name == "core::option::Option<demo_api::Port>"
+    if shown is None:
+        with pytest.raises(DecodeError):
+            codec.image.decode_strict(operation.ok.type, bytes.fromhex(data))
+    else:
+        value = codec.image.decode_strict(operation.ok.type, bytes.fromhex(data))
+        assert format_value(value) == shown
+
+
+def test_an_option_whose_enum_is_not_there(dwarf: Dwarf, resolve: Resolve) -> None:
+    """The number is, in the reply and in the argument, and the argument's struct is packed."""
+    text = 'args: {"port": (type: "Option<Port>", recv: FromPrimitive("u16"))}, '
+    operation = resolve(f"{text} reply: {OPTIONAL}", {"server": dwarf})
+    assert (operation.ok.type_name, operation.ok.how) == ("core::option::Option<u16>", How.WIRE)
+    (argument,) = operation.arguments
+    assert (argument.type_name, argument.how) == ("core::option::Option<u16>", How.WIRE)
+    assert argument.type is not None and argument.wire is not None
+    assert argument.wire.type.size == 3
+    for given, data in (("Some(0x1234)", "013412"), ("None", "000000")):
+        value = parse_value(given, argument.type)
+        assert codec.image.encode_arguments(operation.wire_members, [value]).hex() == data

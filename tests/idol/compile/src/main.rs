@@ -56,6 +56,16 @@ impl server::InOrderEverythingImpl for Server {
     fn optional(&mut self, _: &RecvMessage, a: Option<Mode>, b: Option<Mode>) -> Plain<u8> {
         Ok(a.map_or(7, |mode| mode as u8) ^ b.map_or(3, |mode| mode as u8))
     }
+    fn get_optional(&mut self, _: &RecvMessage) -> Sure<Option<Mode>> {
+        Ok((self.0 > 7).then_some(Mode::Fast))
+    }
+    fn get_wide(&mut self, _: &RecvMessage, a: u8) -> Plain<Option<Mode>> {
+        match a {
+            0 => Err(PlainError::Bad.into()),
+            1 => Ok(None),
+            _ => Ok(Some(Mode::Slow)),
+        }
+    }
     fn get_mode(&mut self, _: &RecvMessage) -> Sure<Mode> {
         Ok(if self.0 > 5 { Mode::Slow } else { Mode::Fast })
     }
@@ -164,6 +174,10 @@ fn use_client(peer: &client::Everything, number: u32) -> Result<u32, ComplexErro
     sum ^= peer
         .optional(None, Some(Mode::Fast))
         .map_or(0, u32::from);
+    sum ^= peer.get_optional().map_or(5, |mode| mode as u32);
+    sum ^= peer
+        .get_wide(number as u8)
+        .map_or(6, |mode| mode.map_or(4, |mode| mode as u32));
     sum ^= peer.get_mode() as u32;
     sum ^= peer.get_wrapped().map_or(0, |wrapped| u32::from(wrapped.0));
     sum ^= peer.get_special().map_or(0, |wrapped| u32::from(wrapped.0));

@@ -50,6 +50,9 @@ impl bare::InOrderStylesImpl for Bare {
     fn sure(&mut self, _: &RecvMessage) -> bool {
         self.0 > 3
     }
+    fn mode(&mut self, _: &RecvMessage) -> Result<Option<Mode>, RequestError<PlainError>> {
+        Ok((self.0 > 9).then_some(Mode::Slow))
+    }
     fn touch(&mut self, _: &RecvMessage) {
         self.0 += 1;
     }
@@ -106,6 +109,9 @@ impl pipelined::PipelinedStylesImpl for Pipelined {
     fn sure(&mut self, _: &RecvMessage, replier: pipelined::Styles_sure_REPLIER) {
         replier.reply(self.waiting.is_some())
     }
+    fn mode(&mut self, _: &RecvMessage, replier: pipelined::Styles_mode_REPLIER) {
+        replier.reply(self.waiting.as_ref().map(|_| Mode::Fast))
+    }
     fn touch(&mut self, _: &RecvMessage, replier: pipelined::Styles_touch_REPLIER) {
         match self.waiting.take() {
             Some(gone) => gone.abandon(),
@@ -154,6 +160,7 @@ impl pipelined::PipelinedStylesImpl for Pipelined {
 fn use_clients(task: TaskId) -> Result<u32, PlainError> {
     let peer = client::Styles::from(task);
     let mut sum = peer.plain(1)? + u32::from(peer.sure());
+    sum ^= peer.mode()?.map_or(2, |mode| mode as u32);
     peer.touch();
     sum ^= peer.dies(true).map_or(0, u32::from);
     sum ^= u32::from(peer.dies_silently().is_err());
