@@ -8,13 +8,13 @@ commas, in `HUBRIS_TASKS`. Ref: `build/util/src/lib.rs` of oxidecomputer/hubris.
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from idol.errors import OptionsError
+from idol.near import suggest
 
 __all__ = [
     "parse_allowance",
@@ -55,7 +55,7 @@ def parse_table(text: str, name: str, task: str | None = None) -> dict[str, tupl
         return _from_section(data, name) if is_section else _check_table(data, name)
     tasks = _get_table(data, "tasks", name)
     if task not in tasks:
-        raise OptionsError(f"{name} has no task {task!r}{_near(task, tasks)}")
+        raise OptionsError(f"{name} has no task {task!r}: {_suggest(task, tasks)}")
     return _from_section(_get_table(tasks, task, name), f"{name}, task {task}")
 
 
@@ -96,8 +96,8 @@ def resolve_callers(
         for name in names:
             if name not in index:
                 raise OptionsError(
-                    f"{name!r} may call {operation!r}, but there is no such task"
-                    f"{_near(name, index) or ': there are ' + (', '.join(tasks) or 'none')}"
+                    f"{name!r} may call {operation!r}, but there is no such task: "
+                    + _suggest(name, tasks)
                 )
         resolved[operation] = tuple(dict.fromkeys(index[name] for name in names))
     return resolved
@@ -125,6 +125,5 @@ def _get_table(
     return value
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), 1)
-    return f": do you mean {near[0]!r}?" if near else ""
+def _suggest(name: str, tasks: Collection[str]) -> str:
+    return suggest(name, tasks, otherwise=f"there are {', '.join(tasks) or 'none'}")

@@ -7,7 +7,6 @@ Names that debuggers look for in an image are fixed: `<Interface>_<operation>_AR
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Final
 from idol import ir, syntax
 from idol.check import check
 from idol.errors import InterfaceError, OptionsError
+from idol.near import suggest
 from idol.options import FailServer, ServerStyle, StubOptions
 from idol.sizes import is_optional_number
 from idol.source import Severity
@@ -109,10 +109,10 @@ def lower(
 def _check_callers(interface: syntax.Interface, options: StubOptions) -> None:
     for name in options.allowed_callers:
         if interface.find_operation(name) is None:
-            near = difflib.get_close_matches(name, [o.name for o in interface.operations], 1)
-            hint = f": do you mean `{near[0]}`?" if near else ""
+            names = [o.name for o in interface.operations]
             raise OptionsError(
-                f"callers are given for `{name}`, which `{interface.name}` does not have{hint}"
+                f"callers are given for `{name}`, which `{interface.name}` does not have: "
+                + suggest(name, names, otherwise=f"it has {', '.join(names)}")
             )
 
 

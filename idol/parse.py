@@ -6,12 +6,12 @@ is left out with its code, and only a text without name or operations is refused
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 from idol import ron
 from idol.errors import InterfaceError, TypeSyntaxError
+from idol.near import suggest
 from idol.ron_reader import parse_ron
 from idol.rust_type import parse_type
 from idol.source import Diagnostic, Related, Severity, Source, Span
@@ -323,7 +323,7 @@ class _Reader:
                     "unknown-field",
                     f"unknown field `{field.name}`",
                     field.name_span,
-                    _near_miss(field.name, known) or f"known fields: {', '.join(known)}",
+                    suggest(field.name, known, otherwise=f"known fields: {', '.join(known)}"),
                 )
             elif field.name in fields:
                 first = fields[field.name].name_span
@@ -403,8 +403,8 @@ class _Reader:
             return None
         if name not in arities:
             place = node.head if isinstance(node, ron.Tuple) else node.span
-            near = _near_miss(name, arities)
-            self._report("unknown-variant", f"unknown {what} `{name}`", place, near or hint)
+            hint = suggest(name, arities, otherwise=hint)
+            self._report("unknown-variant", f"unknown {what} `{name}`", place, hint)
             return None
         if arities[name] >= 0 and len(items) != arities[name]:
             count = arities[name]
@@ -461,10 +461,3 @@ def _describe(node: ron.Node) -> str:
             return f"`{node.name}`"
         return "a struct" if isinstance(node, ron.Struct) else "a tuple"
     return _KIND_NAMES[type(node)]
-
-
-def _near_miss(name: str, known: Iterable[str]) -> str | None:
-    if len(name) > 40:  # difflib is quadratic
-        return None
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else None

@@ -8,11 +8,11 @@ from typing import Final
 
 from idol.check import check
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
-from idol.cli.files import HostError, read_source
+from idol.cli.files import FILES_HELP, HostError, expand_folders, read_source
 from idol.errors import DiagnosedError, OptionsError
 from idol.parse import parse
 from idol.report import FORMATS, FileReport
-from idol.rules import RULES, find_near_rule
+from idol.rules import RULES, advise
 from idol.source import Diagnostic, Severity
 
 #: From bad to harmless.
@@ -28,7 +28,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "`idol explain RULE` says more about a rule.",
         epilog=EXIT_CODES,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="`-` is the standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=FILES_HELP)
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -61,8 +61,10 @@ def _run(arguments: argparse.Namespace) -> int:
     ignored = frozenset(_get_ignored(name) for name in arguments.ignore)
     reports: list[FileReport] = []
     unreadable: list[HostError] = []
-    for name in arguments.files:
+    for name in expand_folders(arguments.files):
         try:
+            if isinstance(name, HostError):
+                raise name
             findings = _check_file(name, arguments.strict)
         except HostError as error:
             unreadable.append(error)
@@ -86,9 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _get_ignored(name: str) -> str:
     if name not in RULES:
-        near = find_near_rule(name)
-        advice = f"did you mean `{near}`?" if near else "`idol explain` lists them all"
-        raise OptionsError(f"there is no rule {name!r} to ignore: {advice}")
+        raise OptionsError(f"there is no rule {name!r} to ignore: {advise(name)}")
     if RULES[name].severity is Severity.ERROR:
         raise OptionsError(f"{name} is an error and cannot be ignored: the generators stop at it")
     return name

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idol.cli.codes import EXIT_CODES, OK
-from idol.cli.files import HostError, read_source, write_if_changed
+from idol.cli.files import (
+    FILES_HELP,
+    HostError,
+    expand_folders,
+    read_source,
+    write_if_changed,
+)
 from idol.document import FORMATS, Format, IndexEntry, describe
 from idol.document.prose import read_summary
 from idol.errors import DiagnosedError, InterfaceError, OptionsError
@@ -26,7 +32,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "leases, replies and errors. HTML pages need nothing besides themselves.",
         epilog=EXIT_CODES,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="`-` is the standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=FILES_HELP)
     parser.add_argument(
         "--format",
         choices=tuple(FORMATS),
@@ -47,11 +53,16 @@ def _run(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     name = arguments.format or ("html" if output.suffix in (".html", ".htm") else "markdown")
     form = FORMATS[name]
-    to_folder = len(arguments.files) > 1 or (arguments.output != "-" and output.is_dir())
+    names = []
+    for found in expand_folders(arguments.files):
+        if isinstance(found, HostError):
+            raise found
+        names.append(found)
+    to_folder = len(names) > 1 or (arguments.output != "-" and output.is_dir())
     if to_folder and arguments.output == "-":
         raise OptionsError("several files need a folder for their pages: -o FOLDER")
-    files = _choose_names(arguments.files, form) if to_folder else [""]
-    interfaces = _read_all(arguments.files)
+    files = _choose_names(names, form) if to_folder else [""]
+    interfaces = _read_all(names)
     if to_folder:
         _write_folder(output, form, files, interfaces)
         return OK

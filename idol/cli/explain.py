@@ -7,7 +7,7 @@ import json
 
 from idol.cli.codes import EXIT_CODES, OK
 from idol.errors import OptionsError
-from idol.rules import RULES, Rule, find_near_rule
+from idol.rules import RULES, Rule, advise
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,9 +43,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _get_rule(name: str) -> Rule:
     if name in RULES:
         return RULES[name]
-    near = find_near_rule(name)
-    advice = f"did you mean `{near}`?" if near else "`idol explain` lists them all"
-    raise OptionsError(f"there is no rule {name!r}: {advice}")
+    raise OptionsError(f"there is no rule {name!r}: {advise(name)}")
 
 
 def _format_page(rule: Rule) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,46 @@ from idol.source import Source
 #: Largest file that is read, in bytes; the largest interface of Hubris has 20 kB.
 MAX_FILE_SIZE: Final = 4 * 1024 * 1024
 
+#: How the names of Idol files end.
+SUFFIXES: Final = (".idol", ".idl")
+
+#: What commands that take many files say of them.
+FILES_HELP: Final = "a folder stands for the .idol and .idl files in it; `-` is the standard input"
+
 
 class HostError(Exception):
     """A file cannot be read or written; the text says which and why."""
+
+
+def expand_folders(names: Iterable[str]) -> Iterator[str | HostError]:
+    """Yield names of files, each once: those that are given, and those of Idol files in folders.
+
+    Folders are searched to any depth, but for hidden ones. A folder that has no such file, or
+    cannot be read, gives the error to report in its place.
+    """
+    seen: set[str] = set()
+    for name in names:
+        for found in _iter_files(name) if Path(name).is_dir() else (name,):
+            if isinstance(found, HostError):
+                yield found
+            elif found not in seen:
+                seen.add(found)
+                yield found
+
+
+def _iter_files(folder: str) -> Iterator[str | HostError]:
+    errors: list[OSError] = []
+    is_empty = True
+    for place, folders, files in os.walk(folder, onerror=errors.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(files):
+            if file.endswith(SUFFIXES):
+                is_empty = False
+                yield str(Path(place, file))
+    for error in errors:
+        yield HostError(f"{error.filename} cannot be read: {error.strerror or error}")
+    if is_empty and not errors:
+        yield HostError(f"{folder} holds no file named {' or '.join(f'*{s}' for s in SUFFIXES)}")
 
 
 def read_source(name: str) -> Source:
@@ -30,7 +68,7 @@ def read_source(name: str) -> Source:
             with Path(name).open("rb") as file:
                 data = file.read(MAX_FILE_SIZE + 1)
     except IsADirectoryError:
-        raise HostError(f"{name} is a directory: name the .idol files in it") from None
+        raise HostError(f"{name} is a folder: name a file in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise HostError(f"{name} cannot be read: {reason}") from None

@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
-from idol.cli.files import HostError, read_source, write_if_changed
+from idol.cli.files import (
+    FILES_HELP,
+    HostError,
+    expand_folders,
+    read_source,
+    write_if_changed,
+)
 from idol.errors import IdolError, OptionsError
 from idol.format import format_text
 
@@ -26,7 +32,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "files",
         nargs="+",
         metavar="FILE",
-        help="`-` is the standard input, whose result goes to the standard output",
+        help=f"{FILES_HELP}, whose result goes to the standard output",
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; name the files that would change"
@@ -39,8 +45,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if len(set(arguments.files)) < len(arguments.files):
         raise OptionsError("a file is named twice")
     code = OK
-    for name in arguments.files:
+    for name in expand_folders(arguments.files):
         try:
+            if isinstance(name, HostError):
+                raise name
             code = max(code, _format_file(name, arguments))
         except IdolError as error:
             print(error, file=sys.stderr)

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from idol.near import suggest
 from idol.source import Severity
 
-__all__ = ["RULES", "Rule", "find_near_rule"]
+__all__ = ["RULES", "Rule", "advise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,9 @@ class Rule:
         return resources.files(__name__).joinpath(f"{self.id}.md").read_text(encoding="utf-8")
 
 
-def find_near_rule(name: str) -> str | None:
-    """Return the id that a wrong one resembles most, or None."""
-    import difflib  # slow to load, and rarely needed
-
-    close = difflib.get_close_matches(name[:60], RULES, n=1, cutoff=0.6)
-    return close[0] if close else None
+def advise(name: str) -> str:
+    """Say what to do about the name of a rule that there is not."""
+    return suggest(name, RULES, otherwise="`idol explain` lists them all")
 
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE

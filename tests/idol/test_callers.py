@@ -67,7 +67,7 @@ def test_allowances_on_the_command_line() -> None:
         ("[", None, "app.toml is neither TOML nor JSON"),
         ("{" * 100_000, None, "app.toml is neither TOML nor JSON"),
         ("tasks = 3", "jefe", "app.toml has no table 'tasks'"),
-        (APP, "jeff", "app.toml has no task 'jeff': do you mean 'jefe'?"),
+        (APP, "jeff", "app.toml has no task 'jeff': did you mean `jefe`?"),
         ("op = 3", None, "app.toml: the callers of 'op' are not a list of task names"),
         ("op = [3]", None, "app.toml: the callers of 'op' are not a list of task names"),
         ("[tasks.jefe]\nconfig = 3", "jefe", "app.toml, task jefe has no table 'config'"),
@@ -82,7 +82,7 @@ def test_bad_tables(text: str, task: str | None, message: str) -> None:
 def test_bad_names() -> None:
     with pytest.raises(idol.OptionsError, match="does not say who may call what"):
         parse_allowance("set_state")
-    with pytest.raises(idol.OptionsError, match="no such task: do you mean 'hiffy'"):
+    with pytest.raises(idol.OptionsError, match="no such task: did you mean `hiffy`"):
         resolve_callers({"op": ("hify",)}, ("jefe", "hiffy"))
     with pytest.raises(idol.OptionsError, match="there are jefe, hiffy"):
         resolve_callers({"op": ("xyz",)}, ("jefe", "hiffy"))

@@ -145,9 +145,11 @@ def test_unusable_files(command: str, tmp_path: Path, capsys: pytest.CaptureFixt
     binary.write_bytes(b"Interface\xff")
     large = tmp_path / "large.idol"
     large.write_bytes(b" " * (5 * 1024 * 1024))
+    empty = tmp_path / "empty"
+    empty.mkdir()
     for path, message in [
         (tmp_path / "missing.idol", "cannot be read: No such file or directory"),
-        (tmp_path, "is a directory"),
+        (empty, "holds no file" if command == "check" else "is a folder"),
         (binary, "is not UTF-8 text: byte 0xff at offset 9"),
         (large, "is larger than"),
         (Path("nul\0byte"), "cannot be read"),
@@ -162,7 +164,7 @@ def test_unusable_file_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["check", "--format", "json", str(tmp_path)]) == 4
     error = json.loads(capsys.readouterr().err)["error"]
     assert error["kind"] == "host"
-    assert "is a directory" in error["message"]
+    assert "holds no file" in error["message"]
 
 
 def test_a_stub_that_cannot_be_written(
@@ -228,3 +230,43 @@ def test_a_reader_that_goes_away_is_no_traceback(good: Path) -> None:
     process.stderr.close()
     assert process.wait(60) == 4
     assert b"Traceback" not in errors
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for name, text in {
+        "b.idol": GOOD,
+        "deep/er/a.idl": BAD,
+        "notes.txt": "no interface",
+        ".hidden/c.idol": "(",
+    }.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (root / "loop").symlink_to(root)
+    return root
+
+
+def test_check_takes_folders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(folder), str(folder / "b.idol")]) == 1
+    output = capsys.readouterr().out
+    assert f"{folder}/deep/er/a.idl:1:56: error: unknown field" in output
+    assert output.endswith("2 files, 1 error, 1 warning\n")
+
+
+def test_fmt_takes_folders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fmt", "--check", str(folder)]) == 1
+    assert capsys.readouterr().out == f"{folder}/b.idol\n{folder}/deep/er/a.idl\n"
+    assert main(["fmt", str(folder)]) == 0
+    assert (folder / "b.idol").read_text() != GOOD
+    assert (folder / ".hidden" / "c.idol").read_text() == "("
+    assert main(["fmt", "--check", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("command", [["check"], ["fmt"], ["doc"]])
+def test_a_folder_without_interfaces(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(tmp_path)]) == 4
+    assert capsys.readouterr().err == f"idol: {tmp_path} holds no file named *.idol or *.idl\n"

@@ -234,7 +234,7 @@ def test_without_layout_it_is_the_same_text() -> None:
 
 
 def test_callers_of_what_does_not_exist() -> None:
-    with pytest.raises(idol.OptionsError, match="does not have: do you mean `poke`"):
+    with pytest.raises(idol.OptionsError, match="does not have: did you mean `poke`"):
         idol.server_stub(idol.parse(TINY), StubOptions(allowed_callers={"pok": (1,)}))
 
 
