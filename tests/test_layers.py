@@ -55,6 +55,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.pyocd_plugin", 4),
     ("idoldbg.pytest_plugin", 4),
     ("idoldbg.labgrid", 4),
+    ("idoldbg.farm", 4),
     ("idoldbg.__main__", 4),
 )
 
@@ -81,7 +82,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "unicorn": ("idoldbg.emu",),
     "click": ("idoldbg.cli",),
-    "labgrid": ("idoldbg.labgrid",),
+    "labgrid": ("idoldbg.labgrid", "idoldbg.farm.coordinator"),
+    "grpc": ("idoldbg.farm.coordinator",),
     "pytest": ("idoldbg.pytest_plugin",),
 }
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
     "board": ("idoldbg.cli.board", "Keep emulated boards running."),
     "cache": ("idoldbg.cli.cache", "Show or empty the index of archives."),
+    "farm": ("idoldbg.cli.farm", "Run tests on many boards of a labgrid lab at a time."),
     "demo": ("idoldbg.cli.demo", "Walk through the main job on an emulated board."),
 }
 

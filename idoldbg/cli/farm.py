@@ -1,0 +1,329 @@
+"""`idoldbg farm`: one test suite on many boards."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import show
+from idoldbg.errors import LinkError
+
+if TYPE_CHECKING:
+    from idoldbg.farm.coordinator import FarmPlace
+    from idoldbg.farm.records import FarmResult
+    from idoldbg.farm.runner import Progress
+
+REPORT, JUNIT, RESULTS = "report.html", "junit.xml", "results.json"
+PLACE_LIMIT_S = 3600.0
+
+
+@click.group("farm", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Run tests on many boards of a labgrid lab at a time.
+
+    A coordinator (`labgrid-coordinator`) knows the boards as places; exporters (`idoldbg farm
+    exporter`) offer them, each on the host that a board is plugged into.
+    """
+
+
+_coordinator_option = click.option(
+    "--coordinator",
+    metavar="HOST[:PORT]",
+    envvar="LG_COORDINATOR",
+    help="labgrid's coordinator. Default: 127.0.0.1:20408.",
+)
+
+
+def _import(name: str) -> ModuleType:
+    """Import what needs labgrid, or say how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise LinkError(
+            f"`idoldbg farm` needs the Python package `{error.name}`: pip install "
+            "'idoldbg[labgrid]'",
+            link="labgrid",
+        ) from None
+
+
+# -- run
+
+
+def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    tags = {}
+    for value in values:
+        key, equals, wanted = value.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"`{value}` is not TAG=VALUE", param=param)
+        tags[key] = wanted
+    return tags
+
+
+@command.command("run")
+@_coordinator_option
+@click.option(
+    "--match",
+    "tags",
+    multiple=True,
+    metavar="TAG=VALUE",
+    callback=_tags,
+    help="Only places with this tag, such as chip=stm32f4. Repeatable.",
+)
+@click.option("--places", metavar="NAME,…", default="", help="Only these places.")
+@click.option(
+    "--lg-env",
+    "environment",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help='labgrid environment with the target `main`, its place `!template "$LG_PLACE"`. '
+    "Default: one with the device and its strategy.",
+)
+@click.option("--flash/--no-flash", help="Flash --archive onto boards that run another image.")
+@click.option(
+    "--place-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    default=PLACE_LIMIT_S,
+    help="Time for the whole suite on one place. Default: 3600.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    default="farm-report",
+    help="Where the report goes. Default: farm-report.",
+)
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+@command_options
+def run(
+    settings: Settings,
+    pytest_arguments: tuple[str, ...],
+    coordinator: str | None,
+    tags: dict[str, str],
+    places: str,
+    environment: str | None,
+    flash: bool,
+    place_timeout: float,
+    output: str,
+) -> int:
+    """Run pytest on every free place that matches, all at a time.
+
+    What follows `--` goes to pytest. Writes DIR/report.html, DIR/junit.xml, DIR/results.json, and
+    for each place pytest's log and the evidence of failures. Places are given back on every way
+    out, also when this program is killed.
+
+    \b
+    Examples:
+      idoldbg farm run --match chip=stm32f4 -- tests/hardware
+      idoldbg farm run -a build.zip --flash -- tests/hardware -k spi
+
+    Exits with 0 when all tests passed everywhere, 1 when tests failed, 4 when no test failed but
+    boards were lost to the lab.
+    """
+    coordinators = _import("idoldbg.farm.coordinator")
+    runner = _import("idoldbg.farm.runner")
+    options = runner.FarmOptions(
+        output=Path(output),
+        pytest_arguments=pytest_arguments,
+        tags=tags,
+        names=tuple(name for name in places.split(",") if name),
+        place_limit_s=place_timeout,
+        environment=None if environment is None else Path(environment),
+        archive=settings.archive,
+        flash=flash,
+    )
+    status = _StatusLine()
+    try:
+        result = runner.run_farm(coordinators.Coordinator(coordinator), options, status.report)
+    finally:
+        status.clear()
+    _write(Path(output), result)
+    show(settings, lambda: _summary(result, Path(output)), lambda: _as_json(result))
+    return _exit_code(result)
+
+
+class _StatusLine:
+    """One line on a terminal's standard error that says how far it is; nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr is not None and sys.stderr.isatty()
+        self._places: dict[str, Progress] = {}
+        self._lock = threading.Lock()
+
+    def report(self, progress: Progress) -> None:
+        """Show a place's progress; called from any thread."""
+        with self._lock:
+            self._places[progress.place] = progress
+            if not self._is_shown:
+                return
+            known = self._places.values()
+            ended = sum(p.state in {"done", "lost"} for p in known)
+            tests, total = sum(p.done for p in known), sum(p.total for p in known)
+            line = f"{ended}/{len(known)} boards done, {tests}/{total} tests"
+            click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+    def clear(self) -> None:
+        """Make room for the summary."""
+        if self._is_shown and self._places:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _write(folder: Path, result: FarmResult) -> None:
+    from idoldbg.farm.html import to_html
+    from idoldbg.farm.junit_xml import to_junit
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT).write_text(to_html(result))
+    (folder / JUNIT).write_text(to_junit(result))
+    (folder / RESULTS).write_text(json.dumps(_as_json(result), sort_keys=True, indent=1) + "\n")
+
+
+def _counts(count: Callable[[Any], int]) -> dict[str, int]:
+    from idoldbg.farm.records import Outcome
+
+    return {str(outcome): count(outcome) for outcome in Outcome}
+
+
+def _as_json(result: FarmResult) -> dict[str, Any]:
+    return {
+        "schema": "idoldbg.farm.run/1",
+        "started": result.started,
+        "duration_s": round(result.duration_s, 3),
+        "problem": result.problem,
+        "summary": _counts(result.count),
+        "places": [
+            {
+                "place": place.name,
+                "tags": place.tags,
+                "board": place.facts.get("board"),
+                "duration_s": round(place.duration_s, 3),
+                "problem": place.problem,
+                "summary": _counts(place.count),
+                "tests": [
+                    {
+                        "test": test.node_id,
+                        "outcome": str(test.outcome),
+                        "duration_s": round(test.duration_s, 3),
+                        "message": test.message,
+                        "evidence": test.properties.get("evidence"),
+                    }
+                    for test in place.tests
+                ],
+            }
+            for place in result.places
+        ],
+    }
+
+
+def _summary(result: FarmResult, folder: Path) -> str:
+    from idoldbg.farm.records import Outcome
+    from idoldbg.render.text import table
+
+    rows = [["PLACE", "BOARD", *(str(o).upper() for o in Outcome), "TIME"]]
+    for place in result.places:
+        counts = [str(place.count(outcome)) for outcome in Outcome]
+        board = place.facts.get("board", "-")
+        rows.append([place.name, board, *counts, f"{place.duration_s:.1f} s"])
+    lines = [table(rows)]
+    for place in result.places:
+        lines += [f"{place.name}: {place.problem}"] if place.problem else []
+        bad = [t for t in place.tests if t.outcome in (Outcome.FAILED, Outcome.ERROR)]
+        lines += [f"{place.name}: {t.node_id}: {t.message}" for t in bad]
+    lines.append(f"report: {folder / REPORT}")
+    return "\n".join(lines)
+
+
+def _exit_code(result: FarmResult) -> int:
+    from idoldbg.farm.records import Outcome
+
+    if result.count(Outcome.FAILED) or result.count(Outcome.ERROR):
+        return 1
+    lost = any(p.problem or p.count(Outcome.INFRASTRUCTURE) for p in result.places)
+    return 4 if lost or result.problem or not result.count(Outcome.PASSED) else 0
+
+
+# -- status
+
+
+@command.command("status")
+@_coordinator_option
+@command_options
+def status(settings: Settings, coordinator: str | None) -> None:
+    """Show the places: what they are, who has them, since when.
+
+    States: free; in use; reserved; away (its exporter is not connected); broken (its exporter
+    could not start it); stale (left behind by a farm run on this host that was killed).
+    """
+    client = _import("idoldbg.farm.coordinator").Coordinator(coordinator)
+    places: list[FarmPlace] = client.places()
+    show(settings, lambda: _status_text(places), lambda: _status_json(client.address, places))
+
+
+def _status_text(places: list[FarmPlace]) -> str:
+    from idoldbg.render.text import table
+
+    if not places:
+        return "the coordinator has no places; add one: labgrid-client -p NAME create"
+    rows = [["PLACE", "STATE", "TAGS", "EXPORTER", "HOLDER"]]
+    for place in places:
+        tags = " ".join(f"{k}={v}" for k, v in sorted(place.tags.items())) or "-"
+        exporters = ",".join(place.exporters) or "-"
+        rows.append([place.name, place.state, tags, exporters, _holder(place)])
+    return table(rows)
+
+
+def _holder(place: FarmPlace) -> str:
+    if place.broken:
+        return "; ".join(place.broken)
+    if place.acquired_by:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(place.changed))
+        return f"{place.acquired_by} since {since}"
+    return f"no resource matches {', '.join(place.missing)}" if place.missing else "-"
+
+
+def _status_json(address: str, places: list[FarmPlace]) -> dict[str, Any]:
+    return {
+        "schema": "idoldbg.farm.status/1",
+        "coordinator": address,
+        "places": [
+            {
+                "place": place.name,
+                "state": place.state,
+                "tags": place.tags,
+                "comment": place.comment,
+                "acquired_by": place.acquired_by,
+                "since": place.changed if place.acquired_by else None,
+                "exporters": list(place.exporters),
+                "missing": list(place.missing),
+                "broken": list(place.broken),
+            }
+            for place in places
+        ],
+    }
+
+
+# -- exporter
+
+
+@command.command(
+    "exporter", context_settings={"ignore_unknown_options": True, "help_option_names": []}
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def exporter(arguments: tuple[str, ...]) -> None:
+    """Offer the boards of this host to the lab: labgrid's exporter, with idoldbg's resources.
+
+    Takes the arguments of `labgrid-exporter`: a configuration file, `--coordinator`, `--name`,
+    `--hostname`, `--isolated`.
+    """
+    _import("idoldbg.labgrid.exporter").run_exporter(list(arguments))

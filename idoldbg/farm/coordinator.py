@@ -1,0 +1,225 @@
+"""Asks labgrid's coordinator for places, takes them and gives them back.
+
+Each operation has a connection of its own: labgrid ties a place to a name (`HOST/USER`), not to a
+connection, so that a place stays acquired when its holder dies. Hence the names that `holder_name`
+makes: they tell which process it was, so that another can see that it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from labgrid.remote.client import ClientSession, ServerError
+from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
+from labgrid.util.proxy import proxymanager
+
+from idoldbg.errors import LinkError
+
+__all__ = ["Coordinator", "FarmPlace", "Holder", "PlaceTaken", "is_stale"]
+
+DEFAULT_ADDRESS = "127.0.0.1:20408"
+DEFAULT_PORT = 20408
+CONNECT_LIMIT_S = 10.0
+# The coordinator gives each exporter 10 s for each resource.
+OPERATION_LIMIT_S = 60.0
+_FARM_USER = re.compile(r"(?P<user>.*)-farm-(?P<pid>\d+)-(?P<start>\d+)$")
+T = TypeVar("T")
+
+
+class PlaceTaken(LinkError):
+    """Somebody else was faster, or a resource of the place is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who a farm run is for labgrid: `host` and `user` are LG_HOSTNAME and LG_USERNAME."""
+
+    host: str
+    user: str
+
+    @classmethod
+    def of_this_process(cls) -> Holder:
+        """Make a name that no other process has, also after this one has died."""
+        pid = os.getpid()
+        host = os.environ.get("LG_HOSTNAME") or socket.gethostname()
+        user = os.environ.get("LG_USERNAME") or getuser()
+        return cls(host, f"{user}-farm-{pid}-{_start_time(pid)}")
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.user}"
+
+
+def is_stale(acquired_by: str | None) -> bool:
+    """Tell a place that a farm run on this very host has left behind when it was killed."""
+    host, _, user = (acquired_by or "").partition("/")
+    match = _FARM_USER.match(user)
+    if match is None or host != Holder.of_this_process().host:
+        return False
+    return _start_time(int(match["pid"])) != int(match["start"])
+
+
+def _start_time(pid: int) -> int:
+    """Return when a process began, in clock ticks since boot (proc(5), stat field 22); 0: never."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+@dataclass(frozen=True, slots=True)
+class FarmPlace:
+    """One place. `changed` is when it was acquired or released last, in Unix seconds.
+
+    `missing` tells of matches without a resource (an exporter is away), `broken` of resources that
+    an exporter could not start.
+    """
+
+    name: str
+    tags: dict[str, str]
+    acquired_by: str | None
+    changed: float
+    comment: str = ""
+    reservation: str | None = None
+    exporters: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+    @property
+    def is_free(self) -> bool:
+        """Tell a place that can be acquired now."""
+        return not (self.acquired_by or self.missing or self.broken or self.reservation)
+
+    @property
+    def state(self) -> str:
+        """One word for people and programs."""
+        if self.broken:
+            return "broken"
+        if self.missing:
+            return "away"
+        if self.acquired_by:
+            return "stale" if is_stale(self.acquired_by) else "in use"
+        return "reserved" if self.reservation else "free"
+
+
+class _Session(ClientSession):
+    """A client under a holder's name."""
+
+    holder: Holder
+
+    def gethostname(self) -> str:
+        return self.holder.host
+
+    def getuser(self) -> str:
+        return self.holder.user
+
+
+class Coordinator:
+    """A coordinator at HOST[:PORT]; every method may raise `LinkError`."""
+
+    def __init__(self, address: str | None = None, holder: Holder | None = None) -> None:
+        self.address = address or os.environ.get("LG_COORDINATOR") or DEFAULT_ADDRESS
+        self.holder = holder or Holder.of_this_process()
+
+    def places(self) -> list[FarmPlace]:
+        """Return all places, in the order of their names."""
+
+        async def ask(session: _Session) -> list[FarmPlace]:
+            return [_describe(p, session.resources) for _, p in sorted(session.places.items())]
+
+        return self._run(ask)
+
+    def acquire(self, name: str) -> None:
+        """Take a place; raise `PlaceTaken` when it cannot be had."""
+
+        async def ask(session: _Session) -> None:
+            await session.stub.AcquirePlace(messages.AcquirePlaceRequest(placename=name))
+
+        self._run(ask, f"acquire {name}")
+
+    def release(self, name: str, acquired_by: str | None = None) -> None:
+        """Give a place back, if this holder (or `acquired_by`) has it; else do nothing."""
+        owner = acquired_by or str(self.holder)
+
+        async def ask(session: _Session) -> None:
+            request = messages.ReleasePlaceRequest(placename=name, fromuser=owner)
+            await session.stub.ReleasePlace(request)
+
+        self._run(ask, f"release {name}")
+
+    def _run(self, ask: Callable[[_Session], Awaitable[T]], what: str = "list the places") -> T:
+        # labgrid logs to the root logger, which would print; the error below says it all.
+        logging.getLogger().addHandler(logging.NullHandler())
+        return asyncio.run(self._ask(ask, what))
+
+    async def _ask(self, ask: Callable[[_Session], Awaitable[T]], what: str) -> T:
+        address = proxymanager.get_grpc_address(self.address, default_port=DEFAULT_PORT)
+        session = _Session(address, asyncio.get_running_loop())
+        session.holder = self.holder
+        try:
+            try:
+                await asyncio.wait_for(session.start(), CONNECT_LIMIT_S)
+            except (TimeoutError, ServerError) as error:
+                raise LinkError(
+                    f"no labgrid coordinator answers at {self.address}; give --coordinator "
+                    "HOST:PORT, or set LG_COORDINATOR",
+                    link=f"labgrid:{self.address}",
+                ) from error
+            return await asyncio.wait_for(ask(session), OPERATION_LIMIT_S)
+        except grpc.aio.AioRpcError as error:
+            raise PlaceTaken(
+                f"cannot {what}: {error.details()}", link=f"labgrid:{self.address}"
+            ) from error
+        except TimeoutError as error:
+            raise LinkError(
+                f"cannot {what}: the coordinator at {self.address} did not answer within "
+                f"{OPERATION_LIMIT_S:g} s",
+                link=f"labgrid:{self.address}",
+            ) from error
+        finally:
+            session.stopping.set()
+            await session.stop()
+            await session.close()
+
+
+def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
+    missing: list[str] = []
+    broken: list[str] = []
+    exporters: set[str] = set()
+    for match in place.matches:
+        fitting = [
+            (exporter, entry)
+            for exporter, groups in resources.items()
+            for group, entries in groups.items()
+            for name, entry in entries.items()
+            if entry.data and match.ismatch((exporter, group, entry.cls, name))
+        ]
+        exporters.update(exporter for exporter, _ in fitting)
+        if not any(entry.avail or entry.acquired for _, entry in fitting):
+            missing.append(repr(match))
+        broken += [
+            f"{exporter}: {entry.extra.get('broken')}"
+            for exporter, entry in fitting
+            if entry.extra.get("broken")
+        ]
+    return FarmPlace(
+        name=place.name,
+        tags=dict(place.tags),
+        acquired_by=place.acquired or None,
+        changed=place.changed,
+        comment=place.comment,
+        reservation=place.reservation,
+        exporters=tuple(sorted(exporters)),
+        missing=tuple(missing),
+        broken=tuple(broken),
+    )

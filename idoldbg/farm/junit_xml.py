@@ -1,0 +1,84 @@
+"""One JUnit file for all places: a test suite for each, failures of the lab apart."""
+
+from __future__ import annotations
+
+import re
+import time
+import xml.etree.ElementTree as ET
+
+from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
+
+__all__ = ["to_junit"]
+
+_TAGS = {
+    Outcome.FAILED: ("failure", "failure"),
+    Outcome.ERROR: ("error", "error"),
+    Outcome.INFRASTRUCTURE: ("error", "infrastructure"),
+    Outcome.SKIPPED: ("skipped", ""),
+}
+# What XML 1.0 (section 2.2) has no way to write.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_junit(result: FarmResult) -> str:
+    """Return the XML text; a place on which nothing ran has one test case that says why."""
+    root = ET.Element("testsuites", name="idoldbg farm", time=f"{result.duration_s:.3f}")
+    for place in result.places:
+        root.append(_suite(place, result.started))
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for suite in root:
+        for name in totals:
+            totals[name] += int(suite.get(name, "0"))
+    for name, value in totals.items():
+        root.set(name, str(value))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(place: PlaceResult, started: float) -> ET.Element:
+    suite = ET.Element("testsuite", name=place.name, time=f"{place.duration_s:.3f}")
+    suite.set("timestamp", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started)))
+    suite.set("hostname", place.name)
+    properties = ET.SubElement(suite, "properties")
+    for name, value in {**place.tags, **place.facts, "place": place.name}.items():
+        ET.SubElement(properties, "property", name=name, value=_clean(value))
+    tests = place.tests
+    if place.problem and not any(t.outcome is Outcome.INFRASTRUCTURE for t in tests):
+        lost = TestRecord("::run", Outcome.INFRASTRUCTURE, message=place.problem)
+        lost.text = place.log_tail
+        tests = [*tests, lost]
+    for test in tests:
+        suite.append(_case(place, test))
+    counts = [test.outcome for test in tests]
+    suite.set("tests", str(len(tests)))
+    suite.set("failures", str(counts.count(Outcome.FAILED)))
+    errors = counts.count(Outcome.ERROR) + counts.count(Outcome.INFRASTRUCTURE)
+    suite.set("errors", str(errors))
+    suite.set("skipped", str(counts.count(Outcome.SKIPPED)))
+    return suite
+
+
+def _case(place: PlaceResult, test: TestRecord) -> ET.Element:
+    path, _, name = test.node_id.partition("::")
+    module = path.removesuffix(".py").replace("/", ".")
+    *classes, name = name.split("::") if "[" not in name else [name]
+    classname = ".".join(part for part in (place.name, module, *classes) if part)
+    case = ET.Element("testcase", classname=_clean(classname), name=_clean(name))
+    case.set("time", f"{test.duration_s:.3f}")
+    if test.properties:
+        properties = ET.SubElement(case, "properties")
+        for key, value in sorted(test.properties.items()):
+            ET.SubElement(properties, "property", name=_clean(key), value=_clean(value))
+    if test.outcome in _TAGS:
+        tag, kind = _TAGS[test.outcome]
+        element = ET.SubElement(case, tag, message=_clean(test.message))
+        if kind:
+            element.set("type", kind)
+        element.text = _clean(test.text or test.message)
+    if test.output:
+        ET.SubElement(case, "system-out").text = _clean(test.output)
+    return case
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,174 @@
+"""What came of a farm run, as values: places, and the tests on each.
+
+Made from the lines that `idoldbg.pytest_plugin.results` writes; a file that ends in the middle,
+because its pytest was killed, tells which test that was and which were still to come.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["FarmResult", "Outcome", "PlaceResult", "ResultReader", "TestRecord"]
+
+
+class Outcome(StrEnum):
+    """How a test ended, from good to bad."""
+
+    PASSED = "passed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    ERROR = "error"  # in a fixture
+    INFRASTRUCTURE = "infrastructure"  # the lab's fault
+
+
+# A test has several phases: the worst of them counts.
+_WORST_FIRST = (
+    Outcome.INFRASTRUCTURE,
+    Outcome.FAILED,
+    Outcome.ERROR,
+    Outcome.SKIPPED,
+    Outcome.PASSED,
+)
+
+
+@dataclass(slots=True)
+class TestRecord:
+    """One test on one place; `message` is one line, `text` all that pytest wrote about it."""
+
+    __test__ = False  # not one of pytest's own classes
+
+    node_id: str
+    outcome: Outcome | None = None
+    duration_s: float = 0.0
+    message: str = ""
+    text: str = ""
+    output: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
+    is_started: bool = False
+
+
+@dataclass(slots=True)
+class PlaceResult:
+    """What happened on one place; `problem` is why the run there was cut short, "" if not."""
+
+    name: str
+    tags: dict[str, str] = field(default_factory=dict)
+    tests: list[TestRecord] = field(default_factory=list)
+    duration_s: float = 0.0
+    problem: str = ""
+    exit_status: int | None = None
+    log_tail: str = ""
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the tests that ended so."""
+        return sum(test.outcome is outcome for test in self.tests)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the tests said of the board: its name, chip, image, probe."""
+        return next((t.properties for t in self.tests if "board" in t.properties), {})
+
+
+@dataclass(slots=True)
+class FarmResult:
+    """A whole run. `started` is in Unix seconds."""
+
+    places: list[PlaceResult]
+    started: float
+    duration_s: float
+    command: list[str]
+    problem: str = ""
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the tests of all places that ended so."""
+        return sum(place.count(outcome) for place in self.places)
+
+
+class ResultReader:
+    """Follows one pytest run, line by line."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, TestRecord] = {}
+        self.exit_status: int | None = None
+
+    @property
+    def done(self) -> int:
+        """How many tests have ended."""
+        return sum(t.outcome is not None for t in self.tests.values())
+
+    def feed(self, lines: Iterable[str]) -> None:
+        """Take lines in; what is not one of ours is passed over."""
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                self._take(event)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match event.get("event"):
+            case "collected":
+                for node_id in event["tests"]:
+                    self._test(node_id)
+            case "collect-error":
+                record = self._test(str(event.get("test")))
+                record.outcome, record.text = Outcome.ERROR, str(event.get("text"))
+                record.message = _last_line(record.text)
+            case "started":
+                self._test(str(event.get("test"))).is_started = True
+            case "phase":
+                self._phase(event)
+            case "finished":
+                self.exit_status = int(event.get("exit_status", -1))
+
+    def _test(self, node_id: str) -> TestRecord:
+        return self.tests.setdefault(node_id, TestRecord(node_id))
+
+    def _phase(self, event: dict[str, Any]) -> None:
+        record = self._test(str(event.get("test")))
+        record.duration_s += float(event.get("duration_s") or 0)
+        record.properties.update(dict(event.get("properties") or ()))
+        outcome = _outcome(event)
+        if outcome is Outcome.PASSED and event.get("when") != "call":
+            return  # a test is over when it was called, or could not be
+        if record.outcome is not None and _rank(record.outcome) <= _rank(outcome):
+            return
+        record.outcome = outcome
+        record.text, record.output = str(event.get("text", "")), str(event.get("output", ""))
+        reason = event.get("infrastructure") or event.get("expected_failure")
+        record.message = str(reason or _last_line(record.text))
+
+    def finish(self, problem: str) -> list[TestRecord]:
+        """Return all tests; those without an end are the lab's fault, because of `problem`."""
+        for record in self.tests.values():
+            if record.outcome is None:
+                when = "while this test ran" if record.is_started else "before this test"
+                record.outcome = Outcome.INFRASTRUCTURE
+                record.message = f"{problem or 'the run was cut short'} ({when})"
+        return list(self.tests.values())
+
+
+def _outcome(event: dict[str, Any]) -> Outcome:
+    if event.get("outcome") == "skipped":
+        return Outcome.SKIPPED  # a failure that was expected counts so, too
+    if event.get("outcome") != "failed":
+        return Outcome.PASSED
+    if event.get("infrastructure"):
+        return Outcome.INFRASTRUCTURE
+    return Outcome.FAILED if event.get("when") == "call" else Outcome.ERROR
+
+
+def _rank(outcome: Outcome) -> int:
+    return _WORST_FIRST.index(outcome)
+
+
+def _last_line(text: str) -> str:
+    """Pick the line that says most: pytest's first `E   …`, else the first one."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    marked = next((line[1:].strip() for line in lines if line.startswith("E  ")), None)
+    return marked or (lines[0].strip() if lines else "")

@@ -1,0 +1,317 @@
+"""Takes places, runs pytest on each, gives them back.
+
+A thread for each place follows its pytest process; the main thread waits, so that signals reach it.
+Places are given back as soon as their process has ended. What ends the run from outside is left to
+`idoldbg.farm.watchdog`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from idoldbg.errors import ArgumentError, LinkError
+from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
+from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader
+from idoldbg.farm.watchdog import Watchdog
+
+__all__ = ["FarmOptions", "Progress", "choose_places", "run_farm"]
+
+POLL_S = 0.1
+GRACE_S = 5.0
+LOG_TAIL_BYTES = 8000
+OK_STATUSES = frozenset({0, 1, 5})  # pytest's: passed, tests failed, no tests collected
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+ENVIRONMENT = """\
+# Made by `idoldbg farm run`: the board of the place, with the device on it.
+imports: [idoldbg.labgrid]
+targets:
+  main:
+    resources:
+      RemotePlace:
+        name: !template "$LG_PLACE"
+    drivers:
+      IdoldbgDriver: {driver}
+      IdoldbgStrategy:
+        flash: {flash}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FarmOptions:
+    """What to run where. `archives` maps a board or chip (or "" for all) to a build."""
+
+    output: Path
+    pytest_arguments: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    place_limit_s: float = 3600.0
+    environment: Path | None = None
+    archive: str | None = None
+    flash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one place is; `state` is a word: acquiring, running, done, lost."""
+
+    place: str
+    state: str
+    done: int = 0
+    total: int = 0
+
+
+Report = Callable[[Progress], None]
+
+
+def choose_places(places: list[FarmPlace], options: FarmOptions) -> list[FarmPlace]:
+    """Return the places with the wanted names and tags, free or not; raise `ArgumentError`."""
+    known = {place.name for place in places}
+    for name in options.names:
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise ArgumentError(
+                f"the coordinator has no place `{name}`; it has {names}",
+                name="--places",
+            )
+    chosen = [
+        place
+        for place in places
+        if (not options.names or place.name in options.names)
+        and all(place.tags.get(key) == value for key, value in options.tags.items())
+    ]
+    if not chosen:
+        wanted = " ".join(f"{k}={v}" for k, v in options.tags.items()) or "anything"
+        raise ArgumentError(f"no place matches {wanted}; see `idoldbg farm status`", name="--match")
+    return chosen
+
+
+def run_farm(coordinator: Coordinator, options: FarmOptions, report: Report) -> FarmResult:
+    """Run the suite on every chosen place that is free.
+
+    Raises `LinkError` when there is none, or the coordinator is not there; `ArgumentError`.
+    """
+    chosen = choose_places(coordinator.places(), options)
+    for place in chosen:
+        if is_stale(place.acquired_by):  # left behind by a run that was killed on this host
+            coordinator.release(place.name, place.acquired_by)
+    if any(is_stale(place.acquired_by) for place in chosen):
+        names = {place.name for place in chosen}
+        chosen = [place for place in coordinator.places() if place.name in names]
+    free = [place for place in chosen if place.is_free]
+    if not free:
+        states = ", ".join(f"{p.name} is {p.state}" for p in chosen)
+        raise LinkError(f"no matching place is free: {states}", link=coordinator.address)
+    return _Run(coordinator, options, report).run(free)
+
+
+class _Run:
+    """One run; everything that must be undone is undone in `finally`, or by the watchdog."""
+
+    def __init__(self, coordinator: Coordinator, options: FarmOptions, report: Report) -> None:
+        self._coordinator = coordinator
+        self._options = options
+        self._report = report
+        self._stop = threading.Event()
+        self._stop_reason = ""
+        self._asking = threading.Lock()  # one question to the coordinator at a time
+        holder = coordinator.holder
+        self._watchdog = Watchdog(coordinator.address, holder.host, holder.user)
+
+    def run(self, places: list[FarmPlace]) -> FarmResult:
+        started, begin_s = time.time(), time.monotonic()
+        results = [PlaceResult(place.name, dict(place.tags)) for place in places]
+        threads = [
+            threading.Thread(target=self._run_place, args=(result,), name=result.name)
+            for result in results
+        ]
+        try:
+            with self._ended_by_signals():
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    while thread.is_alive():  # in slices: a signal is seen between two of them
+                        thread.join(POLL_S)
+        finally:
+            self._stop.set()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            self._watchdog.close()
+        duration_s = time.monotonic() - begin_s
+        command = ["pytest", *self._options.pytest_arguments]
+        return FarmResult(results, started, duration_s, command, self._stop_reason)
+
+    @contextlib.contextmanager
+    def _ended_by_signals(self) -> Iterator[None]:
+        def stop(number: int, _frame: FrameType | None) -> None:
+            self._stop_reason = f"the farm run was ended by {signal.Signals(number).name}"
+            self._stop.set()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may have handlers
+            return
+        old = {number: signal.signal(number, stop) for number in ENDING_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    # -- one place
+
+    def _run_place(self, result: PlaceResult) -> None:
+        begin_s = time.monotonic()
+        self._report(Progress(result.name, "acquiring"))
+        self._watchdog.tell("acquire", result.name)
+        try:
+            with self._asking:
+                if not self._stop.is_set():
+                    self._coordinator.acquire(result.name)
+        except PlaceTaken as error:
+            result.problem = error.message
+        except LinkError as error:
+            result.problem = error.message
+            self._release(result)
+        else:
+            try:
+                self._run_pytest(result)
+            except OSError as error:
+                result.problem = f"pytest could not be run: {error}"
+            finally:
+                self._release(result)
+        result.duration_s = time.monotonic() - begin_s
+        state = "lost" if result.problem else "done"
+        self._report(Progress(result.name, state, len(result.tests), len(result.tests)))
+
+    def _release(self, result: PlaceResult) -> None:
+        try:
+            with self._asking:
+                self._coordinator.release(result.name)
+        except LinkError as error:  # the watchdog tries on
+            result.problem = result.problem or f"the place was not given back: {error.message}"
+        else:
+            self._watchdog.tell("released", result.name)
+
+    def _run_pytest(self, result: PlaceResult) -> None:
+        folder = self._options.output / "places" / result.name
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = folder / "results.jsonl"
+        lines.unlink(missing_ok=True)
+        reader = ResultReader()
+        with (folder / "pytest.log").open("wb") as log:
+            process = subprocess.Popen(
+                self._command(folder, lines),
+                env=self._environment(result.name),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._watchdog.tell("started", process.pid)
+            try:
+                result.problem = self._follow(process, lines, reader, result.name)
+            finally:
+                _end_group(process)
+                self._watchdog.tell("ended", process.pid)
+        result.exit_status = process.returncode
+        if not result.problem and process.returncode not in OK_STATUSES:
+            result.problem = f"pytest ended with {_status_words(process.returncode)}"
+        result.tests = reader.finish(result.problem)
+        if result.problem:
+            data = (folder / "pytest.log").read_bytes()[-LOG_TAIL_BYTES:]
+            result.log_tail = data.decode(errors="replace")
+
+    def _follow(
+        self, process: subprocess.Popen[bytes], path: Path, reader: ResultReader, place: str
+    ) -> str:
+        """Read results until pytest ends; return why it was not waited for, "" if it was."""
+        end_s = time.monotonic() + self._options.place_limit_s
+        with contextlib.ExitStack() as stack:
+            file = None
+            shown = (-1, -1)
+            while True:
+                has_ended = process.poll() is not None
+                if file is None and path.exists():
+                    file = stack.enter_context(path.open())
+                if file is not None:
+                    reader.feed(_whole_lines(file, is_last=has_ended))
+                if (reader.done, len(reader.tests)) != shown:
+                    shown = (reader.done, len(reader.tests))
+                    self._report(Progress(place, "running", *shown))
+                if has_ended:
+                    return ""
+                if self._stop.is_set():
+                    return self._stop_reason or "the farm run was ended"
+                if time.monotonic() > end_s:
+                    return f"not done after {self._options.place_limit_s:g} s (--place-timeout)"
+                time.sleep(POLL_S)
+
+    def _command(self, folder: Path, lines: Path) -> list[str]:
+        environment = self._options.environment
+        if environment is None:
+            environment = folder / "environment.yaml"
+            archive = self._options.archive
+            driver = "{}" if archive is None else f'{{archive: "{Path(archive).absolute()}"}}'
+            flash = str(self._options.flash).lower()
+            environment.write_text(ENVIRONMENT.format(driver=driver, flash=flash))
+        return [
+            *(sys.executable, "-m", "pytest", "-o", f"cache_dir={folder.absolute() / 'cache'}"),
+            f"--idoldbg-results={lines.absolute()}",
+            f"--idoldbg-evidence={folder.absolute() / 'evidence'}",
+            f"--lg-env={environment.absolute()}",
+            *self._options.pytest_arguments,
+        ]
+
+    def _environment(self, place: str) -> dict[str, str]:
+        holder = self._coordinator.holder
+        return {
+            **os.environ,
+            "LG_COORDINATOR": self._coordinator.address,
+            "LG_PLACE": place,
+            "LG_HOSTNAME": holder.host,
+            "LG_USERNAME": holder.user,
+        }
+
+
+def _whole_lines(file: TextIO, is_last: bool) -> Iterator[str]:
+    """Yield the lines that are complete; at the end also one that is not."""
+    while True:
+        at = file.tell()
+        line = file.readline()
+        if not line:
+            return
+        if not line.endswith("\n") and not is_last:
+            file.seek(at)
+            return
+        yield line
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End pytest and whatever it has started; harmless when all of it has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+    process.wait()
+
+
+def _status_words(status: int) -> str:
+    if status < 0:
+        return f"signal {signal.Signals(-status).name}"
+    words = {2: "an interrupt", 3: "an internal error", 4: "a usage error"}
+    return f"{words.get(status, 'an unknown problem')} (exit status {status})"

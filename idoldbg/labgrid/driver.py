@@ -1,0 +1,131 @@
+"""The labgrid driver: a device to call, to flash and to reset."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attr
+from labgrid.driver import Driver
+from labgrid.factory import target_factory
+from labgrid.protocol import BootstrapProtocol, ResetProtocol
+from labgrid.resource.remote import RemotePlace
+from labgrid.step import step
+from labgrid.util.proxy import proxymanager
+
+from idoldbg.errors import LinkError, Unsupported
+from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe, NetworkIdoldbgProbe
+from idoldbg.session import Session, TargetOptions, open_session
+
+__all__ = ["IdoldbgDriver"]
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
+    """A Hubris device on a probe, a pyOCD server or an emulated board.
+
+    `archive` is the build: a key of the environment's `images`, or a path (None: what the board
+    has bundled). `timeout_s` is how long each wait for the target may take.
+    """
+
+    bindings: ClassVar[dict[str, Any]] = {
+        "probe": {IdoldbgProbe, IdoldbgEmulatedBoard, NetworkIdoldbgProbe}
+    }
+    archive: str | None = attr.ib(
+        default=None, validator=attr.validators.optional(attr.validators.instance_of(str))
+    )
+    timeout_s: float = attr.ib(default=5.0, converter=float)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._session: Session | None = None
+
+    def on_deactivate(self) -> None:
+        """Let go of the board."""
+        self.disconnect()
+
+    # -- the device
+
+    @property
+    def place_name(self) -> str:
+        """The labgrid place, or the target's name where there is none."""
+        for resource in self.target.resources:
+            if isinstance(resource, RemotePlace):
+                return str(resource.name)
+        return str(self.target.name)
+
+    @property
+    def archive_path(self) -> str | None:
+        """The path of the build."""
+        if self.archive is None or self.target.env is None:
+            return self.archive
+        config = self.target.env.config
+        images: dict[str, str] = config.get_images()
+        if self.archive in images:
+            return str(config.get_image_path(self.archive))
+        return str(config.resolve_path(self.archive))
+
+    @property
+    def options(self) -> TargetOptions:
+        """What the session is opened with."""
+        probe = self.probe
+        archive = self.archive_path
+        if isinstance(probe, IdoldbgEmulatedBoard):
+            spec, archive = "emu", archive or probe.archive
+        elif isinstance(probe, IdoldbgProbe):
+            spec = f"pyocd:{probe.uid}" if probe.uid else "pyocd"
+        else:
+            if not probe.port:
+                raise LinkError(
+                    f"place {self.place_name}: its exporter has no server running for the board",
+                    link=f"labgrid:{self.place_name}",
+                )
+            host, port = proxymanager.get_host_and_port(probe)
+            spec = f"remote:{host}:{port}"
+        return TargetOptions(archive, probe.board, spec, timeout_s=self.timeout_s)
+
+    @property
+    def session(self) -> Session:
+        """The open session; made at first use. Raises what `open_session` raises."""
+        if self._session is None:
+            self.target.await_resources([self.probe])
+            self._session = open_session(self.options, notify=self.logger.info)
+        return self._session
+
+    @property
+    @Driver.check_active
+    def device(self) -> Any:
+        """The device: `driver.device.Spi.exchange(…)`."""
+        return self.session
+
+    def disconnect(self) -> None:
+        """Close the session; the next use opens another one."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    # -- labgrid's protocols
+
+    @Driver.check_active
+    @step(args=["filename"])
+    def load(self, filename: str | None = None) -> None:
+        """Flash a build (default: this driver's archive) and verify it."""
+        raise Unsupported("flashing through labgrid is not there yet", capability="flash")
+
+    @Driver.check_active
+    @step()
+    def reset(self) -> None:
+        """Reset the chip and let it run."""
+        self.session.link.reset()
+
+    @Driver.check_active
+    @step()
+    def check_image(self) -> None:
+        """Compare the image on the board with the build; raise `MismatchError`."""
+        self.session.caller.check_image()
+
+    @Driver.check_active
+    @step()
+    def wait_until_booted(self) -> None:
+        """Wait until the firmware serves calls, or has at least started its tasks."""
+        self.session.settle()

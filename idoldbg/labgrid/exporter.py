@@ -1,0 +1,137 @@
+"""An exporter for labgrid that knows our resources.
+
+labgrid's exporter has a fixed table of classes with a way to export them, and passes all others on
+as they are. `run_exporter` adds ours to the table and is labgrid's exporter otherwise: the same
+configuration file, the same options.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import attr
+from labgrid.remote import exporter
+from labgrid.util import get_free_port
+
+from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe
+from idoldbg.pyocd_plugin.boards import ENVIRONMENT
+
+__all__ = ["BoardExport", "run_exporter"]
+
+START_LIMIT_S = 9.0  # the coordinator gives an exporter 10 s to acquire a resource
+STOP_LIMIT_S = 3.0
+POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1
+
+
+@attr.s(eq=False)
+class BoardExport(exporter.ResourceExport):
+    """Runs a pyOCD server for a probe or an emulated board while its place is acquired.
+
+    A server that ends meanwhile is started again. It ends with the exporter, also when that is
+    killed.
+    """
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        classes = {"IdoldbgProbe": IdoldbgProbe, "IdoldbgEmulatedBoard": IdoldbgEmulatedBoard}
+        self.local = classes[self.cls](target=None, name=None, **self.local_params)
+        self.data["cls"] = "NetworkIdoldbgProbe"
+        self.child: subprocess.Popen[bytes] | None = None
+        self.port: int | None = None
+
+    def __del__(self) -> None:
+        if getattr(self, "child", None) is not None:
+            self._stop({})
+
+    def _get_params(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "uid": self._unique_id,
+            "board": self.local.board,
+        }
+
+    @property
+    def _unique_id(self) -> str | None:
+        if isinstance(self.local, IdoldbgEmulatedBoard):
+            return f"emu-{self.local.board}"
+        uid: str | None = self.local.uid
+        return uid
+
+    def _start(self, start_params: dict[str, Any]) -> None:
+        self.port = get_free_port()
+        command = [sys.executable, "-m", "pyocd", "server", "--no-config", "--no-wait"]
+        command += ["--port", str(self.port)]
+        command += [] if self.proxy_required else ["--allow-remote"]
+        if self._unique_id is not None:
+            command += ["--uid", self._unique_id]
+        environment = dict(os.environ)
+        if isinstance(self.local, IdoldbgEmulatedBoard):
+            archive = f",{self.local.archive}" if self.local.archive else ""
+            environment[ENVIRONMENT] = f"{self._unique_id}={self.local.board}{archive}"
+        self.child = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+        )
+        try:
+            self._await_listening()
+        except BaseException:
+            self._stop(start_params)
+            raise
+        self.logger.info("started pyOCD server for %s on port %d", self._unique_id, self.port)
+
+    def _await_listening(self) -> None:
+        assert self.child is not None
+        end_s = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < end_s:
+            if self.child.poll() is not None:
+                raise exporter.ExporterError(
+                    f"pyOCD server for {self._unique_id} ended with {self.child.returncode}"
+                )
+            try:
+                socket.create_connection(("127.0.0.1", self.port or 0), timeout=1).close()
+            except OSError:
+                time.sleep(POLL_S)
+            else:
+                return
+        raise exporter.ExporterError(
+            f"pyOCD server for {self._unique_id} does not listen after {START_LIMIT_S:g} s"
+        )
+
+    def _stop(self, start_params: dict[str, Any]) -> None:
+        child, self.child, self.port = self.child, None, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def poll(self) -> bool:
+        """Start a server that has died again, then do what all resources do."""
+        if self.child is not None and self.child.poll() is not None and not self.broken:
+            self.logger.error("pyOCD server ended with %s: starting again", self.child.returncode)
+            self.stop()
+        return bool(super().poll())
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent goes (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run_exporter(arguments: list[str]) -> None:
+    """Run labgrid's exporter with our resources; `arguments` are its command line's."""
+    for name in ("IdoldbgProbe", "IdoldbgEmulatedBoard"):
+        exporter.exports[name] = BoardExport
+    sys.argv = ["idoldbg farm exporter", *arguments]
+    exporter.main()

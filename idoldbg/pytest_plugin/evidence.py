@@ -1,0 +1,208 @@
+"""What an engineer needs about a board whose test failed, collected while it is still there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from idoldbg.archive import Archive
+from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
+from idoldbg.link import Link
+from idoldbg.load.archive_zip import read_archive
+from idoldbg.load.dump_writer import encode_dump
+from idoldbg.memory import Segment
+from idoldbg.program import Program
+from idoldbg.render import text
+from idoldbg.target import Board, MemoryKind
+from idoldbg.views.backtrace import Backtrace, read_backtrace
+from idoldbg.views.statics import (
+    CounterSet,
+    RingBuffer,
+    count_changes,
+    find_ring_buffers,
+    read_counters,
+    read_ring_buffer,
+)
+from idoldbg.views.tasks import read_tasks
+
+__all__ = ["Evidence", "collect", "file_stem", "write_dump", "write_evidence"]
+
+REGISTERS = (*(f"r{i}" for i in range(13)), "sp", "lr", "pc", "xpsr", "msp", "psp")
+DUMP_PIECE = 4096  # what one hole in the memory costs, at most
+DUMP_LIMIT = 16 << 20
+RING_ENTRIES = 40  # of each ring buffer, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Texts about one board under their titles; `dump` is the path of a core dump."""
+
+    board: str
+    facts: Mapping[str, str]
+    sections: tuple[tuple[str, str], ...] = ()
+    dump: str | None = None
+    problems: tuple[str, ...] = field(default=())
+
+
+def collect(
+    board: str,
+    program: Program,
+    link: Link,
+    *,
+    facts: Mapping[str, str],
+    deaths: tuple[str, ...] = (),
+    counters: tuple[CounterSet, ...] = (),
+    counted_before: Mapping[str, int] | None = None,
+    dump_path: Path | None = None,
+    target: Board | None = None,
+) -> Evidence:
+    """Look at everything; what cannot be read is said and hides nothing else. Never raises."""
+    sections: list[tuple[str, str]] = []
+    problems: list[str] = []
+
+    def add(title: str, make: Callable[[], str]) -> None:
+        try:
+            content = make()
+        except (IdoldbgError, OSError) as error:
+            problems.append(f"{title}: {error}")
+            return
+        if content:
+            sections.append((title, content))
+
+    if deaths:
+        sections.append(("tasks that died", "\n".join(deaths)))
+    add("tasks", lambda: text.tasks(read_tasks(program)))
+    add("stacks", lambda: _stacks(program, link))
+    add("counters that moved", lambda: _moved(program, counters, counted_before or {}))
+    add("ring buffers", lambda: _rings(program))
+    dump: list[str] = []
+    if dump_path is not None:
+        add("core dump", lambda: _dump(dump_path, program.archive, link, target, dump))
+    return Evidence(board, dict(facts), tuple(sections), dump[0] if dump else None, tuple(problems))
+
+
+def _stacks(program: Program, link: Link) -> str:
+    current = next((r.index for r in read_tasks(program).rows if r.is_current), None)
+    rows = []
+    with link.halted():
+        live = _registers(link)
+        for task in program.archive.tasks:
+            # A handler's registers are none of a task's: the link register of its entry is magic.
+            is_live = task.index == current and not live.get("xpsr", 1) & 0x1FF
+            trace = read_backtrace(program, task.index, live if is_live else None)
+            rows += _trace_rows(task.index, trace)
+    return text.table(rows)
+
+
+def _trace_rows(index: int, trace: Backtrace) -> list[list[str]]:
+    """Write where a task is, then its callers below; a task alone has its number and name."""
+    rows = []
+    for frame in trace.frames:
+        where = f"{frame.function} + {frame.offset}" if frame.function else "?"
+        rows.append(["", "", f"0x{frame.address:08x}", where])
+    if trace.problem or not rows:
+        rows.append(["", "", "", f"({trace.problem or 'nothing known'})"])
+    rows[0][:2] = [f"{index:2}", trace.task]
+    return rows
+
+
+def _registers(link: Link) -> dict[str, int]:
+    found = {}
+    for name in REGISTERS:
+        try:
+            found[name] = link.read_register(name)
+        except IdoldbgError:
+            continue  # not on this core
+    return found
+
+
+def _moved(program: Program, counters: tuple[CounterSet, ...], before: Mapping[str, int]) -> str:
+    changes = count_changes(before, read_counters(program, counters))
+    return text.table([[name, f"+{by}"] for name, by in sorted(changes.items())])
+
+
+def _rings(program: Program) -> str:
+    rings = [read_ring_buffer(program, task, v) for task, v in find_ring_buffers(program)]
+    return "\n\n".join(_ring(ring) for ring in rings if ring.entries)
+
+
+def _ring(ring: RingBuffer) -> str:
+    rows = [["NDX", "LINE", "GEN", "COUNT", "PAYLOAD"]]
+    for entry in ring.entries[-RING_ENTRIES:]:
+        numbers = (entry.index, entry.line, entry.generation, entry.count)
+        rows.append([*map(str, numbers), entry.payload])
+    return f"{ring.name} in {ring.task}\n{text.table(rows)}"
+
+
+def _dump(
+    path: Path, archive: Archive, link: Link, target: Board | None, written: list[str]
+) -> str:
+    write_dump(path, archive, link, target)
+    written.append(str(path))
+    return f"{path}\nopen it with: idoldbg -p dump:{path} tasks"
+
+
+def write_dump(path: Path, archive: Archive, link: Link, target: Board | None = None) -> None:
+    """Write a core dump of the whole target: flash from the build, RAM and registers as they are.
+
+    `target` says where RAM is for builds that do not. Raises `ArchiveError` or `OSError` where the
+    archive is not there any more, `FaultError` where no RAM can be read.
+    """
+    zipped = Path(archive.path).read_bytes() if Path(archive.path).is_file() else b""
+    # Only an archive can be put in, and only the one whose symbols are the target's.
+    if read_archive(archive.path, zipped).image_id != archive.image_id:
+        raise ArchiveError(f"{archive.path} has changed since it was opened", path=archive.path)
+    with link.halted():
+        registers = _registers(link)
+        ram = [piece for start, size in _ram(archive, target) for piece in _read(link, start, size)]
+    if not ram:
+        raise FaultError("no RAM could be read", address=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_dump(zipped, [*archive.flash_segments(), *ram], registers))
+
+
+def _ram(archive: Archive, target: Board | None) -> list[tuple[int, int]]:
+    """Return (address, size) of RAM: as the build says, else as the chip's file does."""
+    found = []
+    for regions in archive.memory_description.values():
+        for region in regions if isinstance(regions, list) else []:
+            if isinstance(region, dict) and region.get("write") is True:
+                address, size = region.get("address"), region.get("size")
+                if isinstance(address, int) and isinstance(size, int):
+                    found.append((address, size))
+    if not found and target is not None:
+        memory = target.chip.memory
+        found = [(m.address, m.size) for m in memory if m.kind is MemoryKind.RAM]
+    return sorted(set(found))
+
+
+def _read(link: Link, start: int, size: int) -> list[Segment]:
+    """Read a region; what cannot be read (clocked off, locked) is left out, page by page."""
+    size = min(size, DUMP_LIMIT)
+    try:
+        return [Segment(start, link.read(start, size))]
+    except FaultError:
+        pass
+    pieces = []
+    for at in range(start, start + size, DUMP_PIECE):
+        try:
+            pieces.append(Segment(at, link.read(at, min(DUMP_PIECE, start + size - at))))
+        except FaultError:
+            continue
+    return pieces
+
+
+def write_evidence(path: Path, found: list[Evidence]) -> None:
+    """Write what was found as JSON, for reports that are made later."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"schema": "idoldbg.evidence/1", "boards": [asdict(e) for e in found]}
+    path.write_text(json.dumps(record, sort_keys=True, indent=1))
+
+
+def file_stem(node_id: str, worker: str) -> str:
+    """Return a name for files about a test: readable, unique enough, never too long."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", node_id).strip("-")[-120:]
+    return f"{name}.{worker}" if worker else name

@@ -1,0 +1,70 @@
+"""Adds to the report of a failed test what the boards say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idoldbg.pytest_plugin.evidence import Evidence, file_stem, write_evidence
+from idoldbg.pytest_plugin.options import read_settings
+from idoldbg.pytest_plugin.pool import AttachedBoard, infrastructure_reason
+
+__all__ = ["describe_failure"]
+
+
+def describe_failure(
+    item: pytest.Item, report: pytest.TestReport, error: BaseException, used: list[AttachedBoard]
+) -> None:
+    """Tell the lab's failures from the test's; collect evidence of boards that can still speak."""
+    reason = infrastructure_reason(error)
+    if reason is not None:
+        report.idoldbg_infrastructure = reason  # type: ignore[attr-defined]  # travels with it
+        item.user_properties.append(("infrastructure", reason))
+        for attached in used:
+            attached.lost = attached.lost or reason
+    found = []
+    folder = _folder(item)
+    for number, attached in enumerate(used):
+        if attached.lost is not None:
+            continue
+        stem = file_stem(item.nodeid, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        dump = folder / (f"{stem}.core" if number == 0 else f"{stem}.{number}.core")
+        found.append(attached.collect(dump))
+    if not found:
+        return
+    path = folder / f"{file_stem(item.nodeid, os.environ.get('PYTEST_XDIST_WORKER', ''))}.json"
+    try:
+        write_evidence(path, found)
+        item.user_properties.append(("evidence", str(path)))
+    except OSError as failure:
+        _add(report, "idoldbg", f"the evidence could not be written: {failure}")
+    for evidence in found:
+        _add_evidence(report, evidence, with_name=len(found) > 1)
+
+
+def _folder(item: pytest.Item) -> Path:
+    chosen = read_settings(item.config).evidence
+    if chosen is not None:
+        return chosen
+    factory: pytest.TempPathFactory = item.config._tmp_path_factory  # type: ignore[attr-defined]
+    return factory.getbasetemp() / "idoldbg"
+
+
+def _add_evidence(report: pytest.TestReport, evidence: Evidence, with_name: bool) -> None:
+    prefix = f"{evidence.board}: " if with_name else ""
+    for title, content in evidence.sections:
+        _add(report, f"{prefix}{title}", content)
+    if evidence.problems:
+        _add(report, f"{prefix}what could not be read", "\n".join(evidence.problems))
+
+
+def _add(report: pytest.TestReport, title: str, content: str) -> None:
+    """Add a section to the failure itself, so that terminal and JUnit file both have it."""
+    representation: Any = report.longrepr
+    if hasattr(representation, "addsection"):
+        representation.addsection(title, content, "-")
+    else:
+        report.longrepr = f"{representation}\n{f' {title} '.center(80, '-')}\n{content}"

@@ -1,0 +1,343 @@
+"""The boards of one pytest process: attached when a test wants one, watched while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idoldbg.errors import IdoldbgError, LinkError, MismatchError, Unsupported
+from idoldbg.link import Link
+from idoldbg.load.target_toml import load_board
+from idoldbg.program import Program
+from idoldbg.pytest_plugin.evidence import Evidence, collect
+from idoldbg.pytest_plugin.options import Settings
+from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
+from idoldbg.session import (
+    Session,
+    TargetOptions,
+    demo_boards,
+    find_board,
+    open_program,
+    open_session,
+)
+from idoldbg.target import Board
+from idoldbg.views.faults import read_last_fault
+from idoldbg.views.statics import CounterSet, find_counters, read_counters
+from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks
+
+__all__ = ["AttachedBoard", "BoardPool", "BoardUnavailable", "infrastructure_reason"]
+
+RETRY_S = 0.25
+GENERATIONS = 64  # abi::TaskId has six bits for them
+CAUSE_LIMIT = 8
+
+
+class BoardUnavailable(LinkError):
+    """There is no board for a test: the lab's fault, not the firmware's."""
+
+
+def infrastructure_reason(error: BaseException) -> str | None:
+    """Return words for a failure of the lab (probe, link, wrong image); None for one of the test.
+
+    A failure that was caused by the lab counts as well.
+    """
+    cause: BaseException | None = error
+    for _ in range(CAUSE_LIMIT):
+        if isinstance(cause, (LinkError, MismatchError)) and not isinstance(cause, Unsupported):
+            return str(cause)
+        if cause is None or cause.__cause__ is None:
+            return None
+        cause = cause.__cause__
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How a board was before a test."""
+
+    tasks: TaskTable
+    counters: Mapping[str, int]
+
+
+class AttachedBoard:
+    """One board that tests use, with what it was like before the current test."""
+
+    def __init__(self, place: Place, device: Any, session: Session, lock: PlaceLock | None) -> None:
+        self.place = place
+        self.device = device
+        self.session = session
+        self.lost: str | None = None
+        """Why the board cannot be used any more."""
+        self._lock = lock
+        self._counters: tuple[CounterSet, ...] | None = None
+        self._baseline: Baseline | None = None
+        self._deaths: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> Program:
+        """The build, over the board's memory."""
+        return self.session.program
+
+    @property
+    def link(self) -> Link:
+        """The way to the board."""
+        return self.session.link
+
+    @property
+    def target(self) -> Board | None:
+        """The board's file, where one covers it."""
+        options = TargetOptions(board=self.place.board)
+        return find_board(options, self.program.archive)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a report says about the board: board, probe, image id, chip, all as texts."""
+        archive, target = self.program.archive, self.target
+        return {
+            "board": target.name if target else archive.board or self.place.name,
+            "place": self.place.name,
+            "probe": self.link.spec,
+            "image_id": archive.image_id.hex() if archive.image_id else "",
+            "chip": target.chip.name if target else archive.chip,
+            "archive": archive.path,
+        }
+
+    # -- around a test
+
+    def begin(self) -> None:
+        """Note generations and counters; raise what the link raises."""
+        if self._counters is None:
+            self._counters = find_counters(self.program)
+        self._deaths = ()
+        counts = read_counters(self.program, self._counters)
+        self._baseline = Baseline(read_tasks(self.program), counts)
+
+    def check(self, expected: frozenset[str]) -> list[str]:
+        """Return what went wrong since `begin`, in sentences; `expected` names tasks that may die.
+
+        Raises what the link raises.
+        """
+        if self._baseline is None:
+            return []
+        before, after = self._baseline.tasks, read_tasks(self.program)
+        problems = []
+        if after.epitaph is not None and before.epitaph is None:
+            problems.append(f"the kernel has panicked: {after.epitaph}")
+        is_reset = (after.time_ms or 0) < (before.time_ms or 0)
+        died = {}
+        for old, new in zip(before.rows, after.rows, strict=True):
+            words = self._death(old, new, is_reset)
+            if words is not None:
+                died[new.name] = words
+        self._deaths = tuple(died.values())
+        for name, words in died.items():
+            if name not in expected:
+                problems.append(
+                    f"{words}. A test that means it says @pytest.mark.expect_death({name!r})"
+                )
+        for name in sorted(expected - died.keys()):
+            problems.append(f"task `{name}` was expected to die, and did not")
+        return problems
+
+    def _death(self, old: TaskRow, new: TaskRow, is_reset: bool) -> str | None:
+        """Say of what a task died, None if it lives as before; a reset is no death."""
+        # A restart after a reset counts from 0 again: only what lies behind it is known.
+        base = 0 if is_reset else old.generation
+        has_fault = new.fault is not None and (is_reset or old.fault is None)
+        if new.generation in (base, None) and not has_fault:
+            return None
+        fault = new.fault
+        if fault is None and new.generation is not None:
+            fault = read_last_fault(self.program, new.index, (new.generation - 1) % GENERATIONS)
+        why = fault.words if fault else "nothing in this firmware recorded why"
+        then = "it is still stopped" if has_fault else f"generation {base} → {new.generation}"
+        return f"task `{new.name}` died: {why} ({then})"
+
+    def collect(self, dump_path: Path | None) -> Evidence:
+        """Look at the board after a failure; never raises."""
+        facts: dict[str, str] = {"place": self.place.name}
+        try:
+            facts = self.facts
+            if not self._deaths and self.lost is None:
+                self.check(frozenset())  # a test that failed by itself may have killed tasks, too
+        except IdoldbgError:
+            pass  # what follows says so
+        return collect(
+            self.place.name,
+            self.program,
+            self.link,
+            facts=facts,
+            deaths=self._deaths,
+            counters=self._counters or (),
+            counted_before=self._baseline.counters if self._baseline else {},
+            dump_path=dump_path,
+            target=self.target,
+        )
+
+    def close(self) -> None:
+        """Let go of the board, and let others have it."""
+        try:
+            self.session.close()
+        except IdoldbgError:
+            pass  # it was lost before; nothing is left to let go of
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+
+class BoardPool:
+    """Attaches boards on request. `notify` gets sentences about what takes long."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        holder: str,
+        start: int = 0,
+        notify: Callable[[str], None],
+        labgrid: Callable[[], Any] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._holder = holder
+        self._start = start
+        self._notify = notify
+        self._labgrid = labgrid
+        self._boards: dict[str, AttachedBoard] = {}
+        self._refused: dict[str, str] = {}
+
+    @property
+    def attached(self) -> tuple[AttachedBoard, ...]:
+        """The boards that are in use."""
+        return tuple(self._boards.values())
+
+    def main(self) -> AttachedBoard:
+        """Return the board of this process, the same one each time.
+
+        Skips the test when others have all boards; raises `BoardUnavailable` where there is none.
+        """
+        return self._get("", lambda: self._claim(list(self.settings.places)))
+
+    def find(self, name: str, *, chip: str | None, board: str | None) -> AttachedBoard:
+        """Return a board for one name of a test with several, the same one each time."""
+        return self._get(f"{name}/{chip}/{board}", lambda: self._claim(self._fitting(chip, board)))
+
+    def _get(self, key: str, make: Callable[[], AttachedBoard]) -> AttachedBoard:
+        found = self._boards.get(key)
+        if found is not None and found.lost is None:
+            return found
+        if found is not None:
+            self._notify(f"{found.place.name}: attaching again after: {found.lost}")
+            found.close()
+            del self._boards[key]
+        if key in self._refused:  # one more attempt for each test would take for ever
+            raise BoardUnavailable(self._refused[key])
+        try:
+            self._boards[key] = make()
+        except IdoldbgError as error:
+            if infrastructure_reason(error) is None:
+                raise
+            self._refused[key] = str(error)
+            raise BoardUnavailable(str(error)) from error
+        return self._boards[key]
+
+    # -- which board
+
+    def _fitting(self, chip: str | None, board: str | None) -> list[Place]:
+        """Return the places that have such a board; without a list, emulated ones are made."""
+        if self.settings.is_listed:
+            places = list(self.settings.places)
+        else:
+            places = [Place(name, None, name, "emu") for name in demo_boards()]
+        found = []
+        for place in places:
+            target = _target_of(place)
+            is_board = board is None or (target is not None and target.name == board)
+            is_chip = chip is None or (target is not None and target.chip.name == chip)
+            if is_board and is_chip:
+                found.append(place)
+        if not found:
+            wanted = " and ".join(f"{k} {v}" for k, v in (("chip", chip), ("board", board)) if v)
+            names = ", ".join(place.name for place in places)
+            raise BoardUnavailable(f"no place has {wanted}; there are {names}")
+        return found
+
+    def _claim(self, places: list[Place]) -> AttachedBoard:
+        """Take the first place that nobody uses, waiting if need be."""
+        if self._labgrid is not None:
+            return self._attach_labgrid()
+        end_s = time.monotonic() + self.settings.wait_s
+        has_waited = False
+        while True:
+            for place in iter_rotated(places, self._start):
+                lock = None
+                if not place.is_private:
+                    lock = PlaceLock.try_acquire(place, self._holder)
+                    if lock is None:
+                        continue
+                return self._attach(place, lock)
+            if time.monotonic() >= end_s:
+                break
+            if not has_waited:
+                self._notify(f"waiting for a board: {self._holders(places)}")
+            has_waited = True
+            time.sleep(RETRY_S)
+        pytest.skip(
+            f"no board is free after {self.settings.wait_s:g} s (--idoldbg-wait): "
+            f"{self._holders(places)}"
+        )
+
+    @staticmethod
+    def _holders(places: list[Place]) -> str:
+        return "; ".join(f"{p.name} is used by {PlaceLock.describe_holder(p)}" for p in places)
+
+    # -- attaching
+
+    def _attach(self, place: Place, lock: PlaceLock | None) -> AttachedBoard:
+        self._notify(f"{place.name}: attaching to {place.probe or 'the target'}")
+        options = TargetOptions(
+            archive=place.archive,
+            board=place.board,
+            probe=place.probe,
+            timeout_s=self.settings.timeout_s,
+        )
+        try:
+            session = open_session(options, notify=self._notify)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        attached = AttachedBoard(place, session, session, lock)
+        try:
+            session.settle()
+        except BaseException:
+            attached.close()
+            raise
+        return attached
+
+    def _attach_labgrid(self) -> AttachedBoard:
+        """Take the device of the labgrid target's driver; the coordinator does the locking."""
+        assert self._labgrid is not None
+        try:
+            driver = self._labgrid()
+        except Exception as error:
+            raise BoardUnavailable(f"labgrid gave no board: {error}") from error
+        session = driver.session
+        place = Place(driver.place_name, session.program.archive.path, None, session.link.spec)
+        return AttachedBoard(place, driver.device, session, None)
+
+    def close(self) -> None:
+        """Let go of all boards."""
+        while self._boards:
+            self._boards.popitem()[1].close()
+
+
+def _target_of(place: Place) -> Board | None:
+    if place.board is not None:
+        return load_board(place.board)
+    options = TargetOptions(archive=place.archive, probe=place.probe)
+    return find_board(options, open_program(options).archive)

@@ -1,0 +1,69 @@
+"""Writes what happens to a file, line by line, so that a run that is cut short is not lost.
+
+Each line is a JSON object with a member `event`: `collected` (`tests`: all node ids), `started`
+(`test`), `phase` (`test` and how setup, call or teardown ended), `finished`. `idoldbg farm run`
+reads it while tests run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["ResultStream"]
+
+TEXT_LIMIT = 200_000  # of one failure; evidence has its own file
+
+
+class ResultStream:
+    """A pytest plug-in for `--idoldbg-results FILE`."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w")
+
+    def _write(self, event: str, **members: Any) -> None:
+        self._file.write(json.dumps({"event": event, **members}) + "\n")
+        self._file.flush()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._write("collected", tests=[item.nodeid for item in session.items])
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._write("collect-error", test=report.nodeid, text=_text(report.longrepr))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._write("started", test=nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._write(
+            "phase",
+            test=report.nodeid,
+            when=report.when,
+            outcome=report.outcome,
+            duration_s=report.duration,
+            infrastructure=getattr(report, "idoldbg_infrastructure", None),
+            expected_failure=getattr(report, "wasxfail", None),
+            text=_text(report.longrepr) if not report.passed else "",
+            output=_captured(report.sections) if report.failed else "",
+            properties=[[str(k), str(v)] for k, v in report.user_properties],
+        )
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self._write("finished", exit_status=int(exitstatus))
+        self._file.close()
+
+
+def _text(representation: Any) -> str:
+    if isinstance(representation, tuple) and len(representation) == 3:  # a skip: file, line, why
+        return str(representation[2])[:TEXT_LIMIT]
+    return str(representation or "")[:TEXT_LIMIT]
+
+
+def _captured(sections: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"--- {title} ---\n{text}" for title, text in sections)[:TEXT_LIMIT]
