@@ -12,9 +12,10 @@ from labgrid.resource.remote import RemotePlace
 from labgrid.step import step
 from labgrid.util.proxy import proxymanager
 
+from idoldbg.device import Device, attach
 from idoldbg.errors import LinkError, Unsupported
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe, NetworkIdoldbgProbe
-from idoldbg.session import Session, TargetOptions, open_session
+from idoldbg.session import TargetOptions
 
 __all__ = ["IdoldbgDriver"]
 
@@ -38,7 +39,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        self._session: Session | None = None
+        self._device: Device | None = None
 
     def on_deactivate(self) -> None:
         """Let go of the board."""
@@ -85,24 +86,26 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
         return TargetOptions(archive, probe.board, spec, timeout_s=self.timeout_s)
 
     @property
-    def session(self) -> Session:
-        """The open session; made at first use. Raises what `open_session` raises."""
-        if self._session is None:
-            self.target.await_resources([self.probe])
-            self._session = open_session(self.options, notify=self.logger.info)
-        return self._session
-
-    @property
     @Driver.check_active
-    def device(self) -> Any:
-        """The device: `driver.device.Spi.exchange(…)`."""
-        return self.session
+    def device(self) -> Device:
+        """The device, attached at first use; raises what `idoldbg.attach` raises."""
+        if self._device is None:
+            self.target.await_resources([self.probe])
+            options = self.options
+            self._device = attach(
+                options.archive,
+                board=options.board,
+                probe=options.probe,
+                timeout_s=options.timeout_s,
+                notify=self.logger.info,
+            )
+        return self._device
 
     def disconnect(self) -> None:
-        """Close the session; the next use opens another one."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        """Let go of the board; the next use attaches anew."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
 
     # -- labgrid's protocols
 
@@ -116,16 +119,16 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
     @step()
     def reset(self) -> None:
         """Reset the chip and let it run."""
-        self.session.link.reset()
+        self.device.reset()
 
     @Driver.check_active
     @step()
     def check_image(self) -> None:
         """Compare the image on the board with the build; raise `MismatchError`."""
-        self.session.caller.check_image()
+        self.device.session.check_image()
 
     @Driver.check_active
     @step()
     def wait_until_booted(self) -> None:
         """Wait until the firmware serves calls, or has at least started its tasks."""
-        self.session.settle()
+        self.device.tasks()

@@ -2,7 +2,7 @@
 
     def test_flash_id(idol):
         reply = idol.Spi.exchange(device_index=0, source=b"\\x9f\\0\\0\\0", sink=4)
-        assert reply.sink[1:] == b"\\xef\\x40\\x18"
+        assert reply.leases.sink[1:] == b"\\xef\\x40\\x18"
 
 | fixture | is |
 | --- | --- |
@@ -34,7 +34,19 @@ from idoldbg.pytest_plugin.junit import JunitTypes
 if TYPE_CHECKING:
     from idoldbg.pytest_plugin.pool import AttachedBoard, BoardPool
 
-__all__ = ["board", "dut", "idol", "idoldbg_pool"]
+__all__ = [
+    # fixtures
+    "board",
+    "dut",
+    "idol",
+    "idoldbg_pool",
+    # what pytest calls
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_report_teststatus",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+]
 
 POOL = pytest.StashKey["BoardPool"]()
 USED = pytest.StashKey["list[AttachedBoard]"]()

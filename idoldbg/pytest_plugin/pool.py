@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from idoldbg.device import Device, attach
 from idoldbg.errors import IdoldbgError, LinkError, MismatchError, Unsupported
 from idoldbg.link import Link
 from idoldbg.load.target_toml import load_board
@@ -17,14 +18,7 @@ from idoldbg.program import Program
 from idoldbg.pytest_plugin.evidence import Evidence, collect
 from idoldbg.pytest_plugin.options import Settings
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
-from idoldbg.session import (
-    Session,
-    TargetOptions,
-    demo_boards,
-    find_board,
-    open_program,
-    open_session,
-)
+from idoldbg.session import TargetOptions, demo_boards, find_board, open_program
 from idoldbg.target import Board
 from idoldbg.views.faults import read_last_fault
 from idoldbg.views.statics import CounterSet, find_counters, read_counters
@@ -67,10 +61,9 @@ class Baseline:
 class AttachedBoard:
     """One board that tests use, with what it was like before the current test."""
 
-    def __init__(self, place: Place, device: Any, session: Session, lock: PlaceLock | None) -> None:
+    def __init__(self, place: Place, device: Device, lock: PlaceLock | None = None) -> None:
         self.place = place
         self.device = device
-        self.session = session
         self.lost: str | None = None
         """Why the board cannot be used any more."""
         self._lock = lock
@@ -81,12 +74,12 @@ class AttachedBoard:
     @property
     def program(self) -> Program:
         """The build, over the board's memory."""
-        return self.session.program
+        return self.device.program
 
     @property
     def link(self) -> Link:
         """The way to the board."""
-        return self.session.link
+        return self.device.link
 
     @property
     def target(self) -> Board | None:
@@ -182,7 +175,7 @@ class AttachedBoard:
     def close(self) -> None:
         """Let go of the board, and let others have it."""
         try:
-            self.session.close()
+            self.device.close()
         except IdoldbgError:
             pass  # it was lost before; nothing is left to let go of
         finally:
@@ -299,21 +292,21 @@ class BoardPool:
 
     def _attach(self, place: Place, lock: PlaceLock | None) -> AttachedBoard:
         self._notify(f"{place.name}: attaching to {place.probe or 'the target'}")
-        options = TargetOptions(
-            archive=place.archive,
-            board=place.board,
-            probe=place.probe,
-            timeout_s=self.settings.timeout_s,
-        )
         try:
-            session = open_session(options, notify=self._notify)
+            device = attach(
+                place.archive,
+                board=place.board,
+                probe=place.probe,
+                timeout_s=self.settings.timeout_s,
+                notify=self._notify,
+            )
         except BaseException:
             if lock is not None:
                 lock.release()
             raise
-        attached = AttachedBoard(place, session, session, lock)
+        attached = AttachedBoard(place, device, lock)
         try:
-            session.settle()
+            device.tasks()  # waits until they have been started
         except BaseException:
             attached.close()
             raise
@@ -324,11 +317,12 @@ class BoardPool:
         assert self._labgrid is not None
         try:
             driver = self._labgrid()
+            device = driver.device
         except Exception as error:
-            raise BoardUnavailable(f"labgrid gave no board: {error}") from error
-        session = driver.session
-        place = Place(driver.place_name, session.program.archive.path, None, session.link.spec)
-        return AttachedBoard(place, driver.device, session, None)
+            cause = infrastructure_reason(error)
+            raise BoardUnavailable(f"labgrid gave no board: {cause or error}") from error
+        place = Place(driver.place_name, device.program.archive.path, None, device.link.spec)
+        return AttachedBoard(place, device)
 
     def close(self) -> None:
         """Let go of all boards."""
