@@ -182,7 +182,14 @@ def _note_loss(attached: AttachedBoard, error: BaseException) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    result = yield
+    try:
+        result = yield
+    except Exception as error:
+        if USED in item.stash and not item.config.getoption("fulltrace"):
+            from idoldbg.pytest_plugin.failures import hide_internals
+
+            raise hide_internals(error) from error.__cause__
+        raise
     problems = []
     expected = frozenset(a for m in item.iter_markers("expect_death") for a in m.args)
     used = item.stash.get(USED, [])

@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
 
+from idoldbg.errors import IdoldbgError
 from idoldbg.pytest_plugin.evidence import Evidence, file_stem, write_evidence
 from idoldbg.pytest_plugin.options import read_settings
 from idoldbg.pytest_plugin.pool import AttachedBoard, infrastructure_reason
 
-__all__ = ["describe_failure"]
+__all__ = ["describe_failure", "hide_internals"]
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def hide_internals(error: Exception) -> Exception:
+    """Cut an error's traceback where it enters this package: there begins what is not the test.
+
+    Errors that are no `IdoldbgError` are bugs, and keep it all.
+    """
+    if not isinstance(error, IdoldbgError):
+        return error
+    kept: list[TracebackType] = []
+    entry = error.__traceback__
+    while entry is not None:
+        is_ours = PACKAGE in Path(entry.tb_frame.f_code.co_filename).parents
+        if is_ours and kept and not _is_hook(kept[-1]):
+            break
+        kept.append(entry)
+        entry = entry.tb_next
+    shortened = None
+    for entry in reversed(kept):
+        shortened = TracebackType(shortened, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return error.with_traceback(shortened)
+
+
+def _is_hook(entry: TracebackType) -> bool:
+    """Tell the plug-in's and pytest's own frames, which come before the test's."""
+    path = Path(entry.tb_frame.f_code.co_filename)
+    return PACKAGE in path.parents or {"_pytest", "pluggy"} & set(path.parts) != set()
 
 
 def describe_failure(

@@ -22,7 +22,14 @@ from typing import IO, Any, Self
 from idoldbg.errors import ArgumentError
 from idoldbg.near import near_misses
 
-__all__ = ["Place", "PlaceLock", "lock_directory", "parse_board_list", "read_environment"]
+__all__ = [
+    "Place",
+    "PlaceLock",
+    "iter_rotated",
+    "lock_directory",
+    "parse_board_list",
+    "read_environment",
+]
 
 OWN_KINDS = ("emu", "pyocd", "remote")
 ENVIRONMENT_KEYS = {"probe", "archive", "description", "cmds"}
