@@ -57,12 +57,14 @@ MARKERS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
     from idoldbg.pytest_plugin.options import add_options
 
     add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers; register what writes files."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(JunitTypes(config), "idoldbg-junit")
@@ -182,6 +184,7 @@ def _note_loss(attached: AttachedBoard, error: BaseException) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that went well but for the tasks that it killed."""
     try:
         result = yield
     except Exception as error:
@@ -208,6 +211,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the boards say to the report of a failure."""
     report = yield
     if not report.failed or call.excinfo is None or POOL not in item.config.stash:
         return report
@@ -221,6 +225,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Show failures of the lab as errors of their own kind."""
     if report.failed and getattr(report, "idoldbg_infrastructure", None):
         return "error", "I", ("INFRASTRUCTURE", {"red": True})
     return None

@@ -24,7 +24,7 @@ from idoldbg.views.faults import read_last_fault
 from idoldbg.views.statics import CounterSet, find_counters, read_counters
 from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks
 
-__all__ = ["AttachedBoard", "BoardPool", "BoardUnavailable", "infrastructure_reason"]
+__all__ = ["AttachedBoard", "Baseline", "BoardPool", "BoardUnavailable", "infrastructure_reason"]
 
 RETRY_S = 0.25
 GENERATIONS = 64  # abi::TaskId has six bits for them

@@ -1,0 +1,277 @@
+"""The pytest plug-in as its users see it: outcomes, reports, JUnit files, several boards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from idoldbg.load import open_build
+from idoldbg.program import Program
+from idoldbg.pytest_plugin.places import Place, PlaceLock
+from idoldbg.session import demo_archive
+from idoldbg.views.tasks import read_tasks
+
+pytest_plugins = "pytester"
+
+# labgrid's plug-in keeps process-wide state; these runs are in this process.
+ARGUMENTS = ("-p", "no:labgrid", "-p", "no:cacheprovider")
+
+OUTCOMES = """
+import pytest
+from idoldbg.errors import LinkError
+
+def test_passes(idol):
+    reply = idol.Spi.exchange(device_index=0, source=b"\\x9f\\0\\0\\0", sink=4)
+    assert reply.leases.sink == b"\\xff\\xef\\x40\\x18"
+
+def test_fails(idol):
+    idol.UserLeds.led_on(index=0)
+    assert idol.Sensor.get(id=0).value == 3
+
+def test_kills_a_task_unseen(idol):
+    with pytest.raises(Exception):
+        idol["victim"].Victim.panic(code=7)
+
+@pytest.mark.expect_death("victim")
+def test_kills_a_task_on_purpose(idol):
+    with pytest.raises(Exception):
+        idol["victim"].Victim.panic(code=7)
+
+@pytest.mark.expect_death("spi")
+def test_expects_a_death_in_vain(idol):
+    pass
+
+def test_loses_its_probe(idol):
+    raise LinkError("the probe is gone")
+
+def test_gets_the_board_back(idol):
+    assert idol.Sensor.get(id=0).value == 21.5
+
+def test_sees_a_reset_which_is_no_death(idol):
+    idol.reset()
+    assert idol.Sensor.get(id=0).value == 21.5
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> pytest.RunResult:
+    pytester.makepyfile(test_board=OUTCOMES)
+    return pytester.runpytest_inprocess(
+        *ARGUMENTS,
+        *("--junitxml=junit.xml", "--idoldbg-evidence=evidence", "--idoldbg-results=lines"),
+    )
+
+
+def test_outcomes_evidence_and_junit(run: pytest.RunResult, pytester: pytest.Pytester) -> None:
+    run.assert_outcomes(passed=4, failed=3, errors=1)
+    _check_terminal(run.stdout.str())
+    _check_evidence(pytester.path / "evidence")
+    _check_junit(ET.parse(pytester.path / "junit.xml").getroot())
+    _check_lines((pytester.path / "lines").read_text())
+
+
+def _check_terminal(text: str) -> None:
+    death = "task `victim` died: panicked at task/victim/src/main.rs"
+    assert f"{death}:40:9: told to panic with code 7 (generation 0 → 1)" in text
+    assert "@pytest.mark.expect_death('victim')" in text
+    assert "task `spi` was expected to die, and did not" in text
+    assert "user_leds.__USERLEDS_SERVER_COUNTERS.led_on.Ok  +1" in text
+    assert "userlib::syscall::syscall_stub + 12" in text
+    assert "ERROR at call of test_loses_its_probe" in text
+
+
+def _check_evidence(folder: Path) -> None:
+    (dump,) = folder.glob("*test_kills_a_task_unseen.core")
+    build = open_build(dump)
+    tasks = read_tasks(Program(build.archive, build.memory)).rows
+    assert {t.name: t.generation for t in tasks}["victim"] == 1
+    assert build.registers is not None
+    assert "pc" in build.registers
+    (record,) = folder.glob("*test_fails.json")
+    board = json.loads(record.read_text())["boards"][0]
+    assert board["facts"]["board"] == "stm32f4-discovery"
+    titles = [title for title, _ in board["sections"]]
+    assert titles == ["tasks", "stacks", "counters that moved", "core dump"]
+    assert board["problems"] == []
+    assert not list(folder.glob("*loses*")), "a board that is lost has nothing more to say"
+
+
+def _check_junit(root: ET.Element) -> None:
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("8", "3", "1")
+    cases = {case.get("name"): case for case in suite}
+    properties = {p.get("name"): p.get("value") for p in cases["test_passes"].iter("property")}
+    assert properties["board"] == "stm32f4-discovery"
+    assert properties["chip"] == "stm32f4"
+    assert properties["probe"] == "emu"
+    image_id = open_build(demo_archive("stm32f4-discovery")).archive.image_id
+    assert image_id is not None
+    assert properties["image_id"] == image_id.hex()
+    (error,) = cases["test_loses_its_probe"].iter("error")
+    assert error.get("type") == "infrastructure"
+    assert error.get("message") == "infrastructure: the probe is gone"
+    assert not list(cases["test_loses_its_probe"].iter("failure"))
+    (failure,) = cases["test_fails"].iter("failure")
+    assert "stacks" in (failure.text or "")
+
+
+def _check_lines(text: str) -> None:
+    events = [json.loads(line) for line in text.splitlines()]
+    assert events[0]["event"] == "collected"
+    assert len(events[0]["tests"]) == 8
+    assert events[-1] == {"event": "finished", "exit_status": 1}
+    lost = [e for e in events if e.get("infrastructure")]
+    assert [e["test"] for e in lost] == ["test_board.py::test_loses_its_probe"]
+
+
+def test_errors_of_idoldbg_show_the_line_of_the_test_alone(pytester: pytest.Pytester) -> None:
+    source = "def test_it(idol):\n    idol.Spi.exchange(device_index=7, sink=1)\n"
+    pytester.makepyfile(test_board=source)
+    out = pytester.runpytest_inprocess(*ARGUMENTS).stdout.str()
+    assert ">       idol.Spi.exchange(device_index=7, sink=1)" in out
+    assert "BadDevice" in out
+    assert "caller.py" not in out
+    assert "caller.py" in pytester.runpytest_inprocess(*ARGUMENTS, "--full-trace").stdout.str()
+
+
+def test_two_boards_in_one_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_two="""
+        import pytest
+
+        @pytest.mark.dut("rot", chip="lpc55")
+        @pytest.mark.dut(name="sp", chip="stm32f4")
+        def test_both(dut):
+            assert dut.sp.program.archive.board == "stm32f4-discovery"
+            assert dut.rot.program.archive.board == "lpcxpresso55s69"
+            assert dut.sp.Sensor.get(id=0).value == dut.rot.Sensor.get(id=0).value
+
+        @pytest.mark.dut("a", board="stm32f4-discovery")
+        @pytest.mark.dut("b", board="stm32f4-discovery")
+        def test_same_kind_but_not_the_same(dut):
+            dut.a.Sensor.post(id=2, value=7.0)
+            dut.b.Sensor.post(id=2, value=8.0)
+            assert dut.a.Sensor.get(id=2).value == 7.0
+
+        @pytest.mark.dut("x", chip="z80")
+        def test_no_such_chip(dut):
+            pass
+
+        def test_without_marker(dut):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*ARGUMENTS)
+    result.assert_outcomes(passed=2, errors=2)
+    result.stdout.fnmatch_lines(["*no place has chip z80; there are *"])
+    result.stdout.fnmatch_lines(["*the fixture `dut` needs @pytest.mark.dut(name=*"])
+
+
+def test_wrong_image_is_the_lab_s_fault(pytester: pytest.Pytester) -> None:
+    """The board runs one build, the tests were given another one."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from idoldbg.session import emulated_board
+        from idoldbg.pyocd_plugin.boards import register_board
+        register_board("other", lambda: emulated_board("stm32f4-discovery"))
+        """
+    )
+    pytester.makepyfile(test_board="def test_a(idol): pass\ndef test_b(idol): pass\n")
+    archive = demo_archive("stm32f4-discovery").with_name("stm32f4-discovery-no-hiffy.zip")
+    # In a process of its own: what pyOCD brings along changes `importlib.metadata` for good.
+    result = pytester.runpytest_subprocess(
+        *ARGUMENTS, f"--idoldbg-archive={archive}", "--idoldbg-probe=pyocd:other"
+    )
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*the target runs another image*"])
+
+
+@pytest.mark.parametrize(
+    ("ini", "message"),
+    [
+        ("idoldbg_timeout = soon", "*--idoldbg-timeout: `soon` is not a number of seconds*"),
+        ("idoldbg_env = missing.json", "*missing.json*No such file*"),
+        ("idoldbg_boards = nonsense", "*`nonsense` is neither a target of*"),
+        ("idoldbg_archive = missing.zip", "*missing.zip*"),
+    ],
+)
+def test_bad_options_say_which(pytester: pytest.Pytester, ini: str, message: str) -> None:
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.makepyfile(test_board="def test_it(idol): pass\n")
+    result = pytester.runpytest_inprocess(*ARGUMENTS)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_boards_of_humility_s_environment_file(pytester: pytest.Pytester) -> None:
+    archive = demo_archive("lpcxpresso55s69")
+    target = {"probe": "emu", "archive": str(archive), "description": "on the desk"}
+    Path("lab.json").write_text(json.dumps({"lucky": target}))
+    pytester.makepyfile(
+        test_board="""
+        def test_it(idol, request):
+            assert idol.program.archive.board == "lpcxpresso55s69"
+            assert ("place", "lucky") in request.node.user_properties
+        """
+    )
+    pytester.runpytest_inprocess(*ARGUMENTS, "--idoldbg-env=lab.json").assert_outcomes(passed=1)
+
+
+def test_board_in_use_is_waited_for_then_skipped(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(pytester.path))
+    monkeypatch.setattr("idoldbg.pytest_plugin.pool.attach", lambda *_, **__: pytest.fail("used"))
+    lock = PlaceLock.try_acquire(Place("desk", probe="pyocd:0669"), "pytest gw3")
+    assert lock is not None
+    pytester.makepyfile(test_board="def test_it(idol): pass\n")
+    options = ("--idoldbg-boards=desk=pyocd:0669", "--idoldbg-wait=0.1", "-rs")
+    result = pytester.runpytest_inprocess(*ARGUMENTS, *options)
+    lock.release()
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*desk is used by pytest gw3 (process *"])
+
+
+@pytest.mark.slow
+def test_workers_of_xdist_share_no_board(pytester: pytest.Pytester) -> None:
+    """Two boards that other processes keep, three workers: one of them has to wait."""
+    from idoldbg.board_server import running_board
+
+    pytester.makepyfile(
+        test_board="""
+        import os, pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_alone(idol, number):
+            mark = float(os.getpid())
+            idol.Sensor.post(id=2, value=mark)
+            for _ in range(3):
+                assert idol.Sensor.get(id=2).value == mark
+        """
+    )
+    with (
+        running_board("xdist-a", board="stm32f4-discovery"),
+        running_board("xdist-b", board="stm32f4-discovery"),
+    ):
+        result = pytester.runpytest_subprocess(
+            *ARGUMENTS, "-n3", "--idoldbg-boards=emu:xdist-a,emu:xdist-b", timeout=120
+        )
+    result.assert_outcomes(passed=6)
+
+
+def test_plugin_costs_nothing_when_it_is_not_used() -> None:
+    """Only itself and the standard library are loaded; the rest comes with the first fixture."""
+    code = (
+        "import sys, pytest; before = set(sys.modules); import idoldbg.pytest_plugin;"
+        "print(sorted(m for m in set(sys.modules) - before if 'idoldbg' in m))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == str(
+        ["idoldbg", "idoldbg.errors", "idoldbg.pytest_plugin", "idoldbg.pytest_plugin.junit"]
+    )
