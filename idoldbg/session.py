@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +78,7 @@ class TargetOptions:
 
     `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
     keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
+    `wait_s` is how long to wait for a probe that another process has open.
     """
 
     archive: str | None = None
@@ -87,6 +88,7 @@ class TargetOptions:
     uart: str | None = None
     use_cache: bool = True
     notify: Notify = _ignore
+    wait_s: float = 0.0
 
 
 class Session:
@@ -232,7 +234,7 @@ def open_session(
     if program is None:
         program = open_program(options)
     spec = options.probe or _default_spec(options, notify)
-    link = CountingLink(_open_link(spec, options, program))
+    link = CountingLink(_open_link(spec, options, program, notify))
     for notice in link.notices:
         notify(notice)
     program.memory = link
@@ -277,7 +279,7 @@ def _sysfs(path: Path) -> str:
         return ""
 
 
-def _open_link(spec: str, options: TargetOptions, program: Program) -> Link:
+def _open_link(spec: str, options: TargetOptions, program: Program, notify: Notify) -> Link:
     kind, _, rest = spec.partition(":")
     match kind:
         case "emu" if not rest:
@@ -285,7 +287,7 @@ def _open_link(spec: str, options: TargetOptions, program: Program) -> Link:
         case "emu":
             return open_board(rest)
         case "pyocd":
-            return _open_probe(rest or None, options, program.archive)
+            return _open_probe(rest or None, options, program.archive, notify)
         case "remote":
             return _open_remote(rest, options, program.archive)
         case "dump" if rest:
@@ -343,12 +345,15 @@ def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
     )
 
 
-def _open_probe(unique_id: str | None, options: TargetOptions, archive: Archive) -> Link:
+def _open_probe(
+    unique_id: str | None, options: TargetOptions, archive: Archive, notify: Notify
+) -> Link:
     from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only if needed
 
     if unique_id == "emu":
         register_board("emu", lambda: emulate(options, archive))
-    return open_probe(unique_id, _probe_options(options, archive))
+    how = replace(_probe_options(options, archive), wait_s=options.wait_s, on_wait=notify)
+    return open_probe(unique_id, how)
 
 
 def _probe_options(options: TargetOptions, archive: Archive) -> ProbeOptions:

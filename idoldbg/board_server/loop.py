@@ -5,7 +5,9 @@ One thread. Requests of different clients are served in turn, one each. The boar
 - while a client waits: as fast as the host emulates it, in slices between which others are served;
   several clients that wait at once see the same time pass;
 - before a request that comes after a pause: as much as the pause lasted, up to a limit, so that the
-  board seems to have run meanwhile. A board that nobody talks to costs no CPU.
+  board seems to have run meanwhile. A board that nobody talks to costs no CPU. A client that sleeps
+  instead of waiting (pyOCD does) says so in its greeting; for it every pause counts, else only one
+  that is longer than what lies between the requests of a client on a busy host.
 
 While the core is halted, time passes for those who wait, and for nobody else.
 """
@@ -41,8 +43,9 @@ WAIT_LIMIT_S = 10.0  # real seconds that one wait may take; then it ends early
 # A slice of emulation aims at this much real time: what others may have to wait for their turn.
 SLICE_REAL_S = 0.01
 SLICE_SHORTEST_S, SLICE_LONGEST_S = 0.0002, 0.25  # virtual
-# Catching up: pauses below the first are not worth it; at most so much, in virtual and real time.
-PAUSE_S = 0.005
+# Catching up: shorter pauses are none (for clients that wait, and for those that sleep); at most so
+# much at once, in virtual and in real time.
+PAUSE_S = {"virtual": 0.1, "wall": 0.001}
 CATCH_UP_VIRTUAL_S = 0.25
 CATCH_UP_REAL_S = 0.1
 
@@ -60,6 +63,7 @@ class _Client:
         self.execution: Execution | None = None
         self.wait_ends_real_s = 0.0
         self.greeted = False
+        self.clock = "virtual"
         self.closing = False
 
 
@@ -189,7 +193,7 @@ class BoardLoop:
         except ProtocolError as error:
             self._refuse(client, f"it got no request of its protocol, but {error}")
             return
-        self._catch_up()
+        self._catch_up(PAUSE_S[client.clock])
         client.execution = Execution(client.number, operations)
         self._advance(client)
 
@@ -199,6 +203,9 @@ class BoardLoop:
                 f"a greeting for protocol {str(header.get('hello'))[:20]}; it speaks {PROTOCOL}: "
                 "use one version of idoldbg on both sides, or stop the board and start it anew"
             )
+        if header.get("clock", "virtual") not in PAUSE_S:
+            raise ProtocolError("a greeting with a clock that is neither `virtual` nor `wall`")
+        client.clock = header.get("clock", "virtual")
         client.greeted = True
         board = self._shared.board
         state = {"time_s": board.time_s, "halted": board.is_halted, "hello": PROTOCOL}
@@ -276,21 +283,23 @@ class BoardLoop:
                 execution.end_wait(board.time_s)
                 self._advance(client)
 
-    def _catch_up(self) -> None:
-        """Let the board have run while nobody talked to it."""
+    def _catch_up(self, pause_s: float) -> None:
+        """Let the board have run while nobody talked to it, if that was longer than a pause."""
         board = self._shared.board
         begin = self._clock()
         due_s = begin - self._seen_s
-        if due_s < PAUSE_S or board.is_halted:
+        if due_s < pause_s or board.is_halted:
             if board.is_halted:
                 self._seen_s = begin
             return
-        end_s = board.time_s + min(due_s, CATCH_UP_VIRTUAL_S)
-        while not board.is_halted and (left_s := end_s - board.time_s) > 1e-9:
+        left_s = min(due_s, CATCH_UP_VIRTUAL_S)
+        while left_s > 0 and not board.is_halted:
+            part_s = min(self._slice_s, left_s)
             slice_begin = self._clock()
-            board.run(min(self._slice_s, left_s))
+            board.run(part_s)
             now = self._clock()
             self._slice_s = _next_slice(self._slice_s, now - slice_begin)
+            left_s -= part_s
             if now - begin > CATCH_UP_REAL_S:
                 break
         # What the emulation itself took is not owed, or a slow host would never be done.

@@ -70,15 +70,20 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 class BoardClient:
-    """One connection to a board's process. After its first failure it stays failed."""
+    """One connection to a board's process. After its first failure it stays failed.
 
-    def __init__(self, path: Path, spec: str, *, limit_s: float = ANSWER_LIMIT_S) -> None:
+    `clock` is `wall` for a client that sleeps where it could wait, and expects time to have passed.
+    """
+
+    def __init__(
+        self, path: Path, spec: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S
+    ) -> None:
         self.spec = spec
         self._limit_s = limit_s
         self._frames = FrameReader()
         self._socket: socket.socket | None = _connect(path, spec)
         try:
-            self.greeting = self._ask({"hello": PROTOCOL}, b"")[0]
+            self.greeting = self._ask({"hello": PROTOCOL, "clock": clock}, b"")[0]
         except BaseException:
             self.close()
             raise
@@ -333,9 +338,9 @@ def board_path(where: str) -> Path:
     return Path(where) if "/" in where else socket_path(check_name(where))
 
 
-def connect_board(where: str) -> RemoteBoard:
+def connect_board(where: str, *, clock: str = "virtual") -> RemoteBoard:
     """Reach the board NAME, or the one whose socket has a path; raise `ProbeNotFound`."""
-    return RemoteBoard(BoardClient(board_path(where), f"emu:{where}"))
+    return RemoteBoard(BoardClient(board_path(where), f"emu:{where}", clock=clock))
 
 
 def open_board(where: str) -> BoardLink:

@@ -29,6 +29,7 @@ from pyocd.coresight.dap import ADIVersion
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, ProbeNotFound
 from idoldbg.link import BaseLink
 from idoldbg.link.core_debug import CoreDebug
+from idoldbg.link.host_lock import HostLock
 from idoldbg.link.pyocd_errors import Attempt, translated
 from idoldbg.link.pyocd_probes import (
     ProbeInfo,
@@ -36,6 +37,7 @@ from idoldbg.link.pyocd_probes import (
     choose_probe,
     find_probes,
     list_probes,
+    lock_probe,
 )
 from idoldbg.link.pyocd_remote import RemoteProbe
 from idoldbg.link.watchdog import CallTimeout, Watchdog
@@ -64,13 +66,18 @@ for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
+def _ignore(_notice: str) -> None:
+    """Drop what nobody asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
     """How to attach.
 
     `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
     the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
-    bounds each access, `connect_limit_s` each attempt to connect.
+    bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for a
+    probe that another process of this user has open; `on_wait` hears of it.
     """
 
     speed_hz: int | None = None
@@ -78,6 +85,8 @@ class ProbeOptions:
     attempts: int = 3
     limit_s: float = 15.0
     connect_limit_s: float = 30.0
+    wait_s: float = 0.0
+    on_wait: Callable[[str], None] = _ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,7 @@ def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None
         with translated(Attempt(spec, "look for probes")):
             found, notices = watchdog.call(find_probes, chosen_options.connect_limit_s)
         chosen = choose_probe(found, unique_id, notices)
+        lock = lock_probe(chosen.info, chosen_options.wait_s, chosen_options.on_wait)
     except BaseException:
         watchdog.stop()
         raise
@@ -114,7 +124,8 @@ def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None
         return choose_probe(find_probes()[0], info.unique_id).driver
 
     description = f"{info.description} ({info.unique_id})"
-    link = PyocdLink(f"pyocd:{info.unique_id}", description, find_driver, chosen_options, watchdog)
+    spec = f"pyocd:{info.unique_id}"
+    link = PyocdLink(spec, description, find_driver, chosen_options, watchdog, lock)
     link.connect()
     return link
 
@@ -151,8 +162,10 @@ class PyocdLink(BaseLink):
         find_driver: Callable[[], Any],
         options: ProbeOptions,
         watchdog: Watchdog,
+        lock: HostLock | None = None,
     ) -> None:
         super().__init__(spec, description)
+        self._lock = lock
         self._find_driver = find_driver
         self._options = options
         self._watchdog = watchdog
@@ -162,6 +175,14 @@ class PyocdLink(BaseLink):
 
     def connect(self) -> None:
         """Attach, in a few attempts with growing pauses between them."""
+        try:
+            self._connect()
+        except BaseException:
+            self._watchdog.stop()
+            self._unlock()
+            raise
+
+    def _connect(self) -> None:
         pause_s = 0.2
         for attempts_left in reversed(range(self._options.attempts)):
             try:
@@ -177,7 +198,6 @@ class PyocdLink(BaseLink):
                     error.__cause__, (CallTimeout, exceptions.TargetSupportError)
                 )
                 if hopeless or attempts_left == 0:
-                    self._watchdog.stop()
                     raise
             time.sleep(pause_s)
             pause_s *= 2
@@ -261,6 +281,11 @@ class PyocdLink(BaseLink):
             pass  # a probe that is gone has let go already
         finally:
             self._watchdog.stop()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _look_at_core(self) -> None:
         """Leave a notice where calls would wait in vain."""

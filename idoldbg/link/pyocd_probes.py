@@ -7,26 +7,44 @@ be looked for; hence this enumeration over its probe classes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pyocd.probe.aggregator import PROBE_CLASSES
 
-from idoldbg.errors import ProbeNotFound
+from idoldbg.errors import LinkError, ProbeNotFound
+from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder
 from idoldbg.link.pyocd_errors import Attempt, translate, translated
+from idoldbg.link.runtime_dir import private_dir
 from idoldbg.link.watchdog import Watchdog
 
-__all__ = ["FoundProbe", "ProbeInfo", "ProbeListing", "choose_probe", "find_probes", "list_probes"]
+__all__ = [
+    "FoundProbe",
+    "ProbeInfo",
+    "ProbeListing",
+    "choose_probe",
+    "find_probe_holder",
+    "find_probes",
+    "list_probes",
+    "lock_probe",
+]
 
 LIST_LIMIT_S = 30.0
+ID_LIMIT = 200  # characters of a unique id in a file's name
 EMULATED_KIND = "emu"  # the name that idoldbg.pyocd_plugin gives to its probe class
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeInfo:
-    """One probe. `kind` is pyOCD's name for its driver, `board_guess` what board it names."""
+    """One probe. `kind` is pyOCD's name for its driver.
+
+    `board_guess` is what board it names, `target_guess` pyOCD's target type for that. `used_by`
+    says which process of this user has it open through idoldbg.
+    """
 
     unique_id: str
     description: str
@@ -34,6 +52,8 @@ class ProbeInfo:
     product: str
     kind: str
     board_guess: str | None = None
+    target_guess: str | None = None
+    used_by: str | None = None
 
     @property
     def is_emulated(self) -> bool:
@@ -111,11 +131,11 @@ def _list(guess_boards: bool) -> ProbeListing:
     found, notices = find_probes()
     infos = []
     for probe in found:
-        guess = _guess_board(probe.driver) if guess_boards else None
-        info = probe.info
-        infos.append(
-            ProbeInfo(info.unique_id, info.description, info.vendor, info.product, info.kind, guess)
-        )
+        info, holder = probe.info, find_probe_holder(probe.info)
+        if guess_boards and holder is None:
+            board, target = _guess_board(probe.driver)
+            info = replace(info, board_guess=board, target_guess=target)
+        infos.append(replace(info, used_by=None if holder is None else str(holder)))
     return ProbeListing(tuple(infos), notices)
 
 
@@ -177,9 +197,46 @@ def _describe(kind: str, driver: Any) -> ProbeInfo:
     )
 
 
-def _guess_board(driver: Any) -> str | None:
+def _guess_board(driver: Any) -> tuple[str | None, str | None]:
+    """Return the name and target type of the board that a probe says it is part of."""
     try:
         board = driver.associated_board_info
-        return str(board.name) if board is not None else None
+        return (None, None) if board is None else (str(board.name), str(board.target))
     except Exception:  # noqa: BLE001 - a guess: a probe in use by another program says nothing
+        return None, None
+
+
+def lock_probe(
+    info: ProbeInfo, wait_s: float = 0.0, on_wait: Callable[[str], None] = lambda notice: None
+) -> HostLock | None:
+    """Keep other processes of this user from a probe; None for emulated ones, which need no lock.
+
+    Raises `LinkError` when somebody else still has it after `wait_s`; `on_wait` gets a sentence
+    for the user where it has to be waited for.
+    """
+    if info.is_emulated:
         return None
+    spec = f"pyocd:{info.unique_id}"
+    try:
+        return HostLock.acquire(
+            _lock_path(info),
+            wait_s=wait_s,
+            on_wait=lambda holder: on_wait(f"{spec} is in use by {holder}; waiting for it"),
+        )
+    except LockHeld as error:
+        waited = f", also after {wait_s:g} s" if wait_s else ""
+        raise LinkError(
+            f"{spec} is in use by {error.holder}{waited}; end that, or wait for it with "
+            "`--wait SECONDS`",
+            link=spec,
+        ) from None
+
+
+def find_probe_holder(info: ProbeInfo) -> Holder | None:
+    """Return which process of this user has a probe open through idoldbg, if one has."""
+    return None if info.is_emulated else find_holder(_lock_path(info))
+
+
+def _lock_path(info: ProbeInfo) -> Path:
+    """Name a probe's lock after it; ids are as their makers like, so what is no name is escaped."""
+    return private_dir("probes") / f"{quote(info.unique_id, safe='')[:ID_LIMIT]}.lock"

@@ -104,7 +104,7 @@ def _running() -> tuple[OfferedBoard, ...]:
         OfferedBoard(
             RUNNING_PREFIX + entry.name,
             entry.board,
-            partial(connect_board, entry.name),
+            partial(connect_board, entry.name, clock="wall"),
             stays_up=True,
         )
         for entry in entries

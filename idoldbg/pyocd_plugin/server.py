@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from pyocd.core.session import Session
@@ -23,11 +25,15 @@ from idoldbg.pyocd_plugin.boards import OfferedBoard
 
 __all__ = ["serving_board"]
 
+SWITCH_INTERVAL_S = 0.0005
+
 log = logging.getLogger(__name__)
 
 
 class _Handler(DebugProbeRequestHandler):  # type: ignore[misc]  # pyOCD publishes no types
     """One client's thread. What it has taken and not given back is given back at its end."""
+
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()
@@ -72,7 +78,9 @@ def serving_board(name: str, board_name: str, port: int) -> Iterator[int]:
         probe=None,
         options={"no_config": True, "user_script": os.devnull, "serve_local_only": True},
     )
-    offer = OfferedBoard(name, board_name, lambda: connect_board(name), stays_up=True)
+    offer = OfferedBoard(
+        name, board_name, partial(connect_board, name, clock="wall"), stays_up=True
+    )
     try:
         server: Any = DebugProbeServer(session, EmulatedProbe(offer), port)
     except OSError as error:
@@ -82,6 +90,8 @@ def serving_board(name: str, board_name: str, port: int) -> Iterator[int]:
         ) from error
     server._server.RequestHandlerClass = _Handler
     server._server.daemon_threads = True
+    # The emulation and the clients' threads take turns; Python's 5 ms would be felt in every access.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     server.start()
     # Set by the server's thread, which `start` waits for only up to its first line.
     while server.port == 0:
