@@ -8,7 +8,7 @@ running machine; `idoldbg.load.target_toml` reads the files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -32,6 +32,7 @@ __all__ = [
     "SPI_DEVICE_MODELS",
     "SpiDevice",
     "Uart",
+    "match_boards",
     "validate_board",
     "validate_chip",
 ]
@@ -59,6 +60,8 @@ GPIO_MODELS = frozenset({"stm32-gpio", "lpc55-gpio"})
 
 SPI_DEVICE_MODELS = frozenset({"nor-flash", "loopback"})
 """Names that a board's SPI device may have as its `model`."""
+
+PART_LENGTH = len("stm32h743zi")  # a part number without package and temperature range
 
 _PPB = (0xE0000000, 0xE0100000)
 
@@ -286,6 +289,24 @@ class Board:
         """Return the chip's memory regions with the sizes of this board's part."""
         sizes = dict(self.emulation.memory) if self.emulation else {}
         return tuple(replace(m, size=sizes.get(m.name, m.size)) for m in self.chip.memory)
+
+
+def match_boards(known: Iterable[Board], name: str | None, target: str | None) -> tuple[str, ...]:
+    """Return the names of the boards that a probe may be part of.
+
+    `name` and `target` are what pyOCD calls its board and chip (`NUCLEO-H743ZI2`, `stm32h743zitx`).
+    A board of that name is the only answer; else those whose chip it is, up to the memory size.
+    """
+    boards = list(known)
+    named = [b.name for b in boards if name is not None and _plain(b.name) == _plain(name)]
+    if named or target is None:
+        return tuple(named)
+    part = _plain(target)[:PART_LENGTH]
+    return tuple(b.name for b in boards if b.part and _plain(b.part)[:PART_LENGTH] == part)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def validate_chip(chip: Chip) -> list[str]:

@@ -38,6 +38,7 @@ class Settings:
     verbose: bool | None = None
     uart: str | None = None
     no_cache: bool | None = None
+    wait: float | None = None
 
     def overridden_by(self, later: Settings) -> Settings:
         """Return these settings with whatever `later` says in their place."""
@@ -59,6 +60,7 @@ class Settings:
             self.uart,
             use_cache=not self.no_cache,
             notify=_note if self.verbose else _ignore,
+            wait_s=self.wait or 0.0,
         )
 
     @property
@@ -75,7 +77,7 @@ def _ignore(_words: str) -> None:
     """Drop what is told with --verbose only."""
 
 
-def _timeout(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+def _seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     if value is not None and not 0 < value <= 86400:
         raise click.BadParameter("give seconds, more than 0 and at most 86400 (a day)", ctx, param)
     return value
@@ -114,9 +116,19 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "SECONDS",
             "type": float,
-            "callback": _timeout,
+            "callback": _seconds,
             "envvar": "IDOLDBG_TIMEOUT",
             "help": f"How long to wait for the target. Default: {DEFAULT_TIMEOUT_S:g}.",
+        },
+    ),
+    (
+        ("--wait",),
+        {
+            "metavar": "SECONDS",
+            "type": float,
+            "callback": _seconds,
+            "envvar": "IDOLDBG_WAIT",
+            "help": "How long to wait for a probe that another process has open. Default: not.",
         },
     ),
     (

@@ -76,8 +76,8 @@ class ProbeOptions:
 
     `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
     the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
-    bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for a
-    probe that another process of this user has open; `on_wait` hears of it.
+    bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for
+    a probe that another process of this user has open; `on_wait` hears of it.
     """
 
     speed_hz: int | None = None

@@ -42,8 +42,9 @@ EMULATED_KIND = "emu"  # the name that idoldbg.pyocd_plugin gives to its probe c
 class ProbeInfo:
     """One probe. `kind` is pyOCD's name for its driver.
 
-    `board_guess` is what board it names, `target_guess` pyOCD's target type for that. `used_by`
-    says which process of this user has it open through idoldbg.
+    `board_guess` is what board it names, `target_guess` pyOCD's target type for that, `boards` the
+    board files that may be for it. `used_by` says which process of this user has it open through
+    idoldbg.
     """
 
     unique_id: str
@@ -53,6 +54,7 @@ class ProbeInfo:
     kind: str
     board_guess: str | None = None
     target_guess: str | None = None
+    boards: tuple[str, ...] = ()
     used_by: str | None = None
 
     @property

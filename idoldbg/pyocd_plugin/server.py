@@ -90,7 +90,7 @@ def serving_board(name: str, board_name: str, port: int) -> Iterator[int]:
         ) from error
     server._server.RequestHandlerClass = _Handler
     server._server.daemon_threads = True
-    # The emulation and the clients' threads take turns; Python's 5 ms would be felt in every access.
+    # Emulation and clients' threads take turns; Python's 5 ms would be felt in every access.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     server.start()
     # Set by the server's thread, which `start` waits for only up to its first line.

@@ -168,6 +168,8 @@ def probes(found: Sequence[Any]) -> str:
     """Write the probes, one a line."""
     if not found:
         return "no debug probe found"
-    rows = [["UNIQUE ID", "PROBE", "BOARD"]]
-    rows += [[p.unique_id, p.description, p.board_guess or ""] for p in found]
+    rows = [["UNIQUE ID", "PROBE", "BOARD", "IN USE BY"]]
+    for p in found:
+        board = ", ".join(p.boards) or p.board_guess or ""
+        rows.append([p.unique_id, p.description, board, p.used_by or ""])
     return table(rows)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import struct
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from idoldbg.board_server.loop import BoardLoop
+from idoldbg.board_server.operations import SharedBoard
 from idoldbg.errors import FaultError, Unsupported
 from idoldbg.link import Link
+from idoldbg.link.board_socket import open_board, short_address
 from idoldbg.link.emulated import EmulatedLink
 
 FLASH, FLASH_SIZE = 0x08000000, 0x10000
@@ -41,6 +48,7 @@ class FakeChip:
                           "msp": 0x20001000, "psp": 0x20000800}  # fmt: skip
         self.writes: list[tuple[int, bytes]] = []
         self.reads: list[tuple[int, int]] = []
+        self.uart_bytes = bytearray()
         self._dhcsr = 0
         self._dcrdr = 0
         self._reset_seen = False
@@ -90,6 +98,24 @@ class FakeChip:
         self._reset_seen = True
         self.is_halted = bool(self._demcr & 1 and self._dhcsr & C_DEBUGEN)
 
+    # What a board's process shows besides.
+    lockup = None
+    notices = ("a fake chip",)
+    leds: ClassVar[dict[str, bool]] = {"red": True}
+
+    @property
+    def uart(self) -> dict[str, bytes]:
+        return {"console": bytes(self.uart_bytes), "second": b"two"}
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        self.uart_bytes += data
+
+    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
+        self.memory[FLASH][:] = b"\xff" * FLASH_SIZE
+        for address, data in segments:
+            self.memory[FLASH][address - FLASH : address - FLASH + len(data)] = data
+        self.reset()
+
     def debug_writes(self) -> list[tuple[int, bytes]]:
         """What was written to the private peripheral bus: breakpoints, halts, traces, …"""
         return [(address, data) for address, data in self.writes if address in PPB]
@@ -131,7 +157,7 @@ class FakeChip:
 
 
 Open = Callable[..., Link]
-LINKS = ("emulated", "pyocd", "pyocd-registers")
+LINKS = ("emulated", "socket", "pyocd", "pyocd-registers")
 
 
 @pytest.fixture
@@ -155,6 +181,8 @@ def link(request: pytest.FixtureRequest, chip: FakeChip) -> Iterator[Link]:
     """Each kind of link to the chip; `pyocd-registers` goes by DP and AP registers, no blocks."""
     if request.param == "emulated":
         opened: Link = EmulatedLink(chip)
+    elif request.param == "socket":
+        opened = open_board(str(request.getfixturevalue("served_chip")))
     else:
         unique_id = request.getfixturevalue("probe_id")
         if request.param == "pyocd-registers":
@@ -164,6 +192,24 @@ def link(request: pytest.FixtureRequest, chip: FakeChip) -> Iterator[Link]:
         opened = open_probe(unique_id)
     with opened:
         yield opened
+
+
+@pytest.fixture
+def served_chip(chip: FakeChip, tmp_path: Path) -> Iterator[Path]:
+    """The path of a socket at which the chip is served, in a thread of this process."""
+    path = tmp_path / "chip.sock"
+    facts = {"name": "chip", "board": "fake", "pid": 0}
+    with socket.socket(socket.AF_UNIX) as listener:
+        with short_address(path) as address:
+            listener.bind(address)
+        listener.listen()
+        loop = BoardLoop(SharedBoard(chip, lambda: facts), listener)
+        thread = threading.Thread(target=loop.run)
+        thread.start()
+        yield path
+        loop.stop()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -1,0 +1,196 @@
+"""One probe, several processes: who has it, who waits, and what a dead holder leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from idoldbg.errors import LinkError
+from idoldbg.link import pyocd_probes
+from idoldbg.link.host_lock import HostLock, LockHeld, find_holder
+from idoldbg.link.pyocd import ProbeOptions, list_probes, open_probe
+from idoldbg.link.runtime_dir import private_dir
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from idoldbg.link.host_lock import HostLock
+lock = HostLock.acquire(Path(sys.argv[1]), command="a long flash")
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+lock.release()
+"""
+
+
+@contextmanager
+def holding(path: Path, seconds: float = 60) -> Iterator[subprocess.Popen[str]]:
+    """Let another process hold a lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    assert find_holder(path) is None
+    with holding(path) as process:
+        with pytest.raises(LockHeld, match=r"a long flash.* since \d\d:\d\d:\d\d") as caught:
+            HostLock.acquire(path)
+        assert caught.value.holder.pid == process.pid
+        assert find_holder(path) == caught.value.holder
+
+
+def test_a_killed_holder_leaves_a_stale_file_that_nobody_minds(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    with holding(path) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert json.loads(path.read_text())["pid"] == process.pid
+        assert find_holder(path) is None
+        with HostLock.acquire(path):
+            holder = find_holder(path)
+            assert holder is not None and holder.pid == os.getpid()
+    assert not path.exists()
+
+
+def test_waiting_gets_it_when_it_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    heard = []
+    with holding(path, 1.0):
+        begin = time.monotonic()
+        with HostLock.acquire(path, wait_s=20, on_wait=heard.append):
+            assert time.monotonic() - begin < 15
+    assert [holder.command for holder in heard] == ["a long flash"]
+
+
+def test_many_processes_never_hold_it_together(tmp_path: Path) -> None:
+    """Each increments a number in a file, slowly enough for the others to come between."""
+    path, number = tmp_path / "a.lock", tmp_path / "number"
+    number.write_text("0")
+    code = f"""
+import time
+from pathlib import Path
+from idoldbg.link.host_lock import HostLock
+for _ in range(10):
+    with HostLock.acquire(Path({str(path)!r}), wait_s=60):
+        value = int(Path({str(number)!r}).read_text())
+        time.sleep(0.002)
+        Path({str(number)!r}).write_text(str(value + 1))
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [p.wait(60) for p in processes] == [0] * 4
+    assert number.read_text() == "40"
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b'{"pid": "x"}', b"\xff" * 9000])
+def test_a_holder_that_wrote_nonsense(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.lock"
+    with HostLock.acquire(path):
+        path.write_bytes(text)
+        with pytest.raises(LockHeld, match="another process"):
+            HostLock.acquire(path)
+
+
+@pytest.fixture
+def hardware_id(probe_id: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The emulated probe, taken for hardware."""
+    monkeypatch.setattr(pyocd_probes, "EMULATED_KIND", "no such kind")
+    return probe_id
+
+
+def lock_of(unique_id: str) -> Path:
+    return private_dir("probes") / f"{unique_id}.lock"
+
+
+def test_a_probe_in_use_is_not_touched(hardware_id: str) -> None:
+    with holding(lock_of(hardware_id)) as process:
+        with pytest.raises(LinkError, match=rf"in use by process {process.pid} .*--wait"):
+            open_probe(hardware_id)
+        (info,) = (p for p in list_probes().probes if p.unique_id == hardware_id)
+        assert info.used_by is not None and "a long flash" in info.used_by
+        assert info.board_guess is None
+    with open_probe(hardware_id):
+        holder = find_holder(lock_of(hardware_id))
+        assert holder is not None and holder.pid == os.getpid()
+    assert find_holder(lock_of(hardware_id)) is None
+
+
+def test_waiting_for_a_probe_says_so(hardware_id: str) -> None:
+    heard: list[str] = []
+    with holding(lock_of(hardware_id), 1.0):
+        options = ProbeOptions(wait_s=20, on_wait=heard.append)
+        open_probe(hardware_id, options).close()
+    assert len(heard) == 1 and "waiting for it" in heard[0]
+
+
+def test_a_probe_that_cannot_be_opened_is_let_go_of(
+    hardware_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyocd  # noqa: F401  # before the plug-in's own modules, see there
+
+    from idoldbg.pyocd_plugin._probe import EmulatedProbe
+
+    def fail(self: EmulatedProbe) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(EmulatedProbe, "open", fail)
+    with pytest.raises((LinkError, OSError)):
+        open_probe(hardware_id, ProbeOptions(attempts=1))
+    assert find_holder(lock_of(hardware_id)) is None
+
+
+def test_emulated_probes_need_no_lock(probe_id: str) -> None:
+    with open_probe(probe_id):
+        assert find_holder(lock_of(probe_id)) is None
+
+
+def test_the_folder_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    assert private_dir(environment={"IDOLDBG_RUNTIME_DIR": str(folder)}) == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o770)
+    with pytest.raises(LinkError, match="may be entered by others"):
+        private_dir(environment={"IDOLDBG_RUNTIME_DIR": str(folder)})
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    with pytest.raises(LinkError, match="is no folder"):
+        private_dir(environment={"IDOLDBG_RUNTIME_DIR": str(link)})
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder of another user")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(LinkError, match="belongs to user 12345"):
+        private_dir(environment={"IDOLDBG_RUNTIME_DIR": str(folder)})
+
+
+def test_where_the_folder_is(tmp_path: Path) -> None:
+    users, temporary = tmp_path / "users", tmp_path / "tmp"
+    temporary.mkdir()
+    places = {"user_dirs": users, "temporary": temporary}
+    assert private_dir(environment={}, **places) == temporary / f"idoldbg-{os.getuid()}"
+    (users / str(os.getuid())).mkdir(parents=True)
+    assert private_dir(environment={}, **places) == users / str(os.getuid()) / "idoldbg"
+    session = tmp_path / "session"
+    session.mkdir()
+    named = {"XDG_RUNTIME_DIR": str(session)}
+    assert private_dir("boards", environment=named, **places) == session / "idoldbg" / "boards"
