@@ -63,6 +63,7 @@ class Program:
         if answers is not None:
             answers.connect(partial(_open_object, archive, self._interner))
         self._objects: dict[str, DebugObject] = {}
+        self._served: dict[str, ServedInterface | str | None] = {}
         self._resolved: dict[tuple[str, str, str], ResolvedOperation] = {}
 
     # -- objects and tasks
@@ -96,30 +97,45 @@ class Program:
     @property
     def servers(self) -> tuple[ServedInterface, ...]:
         """Every interface of every task, in task order."""
-        return self._interfaces[0]
+        served = map(self._served_by, self.archive.tasks)
+        return tuple(s for s in served if isinstance(s, ServedInterface))
 
     @property
     def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
         """(task, reason) for each task of which it cannot be told what it serves."""
-        return self._interfaces[1]
+        served = ((task.name, self._served_by(task)) for task in self.archive.tasks)
+        return tuple((name, why) for name, why in served if isinstance(why, str))
 
-    @cached_property
-    def _interfaces(self) -> tuple[tuple[ServedInterface, ...], tuple[tuple[str, str], ...]]:
+    def _served_by(self, task: TaskImage) -> ServedInterface | str | None:
+        """Return what a task serves, None for nothing; a text says why that cannot be told."""
+        if task.name not in self._served:
+            self._served[task.name] = self._read_served(task)
+        return self._served[task.name]
+
+    def _read_served(self, task: TaskImage) -> ServedInterface | str | None:
+        try:
+            text = self.object(task.name).idolatry
+            if not text:
+                return None
+            interface = idol.parse(idol.Source(f"{task.name}.idol", text))
+        except (DebugInfoError, idol.IdolError) as error:
+            # One damaged task is no reason not to call the others.
+            return str(error)
+        return ServedInterface(task, interface, tuple(d.message for d in interface.diagnostics))
+
+    def _servers_of(self, interface: str) -> list[ServedInterface]:
+        """Return who serves an interface; only texts that may have its name are parsed."""
         found = []
-        unreadable = []
         for task in self.archive.tasks:
             try:
-                text = self.object(task.name).idolatry
-                if not text:
-                    continue
-                interface = idol.parse(idol.Source(f"{task.name}.idol", text))
-            except (DebugInfoError, idol.IdolError) as error:
-                # One damaged task is no reason not to call the others.
-                unreadable.append((task.name, str(error)))
+                text = self.object(task.name).idolatry or ""
+            except DebugInfoError:
                 continue
-            problems = tuple(d.message for d in interface.diagnostics)
-            found.append(ServedInterface(task, interface, problems))
-        return tuple(found), tuple(unreadable)
+            if interface in text or "\\" in text:  # an escape may hide it
+                served = self._served_by(task)
+                if isinstance(served, ServedInterface) and served.interface.name == interface:
+                    found.append(served)
+        return found
 
     def find_server(self, interface: str, task: str | None = None) -> ServedInterface:
         """Return who serves an interface; `task` chooses where several do.
@@ -128,7 +144,7 @@ class Program:
         """
         if task is not None:
             self.task(task)
-        servers = [s for s in self.servers if s.interface.name == interface]
+        servers = self._servers_of(interface)
         if not servers:
             raise self.no_interface(interface)
         chosen = [s for s in servers if task in (None, s.task.name)]
@@ -170,8 +186,7 @@ class Program:
         interface, _, operation = name.partition(".")
         return frozenset(
             name
-            for server in self.servers
-            if server.interface.name == interface
+            for server in self._servers_of(interface)
             for op in server.interface.operations
             if op.name == operation
             for name in [*(a.name for a in op.arguments), *(lease.name for lease in op.leases)]

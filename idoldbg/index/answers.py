@@ -122,6 +122,7 @@ class Answers:
     def _drop(self, error: IndexDamaged) -> None:
         """Forget the index file: it was made up, since its check sum is right."""
         self._stored = None
+        self._new.update(self._given)
         self.damage = str(error)
 
     # ---- objects --------------------------------------------------------------------------------
@@ -153,7 +154,6 @@ class Answers:
         except IndexDamaged as error:
             self._drop(error)
             writer = IndexWriter()
-            self._new.update(self._given)
         for key in sorted(self._new):
             writer.add("\0".join(key), QUESTIONS[key[1]], self._given[key])
         return writer.to_bytes(self._fingerprint)

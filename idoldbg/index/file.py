@@ -12,9 +12,10 @@ All numbers are little-endian words of 32 bits::
                 the text that is its key, its field
     bytes       the texts, one after another: names, numbers of more than 31 bits, flash contents
 
-The fingerprint stands for the code that found the answers: a file with another one is of no use. A
-reader looks at the whole file once, for the check sum (0.2 ms a megabyte), and decodes only what it
-is asked for. Since anybody can compute a check sum, every number is checked again where it is used.
+The fingerprint stands for the archive and the code that found the answers: a file with another one
+is of no use. A reader looks at the whole file once, for the check sum (0.2 ms a megabyte), and
+decodes only what it is asked for. Since anybody can compute a check sum, every number is checked
+again where it is used.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError
 from idoldbg.index import Answers
-from idoldbg.load.cache import Cache, code_fingerprint, sha256_hex
+from idoldbg.load.cache import Cache, fingerprint, sha256_hex
 from idoldbg.load.recorded_archive import recorded_archive
 from idoldbg.memory import MemoryImage, Segment
 
@@ -120,8 +120,7 @@ def _open_elf(shown: str, path: Path, data: bytes, cache: Cache | None) -> Build
 
 def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) -> Build:
     """Open an archive through the cache; `data` is the archive, None when it was not read yet."""
-    fingerprint = code_fingerprint()
-    answers = Answers(cache.open_index(digest), fingerprint)
+    answers = Answers(cache.open_index(digest), fingerprint(digest))
     if answers.damage:
         cache.notify(f"cache: the index of {shown} is not used: {answers.damage}")
 
@@ -158,11 +157,10 @@ class CachedBuild:
 
 def list_cached(cache: Cache) -> tuple[CachedBuild, ...]:
     """Return the indices of a cache, last used first."""
-    fingerprint = code_fingerprint()
     found = []
     for entry in cache.entries():
         build = CachedBuild(entry.digest, entry.size, entry.used_s)
-        answers = Answers(cache.open_index(entry.digest, touch=False), fingerprint)
+        answers = Answers(cache.open_index(entry.digest, touch=False), fingerprint(entry.digest))
         if answers.knows("", "build", ""):
             archive = recorded_archive(entry.digest, answers, _unavailable)
             build = replace(build, name=archive.name, board=archive.board)

@@ -18,6 +18,7 @@ is told.
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import stat
@@ -38,7 +39,7 @@ except ImportError:
     except ImportError:
         from hashlib import sha256
 
-__all__ = ["Cache", "CacheEntry", "cache_directory", "code_fingerprint", "sha256_hex"]
+__all__ = ["Cache", "CacheEntry", "cache_directory", "fingerprint", "sha256_hex"]
 
 MAX_FILE_SIZE = 64 << 20  # bytes of one index; larger ones are not kept
 MAX_TOTAL_SIZE = 256 << 20  # bytes of all
@@ -302,15 +303,24 @@ def _path_digest(path: str) -> str:
     return sha256_hex(os.fsencode(Path(path).resolve()))
 
 
-def code_fingerprint() -> bytes:
-    """Return what changes with the code whose answers are kept: its files' sizes and times."""
+def fingerprint(digest: str) -> bytes:
+    """Return what stands in an index file: of which archive it is, and which code made it.
+
+    The code is known by the sizes and times of its files.
+    """
+    code = "\n".join(_code())
+    return bytes(sha256(f"{digest}\n{code}".encode()).digest()[:FINGERPRINT_SIZE])
+
+
+@functools.cache
+def _code() -> tuple[str, ...]:
     package = Path(__file__).resolve().parent.parent
     parts = []
     for folder in ("", "debuginfo", "index", "load"):
         for entry in _python_files(package / folder):
             status = entry.stat()
             parts.append(f"{folder}/{entry.name} {status.st_size} {status.st_mtime_ns}")
-    return bytes(sha256("\n".join(sorted(parts)).encode()).digest()[:FINGERPRINT_SIZE])
+    return tuple(sorted(parts))
 
 
 def _python_files(folder: Path) -> Iterator[os.DirEntry[str]]:
