@@ -5,8 +5,9 @@ reader of debug information can match it piece by piece: `Option<(f32, u64)>` is
 generic argument that is a tuple of two paths. Names are kept as written; what `SpiError` or
 `crate::SIZE` stands for is up to whoever knows the crates.
 
-Not covered, because no value of such a type can be in a message: macros, `impl Trait`, closures'
-`Fn(A) -> B` sugar, inferred types (`_`), higher-ranked lifetimes.
+Everything that the grammar calls a type is read, also what no message can hold, such as
+`impl Trait`: what comes of it is rustc's to say. Left out are trait objects without `dyn`, which no
+edition since 2021 takes, and what only unstable compilers know.
 """
 
 from __future__ import annotations
@@ -59,24 +60,50 @@ class Lifetime:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An associated type in generic arguments: `Item = u8`."""
+    """An associated type or constant in generic arguments: `Item = u8`, `Item<'a> = &'a u8`."""
 
     name: str
-    type: RustType
+    type: RustType | Constant
+    arguments: tuple[GenericArgument, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.type}"
+        return f"{self.name}{_angled(self.arguments)} = {self.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What an associated type in generic arguments must implement: `Item: Copy + 'static`."""
+
+    name: str
+    bounds: tuple[Bound, ...]
+    arguments: tuple[GenericArgument, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}{_angled(self.arguments)}: {_bounds(self.bounds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of `Fn(A, B) -> R`; no result is `()`."""
+
+    parameters: tuple[RustType, ...]
+    result: RustType | None = None
+
+    def __str__(self) -> str:
+        after = "" if self.result is None else f" -> {_operand(self.result)}"
+        return f"({_join(self.parameters)}){after}"
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One step of a path: a name with its generic arguments."""
+    """One step of a path: a name with its generic arguments, or with those of a function trait."""
 
     name: str
     arguments: tuple[GenericArgument, ...] = ()
+    call: Call | None = None
 
     def __str__(self) -> str:
-        return self.name + (f"<{_join(self.arguments)}>" if self.arguments else "")
+        return f"{self.name}{_angled(self.arguments)}{self.call or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +182,7 @@ class Reference:
 
     def __str__(self) -> str:
         lifetime = f"{self.lifetime} " if self.lifetime else ""
-        return f"&{lifetime}{'mut ' if self.is_mutable else ''}{self.target}"
+        return f"&{lifetime}{'mut ' if self.is_mutable else ''}{_operand(self.target)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +193,7 @@ class Pointer:
     is_mutable: bool = False
 
     def __str__(self) -> str:
-        return f"*{'mut' if self.is_mutable else 'const'} {self.target}"
+        return f"*{'mut' if self.is_mutable else 'const'} {_operand(self.target)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,27 +205,101 @@ class Never:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a function type that has a name or attributes, neither of which it needs."""
+
+    type: RustType
+    name: str | None = None
+    #: As written, without `#[` and `]`.
+    attributes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        attributes = "".join(f"#[{attribute}] " for attribute in self.attributes)
+        return f"{attributes}{f'{self.name}: ' if self.name else ''}{self.type}"
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """`fn(A, B) -> R`; `qualifiers` is what stands before `fn`, such as `unsafe extern "C"`."""
 
-    parameters: tuple[RustType, ...]
+    parameters: tuple[RustType | Parameter, ...]
     result: RustType = Tuple()
     qualifiers: str = ""
+    #: Ends in `...`, as functions of C can.
+    is_variadic: bool = False
+    #: The lifetimes of `for<'a, 'b>`, as written.
+    binder: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         before = f"{self.qualifiers} " if self.qualifiers else ""
-        after = "" if self.result == Tuple() else f" -> {self.result}"
-        return f"{before}fn({_join(self.parameters)}){after}"
+        parameters = (*self.parameters, "...") if self.is_variadic else self.parameters
+        after = "" if self.result == Tuple() else f" -> {_operand(self.result)}"
+        return f"{_binder(self.binder)}{before}fn({_join(parameters)}){after}"
+
+
+@dataclass(frozen=True, slots=True)
+class TraitBound:
+    """A trait with more than its path: `?Sized`, `for<'a> Fn(&'a u8)`."""
+
+    path: Path
+    is_optional: bool = False
+    #: The lifetimes of `for<'a, 'b>`, as written.
+    binder: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{'?' if self.is_optional else ''}{_binder(self.binder)}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """What an `impl Trait` may hold: `use<'a, T>`."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"use<{_join(self.names)}>"
+
+
+Bound = Path | TraitBound | Lifetime | Captures
 
 
 @dataclass(frozen=True, slots=True)
 class TraitObject:
     """`dyn Trait + 'static`, which has no size of its own."""
 
-    bounds: tuple[Path | Lifetime, ...]
+    bounds: tuple[Bound, ...]
 
     def __str__(self) -> str:
-        return "dyn " + " + ".join(map(str, self.bounds))
+        return f"dyn {_bounds(self.bounds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImplTrait:
+    """`impl Trait + 'static`: some type, which the compiler finds out."""
+
+    bounds: tuple[Bound, ...]
+
+    def __str__(self) -> str:
+        return f"impl {_bounds(self.bounds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """`_`, which the compiler finds out."""
+
+    def __str__(self) -> str:
+        return "_"
+
+
+@dataclass(frozen=True, slots=True)
+class MacroCall:
+    """`name!(…)`, which stands for whatever it expands to; `body` has the brackets."""
+
+    path: Path
+    body: str
+
+    def __str__(self) -> str:
+        return f"{self.path}!{' ' if self.body.startswith('{') else ''}{self.body}"
 
 
 RustType = (
@@ -212,8 +313,11 @@ RustType = (
     | Never
     | Function
     | TraitObject
+    | ImplTrait
+    | Inferred
+    | MacroCall
 )
-GenericArgument = RustType | Constant | Lifetime | Binding
+GenericArgument = RustType | Constant | Lifetime | Binding | Constraint
 
 UNIT: Final = Tuple()
 BOOL: Final = Path((Segment("bool"),))
@@ -243,6 +347,24 @@ def appears_unsized(rust_type: RustType) -> bool:
 def is_identifier(text: str) -> bool:
     """Tell whether a text can name a Rust item, field or variable."""
     return text.isidentifier() and text not in KEYWORDS and text != "_"
+
+
+def _angled(arguments: tuple[GenericArgument, ...]) -> str:
+    return f"<{_join(arguments)}>" if arguments else ""
+
+
+def _binder(lifetimes: tuple[str, ...]) -> str:
+    return f"for<{_join(lifetimes)}> " if lifetimes else ""
+
+
+def _bounds(bounds: tuple[Bound, ...]) -> str:
+    return " + ".join(map(str, bounds))
+
+
+def _operand(rust_type: RustType) -> str:
+    """Print a type where `+` would end it."""
+    needs_brackets = isinstance(rust_type, TraitObject | ImplTrait) and len(rust_type.bounds) > 1
+    return f"({rust_type})" if needs_brackets else str(rust_type)
 
 
 def _join(items: tuple[object, ...]) -> str:

@@ -1,13 +1,12 @@
 """Texts of Rust types to their structure.
 
-Ref: The Rust Reference, "Types", "Paths" and "Comments".
+Ref: The Rust Reference, "Types", "Paths" and "Trait and lifetime bounds".
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from idol.errors import TypeSyntaxError
@@ -15,12 +14,20 @@ from idol.rust_type import (
     UNIT,
     Array,
     Binding,
+    Bound,
+    Call,
+    Captures,
     Constant,
+    Constraint,
     Expression,
     Function,
     GenericArgument,
+    ImplTrait,
+    Inferred,
     Lifetime,
+    MacroCall,
     Never,
+    Parameter,
     Path,
     Pointer,
     QualifiedPath,
@@ -28,16 +35,15 @@ from idol.rust_type import (
     RustType,
     Segment,
     Slice,
+    TraitBound,
     TraitObject,
     Tuple,
     is_identifier,
 )
+from idol.rust_type_tokens import MAX_LENGTH, Token, blank_comments, split
 
 #: Deepest nesting of types in types.
 MAX_DEPTH: Final = 64
-
-#: Longest type text, in characters.
-MAX_LENGTH: Final = 4096
 
 #: Keywords that stand for a module or type in a path.
 _PATH_KEYWORDS: Final = frozenset({"crate", "self", "super", "Self"})
@@ -51,38 +57,8 @@ def read_type(text: str) -> RustType:
     return _TypeReader(text).read_whole()
 
 
-#: Literals, so that what looks like a comment in them is none; then comments.
-_COMMENT = re.compile(
-    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\[^'])')|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/""", re.DOTALL
-)
-
-
-def _blank_comments(text: str) -> str:
-    """Replace comments by as many spaces, so that offsets stay."""
-    return _COMMENT.sub(lambda match: match[1] or " " * len(match[0]), text)
-
-
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<lifetime>'[A-Za-z_]\w*(?!'))
-    | (?P<name>r\#[^\W\d]\w*|[^\W\d]\w*)
-    | (?P<number>(?:0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*?)
-                 (?:_?[iu](?:8|16|32|64|128|size))?(?![0-9a-zA-Z_]))
-    | (?P<literal>'(?:[^'\\]|\\.[^']*)'|"[^"\\]*")
-    | (?P<mark>::|->|[^\s\w])
-    )""",
-    re.VERBOSE,
-)
 _INTEGER = re.compile(r"0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*")
 _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
 
 
 class _TypeReader:
@@ -94,22 +70,8 @@ class _TypeReader:
         self._depth = 0
         if len(text) > MAX_LENGTH:
             raise TypeSyntaxError(text[:40] + "…", MAX_LENGTH, "it is too long")
-        self._text = _blank_comments(text)
-        self._tokens = self._split()
-
-    def _split(self) -> list[_Token]:
-        tokens = []
-        at = 0
-        while match := _TOKEN.match(self._text, at):
-            kind = match.lastgroup
-            assert kind is not None  # every alternative is named
-            tokens.append(_Token(kind, match[kind], match.start(kind), match.end()))
-            at = match.end()
-        if self._text[at:].strip():
-            at += len(self._text[at:]) - len(self._text[at:].lstrip())
-            raise TypeSyntaxError(self._original, at, f"unexpected `{self._text[at]}`")
-        tokens.append(_Token("end", "", len(self._text.rstrip()), len(self._text)))
-        return tokens
+        self._text = blank_comments(text)
+        self._tokens = split(text, self._text)
 
     def read_whole(self) -> RustType:
         result = self._read_type()
@@ -119,7 +81,8 @@ class _TypeReader:
 
     # -- types -----------------------------------------------------------------------------
 
-    def _read_type(self) -> RustType:
+    def _read_type(self, *, may_add: bool = True) -> RustType:
+        """Read a type; without `may_add`, a `+` after a bound is no part of it."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self._fail(f"types nest deeper than {MAX_DEPTH} levels")
@@ -130,12 +93,17 @@ class _TypeReader:
             "*": self._read_pointer,
             "<": self._read_qualified_path,
             "!": self._read_never,
-            "dyn": self._read_trait_object,
+            "_": self._read_inferred,
+            "dyn": lambda: self._read_trait_object(may_add),
+            "impl": lambda: self._read_impl(may_add),
             "fn": self._read_function,
+            "for": self._read_function,
             "unsafe": self._read_function,
             "extern": self._read_function,
         }
-        result = readers.get(self._token.text, self._read_path)()
+        is_literal = self._token.kind == "literal"
+        reader = None if is_literal else readers.get(self._token.text)
+        result = self._read_named() if reader is None else reader()
         self._depth -= 1
         return result
 
@@ -172,101 +140,266 @@ class _TypeReader:
         self._take("&")
         lifetime = self._skip_lifetime()
         is_mutable = self._skip("mut")
-        return Reference(self._read_type(), is_mutable, lifetime)
+        return Reference(self._read_type(may_add=False), is_mutable, lifetime)
 
     def _read_pointer(self) -> RustType:
         self._take("*")
         is_mutable = self._skip("mut")
         if not is_mutable:
             self._take("const")
-        return Pointer(self._read_type(), is_mutable)
+        return Pointer(self._read_type(may_add=False), is_mutable)
 
     def _read_never(self) -> RustType:
         self._take("!")
         return Never()
 
+    def _read_inferred(self) -> RustType:
+        self._take("_")
+        return Inferred()
+
     def _read_function(self) -> RustType:
+        binder = self._read_binder()
         qualifiers = []
         if self._skip("unsafe"):
             qualifiers.append("unsafe")
         if self._skip("extern"):
             qualifiers.append("extern")
             if self._token.kind == "literal":
-                qualifiers.append(self._advance().text)
+                qualifiers.append(self._read_abi())
         self._take("fn")
         self._take("(")
-        parameters, _ = self._read_types(")")
-        result = self._read_type() if self._skip("->") else UNIT
-        return Function(parameters, result, " ".join(qualifiers))
+        parameters: list[RustType | Parameter] = []
+        is_variadic = False
+        while self._token.text != ")" and not is_variadic:
+            attributes = self._read_attributes()
+            is_variadic = self._skip("...")
+            if not is_variadic:
+                parameters.append(self._read_parameter(attributes))
+            elif attributes:
+                self._fail("`...` takes no attributes here")
+            if not self._skip(","):
+                break
+        self._take(")")
+        result = self._read_type(may_add=False) if self._skip("->") else UNIT
+        return Function(tuple(parameters), result, " ".join(qualifiers), is_variadic, binder)
 
-    def _read_trait_object(self) -> RustType:
+    def _read_abi(self) -> str:
+        token = self._token
+        if not token.text.startswith(('"', "r")):
+            self._fail_expected("the name of an ABI")
+        return self._advance().text
+
+    def _read_attributes(self) -> tuple[str, ...]:
+        found = []
+        while self._skip("#"):
+            start = self._token.end
+            if self._token.text != "[":
+                self._fail_expected("`[`")
+            self._skip_group()
+            found.append(self._written(start)[:-1].strip())
+        return tuple(found)
+
+    def _read_parameter(self, attributes: tuple[str, ...]) -> RustType | Parameter:
+        name = None
+        token, following = self._token, self._tokens[min(self._index + 1, len(self._tokens) - 1)]
+        if token.kind == "name" and following.text == ":":
+            if token.text != "_":
+                self._check_name(token)
+            name = token.text
+            self._index += 2
+        rust_type = self._read_type()
+        return Parameter(rust_type, name, attributes) if name or attributes else rust_type
+
+    # -- bounds ----------------------------------------------------------------------------
+
+    def _read_trait_object(self, may_add: bool) -> RustType:
         self._take("dyn")
-        bounds: list[Path | Lifetime] = []
-        while True:
-            bounds.append(self._skip_lifetime() or self._read_path())
-            if not self._skip("+"):
-                return TraitObject(tuple(bounds))
+        bounds = self._read_bounds(may_add)
+        self._check_for_trait(bounds)
+        return TraitObject(bounds)
+
+    def _read_impl(self, may_add: bool) -> RustType:
+        self._take("impl")
+        bounds = self._read_bounds(may_add)
+        self._check_for_trait(bounds)
+        return ImplTrait(bounds)
+
+    def _check_for_trait(self, bounds: tuple[Bound, ...]) -> None:
+        if not any(isinstance(bound, Path | TraitBound) for bound in bounds):
+            self._fail_expected("a trait")
+
+    def _read_bounds(self, may_add: bool) -> tuple[Bound, ...]:
+        bounds = [self._read_bound()]
+        while may_add and self._skip("+"):
+            if not self._starts_bound():
+                break  # a last `+` is allowed
+            bounds.append(self._read_bound())
+        return tuple(bounds)
+
+    def _starts_bound(self) -> bool:
+        token = self._token
+        return token.kind in ("lifetime", "name") or token.text in ("::", "?", "(")
+
+    def _read_bound(self) -> Bound:
+        if (lifetime := self._skip_lifetime()) is not None:
+            return lifetime
+        if self._token.text == "use":
+            return self._read_captures()
+        if self._skip("("):
+            bound = self._read_trait_bound()
+            self._take(")")
+            return bound
+        return self._read_trait_bound()
+
+    def _read_trait_bound(self) -> Path | TraitBound:
+        # Both orders are read; rustc has changed its mind about which one is right.
+        binder = self._read_binder()
+        is_optional = self._skip("?")
+        binder = binder or self._read_binder()
+        path = self._read_path()
+        return TraitBound(path, is_optional, binder) if is_optional or binder else path
+
+    def _read_binder(self) -> tuple[str, ...]:
+        """Read `for<'a, 'b: 'a>`, if it is there."""
+        if not self._skip("for"):
+            return ()
+        self._take("<")
+        lifetimes = []
+        while self._token.text != ">":
+            start = self._token.start
+            if self._skip_lifetime() is None:
+                self._fail_expected("a lifetime")
+            if self._skip(":"):
+                while self._skip_lifetime() is not None and self._skip("+"):
+                    pass
+            lifetimes.append(self._written(start))
+            if not self._skip(","):
+                break
+        self._take(">")
+        return tuple(lifetimes)
+
+    def _read_captures(self) -> Captures:
+        self._take("use")
+        self._take("<")
+        names = []
+        while self._token.text != ">":
+            token = self._token
+            if token.kind == "name" and token.text != "Self":
+                self._check_name(token)
+            elif token.kind not in ("lifetime", "name"):
+                self._fail_expected("a name or lifetime")
+            names.append(self._advance().text)
+            if not self._skip(","):
+                break
+        self._take(">")
+        return Captures(tuple(names))
 
     # -- paths -----------------------------------------------------------------------------
+
+    def _read_named(self) -> Path | MacroCall:
+        path = self._read_path()
+        if self._token.text != "!":
+            return path
+        if any(segment.arguments or segment.call for segment in path.segments):
+            self._fail_expected("the end of the type")
+        self._advance()
+        start = self._token.start
+        if self._token.text not in _CLOSERS:
+            self._fail_expected("`(`, `[` or `{`")
+        self._skip_group()
+        return MacroCall(path, self._written(start))
 
     def _read_path(self) -> Path:
         is_global = self._skip("::")
         if self._token.kind != "name":
             self._fail_expected("a type")
-        return Path(self._read_segments(), is_global)
+        return Path(self._read_segments(is_first=not is_global), is_global)
 
-    def _read_segments(self) -> tuple[Segment, ...]:
-        segments = [self._read_segment(first=True)]
+    def _read_segments(self, *, is_first: bool = True) -> tuple[Segment, ...]:
+        segments = [self._read_segment(is_first)]
         while self._skip("::"):
-            segments.append(self._read_segment(first=False))
+            segments.append(self._read_segment(is_first=False))
         return tuple(segments)
 
-    def _read_segment(self, first: bool) -> Segment:
+    def _read_segment(self, is_first: bool) -> Segment:
         token = self._token
         if token.kind != "name":
             self._fail_expected("a name")
-        allowed = token.text in _PATH_KEYWORDS and (first or token.text == "super")
-        if not allowed and not is_identifier(token.text) and not token.text.startswith("r#"):
-            self._fail(f"`{token.text}` is a keyword and cannot name a type")
+        allowed = token.text in _PATH_KEYWORDS and (is_first or token.text == "super")
+        if not allowed:
+            self._check_name(token)
         self._advance()
-        if self._token.text == "::" and self._tokens[self._index + 1].text == "<":
+        if self._token.text == "::" and self._tokens[self._index + 1].text in ("<", "("):
             self._advance()  # the turbofish of expressions is allowed in types too
-        if self._token.text == "(":
-            self._fail(f"`{token.text}(…)` is not a type that a message can carry")
-        if self._token.text == "!":
-            self._fail(f"the macro `{token.text}!` cannot be expanded here")
+        if self._skip("("):
+            parameters, _ = self._read_types(")")
+            result = self._read_type(may_add=False) if self._skip("->") else None
+            return Segment(token.text, call=Call(parameters, result))
+        return Segment(token.text, self._read_arguments())
+
+    def _check_name(self, token: Token) -> None:
+        if not is_identifier(token.text) and not token.text.startswith("r#"):
+            self._fail(f"`{token.text}` is a keyword and cannot name a type")
+
+    def _read_arguments(self) -> tuple[GenericArgument, ...]:
+        """Read generic arguments with their brackets, if there are any."""
         if not self._skip("<"):
-            return Segment(token.text)
+            return ()
         arguments = []
         while self._token.text != ">":
             arguments.append(self._read_argument())
             if not self._skip(","):
                 break
         self._take(">")
-        return Segment(token.text, tuple(arguments))
+        return tuple(arguments)
 
     def _read_argument(self) -> GenericArgument:
+        if (lifetime := self._skip_lifetime()) is not None:
+            return lifetime
+        if (constant := self._read_constant()) is not None:
+            return constant
+        if self._names_associated():
+            token = self._advance()
+            arguments = self._read_arguments()
+            if self._skip(":"):
+                if self._token.text in (",", ">"):
+                    return Constraint(token.text, (), arguments)
+                return Constraint(token.text, self._read_bounds(may_add=True), arguments)
+            self._take("=")
+            return Binding(token.text, self._read_constant() or self._read_type(), arguments)
+        return self._read_type()
+
+    def _names_associated(self) -> bool:
+        """Tell whether `Name =`, `Name:`, `Name<…> =` or `Name<…>:` comes next."""
+        if self._token.kind != "name":
+            return False
+        at = self._index + 1
+        if self._tokens[at].text == "<":
+            depth = 0
+            while at < len(self._tokens) - 1:
+                depth += {"<": 1, ">": -1}.get(self._tokens[at].text, 0)
+                at += 1
+                if not depth:
+                    break
+        return self._tokens[at].text in ("=", ":")
+
+    def _read_constant(self) -> Constant | None:
+        """Read a constant that can stand for itself in generic arguments, if one is there."""
         token, following = self._token, self._tokens[min(self._index + 1, len(self._tokens) - 1)]
-        if token.kind == "lifetime":
-            self._advance()
-            return Lifetime(token.text[1:])
-        if token.kind == "number":
-            return Constant(self._read_integer())
-        if token.kind == "literal" or token.text in ("true", "false"):
-            self._advance()
-            return Constant(Expression(token.text))
-        if token.text == "-" and following.kind == "number":
-            self._advance()
-            return Constant(-self._read_integer())
+        is_negative = token.text == "-" and token.kind == "mark"
+        number = following if is_negative else token
+        if number.kind == "number":
+            self._index += is_negative
+            value = self._read_integer()
+            return Constant(-value if is_negative else value)
+        if number.kind == "float" or token.kind == "literal" or token.text in ("true", "false"):
+            self._index += is_negative
+            return Constant(Expression(f"{'-' if is_negative else ''}{self._advance().text}"))
         if token.text == "{":
             start = token.start
             self._skip_group()
             return Constant(Expression(self._written(start)))
-        if token.kind == "name" and following.text == "=":
-            self._advance()
-            self._advance()
-            return Binding(token.text, self._read_type())
-        return self._read_type()
+        return None
 
     def _read_qualified_path(self) -> RustType:
         self._take("<")
@@ -329,10 +462,10 @@ class _TypeReader:
     # -- small steps -----------------------------------------------------------------------
 
     @property
-    def _token(self) -> _Token:
+    def _token(self) -> Token:
         return self._tokens[self._index]
 
-    def _advance(self) -> _Token:
+    def _advance(self) -> Token:
         token = self._token
         if token.kind != "end":
             self._index += 1
