@@ -27,6 +27,7 @@ __all__ = [
     "find_member",
     "find_message",
     "is_arm",
+    "pair_shown",
     "read_handler",
 ]
 
@@ -205,6 +206,35 @@ def _iter_variables(block: Block) -> Iterator[tuple[str, Type]]:
     yield from block.variables
     for inner in block.blocks:
         yield from _iter_variables(inner)
+
+
+def pair_shown(
+    info: TypeSource,
+    interface: idol.Interface,
+    operation: idol.Operation,
+    handlers: Iterable[Block],
+) -> Iterator[tuple[RustType, Type]]:
+    """Pair what the interface writes with what the server's object shows at the same place."""
+    evidence = collect(info, interface, operation)
+    handler = read_handler(handlers, f"{interface.name}_{operation.name}")
+    for index, argument in enumerate(operation.arguments):
+        member = evidence.message and find_member(evidence.message, argument.name)
+        if member:
+            yield argument.type.rust, member.type
+        for source in (evidence.kept, evidence.signature):
+            if source.arguments and index < len(source.arguments):
+                yield argument.type.rust, source.arguments[index]
+    for index, lease in enumerate(operation.leases):
+        written = lease.type.rust
+        element = written.element if isinstance(written, Slice) else written
+        for source in (evidence.kept, evidence.signature):
+            if source.leases and index < len(source.leases):
+                type_ = source.leases[index]
+                if type_ is not None:
+                    yield element, type_
+    for source in (evidence.reply, evidence.signature, handler):
+        if source.ok is not None:
+            yield operation.reply.ok.type.rust, source.ok
 
 
 def find_client(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Shown:

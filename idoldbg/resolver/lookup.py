@@ -18,7 +18,8 @@ from idoldbg.resolver.candidates import (
     has_same_layout,
     make_candidates,
 )
-from idoldbg.resolver.names import Match, evaluate, match_names, parse_name
+from idoldbg.resolver.constants import fold_constants
+from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
@@ -117,8 +118,7 @@ class TypeLookup:
         override = self.find_override(written)
         if override is not None:
             return override
-        if self._overrides:
-            written = self._substitute(written)
+        written = fold_constants(self._substitute(written), self._constants)
         built = self._build(written, may_build_tuples=False)
         if built is not None:
             return built
@@ -140,6 +140,7 @@ class TypeLookup:
         if path is None:
             return None
         meant = parse_type(path)
+        meant = fold_constants(meant, dict)
         built = self._build(meant, may_build_tuples=False)
         if built is not None:
             return Found(built.type, How.OVERRIDE, built.candidates, built.object)
@@ -164,6 +165,8 @@ class TypeLookup:
 
     def _substitute(self, written: RustType) -> RustType:
         """Put what the user gave in the place of names inside generic arguments and tuples."""
+        if not self._overrides:
+            return written
 
         def inner(item: RustType) -> RustType:
             path = self._overriding(item)
@@ -202,10 +205,8 @@ class TypeLookup:
         return None
 
     def _array(self, written: WrittenArray, may_build_tuples: bool) -> Found | None:
-        count = evaluate(written.length)
-        if count is None:
-            count = evaluate(written.length, self._constants())
-        if count is None or not 0 <= count <= MAX_COUNT:
+        count = written.length
+        if not isinstance(count, int) or not 0 <= count <= MAX_COUNT:
             return None
         element = self.find(written.element, may_build_tuples=may_build_tuples)
         if element.type is None:

@@ -14,6 +14,7 @@ from idoldbg.archive import Archive, TaskImage
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver import optional
+from idoldbg.resolver.constants import infer_constants
 from idoldbg.resolver.evidence import (
     Shown,
     collect,
@@ -21,6 +22,7 @@ from idoldbg.resolver.evidence import (
     find_handlers,
     find_member,
     find_message,
+    pair_shown,
     read_handler,
 )
 from idoldbg.resolver.lookup import BASE_TYPES, Found, How, TypeLookup, is_base
@@ -56,6 +58,7 @@ class Resolver:
         self._object_info = object_info
         self._overrides = dict(overrides or {})
         self._handlers: dict[str, tuple[Block, ...]] = {}
+        self._constants: dict[tuple[str, str], dict[str, int]] = {}
 
     def resolve(
         self, interface: idol.Interface, operation: str, task: TaskImage
@@ -92,9 +95,27 @@ class Resolver:
             self._handlers[task.name] = find_handlers(self.info(task.name))
         return self._handlers[task.name]
 
-    def lookup(self, task: TaskImage) -> TypeLookup:
-        """Return the look-up for what a task serves."""
-        return TypeLookup(self.info(task.name), lambda: self.others(task), self._overrides)
+    def lookup(self, task: TaskImage, interface: idol.Interface | None = None) -> TypeLookup:
+        """Return the look-up for what a task serves; `interface` may say more of constants."""
+        return TypeLookup(
+            self.info(task.name),
+            lambda: self.others(task),
+            self._overrides,
+            lambda: {} if interface is None else self.constants(interface, task),
+        )
+
+    def constants(self, interface: idol.Interface, task: TaskImage) -> dict[str, int]:
+        """Return the values of the constants that an interface names, as far as they are shown."""
+        key = (interface.name, task.name)
+        if key not in self._constants:
+            info, handlers = self.info(task.name), self.handlers(task)
+            pairs = (
+                pair
+                for operation in interface.operations
+                for pair in pair_shown(info, interface, operation, handlers)
+            )
+            self._constants[key] = infer_constants(pairs)
+        return self._constants[key]
 
     def others(self, task: TaskImage) -> Iterator[TypeSource]:
         """Yield all other objects, the kernel last; those that are damaged are passed over."""
@@ -124,7 +145,7 @@ class _Operation:
         self._operation = operation
         self._task = task
         self._info = resolver.info(task.name)
-        self._lookup = resolver.lookup(task)
+        self._lookup = resolver.lookup(task, interface)
         self._evidence = collect(self._info, interface, operation)
         message = self._evidence.message
         self._namespace = message.name.rpartition("::")[0] if message else ""
