@@ -117,6 +117,9 @@ class TypeSource(Protocol):
     def find_type_names(self, prefix: str) -> tuple[str, ...]:
         """Return at least all short names of types and of functions that begin so."""
 
+    def find_alignment(self, type_: Type) -> int | None:
+        """Return what debug information says of a type's alignment, None where it says nothing."""
+
     def find_subprograms(self, name: str) -> tuple[Subprogram, ...]:
         """Return the functions with this name."""
 

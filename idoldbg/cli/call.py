@@ -12,12 +12,12 @@ import click
 
 from idoldbg.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_words import Word, own_names, own_values, split_words
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.program import Program
 from idoldbg.render import json, text
-from idoldbg.resolver import ResolvedOperation, parse_override
+from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import open_program, open_session
 
 MAX_DATA = 1 << 20
@@ -32,13 +32,7 @@ LOADING = frozenset({"archive", "board", "probe"})
 @click.option("--task", metavar="NAME", help="Which server, where an interface has several.")
 @click.option("-o", "--output", metavar="FILE", help="Write what the server leaves in its lease.")
 @click.option("--hex", "hexadecimal", is_flag=True, help="Print integers in hexadecimal.")
-@click.option(
-    "--type",
-    "types",
-    metavar="NAME=PATH",
-    multiple=True,
-    help="Settle an ambiguous type: its name in the interface, and the full path that is meant.",
-)
+@type_option
 @click.argument("operation", metavar="IFACE.OP")
 @click.argument(
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]... [--LEASE DATA]..."
@@ -64,9 +58,9 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     mine = own_names(command) - taken
     later = own_values([w for w in parsed if w.name in mine - LOADING], command)
     wants_help = later.pop("help", False)
+    program.type_overrides.update({**own["types"], **later.pop("types", {})})
     own.update({name: later.pop(name) for name in own if name in later})
     settings = settings.overridden_by(Settings(**later))
-    program.type_overrides.update(_overrides(own["types"]))
     resolved = program.operation(operation, own["task"])
     if wants_help:
         click.echo(text.operation_help(resolved))
@@ -155,13 +149,6 @@ def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, s
             raise click.UsageError(f"--{word.name} needs a value")
         texts[name] = word.value
     return texts
-
-
-def _overrides(types: tuple[str, ...]) -> dict[str, str]:
-    try:
-        return dict(parse_override(item) for item in types)
-    except ValueError as error:
-        raise click.UsageError(f"--type: {error}") from None
 
 
 def _read_data(source: str) -> bytes:

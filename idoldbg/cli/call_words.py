@@ -79,6 +79,9 @@ def own_values(words: Iterable[Word], command: click.Command) -> dict[str, Any]:
             if option.callback is not None:
                 value = option.callback(context, option, value)
             values[option.name] = value
+    for option in options.values():
+        if option.multiple and option.callback is not None and option.name in values:
+            values[option.name] = option.callback(context, option, values[option.name])
     return values
 
 

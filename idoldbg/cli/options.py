@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ __all__ = [
     "global_options",
     "options_except",
     "output_format",
+    "parse_types",
+    "type_option",
 ]
 
 DEFAULT_TIMEOUT_S = 5.0
@@ -203,6 +205,31 @@ def options_except(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..
 def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take the global options too, and pass it the resulting `Settings` first."""
     return options_except()(function)
+
+
+def parse_types(
+    _ctx: click.Context | None, _param: click.Parameter | None, values: Sequence[str]
+) -> dict[str, str]:
+    """Read what `--type` gives: from names in interfaces to full paths."""
+    from idoldbg.resolver import parse_override  # not every command needs it
+
+    try:
+        return dict(parse_override(value) for value in values)
+    except ValueError as error:
+        raise click.UsageError(f"--type: {error}") from None
+
+
+def type_option(function: F) -> F:
+    """Let a command take `--type NAME=PATH`, as often as needed; it is passed as `types`."""
+    return click.option(
+        "--type",
+        "types",
+        metavar="NAME=PATH",
+        multiple=True,
+        callback=parse_types,
+        help="Settle an ambiguous type: its name in the interface, and the full path that is "
+        "meant. May be given several times.",
+    )(function)
 
 
 def output_format(arguments: list[str]) -> str:

@@ -51,6 +51,7 @@ _WANTED = frozenset(
         dw.DW_AT_type,
         dw.DW_AT_signature,
         dw.DW_AT_data_bit_offset,
+        dw.DW_AT_alignment,
         dw.DW_AT_linkage_name,
         dw.DW_AT_MIPS_linkage_name,
         dw.DW_AT_str_offsets_base,

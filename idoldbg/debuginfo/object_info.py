@@ -139,12 +139,13 @@ class ObjectInfo:
         """Return the types with this name: full path, end of a path, or last component.
 
         Generic arguments are part of the name and stand as in debug information, with full paths.
-        Equal types come once; a definition hides its declarations.
+        Equal types come once; a definition hides its declarations. What the variants of an enum
+        hold is no type of its own.
         """
         found: dict[int, Type] = {}
         with self._reading():
             for offset in self._offsets(name):
-                if self._reader.die(offset).tag not in TYPE_TAGS:
+                if self._reader.die(offset).tag not in TYPE_TAGS or self._is_variant(offset):
                     continue
                 path = self._types.name(offset)
                 if path == name or path.endswith("::" + name):
@@ -152,6 +153,10 @@ class ObjectInfo:
                     found[id(type_)] = type_
         defined = tuple(t for t in found.values() if not isinstance(t, Opaque))
         return defined or tuple(found.values())
+
+    def _is_variant(self, offset: int) -> bool:
+        scope = self._reader.scope_of(offset)
+        return bool(scope) and self._reader.die(scope).tag == dw.DW_TAG_structure_type
 
     def _offsets(self, name: str) -> Iterator[int]:
         for own in _own_names(name):
@@ -164,6 +169,15 @@ class ObjectInfo:
         """
         with self._reading():
             return self._names.find_names(prefix)
+
+    def find_alignment(self, type_: Type) -> int | None:
+        """Return what debug information says of a type's alignment, None where it says nothing."""
+        with self._reading():
+            for offset in self._offsets(type_.name):
+                die = self._reader.die(offset)
+                if die.tag in TYPE_TAGS and self._types.type_at(offset) == type_:
+                    return die.get_int(dw.DW_AT_alignment)
+        return None
 
     def iter_types(self) -> Iterator[tuple[int, Type]]:
         """Yield every type with the offset of its entry; equal types come as often as written."""

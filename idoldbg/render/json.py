@@ -16,9 +16,20 @@ from idoldbg.resolver import ResolvedOperation
 from idoldbg.target import Board
 from idoldbg.values import to_json
 from idoldbg.views.interfaces import Server
+from idoldbg.views.layout import Part, PartKind, kind_of
 from idoldbg.views.tasks import TaskTable
+from idoldbg.views.types import TypeLayout, TypeReport
 
-__all__ = ["boards", "dumps", "interfaces", "operation_error", "probes", "reply", "tasks"]
+__all__ = [
+    "boards",
+    "dumps",
+    "interfaces",
+    "operation_error",
+    "probes",
+    "reply",
+    "tasks",
+    "types",
+]
 
 Object = dict[str, Any]
 
@@ -96,6 +107,57 @@ def _operation(operation: ResolvedOperation) -> Object:
         "ok": operation.ok.type_name,
         "error": None if operation.error is None else operation.error.type_name,
     }
+
+
+def types(report: TypeReport) -> Object:
+    """Return the object of `types`."""
+    return {
+        "schema": "idoldbg.types/1",
+        "query": report.query,
+        "types": [_type_layout(found) for found in report.types],
+        "declared": [{"name": c.name, "objects": list(c.objects)} for c in report.declared],
+    }
+
+
+def _type_layout(found: TypeLayout) -> Object:
+    candidate = found.candidate
+    return {
+        "name": candidate.name,
+        "kind": kind_of(candidate.type),
+        "size": candidate.size,
+        "alignment": found.alignment,
+        "padding": found.padding,
+        "objects": list(candidate.objects),
+        "differences": list(candidate.differences),
+        "tag": None if found.layout.tag is None else asdict(found.layout.tag),
+        "parts": [_part(part) for part in found.layout.parts],
+        "wire": {
+            wire.encoding.lower(): {"size": wire.size, "reason": wire.reason or None}
+            for wire in found.wire
+        },
+    }
+
+
+def _part(part: Part) -> Object:
+    """Return one part of a layout; what does not apply to its kind is left out."""
+    result: Object = {"kind": part.kind}
+    if part.kind is not PartKind.PADDING:
+        result["name"] = part.name.removeprefix("__")
+    if part.kind is PartKind.VARIANT:
+        result["value"] = part.value
+    else:
+        result |= {"offset": part.offset, "size": part.size}
+    if part.type is not None:
+        result["type"] = part.type.name
+    if part.tag is not None:
+        result["tag"] = asdict(part.tag)
+    if part.count is not None:
+        result["count"] = part.count
+    if part.parts or part.kind is PartKind.VARIANT:
+        result["parts"] = [_part(inner) for inner in part.parts]
+    if part.hidden:
+        result["hidden"] = part.hidden
+    return result
 
 
 def tasks(table: TaskTable) -> Object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from idol import ErrorKind
 from idoldbg.resolver.candidates import Candidate
-from idoldbg.resolver.lookup import How, parse_override
+from idoldbg.resolver.lookup import How, TypeLookup, parse_override
 from idoldbg.resolver.operation import (
     Resolution,
     ResolvedArgument,
@@ -30,6 +30,7 @@ __all__ = [
     "ResolvedOperation",
     "Resolver",
     "SizeOf",
+    "TypeLookup",
     "WireSizes",
     "parse_override",
 ]

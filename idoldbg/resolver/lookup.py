@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import get_args
 
+from idol.errors import TypeSyntaxError
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
 from idol.rust_type import Pointer as RawPointer
@@ -23,7 +24,16 @@ from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
-__all__ = ["BASE_TYPES", "Found", "How", "TypeLookup", "is_base", "parse_override"]
+__all__ = [
+    "BASE_TYPES",
+    "Found",
+    "How",
+    "Located",
+    "TypeLookup",
+    "find_located",
+    "is_base",
+    "parse_override",
+]
 
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8, "128": 16, "size": 4}
 BASE_TYPES: Mapping[str, Scalar] = {
@@ -122,7 +132,7 @@ class TypeLookup:
         built = self._build(written, may_build_tuples=False)
         if built is not None:
             return built
-        located, declared = self._candidates(self._server, written)
+        located, declared = find_located(self._server, written)
         found = self._choose(written, [c for c in located if fits(c[1])], namespace, hints)
         if found is not None:
             return found
@@ -236,41 +246,6 @@ class TypeLookup:
 
     # ---- candidates -----------------------------------------------------------------------------
 
-    def _candidates(
-        self, info: TypeSource, written: RustType
-    ) -> tuple[list[Located], list[Located]]:
-        """Find the types of one object that the written one may be, and those only declared."""
-        found: list[Located] = []
-        declared: list[Located] = []
-        best = Match.LAST_NAME
-        names = self._short_names(info, written)
-        for name in names:
-            # Before any unit is walked: the arguments can be compared already.
-            if len(names) > 1 and match_names(_without_path(written), parse_name(name)) < best:
-                continue
-            for type_ in info.find_types(name):
-                match = match_names(written, parse_name(type_.name))
-                if isinstance(type_, Opaque) and match is not Match.NONE:
-                    declared.append((info.name, type_))
-                elif match >= best:
-                    if match > best:
-                        best, found = match, []
-                    found.append((info.name, type_))
-        return found, declared
-
-    def _short_names(self, info: TypeSource, written: RustType) -> tuple[str, ...]:
-        """Return what the entry of a type may be called, without its path."""
-        if isinstance(written, Path):
-            has_arguments = bool(written.arguments)
-            return info.find_type_names(f"{written.name}<") if has_arguments else (written.name,)
-        if isinstance(written, Tuple):
-            return info.find_type_names("(")
-        if isinstance(written, Reference):
-            return info.find_type_names("&mut " if written.is_mutable else "&")
-        if isinstance(written, RawPointer):
-            return info.find_type_names("*mut " if written.is_mutable else "*const ")
-        return ()
-
     def _choose(
         self,
         written: RustType,
@@ -297,7 +272,7 @@ class TypeLookup:
     ) -> Found:
         located: list[Located] = []
         for info in self._others():
-            found, only_declared = self._candidates(info, written)
+            found, only_declared = find_located(info, written)
             located += [c for c in found if fits(c[1])]
             declared += only_declared
         if located:
@@ -307,6 +282,41 @@ class TypeLookup:
         if declared:
             return Found(None, How.INCOMPLETE, make_candidates(declared))
         return Found(None, How.MISSING)
+
+
+def find_located(info: TypeSource, written: RustType) -> tuple[list[Located], list[Located]]:
+    """Find the types of one object that the written one may be, and those only declared."""
+    found: list[Located] = []
+    declared: list[Located] = []
+    best = Match.LAST_NAME
+    names = _short_names(info, written)
+    for name in names:
+        # Before any unit is walked: the arguments can be compared already.
+        if len(names) > 1 and match_names(_without_path(written), parse_name(name)) < best:
+            continue
+        for type_ in info.find_types(name):
+            match = match_names(written, parse_name(type_.name))
+            if isinstance(type_, Opaque) and match is not Match.NONE:
+                declared.append((info.name, type_))
+            elif match >= best:
+                if match > best:
+                    best, found = match, []
+                found.append((info.name, type_))
+    return found, declared
+
+
+def _short_names(info: TypeSource, written: RustType) -> tuple[str, ...]:
+    """Return what the entry of a type may be called, without its path."""
+    if isinstance(written, Path):
+        has_arguments = bool(written.arguments)
+        return info.find_type_names(f"{written.name}<") if has_arguments else (written.name,)
+    if isinstance(written, Tuple):
+        return info.find_type_names("(")
+    if isinstance(written, Reference):
+        return info.find_type_names("&mut " if written.is_mutable else "&")
+    if isinstance(written, RawPointer):
+        return info.find_type_names("*mut " if written.is_mutable else "*const ")
+    return ()
 
 
 def _settle(
@@ -336,8 +346,11 @@ def _is_one(located: Sequence[Located]) -> bool:
 
 
 def parse_override(text: str) -> tuple[str, str]:
-    """Split `NAME=PATH`; raise `ValueError` when it is not one."""
-    name, equals, path = text.partition("=")
-    if not equals or not name.strip() or not path.strip():
+    """Split `NAME=PATH`; raise `ValueError` when it is not one, or either is no type."""
+    name, equals, path = (part.strip() for part in text.partition("="))
+    if not equals or not name or not path:
         raise ValueError(f"`{text}` is not NAME=PATH, such as SpiError=drv_spi_api::SpiError")
-    return str(parse_type(name.strip())), path.strip()
+    try:
+        return str(parse_type(name)), str(parse_type(path))
+    except TypeSyntaxError as error:
+        raise ValueError(f"`{text}`: {error}") from None

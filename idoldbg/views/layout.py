@@ -20,7 +20,6 @@ from idoldbg.types import (
     Type,
     Union,
     Variant,
-    is_nonzero,
     is_tuple_like,
 )
 
@@ -58,9 +57,9 @@ class Tag:
 class Part:
     """A piece of a type; `offset` counts from the start of the outermost one, in bytes.
 
-    `value` is a variant's tag: None for the one that all other tags mean, or where there is none.
-    `tag` is that of a part which is an enum with data. `count` is that of an array's elements.
-    `hidden` counts the parts that were too deep to be given.
+    `value` is a variant's tag; `is_default` marks the variant that all other tags mean. `tag` is
+    that of a part which is an enum with data. `count` is that of an array's elements. `hidden`
+    counts the parts that were too deep to be given.
     """
 
     kind: PartKind
@@ -70,6 +69,7 @@ class Part:
     type: Type | None
     parts: tuple[Part, ...] = ()
     value: int | None = None
+    is_default: bool = False
     tag: Tag | None = None
     count: int | None = None
     hidden: int = 0
@@ -113,9 +113,9 @@ class _Drawer:
         count = type_.count if isinstance(type_, Array) else None
         tag = _find_tag(type_, offset) if isinstance(type_, Enum) else None
         if depth <= 0 or inner > self._left:
-            return Part(kind, name, offset, type_.size, type_, (), None, tag, count, inner)
+            return Part(kind, name, offset, type_.size, type_, tag=tag, count=count, hidden=inner)
         parts = tuple(self._parts(type_, offset, depth - 1))
-        return Part(kind, name, offset, type_.size, type_, parts, None, tag, count)
+        return Part(kind, name, offset, type_.size, type_, parts, tag=tag, count=count)
 
     def _parts(self, type_: Type, base: int, depth: int) -> Iterator[Part]:
         match type_:
@@ -153,14 +153,19 @@ class _Drawer:
     def _variant(self, enum: Enum, variant: Variant, base: int, depth: int) -> Part:
         """Lay a variant out: what is neither its fields nor the tag is padding."""
         parts: list[Part] = []
-        members = [
-            Member(m.name, variant.offset + m.offset, m.type) for m in variant.type.members
-        ]
+        members = [Member(m.name, variant.offset + m.offset, m.type) for m in variant.type.members]
         if members:
             for part in self._fields(members, base, (0, enum.size), depth):
                 parts += _without_tag(part, enum, base) if part.type is None else (part,)
         return Part(
-            PartKind.VARIANT, variant.name, base, enum.size, None, tuple(parts), variant.discriminant
+            PartKind.VARIANT,
+            variant.name,
+            base,
+            enum.size,
+            None,
+            tuple(parts),
+            value=variant.discriminant,
+            is_default=enum.tag is not None and variant.discriminant is None,
         )
 
 
@@ -239,24 +244,6 @@ def _find_path(type_: Type, offset: int, size: int, depth: int) -> str | None:
             return ""
 
 
-def free_values(type_: Type) -> int | None:
-    """Count the values of a type's bytes that mean nothing; None where that is not simple."""
-    match type_:
-        case Scalar(encoding=Encoding.BOOL):
-            return 254
-        case Scalar(encoding=Encoding.CHAR):
-            return (1 << 32) - 0x110000 + 0x800
-        case Scalar() | Array(count=0):
-            return 0
-        case CEnum(size=size, enumerators=enumerators):
-            return (1 << 8 * size) - len(enumerators)
-        case Pointer(name=name):
-            return 1 if name.startswith("&") else 0
-        case Struct() if is_nonzero(type_):
-            return 1
-    return None
-
-
 # ---- alignment and padding -----------------------------------------------------------------------
 
 
@@ -290,9 +277,7 @@ def _alignment(type_: Type, memo: dict[int, int], depth: int) -> int:
     return found
 
 
-def _least(
-    size: int, fields: Sequence[tuple[int, Type]], memo: dict[int, int], depth: int
-) -> int:
+def _least(size: int, fields: Sequence[tuple[int, Type]], memo: dict[int, int], depth: int) -> int:
     """Return the alignment of what holds these fields; packed types have less than their fields."""
     wanted = [(offset, _alignment(type_, memo, depth + 1)) for offset, type_ in fields]
     found = max((alignment for _, alignment in wanted), default=1)

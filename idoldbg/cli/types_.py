@@ -1,0 +1,51 @@
+"""`idoldbg types`."""
+
+from __future__ import annotations
+
+import click
+
+from idoldbg.cli.options import Settings, command_options, type_option
+from idoldbg.cli.output import show
+from idoldbg.render import json, layout
+from idoldbg.session import open_program
+from idoldbg.views.types import read_types
+
+
+@click.command("types")
+@click.argument("name")
+@click.option("--task", metavar="NAME", help="Look into this task alone, or into `kernel`.")
+@click.option(
+    "--depth",
+    type=click.IntRange(0, 16),
+    default=2,
+    show_default=True,
+    help="How many levels of types inside types to open.",
+)
+@click.option("--all", "show_all", is_flag=True, help="Draw all types of the name, however many.")
+@type_option
+@command_options
+def command(
+    settings: Settings,
+    name: str,
+    task: str | None,
+    depth: int,
+    show_all: bool,
+    types: dict[str, str],
+) -> None:
+    """Show how a type lies in memory and how large it is on the wire.
+
+    NAME is a type as an interface writes it: the end of its path is enough, also inside generic
+    arguments. Where several types have that name, all are shown, with the tasks that they are in
+    and how they differ. Needs no board.
+
+    \b
+    idoldbg types SensorError
+    idoldbg types 'Option<Reading>' --depth 3
+    idoldbg types '[u32; 3]'
+    idoldbg types TaskState --task kernel
+    idoldbg types Option                        every Option, whatever is in it
+    """
+    program = open_program(settings.target())
+    program.type_overrides.update(types)
+    report = read_types(program, name, task=task, depth=depth)
+    show(settings, lambda: layout.types(report, show_all=show_all), lambda: json.types(report))

@@ -1,0 +1,201 @@
+"""What a type of a build is: where it is, how it lies in memory, how large it is on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from idol.errors import TypeSyntaxError
+from idol.rust_type import Array as WrittenArray
+from idol.rust_type import Path, RustType, parse_type
+from idoldbg import codec
+from idoldbg.errors import DebugInfoError, EncodeError, NotFound
+from idoldbg.near import near_misses
+from idoldbg.program import Program
+from idoldbg.resolver import Candidate, TypeLookup
+from idoldbg.resolver.candidates import make_candidates
+from idoldbg.resolver.constants import fold_constants
+from idoldbg.resolver.lookup import Located, find_located
+from idoldbg.symbols import TypeSource
+from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union
+from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
+
+__all__ = ["TypeLayout", "TypeReport", "WireSize", "read_types"]
+
+_NEAR = 3  # letters more or fewer
+ENCODINGS = ("Zerocopy", "Hubpack", "Ssmarshal")
+
+
+@dataclass(frozen=True, slots=True)
+class WireSize:
+    """The longest encoding of a type in bytes; `reason` says why it has none."""
+
+    encoding: str
+    size: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypeLayout:
+    """One type that the name fits, with what there is to know about it.
+
+    `candidate` says in which objects it is, and how it differs from the first one that fits.
+    `padding` counts the bytes that hold nothing, whatever the value.
+    """
+
+    candidate: Candidate
+    alignment: int
+    padding: int
+    layout: Part
+    wire: tuple[WireSize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeReport:
+    """All types that a name fits. `declared` are only declared, in the objects that are named."""
+
+    query: str
+    types: tuple[TypeLayout, ...]
+    declared: tuple[Candidate, ...]
+
+
+def read_types(
+    program: Program, query: str, *, task: str | None = None, depth: int = 1
+) -> TypeReport:
+    """Find the types with a name: full path, end of a path, generics with short arguments.
+
+    `task` (or `kernel`) limits the search to one object; a Rust expression for a type is enough, as
+    in interfaces: `[SlotId; 2]`, `Option<SlotId>`. `depth` says how many levels to open. Raises
+    `NotFound` with near misses where there is none.
+    """
+    objects = list(_objects(program, task))
+    written = _parse(query)
+    located: list[Located] = []
+    declared: list[Located] = []
+    for info in objects:
+        found, only_declared = _find(info, query, written, program.type_overrides)
+        located += found
+        declared += only_declared
+    if not located and not declared:
+        where = f"object `{task}`" if task else "any object of this build"
+        raise NotFound("type", query, near=_near(objects, written, query), where=where)
+    candidates = make_candidates(located)
+    by_name = {info.name: info for info in objects}
+    layouts = (_describe(c, by_name.get(c.objects[0]), depth) for c in candidates)
+    return TypeReport(query, tuple(layouts), make_candidates(declared))
+
+
+def _objects(program: Program, task: str | None) -> Iterator[TypeSource]:
+    names = program.archive.object_names
+    if task is not None:
+        if task not in names:
+            raise NotFound("object", task, near=near_misses(task, names), where="this build")
+        yield program.object(task)
+        return
+    for name in names:
+        try:
+            info = program.object(name)
+            if info.has_debug_info:
+                yield info
+        except DebugInfoError:
+            continue  # one damaged task is no reason not to look at the others
+
+
+def _parse(query: str) -> RustType | None:
+    try:
+        return fold_constants(parse_type(query), dict)
+    except TypeSyntaxError:
+        return None
+
+
+def _find(
+    info: TypeSource, query: str, written: RustType | None, overrides: Mapping[str, str]
+) -> tuple[list[Located], list[Located]]:
+    if written is None or isinstance(written, Path):
+        if query in overrides:
+            query = overrides[query]
+            written = _parse(query)
+        found, declared = ([], []) if written is None else find_located(info, written)
+        if not found and isinstance(written, Path) and not written.arguments:
+            # `Option`: all of them, whatever their arguments.
+            for name in info.find_type_names(f"{written.name}<"):
+                found += [(info.name, t) for t in info.find_types(name) if _ends(t, written)]
+        if not found:
+            # Closures, vtables and whatever else is no Rust that one could write.
+            types = info.find_types(query)
+            found = [(info.name, t) for t in types if not isinstance(t, Opaque)]
+        return found, declared
+    # Made of others: `[SlotId; 2]` needs no entry of its own.
+    if isinstance(written, WrittenArray):
+        built = TypeLookup(info, tuple, overrides).find(written)
+        return ([] if built.type is None else [(info.name, built.type)]), []
+    return find_located(info, written)
+
+
+def _ends(type_: Type, written: Path) -> bool:
+    """Tell whether a generic type's path ends as written, its arguments aside."""
+    if isinstance(type_, Opaque):
+        return False
+    path = type_.name.partition("<")[0]
+    wanted = str(replace(written, is_global=False))
+    return path == wanted or path.endswith(f"::{wanted}")
+
+
+def _near(objects: list[TypeSource], written: RustType | None, query: str) -> tuple[str, ...]:
+    """Look among the types whose names begin the same way."""
+    name = written.name if isinstance(written, Path) else query.rpartition("::")[2]
+    names: dict[str, None] = {}
+    for info in objects:
+        for prefix in dict.fromkeys((name[:1], name[:1].upper())):
+            names.update(
+                (n, None)
+                for n in info.find_type_names(prefix)
+                if abs(len(n) - len(name)) <= _NEAR and n.isidentifier()
+            )
+    # Strings that begin so may belong to anything: only types are worth naming.
+    found = near_misses(name, names)
+    full = dict.fromkeys(t.name for n in found for info in objects for t in info.find_types(n))
+    return tuple(full)[:3]
+
+
+def _describe(candidate: Candidate, info: TypeSource | None, depth: int) -> TypeLayout:
+    type_ = candidate.type
+    declared = None if info is None else info.find_alignment(type_)
+    return TypeLayout(
+        candidate,
+        declared or alignment_of(type_),
+        find_padding(type_),
+        lay_out(type_, depth),
+        tuple(_wire_size(encoding, type_) for encoding in ENCODINGS),
+    )
+
+
+def _wire_size(encoding: str, type_: Type) -> WireSize:
+    reason = _not_zerocopy(type_, set()) if encoding == "Zerocopy" else ""
+    if reason:
+        return WireSize(encoding, None, reason)
+    try:
+        return WireSize(encoding, codec.for_encoding(encoding).max_size(type_), "")
+    except EncodeError as error:
+        return WireSize(encoding, None, error.message)
+
+
+def _not_zerocopy(type_: Type, seen: set[int]) -> str:
+    """Say why bytes of this type cannot simply be sent, "" where they can."""
+    padding = 0 if id(type_) in seen else find_padding(type_)
+    seen.add(id(type_))
+    if padding:
+        return f"{padding} bytes of padding" if padding > 1 else "1 byte of padding"
+    match type_:
+        case Enum():
+            return "an enum with data"
+        case Pointer() | Union() | Opaque():
+            return f"a {type(type_).__name__.lower()}"
+        case Array(element=element):
+            return _not_zerocopy(element, seen)
+        case Struct(members=members):
+            for member in members:
+                inner = _not_zerocopy(member.type, seen)
+                if inner:
+                    return f"`{member.name.removeprefix('__')}` is {inner}"
+    return ""
