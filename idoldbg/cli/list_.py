@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.render import json, text
 from idoldbg.session import open_program
@@ -13,16 +13,24 @@ from idoldbg.views.interfaces import read_interfaces
 
 @click.command("list")
 @click.argument("what", required=False, metavar="[IFACE[.OP]]")
+@type_option
 @command_options
-def command(settings: Settings, what: str | None) -> None:
+def command(settings: Settings, what: str | None, types: dict[str, str]) -> None:
     """List interfaces, operations and their types.
 
-    Every type is the one that the image's own debug information settled on. `???` marks a type that
-    is missing there: such an operation cannot be called. Needs no board.
+    Every type is the one that the image's own debug information settled on; -v says how, and how
+    large messages and replies are. `???` marks a type that is missing there, or of which there are
+    several: such an operation cannot be called. Needs no board.
     """
     program = open_program(settings.target())
+    program.type_overrides.update(types)
     for task, reason in program.unreadable_interfaces:
         say(f"task `{task}` is left out: {reason}")
     servers = read_interfaces(program, what)
     detailed = what is not None
-    show(settings, lambda: text.interfaces(servers, detailed), lambda: json.interfaces(servers))
+    explain = bool(settings.verbose)
+    show(
+        settings,
+        lambda: text.interfaces(servers, detailed, explain=explain),
+        lambda: json.interfaces(servers),
+    )

@@ -51,6 +51,8 @@ class RecordedObject:
 
     def find_type_names(self, prefix: str) -> tuple[str, ...]:
         """Return what may be a type's short name and begins so."""
+        if len(prefix) == 1 and prefix.isalpha():  # for near misses: too many to keep
+            return self._object.find_type_names(prefix)
         return self._answers.ask(
             self.name, "type names", prefix, lambda: self._object.find_type_names(prefix)
         )
@@ -91,6 +93,10 @@ class RecordedObject:
     def read_memory(self, address: int, size: int) -> bytes | None:
         """Return initial contents at an address: code, constants, initialised variables."""
         return self._object.read_memory(address, size)
+
+    def find_alignment(self, type_: Type) -> int | None:
+        """Return what debug information says of a type's alignment."""
+        return self._object.find_alignment(type_)
 
     def iter_types(self) -> Iterator[tuple[int, Type]]:
         """Yield every type with the offset of its entry; equal types come as often as written."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from idoldbg.calls import Reply
 from idoldbg.errors import OperationError
-from idoldbg.resolver import ResolvedLease, ResolvedOperation
+from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation, WireSizes
 from idoldbg.target import Board
 from idoldbg.values import format_value
 from idoldbg.views.interfaces import Server
@@ -84,19 +84,25 @@ def tasks(found: TaskTable) -> str:
     return "\n".join([*lines, table(rows)])
 
 
-def interfaces(servers: Sequence[Server], detailed: bool) -> str:
-    """Write interfaces with their operations; `detailed` adds codes, encodings and docs."""
+def interfaces(servers: Sequence[Server], detailed: bool, *, explain: bool = False) -> str:
+    """Write interfaces with their operations.
+
+    `detailed` adds codes, encodings and docs; `explain` adds how large messages are and how each
+    type was found.
+    """
     blocks = []
     for server in servers:
         lines = [f"{server.interface}  (task {server.task})"]
         lines += [f"  note: {problem}" for problem in server.problems]
         for operation in server.operations:
-            lines += _operation_lines(operation, detailed)
+            lines += _operation_lines(operation, detailed, explain=explain)
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) if blocks else "no task of this build serves an interface"
 
 
-def _operation_lines(operation: ResolvedOperation, detailed: bool) -> list[str]:
+def _operation_lines(
+    operation: ResolvedOperation, detailed: bool, *, explain: bool = False
+) -> list[str]:
     lines = [f"  {operation.name}"]
     if detailed:
         facts = [f"code {operation.code}", operation.encoding]
@@ -105,13 +111,55 @@ def _operation_lines(operation: ResolvedOperation, detailed: bool) -> list[str]:
         if operation.doc:
             doc = textwrap.fill(" ".join(operation.doc.split()), DOC_WIDTH)
             lines += textwrap.indent(doc, "      ").splitlines()
-    rows = [[a.name, a.type_name or f"{MISSING} {a.text}"] for a in operation.arguments]
-    rows += [[lease.name, _lease_type(lease)] for lease in operation.leases]
-    rows.append(["<ok>", operation.ok.type_name or f"{MISSING} {operation.ok.text}"])
+    if explain:
+        lines.append(f"      {_sizes(operation.wire)}")
+    roles: list[tuple[str, str, Resolution]] = [
+        *((a.name, _type(a), a) for a in operation.arguments),
+        *((lease.name, _lease_type(lease), lease) for lease in operation.leases),
+        ("<ok>", _type(operation.ok), operation.ok),
+    ]
     if operation.error is not None:
-        rows.append(["<error>", operation.error.type_name or f"{MISSING} {operation.error.text}"])
+        roles.append(("<error>", _type(operation.error), operation.error))
+    rows = [
+        [name, type_, _how(found)] if explain else [name, type_] for name, type_, found in roles
+    ]
     lines += textwrap.indent(table(rows), "      ").splitlines()
+    for _, _, found in roles:
+        lines += _candidates(found)
     return lines
+
+
+def _type(found: Resolution) -> str:
+    return found.type_name or f"{MISSING} {found.text}"
+
+
+def _how(found: Resolution) -> str:
+    where = "" if found.how is not How.ELSEWHERE else f" ({found.object})"
+    return f"{found.how}{where}"
+
+
+def _sizes(wire: WireSizes) -> str:
+    return f"{_size('message', wire.arguments_size)}, {_size('reply', wire.reply_size)}"
+
+
+def _size(what: str, size: int | None) -> str:
+    if not size:
+        return f"empty {what}" if size == 0 else f"{what} of unknown size"
+    return f"{what} of up to {size} bytes" if size > 1 else f"{what} of 1 byte"
+
+
+def _candidates(found: Resolution) -> list[str]:
+    """Say what an ambiguous name may mean, and how to settle it."""
+    if found.type is not None or not found.candidates:
+        return []
+    if found.how is How.INCOMPLETE:
+        where = ", ".join(sorted({o for c in found.candidates for o in c.objects}))
+        return [f"      {found.text} is declared in {where}, but defined nowhere"]
+    lines = [f"      {found.text} is one of these; settle it with --type {found.text}=PATH:"]
+    rows = [
+        [f"        {c.name}", f"{c.size} bytes", "; ".join(c.differences)] for c in found.candidates
+    ]
+    return [*lines, *table(rows).splitlines()]
 
 
 def _lease_type(lease: ResolvedLease) -> str:
@@ -119,7 +167,7 @@ def _lease_type(lease: ResolvedLease) -> str:
         (lease.read, lease.write), "read, write"
     )
     limit = "" if lease.max_len is None else f", at most {lease.max_len} elements"
-    return f"{lease.type_name or f'{MISSING} {lease.text}'}  ({access} lease{limit})"
+    return f"{_type(lease)}  ({access} lease{limit})"
 
 
 def operation_help(operation: ResolvedOperation) -> str:

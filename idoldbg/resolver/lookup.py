@@ -45,6 +45,7 @@ BASE_TYPES: Mapping[str, Scalar] = {
     "char": Scalar("char", 4, Encoding.CHAR),
 }
 MAX_COUNT = 1 << 24  # elements of an array: more than any memory here
+_NEAR = 3  # letters that a name may have more or fewer than one that it resembles
 UNIT = Scalar("()", 0, Encoding.UNSIGNED)
 NEVER = Scalar("!", 0, Encoding.UNSIGNED)
 
@@ -160,9 +161,9 @@ class TypeLookup:
             if located:
                 break
         if not located:
-            raise NotFound(
-                "type", path, near=self._near(meant), where="the debug information of this build"
-            )
+            objects = [self._server, *self._others()]
+            near = find_near_types(objects, path.rpartition("::")[2])
+            raise NotFound("type", path, near=near, where="the debug information of this build")
         if not _is_one(located):
             return Found(None, How.AMBIGUOUS, make_candidates(located))
         return Found(located[0][1], How.OVERRIDE, (), located[0][0])
@@ -190,12 +191,6 @@ class TypeLookup:
             last = replace(written.segments[-1], arguments=arguments)
             return replace(written, segments=(*written.segments[:-1], last))
         return written
-
-    def _near(self, meant: RustType) -> tuple[str, ...]:
-        if not isinstance(meant, Path):
-            return ()
-        names = (t.name for i in (self._server, *self._others()) for t in i.find_types(meant.name))
-        return near_misses(str(meant), dict.fromkeys(names))
 
     # ---- types without an entry -----------------------------------------------------------------
 
@@ -303,6 +298,22 @@ def find_located(info: TypeSource, written: RustType) -> tuple[list[Located], li
                     best, found = match, []
                 found.append((info.name, type_))
     return found, declared
+
+
+def find_near_types(objects: Sequence[TypeSource], name: str) -> tuple[str, ...]:
+    """Return the full names of up to three types whose last component resembles a name."""
+    names: dict[str, None] = {}
+    for info in objects:
+        for prefix in dict.fromkeys((name[:1], name[:1].upper())):
+            names.update(
+                (n, None)
+                for n in info.find_type_names(prefix)
+                if abs(len(n) - len(name)) <= _NEAR and n.isidentifier()
+            )
+    # Strings that begin so may belong to anything: only types are worth naming.
+    found = near_misses(name, names)
+    full = dict.fromkeys(t.name for n in found for info in objects for t in info.find_types(n))
+    return tuple(full)[:3]
 
 
 def _short_names(info: TypeSource, written: RustType) -> tuple[str, ...]:

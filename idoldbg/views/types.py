@@ -15,14 +15,13 @@ from idoldbg.program import Program
 from idoldbg.resolver import Candidate, TypeLookup
 from idoldbg.resolver.candidates import make_candidates
 from idoldbg.resolver.constants import fold_constants
-from idoldbg.resolver.lookup import Located, find_located
+from idoldbg.resolver.lookup import Located, find_located, find_near_types
 from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union
 from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
 
 __all__ = ["TypeLayout", "TypeReport", "WireSize", "read_types"]
 
-_NEAR = 3  # letters more or fewer
 ENCODINGS = ("Zerocopy", "Hubpack", "Ssmarshal")
 
 
@@ -78,7 +77,8 @@ def read_types(
         declared += only_declared
     if not located and not declared:
         where = f"object `{task}`" if task else "any object of this build"
-        raise NotFound("type", query, near=_near(objects, written, query), where=where)
+        name = written.name if isinstance(written, Path) else query.rpartition("::")[2]
+        raise NotFound("type", query, near=find_near_types(objects, name), where=where)
     candidates = make_candidates(located)
     by_name = {info.name: info for info in objects}
     layouts = (_describe(c, by_name.get(c.objects[0]), depth) for c in candidates)
@@ -139,23 +139,6 @@ def _ends(type_: Type, written: Path) -> bool:
     path = type_.name.partition("<")[0]
     wanted = str(replace(written, is_global=False))
     return path == wanted or path.endswith(f"::{wanted}")
-
-
-def _near(objects: list[TypeSource], written: RustType | None, query: str) -> tuple[str, ...]:
-    """Look among the types whose names begin the same way."""
-    name = written.name if isinstance(written, Path) else query.rpartition("::")[2]
-    names: dict[str, None] = {}
-    for info in objects:
-        for prefix in dict.fromkeys((name[:1], name[:1].upper())):
-            names.update(
-                (n, None)
-                for n in info.find_type_names(prefix)
-                if abs(len(n) - len(name)) <= _NEAR and n.isidentifier()
-            )
-    # Strings that begin so may belong to anything: only types are worth naming.
-    found = near_misses(name, names)
-    full = dict.fromkeys(t.name for n in found for info in objects for t in info.find_types(n))
-    return tuple(full)[:3]
 
 
 def _describe(candidate: Candidate, info: TypeSource | None, depth: int) -> TypeLayout:
