@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "call": ("idoldbg.cli.call", "Make one Idol call and print the reply."),
     "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
     "audit": ("idoldbg.cli.audit", "Check that every operation can be called and read."),
-    "types": ("idoldbg.cli.types_", "Show how a type lies in memory and on the wire."),
+    "types": ("idoldbg.cli.types_", "Show how a type lies in memory, and its size on the wire."),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
     "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),

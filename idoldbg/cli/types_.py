@@ -32,7 +32,7 @@ def command(
     show_all: bool,
     types: dict[str, str],
 ) -> None:
-    """Show how a type lies in memory and how large it is on the wire.
+    """Show how a type lies in memory, and its size on the wire.
 
     NAME is a type as an interface writes it: the end of its path is enough, also inside generic
     arguments. Where several types have that name, all are shown, with the tasks that they are in

@@ -31,6 +31,7 @@ __all__ = [
     "Located",
     "TypeLookup",
     "find_located",
+    "find_near_types",
     "is_base",
     "parse_override",
 ]
