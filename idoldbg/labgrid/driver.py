@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any, ClassVar
 
 import attr
@@ -19,6 +21,8 @@ from idoldbg.session import TargetOptions
 
 __all__ = ["IdoldbgDriver"]
 
+POLL_S = 0.2
+
 
 @target_factory.reg_driver
 @attr.s(eq=False)
@@ -26,7 +30,8 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
     """A Hubris device on a probe, a pyOCD server or an emulated board.
 
     `archive` is the build: a key of the environment's `images`, or a path (None: what the board
-    has bundled). `timeout_s` is how long each wait for the target may take.
+    has bundled). `timeout_s` is how long each wait for the target may take, `start_limit_s` that
+    for a server that its exporter has just started.
     """
 
     bindings: ClassVar[dict[str, Any]] = {
@@ -36,6 +41,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
         default=None, validator=attr.validators.optional(attr.validators.instance_of(str))
     )
     timeout_s: float = attr.ib(default=5.0, converter=float)
+    start_limit_s: float = attr.ib(default=30.0, converter=float)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -76,12 +82,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
         elif isinstance(probe, IdoldbgProbe):
             spec = f"pyocd:{probe.uid}" if probe.uid else "pyocd"
         else:
-            if not probe.port:
-                raise LinkError(
-                    f"place {self.place_name}: its exporter has no server running for the board",
-                    link=f"labgrid:{self.place_name}",
-                )
-            host, port = proxymanager.get_host_and_port(probe)
+            host, port = self._await_server()
             spec = f"remote:{host}:{port}"
         return TargetOptions(archive, probe.board, spec, timeout_s=self.timeout_s)
 
@@ -100,6 +101,26 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
                 notify=self.logger.info,
             )
         return self._device
+
+    def _await_server(self) -> tuple[str, int]:
+        """Return where the board's server listens, once it does."""
+        end_s = time.monotonic() + self.start_limit_s
+        reason = "its exporter runs no server for the board"
+        while True:
+            if self.probe.port:
+                host, port = proxymanager.get_host_and_port(self.probe)
+                try:
+                    socket.create_connection((host, port), timeout=self.timeout_s).close()
+                except OSError as error:
+                    reason = f"no server answers at {host}:{port}: {error.strerror or error}"
+                else:
+                    return host, port
+            if time.monotonic() >= end_s:
+                raise LinkError(
+                    f"place {self.place_name}: {reason}", link=f"labgrid:{self.place_name}"
+                )
+            time.sleep(POLL_S)
+            self.target.update_resources()  # the port changes when a server is started again
 
     def disconnect(self) -> None:
         """Let go of the board; the next use attaches anew."""

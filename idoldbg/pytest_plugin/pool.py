@@ -61,9 +61,16 @@ class Baseline:
 class AttachedBoard:
     """One board that tests use, with what it was like before the current test."""
 
-    def __init__(self, place: Place, device: Device, lock: PlaceLock | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        device: Device,
+        lock: PlaceLock | None = None,
+        detach: Callable[[], None] | None = None,
+    ) -> None:
         self.place = place
         self.device = device
+        self._detach = detach or device.close
         self.lost: str | None = None
         """Why the board cannot be used any more."""
         self._lock = lock
@@ -175,7 +182,7 @@ class AttachedBoard:
     def close(self) -> None:
         """Let go of the board, and let others have it."""
         try:
-            self.device.close()
+            self._detach()
         except IdoldbgError:
             pass  # it was lost before; nothing is left to let go of
         finally:
@@ -322,7 +329,7 @@ class BoardPool:
             cause = infrastructure_reason(error)
             raise BoardUnavailable(f"labgrid gave no board: {cause or error}") from error
         place = Place(driver.place_name, device.program.archive.path, None, device.link.spec)
-        return AttachedBoard(place, device)
+        return AttachedBoard(place, device, detach=driver.disconnect)
 
     def close(self) -> None:
         """Let go of all boards."""

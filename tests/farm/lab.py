@@ -1,0 +1,228 @@
+"""A lab in this machine: labgrid's coordinator, and exporters on hosts that are network namespaces.
+
+The hosts hang on one bridge, with addresses of their own; the coordinator and the clients are
+outside, at the bridge. Needs root and `ip`; `skip_reason` says what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MARK = "IDOLDBG_TEST_LAB"  # in the environment of every process of a lab
+READY_LIMIT_S = 60.0
+PORT = 20408
+
+
+def skip_reason() -> str | None:
+    """Say why there can be no lab here."""
+    if shutil.which("ip") is None:
+        return "needs the program `ip` (iproute2)"
+    if os.geteuid() != 0:
+        return "needs root, for network namespaces"
+    probe = f"idprobe{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True)
+    if made.returncode:
+        return f"needs network namespaces: {made.stderr.strip()}"
+    subprocess.run(["ip", "netns", "del", probe], check=True)
+    return None
+
+
+@dataclass
+class Host:
+    """One exporter in a namespace of its own; `boards` maps groups to names of boards."""
+
+    name: str
+    namespace: str
+    address: str
+    boards: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+
+@dataclass
+class Lab:
+    """Processes of one lab, told from all others by the environment variable MARK."""
+
+    folder: Path
+    token: str
+    address: str
+    hosts: list[Host] = field(default_factory=list)
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def coordinator(self) -> str:
+        return f"{self.address}:{PORT}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, MARK: self.token, "LG_COORDINATOR": self.coordinator}
+
+    def run(self, *arguments: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run `idoldbg` to its end."""
+        command = [sys.executable, "-m", "idoldbg", *arguments]
+        return subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True,
+            timeout=limit_s,
+        )  # fmt: skip
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `idoldbg` and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "idoldbg", *arguments],
+            env=self.environment, cwd=self.folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def places(self) -> dict[str, Any]:
+        """Ask for the state of every place, by name."""
+        import json
+
+        done = self.run("farm", "status", "--format", "json")
+        assert done.returncode == 0, done.stderr
+        return {place["place"]: place for place in json.loads(done.stdout)["places"]}
+
+    def processes(self, *words: str) -> list[int]:
+        """Return the processes of this lab whose command line has all these words."""
+        found = []
+        mark = f"{MARK}={self.token}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark not in (folder / "environ").read_bytes().split(b"\0"):
+                    continue
+                command = (folder / "cmdline").read_bytes().decode().split("\0")
+                if all(word in command for word in words):
+                    found.append(int(folder.name))
+        return found
+
+
+@contextlib.contextmanager
+def running_lab(folder: Path, hosts: Mapping[str, Mapping[str, str]]) -> Iterator[Lab]:
+    """Run a lab; `hosts` maps each to its groups, and these to boards. Each group is a place."""
+    number = os.getpid() % 250 + 1
+    bridge = f"idlab{number}"
+    lab = Lab(folder, f"{os.getpid()}-{time.monotonic_ns()}", f"10.231.{number}.1")
+    for index, (name, boards) in enumerate(hosts.items()):
+        address = f"10.231.{number}.{index + 11}"
+        lab.hosts.append(Host(name, f"{bridge}{name}", address, boards))
+    try:
+        _make_network(lab, bridge)
+        _start_coordinator(lab)
+        for host in lab.hosts:
+            start_exporter(lab, host)
+        _await_resources(lab)
+        _make_places(lab)
+        yield lab
+    finally:
+        for pid in lab.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for child in lab.children:
+            child.wait()
+        _drop_network(lab, bridge)
+
+
+def _ip(*arguments: str, check: bool = True) -> None:
+    subprocess.run(["ip", *arguments], check=check, capture_output=not check)
+
+
+def _make_network(lab: Lab, bridge: str) -> None:
+    _drop_network(lab, bridge)  # of a run that was killed
+    _ip("link", "add", bridge, "type", "bridge")
+    _ip("address", "add", f"{lab.address}/24", "dev", bridge)
+    _ip("link", "set", bridge, "up")
+    for index, host in enumerate(lab.hosts):
+        outside, inside = f"{bridge}o{index}", f"{bridge}i{index}"
+        _ip("netns", "add", host.namespace)
+        _ip("link", "add", outside, "type", "veth", "peer", "name", inside)
+        _ip("link", "set", outside, "master", bridge, "up")
+        _ip("link", "set", inside, "netns", host.namespace)
+        within = ("-n", host.namespace)
+        _ip(*within, "address", "add", f"{host.address}/24", "dev", inside)
+        _ip(*within, "link", "set", inside, "up")
+        _ip(*within, "link", "set", "lo", "up")
+
+
+def _drop_network(lab: Lab, bridge: str) -> None:
+    for host in lab.hosts:
+        _ip("netns", "del", host.namespace, check=False)
+    _ip("link", "del", bridge, check=False)
+
+
+def _start_coordinator(lab: Lab) -> None:
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    with (lab.folder / "coordinator.log").open("wb") as log:
+        coordinator = subprocess.Popen(
+            [sys.executable, "-m", "labgrid.remote.coordinator", "-l", lab.coordinator],
+            env=lab.environment, cwd=lab.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    lab.children.append(coordinator)
+    _await(lambda: _listens(lab.address, PORT), "the coordinator")
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _await(is_so: Any, what: str, limit_s: float = READY_LIMIT_S) -> None:
+    end_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end_s, f"{what} is not ready after {limit_s:g} s"
+        time.sleep(0.2)
+
+
+def start_exporter(lab: Lab, host: Host) -> None:
+    """Start the exporter of one host, again if need be."""
+    lines = []
+    for group, board in host.boards.items():
+        lines += [f"{group}:", "  IdoldbgEmulatedBoard:", f"    board: {board}"]
+    config = lab.folder / f"{host.name}.yaml"
+    config.write_text("\n".join(lines) + "\n")
+    command = ["ip", "netns", "exec", host.namespace, sys.executable, "-m", "idoldbg"]
+    command += ["farm", "exporter", str(config), "--coordinator", lab.coordinator]
+    command += ["--name", host.name, "--hostname", host.address]
+    with (lab.folder / f"{host.name}.log").open("wb") as log:
+        host.process = subprocess.Popen(
+            command, env=lab.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    lab.children.append(host.process)
+
+
+def _await_resources(lab: Lab) -> None:
+    for host in lab.hosts:
+        log = lab.folder / f"{host.name}.log"
+        _await(lambda log=log: "Exporter ready" in log.read_text(), f"the exporter of {host.name}")
+
+
+def _make_places(lab: Lab) -> None:
+    """Make a place for each group, as a lab's keeper does once with labgrid-client."""
+    from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
+
+    from idoldbg.farm.coordinator import Coordinator
+    from idoldbg.load.target_toml import load_board
+
+    async def make(session: Any) -> None:
+        for host in lab.hosts:
+            for group, board in host.boards.items():
+                await session.stub.AddPlace(messages.AddPlaceRequest(name=group))
+                pattern = f"{host.name}/{group}/*"
+                match = messages.AddPlaceMatchRequest(placename=group, pattern=pattern)
+                await session.stub.AddPlaceMatch(match)
+                tags = {"board": board, "chip": load_board(board).chip.name}
+                request = messages.SetPlaceTagsRequest(placename=group, tags=tags)
+                await session.stub.SetPlaceTags(request)
+
+    Coordinator(lab.coordinator)._run(make)

@@ -1,0 +1,200 @@
+"""A whole lab: coordinator, three hosts, eight boards; and what may go wrong in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .lab import Lab, running_lab, skip_reason
+
+pytest.importorskip("labgrid")
+
+F4, LPC, G0 = "stm32f4-discovery", "lpcxpresso55s69", "nucleo-g031"
+HOSTS = {
+    "hosta": {"a1": F4, "a2": F4, "a3": LPC},
+    "hostb": {"b1": F4, "b2": G0, "b3": LPC},
+    "hostc": {"c1": F4, "c2": F4},
+}
+
+# Every place says that it has begun, and goes on when it is told to.
+SUITE = """
+import os, time
+from pathlib import Path
+import pytest
+
+FOLDER = Path(__file__).parent
+
+def test_begins(idol):
+    assert idol.Sensor.get(id=0).value == 21.5
+    (FOLDER / f"begun-{os.environ['LG_PLACE']}").touch()
+    end = time.monotonic() + 120
+    while not (FOLDER / "go").exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+@pytest.mark.parametrize("number", range(4))
+def test_calls(idol, number):
+    idol.Sensor.post(id=2, value=number)
+    assert idol.Sensor.get(id=2).value == number
+
+@pytest.mark.expect_death("victim")
+def test_death(idol):
+    with pytest.raises(Exception):
+        idol["victim"].Victim.panic(code=7)
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    reason = skip_reason()
+    if reason is not None:
+        pytest.skip(reason)
+    with running_lab(tmp_path_factory.mktemp("lab"), HOSTS) as running:
+        yield running
+
+
+def wait_for(is_so: Callable[[], bool], limit_s: float, what: str) -> None:
+    end_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end_s, what
+        time.sleep(0.2)
+
+
+def write_suite(folder: Path, text: str = SUITE) -> Path:
+    folder.mkdir()
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_lab.py").write_text(text)
+    return folder
+
+
+@pytest.mark.slow
+def test_status_shows_places_and_their_holders(lab: Lab) -> None:
+    done = lab.run("farm", "status")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[0] == ["PLACE", "STATE", "TAGS", "EXPORTER", "HOLDER"]
+    assert ["b2", "free", f"board={G0}", "chip=stm32g0", "hostb", "-"] in rows
+    assert len(rows) == 9
+
+
+@pytest.mark.slow
+def test_places_are_matched_by_chip(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "suite")
+    (suite / "go").touch()
+    arguments = ("--match", "chip=lpc55", "-o", str(tmp_path / "out"), "--", str(suite))
+    done = lab.run("farm", "run", "--format", "json", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    assert [place["place"] for place in result["places"]] == ["a3", "b3"]
+    assert {place["board"] for place in result["places"]} == {LPC}
+    assert result["summary"]["passed"] == 12
+
+
+@pytest.mark.slow
+def test_what_is_lost_is_told_from_what_failed(lab: Lab, tmp_path: Path) -> None:
+    """An exporter is killed, a board hangs, another client is killed; the others finish."""
+    suite, other = write_suite(tmp_path / "suite"), write_suite(tmp_path / "other")
+    places = "a1,a2,a3,b1,b2,b3,c1"
+    out = tmp_path / "out"
+    run = lab.start("farm", "run", "--places", places, "-o", str(out), "--", str(suite))
+    victim = lab.start("farm", "run", "--places", "c2", "-o", str(tmp_path / "v"), "--", str(other))
+    begun = [suite / f"begun-{place}" for place in places.split(",")] + [other / "begun-c2"]
+    wait_for(lambda: all(p.exists() for p in begun), 180, "the suites have not begun")
+
+    victim.kill()
+    victim.communicate()
+    _kill_exporter(lab, "hostb")
+    (hung,) = _servers(lab, "hosta", "emu-stm32f4-discovery")[:1]
+    os.kill(hung, signal.SIGSTOP)
+    (suite / "go").touch()
+
+    stdout, stderr = run.communicate(timeout=300)
+    _check_outcomes(out, stdout + stderr)
+    assert run.returncode == 4, stdout + stderr
+    wait_for(lambda: _all_free(lab), 60, "a place was not given back")
+    for word in ("pytest", "idoldbg.farm.watchdog"):
+        wait_for(lambda word=word: not lab.processes(word), 60, f"a process is left: {word}")
+    servers = lab.processes("server")
+    assert servers == [], "the boards have ended with their places"
+
+
+def _kill_exporter(lab: Lab, name: str) -> None:
+    (host,) = (host for host in lab.hosts if host.name == name)
+    assert host.process is not None
+    host.process.kill()
+    host.process.wait()
+
+
+def _servers(lab: Lab, host: str, unique_id: str) -> list[int]:
+    """Return the servers of one host's boards, by their network namespace."""
+    inode = (
+        Path(f"/run/netns/{next(h.namespace for h in lab.hosts if h.name == host)}").stat().st_ino
+    )
+    pids = lab.processes("server", unique_id)
+    return [pid for pid in pids if Path(f"/proc/{pid}/ns/net").stat().st_ino == inode]
+
+
+def _check_outcomes(out: Path, words: str) -> None:
+    result = json.loads((out / "results.json").read_text())
+    by_place = {place["place"]: place["summary"] for place in result["places"]}
+    assert result["summary"]["failed"] == result["summary"]["error"] == 0, words
+    lost = {name for name, summary in by_place.items() if summary["infrastructure"]}
+    assert lost - {"a1", "a2"} == {"b1", "b2", "b3"}, words
+    assert len(lost & {"a1", "a2"}) == 1, "one of the two equal boards of host a hung"
+    for name, summary in by_place.items():
+        assert summary["passed"] == 6 or name in lost, words
+    root = ET.parse(out / "junit.xml").getroot()
+    assert root.get("failures") == "0"
+    errors = [error.get("type") for error in root.iter("error")]
+    assert len(errors) == result["summary"]["infrastructure"]
+    assert set(errors) == {"infrastructure"}
+
+
+def _all_free(lab: Lab) -> bool:
+    states = {name: place["state"] for name, place in lab.places().items()}
+    return all(s == ("away" if name.startswith("b") else "free") for name, s in states.items())
+
+
+@pytest.mark.slow
+def test_run_that_is_ended_gives_its_places_back(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "suite")
+    run = lab.start("farm", "run", "--places", "c1,c2", "-o", str(tmp_path / "o"), "--", str(suite))
+    wait_for(lambda: (suite / "begun-c1").exists(), 120, "the suite has not begun")
+    run.terminate()
+    stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 4, stdout + stderr
+    assert "the farm run was ended by SIGTERM" in stdout
+    assert {lab.places()[name]["state"] for name in ("c1", "c2")} == {"free"}
+    assert (tmp_path / "o" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_place_has_a_limit_of_its_own(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(
+        tmp_path / "suite", "def test_hangs(idol):\n    __import__('time').sleep(99)\n"
+    )
+    options = ("--places", "c1", "--place-timeout", "12", "-o", str(tmp_path / "o"))
+    done = lab.run("farm", "run", *options, "--", str(suite))
+    assert done.returncode == 4
+    assert "c1: not done after 12 s (--place-timeout)" in done.stdout
+
+
+@pytest.mark.slow
+def test_errors_of_use_say_what_there_is(lab: Lab) -> None:
+    for arguments, code, words in (
+        (("--places", "z9"), 2, "the coordinator has no place `z9`; it has a1, a2"),
+        (("--match", "chip=z80"), 2, "no place matches chip=z80"),
+        (("--match", "chip"), 2, "`chip` is not TAG=VALUE"),
+        (("--coordinator", "127.0.0.1:1"), 4, "no labgrid coordinator answers at 127.0.0.1:1"),
+    ):
+        done = lab.run("farm", "run", *arguments)
+        assert done.returncode == code, done.stderr
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
