@@ -15,6 +15,7 @@
     ├── LinkError               probe, emulator or dump failed          .link
     │   ├── ProbeNotFound
     │   ├── LinkTimeout                                                 .timeout_s
+    │   ├── FlashError          programming failed half-way             .state
     │   └── Unsupported         the link cannot do that at all          .capability
     └── CallError               an Idol call failed                     .operation
         ├── OperationError      the operation answered with its error   .variant .code .value
@@ -44,6 +45,7 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "FaultError",
+    "FlashError",
     "HiffyFailure",
     "IdoldbgError",
     "LimitExceeded",
@@ -179,6 +181,18 @@ class LinkTimeout(LinkError):
     def __init__(self, message: str, *, timeout_s: float, link: str = "") -> None:
         super().__init__(message, link=link)
         self.timeout_s = timeout_s
+
+
+class FlashError(LinkError):
+    """Programming a board went wrong after it began; `state` is what the board has now.
+
+    `partly-written`: erased or programmed in part, it does not run; `unverified`: programmed, but
+    reading it back failed or differed; `not-running`: the image is there and does not come up.
+    """
+
+    def __init__(self, message: str, *, state: str, link: str = "") -> None:
+        super().__init__(message, link=link)
+        self.state = state
 
 
 class Unsupported(LinkError):

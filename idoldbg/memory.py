@@ -21,6 +21,7 @@ __all__ = [
     "MemoryReader",
     "MemoryWriter",
     "Registers",
+    "ResetControl",
     "RunControl",
     "Segment",
     "read_u32",
@@ -63,6 +64,17 @@ class RunControl(Protocol):
 
     def reset(self) -> None:
         """Reset the chip and let it run from its vector table."""
+
+
+@runtime_checkable
+class ResetControl(Protocol):
+    """Resets in the ways that a debugger chooses from; not every link can."""
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip, by its reset line if `line`, else as firmware would.
+
+        With `halt` the core stays halted at its first instruction.
+        """
 
 
 @runtime_checkable

@@ -21,6 +21,7 @@ from idoldbg.calls import Call, Reply
 from idoldbg.errors import (
     ArgumentError,
     CallError,
+    HiffyFailure,
     IdoldbgError,
     LinkError,
     NotCallable,
@@ -47,6 +48,7 @@ __all__ = [
     "Session",
     "TargetOptions",
     "attached_probe",
+    "choose_spec",
     "demo_archive",
     "demo_boards",
     "emulate",
@@ -55,6 +57,8 @@ __all__ = [
     "find_build",
     "open_program",
     "open_session",
+    "probe_options",
+    "split_remote",
 ]
 
 DEMO_BOARD = "stm32f4-discovery"
@@ -127,6 +131,22 @@ class Session:
             self._wait_for_kernel()
         except CallError:
             pass  # whoever looks at the target sees how far it got
+
+    def wait_until_up(self) -> None:
+        """Let the target run until its tasks do: until hiffy waits for work, where there is one.
+
+        Raises `MismatchError` for another image, `HiffyFailure` when it does not come up in time.
+        """
+        self.caller.check_image()
+        try:
+            self.caller.wait_until_ready()
+        except NotCallable:  # there is no hiffy to tell
+            self._wait_for_kernel()
+            if is_before_tasks(self.program):
+                raise HiffyFailure(
+                    f"the kernel had started no task within {self.timeout_s:g} s",
+                    failure="not ready",
+                ) from None
 
     def _wait_for_kernel(self) -> None:
         """Let the target run until its kernel has started, and its tasks a moment longer."""
@@ -233,7 +253,7 @@ def open_session(
     """
     if program is None:
         program = open_program(options)
-    spec = options.probe or _default_spec(options, notify)
+    spec = choose_spec(options, notify)
     link = CountingLink(_open_link(spec, options, program, notify))
     for notice in link.notices:
         notify(notice)
@@ -241,8 +261,13 @@ def open_session(
     return Session(program, link, options.timeout_s)
 
 
-def _default_spec(options: TargetOptions, notify: Notify) -> str:
-    """Choose a link: a core dump is itself, an attached probe wants to be used, else emulate."""
+def choose_spec(options: TargetOptions, notify: Notify = _ignore) -> str:
+    """Return the SPEC of `--probe`, or choose one.
+
+    A core dump is itself, an attached probe wants to be used, else emulate.
+    """
+    if options.probe:
+        return options.probe
     if options.archive is None:
         return "emu"
     if _is_elf(options.archive) and find_build(options).is_dump:
@@ -352,24 +377,31 @@ def _open_probe(
 
     if unique_id == "emu":
         register_board("emu", lambda: emulate(options, archive))
-    how = replace(_probe_options(options, archive), wait_s=options.wait_s, on_wait=notify)
-    return open_probe(unique_id, how)
+    return open_probe(unique_id, probe_options(options, archive, notify))
 
 
-def _probe_options(options: TargetOptions, archive: Archive) -> ProbeOptions:
-    """Return how the board's file wants to be attached to."""
+def probe_options(
+    options: TargetOptions, archive: Archive, notify: Notify = _ignore
+) -> ProbeOptions:
+    """Return how the board's file wants to be attached to, and how long the user wants to wait."""
     from idoldbg.link.pyocd import ProbeOptions
 
+    how = ProbeOptions(wait_s=options.wait_s, on_wait=notify)
     board = find_board(options, archive)
     if board is None:
-        return ProbeOptions()
-    return ProbeOptions(speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
+        return how
+    return replace(how, speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
 
 
 def _open_remote(address: str, options: TargetOptions, archive: Archive) -> Link:
     from idoldbg.link.pyocd import open_remote
 
+    return open_remote(*split_remote(address), probe_options(options, archive))
+
+
+def split_remote(address: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`; raise `ArgumentError`."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 0x10000:
         raise ArgumentError(f"`remote:{address}` is not remote:HOST:PORT", name="--probe")
-    return open_remote(host, int(port), _probe_options(options, archive))
+    return host, int(port)

@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg._images", 3),
     ("idoldbg._targets", 3),
     ("idoldbg.session", 4),
+    ("idoldbg.flashing", 4),
     ("idoldbg.board_server", 4),
     ("idoldbg.device", 4),
     ("idoldbg.stubs", 4),
@@ -76,6 +77,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pyocd": (
         "idoldbg.link.pyocd",
         "idoldbg.link.pyocd_errors",
+        "idoldbg.link.pyocd_flash",
         "idoldbg.link.pyocd_probes",
         "idoldbg.link.pyocd_remote",
         "idoldbg.pyocd_plugin",

@@ -329,6 +329,10 @@ class BoardLink(EmulatedLink):
             if self._held == 0:
                 self.board.release()
 
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip, for all its users; both ways are one here."""
+        self.board.reset(halt)
+
     def close(self) -> None:
         self.board.close()
 

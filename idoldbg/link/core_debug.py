@@ -19,11 +19,13 @@ AIRCR_SYSRESETREQ = 0x05FA0004  # with the key that writes need
 DHCSR = 0xE000EDF0
 DCRSR = 0xE000EDF4
 DCRDR = 0xE000EDF8
+DEMCR = 0xE000EDFC
 MVFR0 = 0xE000EF40
 
 DBGKEY = 0xA05F0000
 C_DEBUGEN = 1 << 0
 C_HALT = 1 << 1
+VC_CORERESET = 1 << 0
 S_REGRDY = 1 << 16
 S_HALT = 1 << 17
 S_LOCKUP = 1 << 19
@@ -155,6 +157,17 @@ class CoreDebug:
         """Ask for a system reset. The access that does it may get no answer."""
         self._words.read_word(DHCSR)  # clears what an earlier reset left in S_RESET_ST
         self._words.write_word(AIRCR, AIRCR_SYSRESETREQ)
+
+    def catch_reset(self, caught: bool) -> None:
+        """Have the core halt when it comes out of a reset, or no more."""
+        if caught:
+            self._words.write_word(DHCSR, DBGKEY | C_DEBUGEN)
+        demcr = self._words.read_word(DEMCR) & ~VC_CORERESET
+        self._words.write_word(DEMCR, demcr | (VC_CORERESET if caught else 0))
+
+    def await_halt(self) -> bool:
+        """Wait for the core to halt by itself; tell whether it did."""
+        return self._poll(DHCSR, S_HALT, HALT_LIMIT_S)
 
     def await_reset(self) -> bool:
         """Wait for the core to come out of reset; tell whether there was one."""

@@ -82,8 +82,14 @@ class EmulatedLink(BaseLink):
         self.board.resume()
 
     def reset(self) -> None:
+        self.reset_with(halt=False, line=False)
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip; both ways are one here."""
         self.board.reset()
-        if self.board.is_halted:  # by a vector catch that some debugger left behind
+        if halt:
+            self.board.halt()
+        elif self.board.is_halted:  # by a vector catch that some debugger left behind
             self.board.resume()
 
     def wait(self, seconds: float) -> None:

@@ -50,6 +50,7 @@ __all__ = [
     "list_probes",
     "open_probe",
     "open_remote",
+    "session_options",
 ]
 
 T = TypeVar("T")
@@ -244,20 +245,39 @@ class PyocdLink(BaseLink):
 
     def reset(self) -> None:
         """Reset by SYSRESETREQ, or by the nRESET line where that has no effect; then run."""
-        # The chip may be gone before it acknowledges; whether there was a reset is asked for next.
-        with contextlib.suppress(LinkError, FaultError):
-            self._core.request_reset()
-        if not self._came_back():
+        self.reset_with(halt=False, line=False)
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset by the nRESET line if `line`, else by SYSRESETREQ (and by the line if that fails).
+
+        A chip that loses its debug registers in a reset by the line cannot be caught by `halt`; it
+        is halted as soon as it answers then, a few instructions later.
+        """
+        if halt:
+            self._core.catch_reset(True)
+        if line or not self._reset_by_request():
             attempt = Attempt(self.spec, "reset the target")
             self._do(attempt, lambda ap: ap.dp.reset())
             if not self._came_back():
-                raise attempt.fail(
-                    "neither SYSRESETREQ nor the reset line had an effect",
-                    "check that the probe's reset line is connected",
+                tried = (
+                    "the reset line had no" if line else "neither SYSRESETREQ nor the line had an"
                 )
-        if self._core.is_halted():
+                raise attempt.fail(
+                    f"{tried} effect", "check that the probe's reset line is connected"
+                )
+        if halt:
+            if not self._core.await_halt():
+                self._core.halt()
+            self._core.catch_reset(False)
+        elif self._core.is_halted():
             self._core.resume()
-        self._leave_halted = False
+        self._leave_halted = halt
+
+    def _reset_by_request(self) -> bool:
+        # The chip may be gone before it acknowledges; whether there was a reset is asked for next.
+        with contextlib.suppress(LinkError, FaultError):
+            self._core.request_reset()
+        return self._came_back()
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -352,7 +372,7 @@ class PyocdLink(BaseLink):
 
 
 def _connect(driver: Any, options: ProbeOptions) -> _Connection:
-    session = Session(driver, auto_open=False, options=_session_options(options))
+    session = Session(driver, auto_open=False, options=session_options(options))
     try:
         session.open(init_board=False)
         dp = session.target.dp
@@ -364,7 +384,8 @@ def _connect(driver: Any, options: ProbeOptions) -> _Connection:
         raise
 
 
-def _session_options(options: ProbeOptions) -> dict[str, Any]:
+def session_options(options: ProbeOptions) -> dict[str, Any]:
+    """Return pyOCD's options for a session that does not touch the target."""
     try:
         project_dir = str(Path.cwd())
     except OSError:  # the working directory was deleted

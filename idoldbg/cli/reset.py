@@ -1,0 +1,47 @@
+"""`idoldbg reset`."""
+
+from __future__ import annotations
+
+import click
+
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import say, show
+from idoldbg.errors import Unsupported
+from idoldbg.memory import ResetControl
+from idoldbg.session import open_session
+
+
+@click.command("reset")
+@click.option(
+    "--hard",
+    is_flag=True,
+    help="Use the reset line, which resets more than firmware can. Default: the core's own "
+    "request, and the line where that has no effect.",
+)
+@click.option("--halt", is_flag=True, help="Leave the core halted at its first instruction.")
+@command_options
+def command(settings: Settings, hard: bool, halt: bool) -> None:
+    """Reset a board and wait until it is up.
+
+    It is up when hiffy waits for work (in an image without it: when the kernel has started its
+    tasks), within --timeout. The image on the board must be that of --archive.
+    """
+    with open_session(settings.target(), notify=say) as session:
+        inner = session.link.inner
+        if not isinstance(inner, ResetControl):
+            raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
+        inner.reset_with(halt=halt, line=hard)
+        if not halt:
+            session.wait_until_up()
+        spec = session.link.spec
+        image_id = (session.program.archive.image_id or b"").hex()
+    state = "halted" if halt else "running"
+    text = f"{spec}: reset; "
+    text += "halted at its first instruction" if halt else f"up, image id {image_id or 'none'}"
+    facts = {
+        "schema": "idoldbg.reset/1",
+        "spec": spec,
+        "state": state,
+        "image_id": image_id or None,
+    }
+    show(settings, lambda: text, lambda: facts)
