@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from idoldbg.audit.baseline import Known
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.rules import Level
+from idoldbg.audit.rules import RULES, Level
 from idoldbg.audit.run import Audit
 from idoldbg.audit.suppressions import Suppression
 
@@ -47,9 +47,10 @@ class Verdict:
 
     @property
     def open(self) -> tuple[Finding, ...]:
-        """The findings that count, worst first."""
+        """The findings that count, worst first, those of a rule together."""
+        order = {rule: number for number, rule in enumerate(RULES)}
         found = [j.finding for j in self.judged if j.standing is Standing.OPEN]
-        return tuple(sorted(found, key=lambda f: f.level.rank))
+        return tuple(sorted(found, key=lambda f: (f.level.rank, order[f.rule])))
 
     def count(self, level: Level) -> int:
         """Count the open findings of a level."""

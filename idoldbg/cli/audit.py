@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,16 @@ import click
 
 from idoldbg.audit import RULES, Audit, audit, find_near_rule
 from idoldbg.audit.baseline import format_baseline, parse_baseline
+from idoldbg.audit.compare import compare_builds
 from idoldbg.audit.suppressions import parse_suppressions
 from idoldbg.audit.verdict import FAIL_ON, Standing, Verdict, judge
-from idoldbg.cli.audit_output import Output, parse_outputs, read_interface_files, write_outputs
+from idoldbg.cli.audit_output import (
+    Output,
+    parse_outputs,
+    read_interface_files,
+    write_comparison,
+    write_outputs,
+)
 from idoldbg.cli.explain import explain
 from idoldbg.cli.options import Settings, options_except
 from idoldbg.cli.output import say
@@ -27,8 +35,10 @@ Formats: {", ".join(FORMATS)}.
 \b
 Examples:
   idoldbg audit build.zip
-  idoldbg audit build.zip --format text --format json=audit.json
+  idoldbg audit build.zip --format sarif=audit.sarif --format junit=audit.xml
+  idoldbg audit build.zip -o audit.html
   idoldbg audit build.zip --baseline audit.json --fail-on warning
+  idoldbg audit --diff released.zip build.zip
   idoldbg audit --explain type-ambiguous
 
 Exit codes: 0 passed, 1 findings at or above the level of --fail-on remain, 2 usage, 4 the build
@@ -87,6 +97,13 @@ cannot be read.
     metavar="[RULE]",
     help="Print the page of a rule, or list all rules.",
 )
+@click.option(
+    "--diff",
+    "compared",
+    nargs=2,
+    metavar="OLD NEW",
+    help="Compare two builds: what became uncallable, what callers of OLD get wrong.",
+)
 @options_except("--format")
 def command(
     settings: Settings,
@@ -100,6 +117,7 @@ def command(
     rules: tuple[str, ...],
     idl_folders: tuple[str, ...],
     explained: str | None,
+    compared: tuple[str, str] | None,
 ) -> int:
     """Check that every operation can be called and read.
 
@@ -111,6 +129,8 @@ def command(
     if explained is not None:
         explain(explained, outputs)
         return 0
+    if compared is not None:
+        return _compare(settings, compared, fail_on, outputs)
     target = _target(settings, archive_argument)
     wanted = {_get_rule(name) for name in rules}
     known_files = read_interface_files(idl_folders)
@@ -120,6 +140,16 @@ def command(
     verdict = _judge(report, fail_on, baseline, suppressions)
     write_outputs(verdict, Files(report, known_files), outputs, detailed=bool(settings.verbose))
     return 1 if verdict.has_failed else 0
+
+
+def _compare(
+    settings: Settings, compared: tuple[str, str], fail_on: str, outputs: Sequence[Output]
+) -> int:
+    """Audit two builds and tell the differences."""
+    old, new = (_audit(replace(settings.target(), archive=path)) for path in compared)
+    comparison = compare_builds(old, new)
+    write_comparison(comparison, fail_on, outputs)
+    return 1 if comparison.has_failed(fail_on) else 0
 
 
 def _target(settings: Settings, archive: str | None) -> TargetOptions:
@@ -177,6 +207,3 @@ def _write_baseline(report: Audit, path: str | None, suppressions: str | None) -
     Path(path).write_text(format_baseline(kept), encoding="utf-8")
     say(f"{path}: {len(kept)} finding{'' if len(kept) == 1 else 's'} written")
     return 0
-
-
-__all__ = ["Output", "command"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from idoldbg.audit.compare import BuildComparison
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings
 from idoldbg.errors import ArgumentError
@@ -19,7 +20,13 @@ from idoldbg.render import json
 from idoldbg.render.audit import FORMATS, SUFFIXES, Files
 from idoldbg.render.audit.files import normalize
 
-__all__ = ["Output", "parse_outputs", "read_interface_files", "write_outputs"]
+__all__ = [
+    "Output",
+    "parse_outputs",
+    "read_interface_files",
+    "write_comparison",
+    "write_outputs",
+]
 
 _MOST_FILES = 10_000
 _LARGEST_FILE = 1 << 20
@@ -100,9 +107,30 @@ def write_outputs(
         if output.file is not None:
             Path(output.file).write_text(shown, encoding="utf-8")
         else:
-            click.echo(shown, nl=not shown.endswith("\n"))
+            click.echo(shown, nl=False)
+        if output.format == "github":
+            _append_summary(verdict, files)
     if not any(output.format == "text" and output.file is None for output in outputs):
         click.echo(text.verdict_line(verdict), err=True)
+
+
+def write_comparison(comparison: BuildComparison, fail_on: str, outputs: Sequence[Output]) -> None:
+    """Write what changed between two builds, as text or as JSON."""
+    from idoldbg.render.audit import changes
+
+    for output in outputs:
+        if output.format not in ("text", "json"):
+            raise ArgumentError("changes are text or json", name="--format")
+    for output in outputs:
+        if output.format == "json":
+            shown = json.dumps(changes.to_json(comparison, fail_on)) + "\n"
+        else:
+            paint = _paint if output.file is None and _has_colours() else None
+            shown = changes.to_text(comparison, fail_on, paint) + "\n"
+        if output.file is not None:
+            Path(output.file).write_text(shown, encoding="utf-8")
+        else:
+            click.echo(shown, nl=False)
 
 
 def _render(verdict: Verdict, files: Files, output: Output, detailed: bool) -> str:
@@ -112,11 +140,41 @@ def _render(verdict: Verdict, files: Files, output: Output, detailed: bool) -> s
             from idoldbg.render.audit.json import to_json
 
             return json.dumps(to_json(verdict, files)) + "\n"
+        case "junit":
+            from idoldbg.render.audit.junit import to_junit
+
+            return to_junit(verdict, files)
+        case "sarif":
+            from idoldbg.render.audit.sarif import to_sarif
+
+            return json.dumps(to_sarif(verdict, files)) + "\n"
+        case "github":
+            from idoldbg.render.audit.github import to_github
+
+            return to_github(verdict, files)
+        case "markdown":
+            from idoldbg.render.audit.markdown import to_markdown
+
+            return to_markdown(verdict, files)
+        case "html":
+            from idoldbg.render.audit.html import to_html
+
+            return to_html(verdict, files)
         case _:
             from idoldbg.render.audit.text import plain, to_text
 
             paint = _paint if output.file is None and _has_colours() else plain
             return to_text(verdict, files, paint, detailed=detailed) + "\n"
+
+
+def _append_summary(verdict: Verdict, files: Files) -> None:
+    """Add to the summary page of a GitHub Actions step, whose file the runner names."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        from idoldbg.render.audit.markdown import to_markdown
+
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(to_markdown(verdict, files))
 
 
 def _has_colours() -> bool:

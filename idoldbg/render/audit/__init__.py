@@ -8,10 +8,15 @@ from idoldbg.render.audit.files import Files
 
 __all__ = ["FORMATS", "SUFFIXES", "Files"]
 
-FORMATS: tuple[str, ...] = ("text", "json")
+FORMATS: tuple[str, ...] = ("text", "json", "junit", "sarif", "github", "markdown", "html")
 
 SUFFIXES = {
     ".txt": "text",
     ".json": "json",
+    ".xml": "junit",
+    ".sarif": "sarif",
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
 }
 """What the name of an output file says about its format."""

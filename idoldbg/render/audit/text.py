@@ -98,9 +98,7 @@ def _tint(line: str, paint: Paint) -> str:
 
 
 def _findings(verdict: Verdict, files: Files, paint: Paint) -> Iterator[str]:
-    order = {rule: number for number, rule in enumerate(RULES)}
-    found = sorted(verdict.open, key=lambda f: (f.level.rank, order[f.rule]))
-    for (level, rule), group in groupby(found, key=lambda f: (f.level, f.rule)):
+    for (level, rule), group in groupby(verdict.open, key=lambda f: (f.level, f.rule)):
         yield _group(level, rule, list(group), files, paint)
 
 

@@ -1,0 +1,42 @@
+"""HTML elements as values: whatever is not markup already is escaped on its way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+__all__ = ["Html", "el", "join"]
+
+
+class Html(str):
+    """Markup: a text that needs no escaping any more."""
+
+    __slots__ = ()
+
+
+def el(tag: str, /, *children: str, **attributes: str | int | bool | None) -> Html:
+    """Make an element; `class_` is the attribute `class`, `data_x` is `data-x`.
+
+    Attributes that are None or False are left out, those that are True have no value.
+    """
+    parts = [tag]
+    for key, value in attributes.items():
+        attribute = key.rstrip("_").replace("_", "-")
+        if value is True:
+            parts.append(attribute)
+        elif value is not None and value is not False:
+            parts.append(f'{attribute}="{escape(_printable(str(value)))}"')
+    if tag in ("meta", "input", "br"):
+        return Html(f"<{' '.join(parts)}>")
+    return Html(f"<{' '.join(parts)}>{join(children)}</{tag}>")
+
+
+def join(children: Sequence[str], separator: str = "") -> Html:
+    """Put markup and texts side by side."""
+    done = [c if isinstance(c, Html) else escape(_printable(c), quote=False) for c in children]
+    return Html(separator.join(done))
+
+
+def _printable(text: str) -> str:
+    """Show what has no form of its own, such as marks that turn the direction of writing."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{{{ord(c):x}}}" for c in text)

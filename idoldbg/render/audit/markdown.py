@@ -1,0 +1,101 @@
+"""An audit as Markdown in GitHub's flavour: for step summaries and comments on changes.
+
+Ref: GitHub Flavored Markdown, sections 4.10 (tables) and 2.4 (backslash escapes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from idoldbg.audit import RULES, Aspect, Finding, Level, Mark, ServerCoverage
+from idoldbg.audit.verdict import Standing, Verdict
+from idoldbg.render.audit.files import Files
+from idoldbg.render.audit.text import verdict_line
+
+__all__ = ["to_markdown"]
+
+_LARGEST = 900_000  # GitHub refuses step summaries of more than 1 MiB
+_SIGNS = {
+    Mark.OK: "✓",
+    Mark.NOTE: "ⓘ",
+    Mark.WARNING: "⚠",
+    Mark.ERROR: "✗",
+    Mark.NONE: "·",
+    Mark.UNKNOWN: "?",
+}
+_ICONS = {Level.ERROR: "❌", Level.WARNING: "⚠️", Level.NOTE: "ℹ️"}
+
+
+def to_markdown(verdict: Verdict, files: Files) -> str:
+    """Write an audit: the verdict, the findings, and the matrix folded away."""
+    audit = verdict.audit
+    icon = "❌" if verdict.has_failed else "✅"
+    what = " ".join(part for part in (audit.name, audit.image_name) if part) or audit.archive
+    lines = [f"## {icon} Idol audit: {_escape(what)}", "", _escape(verdict_line(verdict)), ""]
+    lines += _findings(verdict, files)
+    for server in audit.servers:
+        lines += _matrix(server)
+    if verdict.remarks:
+        lines += [f"- {_escape(remark)}" for remark in verdict.remarks] + [""]
+    text = "\n".join(lines)
+    if len(text.encode()) > _LARGEST:
+        text = text.encode()[:_LARGEST].decode(errors="ignore").rsplit("\n", 1)[0]
+        text += "\n\nThere is more; this summary is cut short.\n"
+    return text
+
+
+def _findings(verdict: Verdict, files: Files) -> Iterator[str]:
+    for rule, group in groupby(verdict.open, key=lambda f: f.rule):
+        found = list(group)
+        icon = _ICONS[found[0].level]
+        yield f"### {icon} {rule}: {_escape(RULES[rule].title)}"
+        yield ""
+        yield from (_item(finding, files) for finding in found)
+        yield ""
+    set_aside = [j for j in verdict.judged if j.standing is not Standing.OPEN]
+    if set_aside:
+        yield f"<details><summary>{len(set_aside)} accepted</summary>\n"
+        for judged in set_aside:
+            said = judged.reason or "in the baseline"
+            finding = judged.finding
+            yield f"- {_escape(finding.subject)}: {finding.rule} ({_escape(said)})"
+        yield "\n</details>\n"
+
+
+def _item(finding: Finding, files: Files) -> str:
+    place = files.place(finding)
+    where = f" ({_escape(place)})" if place else ""
+    return (
+        f"- **{_escape(finding.subject)}**{where}: {_escape(finding.message)}"
+        f"<br>*{_escape(finding.fix)}*"
+    )
+
+
+def _matrix(server: ServerCoverage) -> Iterator[str]:
+    count = sum(o.is_callable for o in server.operations)
+    title = f"{server.task}: {server.name}, {count} of {len(server.operations)} callable"
+    yield f"<details><summary>{_escape(title)}</summary>"
+    yield ""
+    yield "| operation | " + " | ".join(Aspect) + " |"
+    yield "| --- " * (1 + len(Aspect)) + "|"
+    for covered in server.operations:
+        cells = [_SIGNS[covered.marks[aspect]] for aspect in Aspect]
+        yield f"| {_escape(covered.operation.name)} | {' | '.join(cells)} |"
+    yield ""
+    yield "</details>\n"
+
+
+def _escape(text: str) -> str:
+    """Keep names from being taken for markup; text in backticks stays code."""
+    parts = re.split(r"(`[^`\n]*`)", text)
+    return "".join(
+        part.replace("|", "\\|") if part.startswith("`") and len(part) > 1 else _plain(part)
+        for part in parts
+    )
+
+
+def _plain(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text).replace("\n", " ")
