@@ -10,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 from idoldbg.link.board_entries import read_board_entries
+from tests.browser import browser
+
+__all__ = ["browser"]  # a fixture for all tests
 
 # No deadline for one example: on a busy machine it finds nothing but the machine busy.
 settings.register_profile("idoldbg", deadline=None)

@@ -1,0 +1,162 @@
+"""The report of a farm run: in a real browser, and with texts that want to break it."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from idoldbg.farm.html import to_html
+from idoldbg.farm.junit_xml import to_junit
+from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, ResultReader
+from tests.browser import Browser
+
+EVIL = "<script>document.title='broken'</script>&\"'\0\x1b]0;x\udcff"
+TRACEBACK = """\
+    def test_exchange(idol):
+>       assert idol.Spi.exchange(device_index=0).value == 3
+E       AssertionError: assert None == 3
+
+test_spi.py:7: AssertionError
+------------------------------------ tasks -------------------------------------
+ID  TASK       GEN  PRI  STATE
+"""
+
+
+def lines(folder: Path, place: str, chip: str, bad: dict[str, str]) -> list[str]:
+    """Make the lines of one place's run; `bad` maps tests to how they end."""
+    names = [f"tests/test_spi.py::test_exchange[{size}]" for size in (1, 16, 256)]
+    names += ["tests/test_spi.py::test_flash_id", "tests/test_sensor.py::TestSensor::test_get"]
+    names += ["tests/test_sensor.py::test_evil", "tests/test_leds.py::test_blink"]
+    evidence = folder / f"{place}.json"
+    board = {
+        "board": place,
+        "sections": [["tasks", "ID  TASK       GEN\n 0  jefe         0"], ["stacks", EVIL[:40]]],
+        "problems": [],
+    }
+    evidence.write_text(json.dumps({"boards": [board]}))
+    out = [json.dumps({"event": "collected", "tests": names})]
+    properties = [["board", f"{chip}-board"], ["chip", chip], ["probe", "remote:10.0.0.7:4711"]]
+    properties += [["image_id", "0123456789abcdef0123456789abcdef"]]
+    for number, name in enumerate(names):
+        how = bad.get(name.rpartition("::")[2], "passed")
+        if how == "cut":
+            out.append(json.dumps({"event": "started", "test": name}))
+            break
+        event = {
+            "event": "phase", "test": name, "when": "call", "duration_s": 0.02 * 3**number,
+            "outcome": "failed" if how in ("failed", "lost") else how,
+            "infrastructure": "the probe was unplugged" if how == "lost" else None,
+            "text": TRACEBACK if how == "failed" else EVIL if "evil" in name else "",
+            "output": EVIL if how == "failed" else "",
+            "properties": properties + ([["evidence", str(evidence)]] if how == "failed" else []),
+        }  # fmt: skip
+        out += [json.dumps({"event": "started", "test": name}), json.dumps(event)]
+    return out
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> FarmResult:
+    folder = tmp_path_factory.mktemp("evidence")
+    wanted: list[tuple[str, str, dict[str, str], str]] = [
+        ("rack1-f4-a", "stm32f4", {}, ""),
+        ("rack1-f4-b", "stm32f4", {"test_exchange[16]": "failed"}, ""),
+        ("rack2-rot-a", "lpc55", {"test_blink": "skipped", "test_evil": "failed"}, ""),
+        ("rack2-rot-b", "lpc55", {"test_get": "lost"}, ""),
+        ("rack3-g0", "stm32g0", {"test_flash_id": "cut"}, "pytest ended with signal SIGKILL"),
+    ]
+    places = []
+    for index, (name, chip, bad, problem) in enumerate(wanted):
+        reader = ResultReader()
+        reader.feed(lines(folder, name, chip, bad))
+        place = PlaceResult(name, {"chip": chip, "rack": name.split("-")[0]})
+        place.tests = reader.finish(problem)
+        place.problem, place.duration_s = problem, 12.5 * (index + 1)
+        place.log_tail = EVIL if problem else ""
+        places.append(place)
+    return FarmResult(places, 1_750_000_000.0, 75.4, ["pytest", "tests", "-k", EVIL[:20]])
+
+
+def test_outcomes_of_a_run_that_was_cut(result: FarmResult) -> None:
+    last = result.places[-1]
+    assert [test.outcome for test in last.tests] == [Outcome.PASSED] * 3 + [
+        Outcome.INFRASTRUCTURE
+    ] * 4
+    assert last.tests[3].message == "pytest ended with signal SIGKILL (while this test ran)"
+    assert last.tests[4].message == "pytest ended with signal SIGKILL (before this test)"
+
+
+def test_page_in_a_browser(result: FarmResult, tmp_path: Path, browser: Browser) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(to_html(result), errors="replace")
+    page = browser.open(path)
+    assert page.texts("h1") == ["2 tests failed on 2 boards, 2 boards lost to the lab"]
+    assert page.script("return document.title").startswith("2 tests failed")
+    assert page.texts(".card h3") == [place.name for place in result.places]
+    assert page.texts("thead th")[1:] == [place.name for place in result.places]
+    assert len(page.texts("tbody tr:not(.file)")) == 7
+    assert page.texts("td.failed b") == ["✗", "✗"]
+    assert len(page.texts("td.infrastructure")) == 5
+
+    page.click("td.failed a")
+    assert page.script("return document.querySelector(location.hash).open") is True
+    (text,) = page.texts(f"{page.script('return location.hash')} > pre")
+    assert "E       AssertionError: assert None == 3" in text
+    assert "STATE" not in text, "evidence is shown apart"
+
+    page.click(".chip.infrastructure")
+    assert not page.texts(".failure.failed")
+    assert len(page.texts("tbody tr:not(.file)")) == 4
+    page.click(".chip.infrastructure")
+    page.type("input[type=search]", "flash")
+    assert [row.split()[0] for row in page.texts("tbody tr:not(.file)")] == ["test_flash_id"]
+    assert page.texts("tr.file") == ["tests/test_spi.py"]
+
+    assert page.requests() == []
+    assert page.problems() == []
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_page_fits_its_window(
+    result: FarmResult,
+    tmp_path: Path,
+    browser: Browser,
+    width: int,
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(to_html(result), errors="replace")
+    page = browser.open(path, width=width)
+    assert page.script("return document.documentElement.scrollWidth <= innerWidth") is True
+    page.screenshot(tmp_path / f"report-{width}.png")
+
+
+def test_page_says_when_all_is_well_and_when_nothing_ran(tmp_path: Path) -> None:
+    good = PlaceResult("desk")
+    reader = ResultReader()
+    reader.feed(lines(tmp_path, "desk", "stm32f4", {}))
+    good.tests = reader.finish("")
+    assert "<h1>all 7 passed on 1 board</h1>" in to_html(FarmResult([good], 0.0, 1.0, ["pytest"]))
+    lost = PlaceResult("desk", problem="the place is already acquired")
+    page = to_html(FarmResult([lost], 0.0, 1.0, ["pytest"]))
+    assert "<h1>1 board lost to the lab</h1>" in page
+    assert "the place is already acquired" in page
+
+
+def test_junit_file_has_a_suite_for_each_place(result: FarmResult) -> None:
+    root = ET.fromstring(to_junit(result).encode("utf-8", errors="replace"))
+    assert root.attrib.items() >= {"tests": "35", "failures": "2", "errors": "5"}.items()
+    suites = {suite.get("name"): suite for suite in root}
+    assert list(suites) == [place.name for place in result.places]
+    (error,) = suites["rack2-rot-b"].iter("error")
+    assert error.attrib == {"type": "infrastructure", "message": "the probe was unplugged"}
+    case = next(c for c in suites["rack1-f4-a"].iter("testcase") if c.get("name") == "test_get")
+    assert case.get("classname") == "rack1-f4-a.tests.test_sensor.TestSensor"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"event": "phase"}', "null", '{"event": 3}'])
+def test_lines_that_are_none_are_passed_over(damage: str) -> None:
+    reader = ResultReader()
+    reader.feed([json.dumps({"event": "collected", "tests": ["a::b"]}), damage])
+    assert reader.tests["a::b"].outcome is None
