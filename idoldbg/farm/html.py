@@ -199,7 +199,8 @@ def _cell(spot: _Spot | None) -> str:
     title = f"{spot.place.name}: {_WORDS[outcome]}, {_seconds(spot.test.duration_s)}"
     if spot.test.message:
         title += f"\n{spot.test.message}"
-    inner = f"<b>{_SYMBOLS[outcome]}</b><small>{_seconds(spot.test.duration_s)}</small>"
+    took = _seconds(spot.test.duration_s) if spot.test.duration_s else ""
+    inner = f"<b>{_SYMBOLS[outcome]}</b><small>{took}</small>"
     if outcome in _BAD:
         inner = f'<a href="#{spot.anchor}">{inner}</a>'
     return f'<td class="{outcome}" title="{escape(title)}">{inner}</td>'
@@ -210,18 +211,25 @@ def _cell(spot: _Spot | None) -> str:
 
 def _failures(spots: Mapping[str, Mapping[str, _Spot]]) -> str:
     blocks = []
-    for outcome in (Outcome.FAILED, Outcome.ERROR, Outcome.INFRASTRUCTURE):
+    for outcome in (Outcome.FAILED, Outcome.ERROR):
         for node_id, row in spots.items():
             bad = [spot for spot in row.values() if spot.test.outcome is outcome]
             if bad:
-                blocks.append(_failure(node_id, outcome, bad))
+                blocks.append(_failure(node_id, outcome, bad, by_place=True))
+    lost: dict[str, list[_Spot]] = {}
+    for row in spots.values():
+        for spot in row.values():
+            if spot.test.outcome is Outcome.INFRASTRUCTURE:
+                lost.setdefault(spot.place.name, []).append(spot)
+    for place, bad in lost.items():
+        blocks.append(_failure(place, Outcome.INFRASTRUCTURE, bad, by_place=False))
     if not blocks:
         return ""
     return f'<section class="failures"><h2>What went wrong</h2>{"".join(blocks)}</section>'
 
 
-def _failure(node_id: str, outcome: Outcome, bad: list[_Spot]) -> str:
-    """Show one test; places on which it went wrong in the same words share one block."""
+def _failure(heading: str, outcome: Outcome, bad: list[_Spot], *, by_place: bool) -> str:
+    """Show a test with its places, or a place with its tests; the same words stand there once."""
     groups: dict[str, list[_Spot]] = {}
     for spot in bad:
         groups.setdefault(spot.test.message, []).append(spot)
@@ -230,14 +238,16 @@ def _failure(node_id: str, outcome: Outcome, bad: list[_Spot]) -> str:
         inner.append(f'<p class="message">{escape(message)}</p>')
         is_open = " open" if outcome is not Outcome.INFRASTRUCTURE and len(bad) == 1 else ""
         for spot in group:
+            name = spot.place.name if by_place else spot.test.node_id
+            time_s = spot.test.duration_s
+            took = f" <small>{_seconds(time_s)}</small>" if time_s else ""
             inner.append(
-                f'<details id="{spot.anchor}" class="spot"{is_open}><summary>'
-                f"{escape(spot.place.name)} <small>{_seconds(spot.test.duration_s)}</small>"
-                f"</summary>{_spot(spot)}</details>"
+                f'<details id="{spot.anchor}" class="spot"{is_open}>'
+                f"<summary>{escape(name)}{took}</summary>{_spot(spot)}</details>"
             )
     return (
         f'<article class="failure {outcome}"><h3><span class="mark">{_SYMBOLS[outcome]}</span> '
-        f"{escape(node_id)}</h3>{''.join(inner)}</article>"
+        f"{escape(heading)}</h3>{''.join(inner)}</article>"
     )
 
 
