@@ -1,0 +1,143 @@
+"""Our `dataclass` against the standard library's: whatever can be asked of both is the same."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from dataclasses import field
+from typing import Any, ClassVar
+
+import pytest
+
+from idol.records import dataclass
+
+KINDS = {"ours": dataclass, "standard": dataclasses.dataclass}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A class that pickle finds."""
+
+    x: int
+    y: int = 0
+
+
+def classes(kind: Any) -> tuple[Any, Any, Any]:
+    make = kind(frozen=True, slots=True)
+
+    @make
+    class Base:
+        a: int
+        b: str = "b"
+        c: list[int] = field(default_factory=list)
+        hidden: Any = field(default=None, compare=False, repr=False)
+        count: ClassVar[int] = 7
+
+        @property
+        def double(self) -> int:
+            return 2 * self.a
+
+    @make
+    class Derived(Base):
+        b: str = "other"
+        d: int | None = None
+
+    @make
+    class Empty:
+        pass
+
+    return Base, Derived, Empty
+
+
+def observe(kind: Any) -> list[Any]:
+    """Everything that a user of the classes can see, in order."""
+    base, derived, empty = classes(kind)
+    one, two = base(1, c=[2]), base(1, "b", [2], hidden=object())
+    seen: list[Any] = [
+        repr(one).split(".")[-1],
+        one == two,
+        one == base(2),
+        one == derived(1, "b", [2]),
+        one == 3,
+        one.double,
+        base.count,
+        base(1).c is base(1).c,
+        repr(derived(5)).split(".")[-1],
+        derived(5).b,
+        empty() == empty(),
+        hash(empty()) == hash(empty()),
+        hash(derived(1, "x", ())) == hash(derived(1, "x", (), hidden=3)),
+        [(f.name, f.default, f.compare, f.repr) for f in dataclasses.fields(one) if f.name != "c"],
+        [f.name for f in dataclasses.fields(derived)],
+        dataclasses.replace(one, b="z").b,
+        dataclasses.asdict(derived(1)),
+        dataclasses.is_dataclass(base),
+        base.__match_args__,
+        derived.__slots__,
+        hasattr(one, "__dict__"),
+        copy.deepcopy(one) == one,
+        base.__doc__ is None or base.__doc__.startswith(base.__name__),
+    ]
+    match one:
+        case base(a, b):
+            seen.append((a, b))
+    for wrong in (
+        lambda: base(),
+        lambda: base(1, 2, 3, 4, 5),
+        lambda: base(1, nothing=2),
+        lambda: setattr(one, "a", 2),
+        lambda: delattr(one, "a"),
+        lambda: hash(one),
+    ):
+        try:
+            wrong()
+            seen.append("no error")
+        except Exception as error:  # noqa: BLE001  whatever it is, both must raise it
+            seen.append(type(error))
+    return seen
+
+
+def test_same_as_the_standard_library() -> None:
+    ours, standard = observe(dataclass), observe(dataclasses.dataclass)
+    assert ours == standard
+
+
+def test_pickle_finds_it() -> None:
+    assert pickle.loads(pickle.dumps(Point(1, 2))) == Point(1, 2)
+
+
+def test_post_init_is_called() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        value: int
+
+        def __post_init__(self) -> None:
+            if self.value < 0:
+                raise ValueError(self.value)
+
+    assert Checked(1).value == 1
+    with pytest.raises(ValueError, match="-1"):
+        Checked(-1)
+
+
+def test_other_options_are_the_standard_library_s() -> None:
+    @dataclass(slots=True)
+    class Changing:
+        value: int = 0
+
+    changing = Changing()
+    changing.value = 3
+    assert dataclasses.asdict(changing) == {"value": 3}
+
+
+def test_mixed_bases_are_refused() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Standard:
+        a: int
+
+    with pytest.raises(TypeError, match="another kind"):
+
+        @dataclass(frozen=True, slots=True)
+        class Mixed(Standard):
+            b: int
