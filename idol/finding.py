@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from idol.records import dataclass
 from idol.rules import RULES
 from idol.source import Diagnostic, Related, Source, Span
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from idol.options import ServerStyle
+from idol.records import dataclass
 from idol.syntax import Encoding, ErrorKind, RecvKind
 
 #: Stands for the name of a function that panics where there is none.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from idol import ir, syntax
@@ -17,6 +16,7 @@ from idol.check import check
 from idol.errors import InterfaceError, OptionsError
 from idol.near import suggest
 from idol.options import FailServer, ServerStyle, StubOptions
+from idol.records import dataclass
 from idol.sizes import is_optional_number
 from idol.source import Severity
 from idol.syntax import Encoding, ErrorKind, RecvKind

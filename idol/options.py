@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from idol.errors import OptionsError, TypeSyntaxError
+from idol.records import dataclass
 from idol.rust_type import Path, parse_type
 
 

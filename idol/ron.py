@@ -5,8 +5,7 @@ Ref: RON 0.8, `docs/grammar.md` and `docs/extensions.md` of ron-rs/ron. Knows no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from idol.records import dataclass
 from idol.source import Source, Span
 
 

@@ -6,10 +6,10 @@ Ref: The Rust Reference, "Tokens" and "Comments".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from idol.errors import TypeSyntaxError
+from idol.records import dataclass
 
 #: Longest type text, in characters.
 MAX_LENGTH: Final = 4096

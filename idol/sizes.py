@@ -9,9 +9,9 @@ an option or result after a tag byte, arrays without a length).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from idol.records import dataclass
 from idol.rust_type import Array, Path, RustType, Tuple
 from idol.syntax import AttributedType, Encoding, Operation, RecvKind
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from idol.records import dataclass
 
 #: Longest excerpt of a source line that a diagnostic shows, in characters.
 EXCERPT_LENGTH = 100

@@ -8,9 +8,9 @@ A node's `span` is the place to point at for findings about the node: usually it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from idol.records import dataclass
 from idol.rust_type import BOOL, UNIT, RustType, appears_unsized
 from idol.source import Diagnostic, Severity, Source, Span
 

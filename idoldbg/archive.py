@@ -10,9 +10,10 @@ at its first use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from idol.records import dataclass
 from idoldbg.errors import ArchiveError, NotFound
 from idoldbg.memory import Segment
 from idoldbg.near import near_misses

@@ -10,9 +10,9 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from idol.records import dataclass
 from idoldbg.errors import FaultError
 
 __all__ = [

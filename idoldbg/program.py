@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import idol
+from idol.records import dataclass
 from idoldbg.archive import Archive, TaskImage
 from idoldbg.codec import image
 from idoldbg.debuginfo import TypeInterner

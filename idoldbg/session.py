@@ -9,12 +9,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from idol.records import dataclass
 from idoldbg.archive import Archive
 from idoldbg.caller import Caller
 from idoldbg.calls import Call, Reply

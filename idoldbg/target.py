@@ -9,9 +9,11 @@ running machine; `idoldbg.load.target_toml` reads the files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from itertools import pairwise
+
+from idol.records import dataclass
 
 __all__ = [
     "Board",

@@ -11,10 +11,12 @@ Recursion goes through `Pointer` alone, which knows its target by name and finds
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
+
+from idol.records import dataclass
 
 __all__ = [
     "Array",

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
+from idol.records import dataclass
 from idoldbg.types import CEnum, Enum, Type, is_newtype, is_option, is_tuple_like, short_name
 
 __all__ = [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from idol.records import dataclass
 from idol.source import Span
 from idol.syntax import Interface
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from idol.diff.changes import Change, Level
 from idol.diff.types import compare_errors, compare_types, compare_values, wire_type
+from idol.records import dataclass
 from idol.source import Span
 from idol.syntax import (
     Argument,

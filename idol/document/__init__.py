@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from idol.document.html import html_index, html_page
 from idol.document.markdown import markdown_index, markdown_page
 from idol.document.page import IndexEntry, Page, describe
+from idol.records import dataclass
 
 __all__ = ["FORMATS", "Format", "IndexEntry", "Page", "describe"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
 from idol.document.prose import Paragraph, Run, read_prose, read_summary
 from idol.lint import find_uncallable
+from idol.records import dataclass
 from idol.sizes import (
     UNKNOWN,
     Size,

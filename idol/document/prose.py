@@ -6,7 +6,8 @@ They may come from a firmware image, so whatever else is in them is shown and no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from idol.records import dataclass
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 _CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)", re.DOTALL)

@@ -7,10 +7,10 @@ breaks it and one that does not. Ids are stable: scripts filter on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from idol.near import suggest
+from idol.records import dataclass
 from idol.source import Severity
 
 __all__ = ["RULES", "Rule", "advise"]

@@ -15,8 +15,9 @@ Commas separate, a last one may follow. Text is bounded: `DEPTH_LIMIT`, `LENGTH_
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from idol.records import dataclass
 
 __all__ = [
     "DEPTH_LIMIT",

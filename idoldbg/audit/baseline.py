@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.errors import ArgumentError
 

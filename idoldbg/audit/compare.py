@@ -8,9 +8,10 @@ for the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import idol.diff
+from idol.records import dataclass
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage
 from idoldbg.audit.rules import Level
 from idoldbg.audit.run import Audit

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 import idol
+from idol.records import dataclass
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.limits import Fit
 from idoldbg.audit.rules import Level

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 
 import idol
+from idol.records import dataclass
 from idoldbg.audit.rules import Level
 from idoldbg.resolver import Candidate
 

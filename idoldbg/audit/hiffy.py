@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES, Level
 from idoldbg.errors import DebugInfoError, NotFound

@@ -7,8 +7,8 @@ takes of them is what `idoldbg.hiffy.program` would write.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg import codec
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.hiffy import Hiffy

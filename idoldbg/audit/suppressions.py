@@ -15,10 +15,10 @@ from __future__ import annotations
 import datetime
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES, find_near_rule
 from idoldbg.errors import ArgumentError

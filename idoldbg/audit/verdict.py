@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from idol.records import dataclass
 from idoldbg.audit.baseline import Known
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES, Level

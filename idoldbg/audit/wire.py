@@ -8,9 +8,9 @@ their order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import idol
+from idol.records import dataclass
 from idoldbg.types import (
     Array,
     CEnum,

@@ -11,10 +11,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.board_server.loop import BoardLoop
 from idoldbg.board_server.operations import SharedBoard
 from idoldbg.errors import IdoldbgError, LinkError

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import click
 
+from idol.records import dataclass
 from idoldbg.audit.compare import BuildComparison
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings

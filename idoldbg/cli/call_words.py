@@ -6,10 +6,11 @@ Only the opened build knows what the operation takes, so click cannot parse thes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from idol.records import dataclass
 
 __all__ = ["Word", "own_names", "own_values", "split_words"]
 

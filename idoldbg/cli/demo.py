@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import dataclass
 
 import click
 
+from idol.records import dataclass
 from idoldbg.cli.options import Settings, command_options
 
 WIDTH = 88

@@ -11,8 +11,8 @@ puts an `Unreadable` at the place and goes on, for looking at memory; `decode_st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg.codec.items import decode_float, encode_float
 from idoldbg.codec.serde import DEPTH_LIMIT, NODE_LIMIT, WireError, fit_member, kind_of
 from idoldbg.errors import DecodeError, EncodeError

@@ -14,9 +14,9 @@ unions and types of which only the name is known have no encoding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from idol.records import dataclass
 from idoldbg.errors import DecodeError, EncodeError
 from idoldbg.types import (
     Array,

@@ -15,7 +15,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -24,6 +23,7 @@ from elftools.common.utils import roundup, struct_parse
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section as SectionReader
 
+from idol.records import dataclass
 from idoldbg.debuginfo.malformed import Malformed, translated
 from idoldbg.errors import DebugInfoError
 from idoldbg.symbols import Symbol, SymbolKind

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from elftools.dwarf.abbrevtable import AbbrevDecl
 from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
 from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
 
+from idol.records import dataclass
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.malformed import Malformed, translated
 

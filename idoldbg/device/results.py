@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar
 
+from idol.records import dataclass
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 

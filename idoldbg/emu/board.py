@@ -7,9 +7,9 @@ same memory at the same virtual time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from idol.records import dataclass
 from idoldbg.emu.bus import Bus, Memory
 from idoldbg.emu.clock import Clock, ClockState
 from idoldbg.emu.core import Core, CoreState, StopReason

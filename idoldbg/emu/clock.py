@@ -7,7 +7,8 @@ program see the same time at the same instruction.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from idol.records import dataclass
 
 __all__ = ["Clock", "ClockState", "Timer"]
 

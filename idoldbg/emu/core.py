@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from idol.records import dataclass
 from idoldbg.emu.bus import Bus
 from idoldbg.emu.clock import Clock
 from idoldbg.emu.core_model import CoreModel

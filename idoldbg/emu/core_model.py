@@ -7,9 +7,9 @@ Architecture Specification (IHI 0031), part D.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from idol.records import dataclass
 from idoldbg.target import Core
 
 __all__ = ["Architecture", "CORE_MODELS", "CoreModel", "coresight_words"]

@@ -6,9 +6,9 @@ debugger reaches them as memory, and so do pyOCD and `idoldbg` here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from idol.records import dataclass
 from idoldbg.emu.clock import Clock
 from idoldbg.emu.core_model import Architecture, CoreModel
 

@@ -7,7 +7,7 @@ accesses that the emulator makes in the core's name, which are exception frames.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from idol.records import dataclass
 
 __all__ = ["CTRL_ENABLE", "CTRL_PRIVDEFENA", "Mpu", "MpuState", "REGION_COUNT"]
 

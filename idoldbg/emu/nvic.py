@@ -6,7 +6,7 @@ number (IRQ 0 is exception 16); sets of them are integers with one bit for each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from idol.records import dataclass
 
 __all__ = [
     "BUS_FAULT",

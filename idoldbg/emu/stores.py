@@ -8,7 +8,8 @@ the emulator then makes the store itself. Encodings: Arm v7-M ARM (DDI 0403), A7
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from idol.records import dataclass
 
 __all__ = ["Store", "decode_store"]
 

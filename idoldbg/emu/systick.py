@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg.emu.clock import Clock
 
 __all__ = ["SysTick", "SysTickState"]

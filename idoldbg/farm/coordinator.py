@@ -13,7 +13,6 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +22,7 @@ from labgrid.remote.client import ClientSession, ServerError
 from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 from labgrid.util.proxy import proxymanager
 
+from idol.records import dataclass
 from idoldbg.errors import LinkError
 
 __all__ = ["Coordinator", "FarmPlace", "Holder", "PlaceTaken", "is_stale"]

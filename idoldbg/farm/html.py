@@ -10,12 +10,12 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
 
 __all__ = ["to_html"]

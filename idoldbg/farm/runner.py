@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from idol.records import dataclass
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader

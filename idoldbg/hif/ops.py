@@ -5,8 +5,9 @@ The order is the encoding: an operation is its index here as a postcard varint, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from idol.records import dataclass
 
 __all__ = ["HIF_VERSION", "OPERANDS", "HifError", "Op", "Opcode", "Operand", "push"]
 

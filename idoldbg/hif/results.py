@@ -7,9 +7,9 @@ many bytes; for Failure a u32.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from idol.records import dataclass
 from idoldbg.codec.postcard import encode_varint, take_varint
 from idoldbg.codec.serde import WireError
 from idoldbg.hif.ops import HifError

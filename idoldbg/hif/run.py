@@ -7,8 +7,8 @@ made by the crate (`fixtures/vectors/hif.json`) hold it to the original.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg.hif.disassemble import decode_op
 from idoldbg.hif.ops import HifError, Op, Opcode
 from idoldbg.hif.results import Failed, FunctionResult, Success, encode_results

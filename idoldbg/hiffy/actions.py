@@ -7,9 +7,9 @@ bytes for `ReadMany`, None for `Write`, and the clock's time in seconds for `Wai
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from idol.records import dataclass
 from idoldbg.memory import Clock, MemoryReader, MemoryWriter
 
 __all__ = [

@@ -7,9 +7,10 @@ Names and meaning: Hubris, `task/hiffy/src/main.rs` (HIFFY_*) and `generic.rs`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from idol.records import dataclass
 from idoldbg.errors import DebugInfoError
 from idoldbg.types import (
     Array,

@@ -15,8 +15,8 @@ Rules (Hubris, `task/hiffy/src/main.rs`):
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg.codec import image
 from idoldbg.errors import CallTimeout, FaultError, HiffyFailure, NotCallable
 from idoldbg.hif.ops import HIF_VERSION, HifError

@@ -12,9 +12,9 @@ Everything is checked here, before anything is written to the target.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from idol.records import dataclass
 from idoldbg.errors import LimitExceeded, NotCallable
 from idoldbg.hif.assemble import encode_program
 from idoldbg.hif.ops import Op, Opcode, push

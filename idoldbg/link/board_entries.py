@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.errors import ArgumentError
 from idoldbg.link.host_lock import find_holder
 from idoldbg.link.runtime_dir import private_dir

@@ -10,9 +10,9 @@ import json
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout, Unsupported
 
 __all__ = [

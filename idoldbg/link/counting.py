@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from idol.records import dataclass
 from idoldbg.link import Link
 from idoldbg.link.forwarding import ForwardingLink
 

@@ -13,9 +13,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Self
+
+from idol.records import dataclass
 
 __all__ = ["Holder", "HostLock", "LockHeld", "find_holder", "this_process"]
 

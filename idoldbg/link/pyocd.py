@@ -16,7 +16,6 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from pyocd.core.session import Session
 from pyocd.coresight.ap import MEM_AP, AccessPort, APv1Address, APv2Address
 from pyocd.coresight.dap import ADIVersion
 
+from idol.records import dataclass
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, ProbeNotFound
 from idoldbg.link import BaseLink
 from idoldbg.link.core_debug import CoreDebug

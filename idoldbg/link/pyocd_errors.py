@@ -13,11 +13,12 @@ import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 
 from pyocd.core import exceptions
 
+from idol.records import dataclass
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout
 from idoldbg.link.watchdog import CallTimeout
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pyocd.core import exceptions
@@ -18,6 +17,7 @@ from pyocd.core.session import Session
 from pyocd.flash.file_programmer import FileProgrammer
 from pyocd.flash.flash import Flash
 
+from idol.records import dataclass
 from idoldbg.errors import FaultError, FlashError, LinkError, Unsupported
 from idoldbg.link.pyocd import ProbeOptions, session_options
 from idoldbg.link.pyocd_errors import Attempt, translated

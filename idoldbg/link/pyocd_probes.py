@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pyocd.probe.aggregator import PROBE_CLASSES
 
+from idol.records import dataclass
 from idoldbg.errors import LinkError, ProbeNotFound
 from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder
 from idoldbg.link.pyocd_errors import Attempt, translate, translated

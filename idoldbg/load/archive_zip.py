@@ -15,9 +15,9 @@ import struct
 import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from idol.records import dataclass
 from idoldbg.archive import Archive, Members, TaskImage
 from idoldbg.errors import ArchiveError
 from idoldbg.load.elf_files import read_facts, read_flash

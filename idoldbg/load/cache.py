@@ -26,9 +26,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from idol.records import dataclass
 from idoldbg.index import FINGERPRINT_SIZE
 
 try:  # the module behind `hashlib` that does not bring OpenSSL, which takes 8 ms to load

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg.debuginfo.elf import PT_LOAD, ElfFile, Note
 from idoldbg.errors import ArchiveError
 from idoldbg.memory import Segment

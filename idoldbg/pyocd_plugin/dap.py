@@ -6,9 +6,9 @@ identification registers are those of the processors' technical reference manual
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from idol.records import dataclass
 from idoldbg.errors import FaultError
 
 __all__ = ["AccessFault", "Dap", "Memory"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
+from idol.records import dataclass
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
 from idoldbg.link import Link

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from idol.records import dataclass
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
 
 __all__ = ["Settings", "add_options", "read_settings"]

@@ -15,10 +15,10 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
+from idol.records import dataclass
 from idoldbg.errors import ArgumentError
 from idoldbg.near import near_misses
 

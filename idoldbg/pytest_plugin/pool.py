@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from idol.records import dataclass
 from idoldbg.device import Device, attach
 from idoldbg.errors import IdoldbgError, LinkError, MismatchError, Unsupported
 from idoldbg.link import Link

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from idol import Encoding, ErrorKind
+from idol.records import dataclass
 from idoldbg.resolver.candidates import Candidate
 from idoldbg.resolver.lookup import How
 from idoldbg.resolver.sizes import WireSizes, measure

@@ -19,11 +19,11 @@ The constants themselves (`INCOMING_SIZE`, `<OP>_REPLY_SIZE`) are not there: rus
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from idol import Encoding, ErrorKind
+from idol.records import dataclass
 from idoldbg import codec
 from idoldbg.errors import EncodeError
 from idoldbg.resolver.evidence import is_arm

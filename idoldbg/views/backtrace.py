@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.codec import image
 from idoldbg.debuginfo.frames import FrameRules, UnwindRow, find_stub_row
 from idoldbg.errors import FaultError, IdoldbgError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from idol.records import dataclass
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 from idoldbg.program import Program

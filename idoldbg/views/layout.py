@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from idol.records import dataclass
 from idoldbg.types import (
     Array,
     CEnum,

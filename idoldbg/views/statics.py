@@ -9,9 +9,9 @@ which is all that tells them from others. Their layout is read from DWARF by mem
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.errors import IdoldbgError
 from idoldbg.program import Program
 from idoldbg.symbols import Variable

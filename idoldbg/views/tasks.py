@@ -8,9 +8,9 @@ different ages work.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.archive import TaskImage
 from idoldbg.codec import image
 from idoldbg.errors import DebugInfoError, DecodeError, FaultError

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from idol.errors import TypeSyntaxError
+from idol.records import dataclass
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, parse_type
 from idoldbg import codec

@@ -8,9 +8,10 @@ baselines, suppressions and scripts name them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from idol.records import dataclass
 
 __all__ = ["RULES", "Level", "Rule", "find_near_rule"]
 

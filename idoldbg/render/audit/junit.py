@@ -7,9 +7,9 @@ agree on. Findings below `--fail-on` are told in `system-out`, known ones make a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from xml.etree import ElementTree as XmlTree
 
+from idol.records import dataclass
 from idoldbg.audit import Audit, Finding, ServerCoverage
 from idoldbg.audit.verdict import Judged, Standing, Verdict, reaches
 from idoldbg.render.audit.files import Files
