@@ -6,7 +6,6 @@ and parameters of a call share a stack of 32 words, a byte of argument in each.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -42,9 +41,6 @@ TRANSFERS: Final = frozenset(
 #: Words of hiffy's stack, and those that the parameters of a call take besides its arguments.
 HIFFY_STACK: Final = 32
 HIFFY_PARAMETERS: Final = 4
-
-_SNAKE = re.compile(r"[a-z0-9_]*\Z")
-_CAMEL = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 
 
 def lint(interface: Interface) -> Iterator[Finding]:
@@ -249,7 +245,8 @@ def _redundant_recv(operation: Operation) -> Iterator[Finding]:
 
 
 def _interface_style(interface: Interface) -> Iterator[Finding]:
-    if not _CAMEL.match(interface.name) and interface.name.isidentifier():
+    name = interface.name
+    if name.isidentifier() and (name[0].islower() or "_" in name):
         yield _style("interface", interface.name, interface.span, "UpperCamelCase")
 
 
@@ -258,7 +255,7 @@ def _operation_style(operation: Operation) -> Iterator[Finding]:
     names += [("argument", item.name, item.span) for item in operation.arguments]
     names += [("lease", item.name, item.span) for item in operation.leases]
     for what, name, span in names:
-        if not _SNAKE.match(name) and name.isidentifier():
+        if name.isidentifier() and name != name.lower():
             yield _style(what, name, span, "snake_case")
 
 

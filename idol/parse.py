@@ -13,7 +13,7 @@ from idol import ron
 from idol.errors import InterfaceError, TypeSyntaxError
 from idol.near import suggest
 from idol.ron_reader import parse_ron
-from idol.rust_type import parse_type
+from idol.rust_type import Inferred, parse_type
 from idol.source import Diagnostic, Related, Severity, Source, Span
 from idol.syntax import (
     Argument,
@@ -69,7 +69,8 @@ def parse(source: Source | str) -> Interface:
 class _Reader:
     """Turns the nodes of one document into syntax and collects what it finds wrong.
 
-    A method that returns None has reported why.
+    A method that returns None has reported why. A type that cannot be read becomes `_`, so that the
+    rest of its operation is checked nevertheless; nothing is made of an interface with errors.
     """
 
     def __init__(self, document: ron.Document) -> None:
@@ -145,8 +146,6 @@ class _Reader:
         if fields is None or "type" not in fields:
             return None
         type_text = self._read_type(fields["type"].value)
-        if type_text is None:
-            return None
         max_len = fields.get("max_len")
         return Lease(
             name=name.value,
@@ -219,15 +218,14 @@ class _Reader:
         kind = ErrorKind(name)
         if kind is ErrorKind.SERVER_DEATH:
             return ReplyError(kind, None, node.span)
-        type_text = self._read_type(items[0])
-        return None if type_text is None else ReplyError(kind, type_text, node.span)
+        return ReplyError(kind, self._read_type(items[0]), node.span)
 
     def _read_attributed_type(self, node: ron.Node) -> AttributedType | None:
         """Read `"T"` or `(type: "T", recv: …)`."""
         if isinstance(node, ron.String):
             type_text = self._read_type(node)
             recv = Recv(RecvKind.FROM_BYTES, None, None, node.span, is_written=False)
-            return None if type_text is None else AttributedType(type_text, recv)
+            return AttributedType(type_text, recv)
         if not isinstance(node, ron.Struct):
             self._report(
                 "wrong-kind",
@@ -244,8 +242,9 @@ class _Reader:
             read_recv = self._read_recv(fields["recv"].value)
         else:
             read_recv = Recv(RecvKind.FROM_BYTES, None, None, node.span, is_written=False)
-        if type_text is None or read_recv is None:
-            return None
+        if read_recv is None:
+            read_recv = Recv(RecvKind.FROM_BYTES, None, None, node.span, is_written=False)
+            type_text = TypeText(type_text.text, Inferred(), type_text.span)
         return AttributedType(type_text, read_recv, self._doc(fields))
 
     def _read_recv(self, node: ron.Node) -> Recv | None:
@@ -274,9 +273,10 @@ class _Reader:
                 function = self._string(value, "a function name")
                 if function is None:
                     return None
-        return None if type_text is None else Recv(kind, type_text, function, node.span)
+        is_readable = not isinstance(type_text.rust, Inferred)
+        return Recv(kind, type_text, function, node.span) if is_readable else None
 
-    def _read_type(self, node: ron.Node) -> TypeText | None:
+    def _read_type(self, node: ron.Node) -> TypeText:
         if not isinstance(node, ron.String):
             self._report(
                 "wrong-kind",
@@ -284,14 +284,14 @@ class _Reader:
                 node.span,
                 'a Rust type is written as text: "u8", "[u8; 32]", "Option<my_api::Mode>"',
             )
-            return None
+            return TypeText("_", Inferred(), node.span)
         try:
             return TypeText(node.value, parse_type(node.value), node.span)
         except TypeSyntaxError as error:
             at = min(error.offset, len(node.value))
             span = node.get_span(at, at + 1)
             self._report("bad-type", f"not a Rust type: {error.message}", span)
-            return None
+            return TypeText(node.value, Inferred(), node.span)
 
     # -- the shapes of RON -------------------------------------------------------------------
 

@@ -26,14 +26,18 @@ class HostError(Exception):
 
 
 def expand_folders(names: Iterable[str]) -> Iterator[str | HostError]:
-    """Yield names of files, each once: those that are given, and those of Idol files in folders.
+    """Yield names of files: those that are given, and once those of Idol files in folders.
 
     Folders are searched to any depth, but for hidden ones. A folder that has no such file, or
     cannot be read, gives the error to report in its place.
     """
     seen: set[str] = set()
     for name in names:
-        for found in _iter_files(name) if Path(name).is_dir() else (name,):
+        if not Path(name).is_dir():
+            seen.add(name)
+            yield name
+            continue
+        for found in _iter_files(name):
             if isinstance(found, HostError):
                 yield found
             elif found not in seen:

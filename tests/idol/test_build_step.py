@@ -90,8 +90,8 @@ def test_callers_from_the_build_of_hubris(
     [
         (["--allow", "set_state=net"], "set HUBRIS_TASKS=first,second"),
         (["--allow", "set_state"], "write `set_state=hiffy,net`"),
-        (["--allow", "set_state=nett", "--tasks", TASKS], "do you mean 'net'?"),
-        (["--allow", "set_stat=net", "--tasks", TASKS], "do you mean `set_state`?"),
+        (["--allow", "set_state=nett", "--tasks", TASKS], "did you mean `net`?"),
+        (["--allow", "set_stat=net", "--tasks", TASKS], "did you mean `set_state`?"),
         (["--task", "jefe"], "--task needs --allow-from"),
         (["--combine-client-errors"], "needs --counters"),
         (["--fail-server", "always"], "do not all have the same error type"),

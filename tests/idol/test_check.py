@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 import idol
-from idol.check import CLIENT_ERRORS
+from idol.check import CLIENT_ERRORS, check
 from idol.source import Severity
 
 #: The fields of one operation that breaks the rule, and no other. Written inside `"op": (…)`.
@@ -277,3 +277,30 @@ def test_many_operations_are_checked_in_linear_time() -> None:
 
     short = min(measure(200) for _ in range(2))
     assert measure(2000) < max(50 * short, 1.0)
+
+
+def test_what_cannot_be_read_hides_nothing_else() -> None:
+    """A bad type is reported once, and the rest of its operation is checked."""
+    text = """Interface(name: "I", ops: {
+        "a": (args: {"x": "fn(u8", "y": "[u8]"}, reply: Simple("u8")),
+        "b": (
+            args: {"x": (type: "Option<M>", recv: FromPrimitve("u8"))},
+            reply: Result(ok: "u8]", err: Complex("E")),
+        ),
+        "c": (args: {"x": (type: "M", recv: FromPrimitive("u"))}, reply: Simple("[u8]")),
+        "d": (leases: {"x": (type: 1)}, reply: Result(ok: "u8", err: CLike("E"))),
+    })"""
+    found = [(d.location.line, d.rule) for d in check(idol.parse(text))]
+    assert found == [
+        (2, "cannot-tell-server-death"),
+        (2, "bad-type"),
+        (2, "unsized-value"),
+        (4, "unknown-variant"),
+        (5, "bad-type"),
+        (5, "complex-needs-hubpack"),
+        (7, "cannot-tell-server-death"),
+        (7, "recv-primitive"),
+        (7, "unsized-value"),
+        (8, "no-access"),
+        (8, "wrong-kind"),
+    ]

@@ -249,7 +249,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_check_takes_folders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(folder), str(folder / "b.idol")]) == 1
+    assert main(["check", str(folder / "b.idol"), str(folder)]) == 1
     output = capsys.readouterr().out
     assert f"{folder}/deep/er/a.idl:1:56: error: unknown field" in output
     assert output.endswith("2 files, 1 error, 1 warning\n")
