@@ -2,132 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import idol
 from idoldbg import codec
-from idoldbg.archive import Archive, ImageFacts, TaskImage
 from idoldbg.arguments import parse_value
-from idoldbg.debuginfo import ObjectInfo
-from idoldbg.debuginfo import constants as dw
 from idoldbg.errors import DecodeError, NotFound
-from idoldbg.resolver import How, ResolvedOperation, Resolver, parse_override
+from idoldbg.resolver import How, ResolvedOperation, parse_override
 from idoldbg.values import format_value
+from tests.idoldbg.resolver.written import Dwarf
 
 Make = Callable[..., Any]
-
-
-class Dwarf:
-    """Builds the entries of one object by name."""
-
-    def __init__(self, die: Any) -> None:
-        self.die = die
-        self.top: list[Any] = []
-        self.spaces: dict[str, Any] = {}
-        self.u8 = self.base("u8", 1, dw.DW_ATE_unsigned)
-        self.u16 = self.base("u16", 2, dw.DW_ATE_unsigned)
-
-    def add(self, path: str, tag: int, attributes: Sequence[Any], children: Sequence[Any]) -> Any:
-        *spaces, name = path.split("::") if "<" not in path and "(" not in path else [path]
-        if "<" in path and "::" in path.partition("<")[0]:
-            head, _, tail = path.partition("<")
-            *spaces, last = head.split("::")
-            name = f"{last}<{tail}"
-        around = self.top
-        for index in range(len(spaces)):
-            key = "::".join(spaces[: index + 1])
-            if key not in self.spaces:
-                attribute = (dw.DW_AT_name, dw.DW_FORM_strp, spaces[index])
-                self.spaces[key] = self.die(dw.DW_TAG_namespace, [attribute], [])
-                around.append(self.spaces[key])
-            around = self.spaces[key].children
-        made = self.die(tag, [(dw.DW_AT_name, dw.DW_FORM_strp, name), *attributes], children)
-        around.append(made)
-        return made
-
-    def base(self, name: str, size: int, encoding: int) -> Any:
-        attributes = [
-            (dw.DW_AT_encoding, dw.DW_FORM_data1, encoding),
-            (dw.DW_AT_byte_size, dw.DW_FORM_data1, size),
-        ]
-        return self.add(name, dw.DW_TAG_base_type, attributes, [])
-
-    def struct(self, path: str, size: int, members: Mapping[str, Any] | None = None) -> Any:
-        children = [
-            self.die(
-                dw.DW_TAG_member,
-                [
-                    (dw.DW_AT_name, dw.DW_FORM_strp, name),
-                    (dw.DW_AT_type, dw.DW_FORM_ref4, target),
-                    (dw.DW_AT_data_member_location, dw.DW_FORM_data1, index),
-                ],
-            )
-            for index, (name, target) in enumerate((members or {}).items())
-        ]
-        attributes = [(dw.DW_AT_byte_size, dw.DW_FORM_data1, size)]
-        return self.add(path, dw.DW_TAG_structure_type, attributes, children)
-
-    def enum(self, path: str, *names: str) -> Any:
-        children = [
-            self.die(
-                dw.DW_TAG_enumerator,
-                [
-                    (dw.DW_AT_name, dw.DW_FORM_strp, name),
-                    (dw.DW_AT_const_value, dw.DW_FORM_data1, index + 1),
-                ],
-            )
-            for index, name in enumerate(names)
-        ]
-        attributes = [
-            (dw.DW_AT_byte_size, dw.DW_FORM_data1, 1),
-            (dw.DW_AT_type, dw.DW_FORM_ref4, self.u8),
-        ]
-        return self.add(path, dw.DW_TAG_enumeration_type, attributes, children)
-
-    def unit(self) -> Any:
-        return self.die(0x11, [], self.top)
-
-
-@pytest.fixture
-def dwarf(die: Any) -> Dwarf:
-    return Dwarf(die)
-
-
-@pytest.fixture
-def resolve(write_object: Make) -> Callable[..., ResolvedOperation]:
-    """Resolve `Demo.op` served by task `server`, given the units of each object."""
-
-    def run(
-        operation: str,
-        objects: Mapping[str, Dwarf],
-        overrides: Mapping[str, str] | None = None,
-    ) -> ResolvedOperation:
-        text = f'Interface(name: "Demo", ops: {{ "op": ({operation}) }})'
-        infos: dict[str, ObjectInfo] = {
-            name: write_object([d.unit()]) for name, d in objects.items()
-        }
-        tasks = tuple(TaskImage(i, n, n, crate="demo-server") for i, n in enumerate(infos))
-        archive = Archive(
-            path="test", format_version=0, name="", board="", chip="", target="", image_name="",
-            git_rev="", tasks=tasks, kernel_member="", app={}, chip_description={},
-            memory_description={}, members=NoMembers(),
-            read_facts=lambda a: ImageFacts(None, None, None), read_flash=lambda a: (),
-        )  # fmt: skip
-        resolver = Resolver(archive, infos.__getitem__, overrides=overrides)
-        return resolver.resolve(idol.parse(idol.Source("demo.idol", text)), "op", tasks[0])
-
-    return run
-
-
-class NoMembers:
-    def names(self) -> tuple[str, ...]:
-        return ()
-
-    def read(self, name: str) -> bytes:
-        raise AssertionError(name)
 
 
 Resolve = Callable[..., ResolvedOperation]
@@ -179,12 +66,12 @@ def test_the_nearest_namespace_settles_it(dwarf: Dwarf, resolve: Resolve) -> Non
 def test_what_the_server_returns_settles_it(dwarf: Dwarf, resolve: Resolve) -> None:
     dwarf.enum("demo_api::DemoError", "Bad")
     dwarf.enum("two_api::DemoError", "Good", "Better")
-    dwarf.struct("idol_runtime::RequestError<two_api::DemoError>", 1)
+    dwarf.struct("idol_runtime::RequestError<two_api::DemoError>", size=1)
     assert error_names(resolve(FAILS, {"server": dwarf})) == ("two_api::DemoError", How.USED)
 
 
 def test_an_error_must_be_an_enum(dwarf: Dwarf, resolve: Resolve) -> None:
-    dwarf.struct("two_api::DemoError", 4, {"a": dwarf.u8})
+    dwarf.struct("two_api::DemoError", {"a": dwarf.u8})
     dwarf.enum("one_api::DemoError", "Bad")
     assert error_names(resolve(FAILS, {"server": dwarf})) == ("one_api::DemoError", How.NAME)
 
@@ -219,7 +106,7 @@ SIMPLE = 'reply: Simple("()")'
 def test_arguments_from_the_message(dwarf: Dwarf, resolve: Resolve) -> None:
     dwarf.enum("demo_api::Port", "A", "B")
     members = {"raw_port": dwarf.u8, "raw_on": dwarf.u8, "n": dwarf.u16}
-    dwarf.struct("server::idl::Demo_op_ARGS", 4, members)
+    dwarf.struct("server::idl::Demo_op_ARGS", members)
     operation = resolve(ARGUMENTS + SIMPLE, {"server": dwarf})
     assert operation.message is not None
     assert operation.message.name == "server::idl::Demo_op_ARGS"
@@ -238,7 +125,7 @@ def test_arguments_from_the_message(dwarf: Dwarf, resolve: Resolve) -> None:
 def test_message_of_a_client(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
     client = Dwarf(die)
     members = {"port": client.u8, "on": client.u8, "n": client.u16}
-    client.struct("demo_api::client::Demo_op_ARGS", 4, members)
+    client.struct("demo_api::client::Demo_op_ARGS", members)
     operation = resolve(ARGUMENTS + SIMPLE, {"server": dwarf, "client": client})
     assert [m.name for m in operation.wire_members] == ["port", "on", "n"]
     # The enum itself is nowhere: the number that travels can be given instead.
@@ -257,15 +144,15 @@ def test_message_that_is_nowhere_is_packed(dwarf: Dwarf, resolve: Resolve) -> No
 
 
 def test_the_reply_struct(dwarf: Dwarf, resolve: Resolve) -> None:
-    state = dwarf.struct("one_api::State", 1, {"a": dwarf.u8})
-    dwarf.struct("two_api::State", 2, {"b": dwarf.u16})
-    dwarf.struct("server::idl::Demo_op_REPLY", 1, {"value": state})
+    state = dwarf.struct("one_api::State", {"a": dwarf.u8})
+    dwarf.struct("two_api::State", {"b": dwarf.u16})
+    dwarf.struct("server::idl::Demo_op_REPLY", {"value": state})
     operation = resolve('reply: Simple("State")', {"server": dwarf})
     assert (operation.ok.type_name, operation.ok.how) == ("one_api::State", How.REPLY)
 
 
 def test_an_alias_is_what_stands_in_its_place(dwarf: Dwarf, resolve: Resolve) -> None:
-    dwarf.struct("server::idl::Demo_op_REPLY", 2, {"value": dwarf.u16})
+    dwarf.struct("server::idl::Demo_op_REPLY", {"value": dwarf.u16})
     operation = resolve('reply: Simple("crate::Celsius")', {"server": dwarf})
     assert (operation.ok.type_name, operation.ok.how) == ("u16", How.REPLY)
 
@@ -274,17 +161,12 @@ def test_types_kept_by_the_stub(dwarf: Dwarf, resolve: Resolve) -> None:
     error = dwarf.enum("one_api::DemoError", "Bad")
     dwarf.enum("two_api::DemoError", "Good", "Better")
     port = dwarf.enum("demo_api::Port", "A", "B")
-    arguments = dwarf.struct("(demo_api::Port,)", 1, {"__0": port})
-    block = dwarf.struct("demo_api::Block", 3, {"a": dwarf.u8})
-    pointer = dwarf.add(
-        "*const demo_api::Block",
-        dw.DW_TAG_pointer_type,
-        [(dw.DW_AT_type, dw.DW_FORM_ref4, block)],
-        [],
-    )
-    leases = dwarf.struct("(*const demo_api::Block,)", 4, {"__0": pointer})
+    arguments = dwarf.struct("(demo_api::Port,)", {"__0": port})
+    block = dwarf.struct("demo_api::Block", {"a": dwarf.u8})
+    pointer = dwarf.pointer(block, "*const ")
+    leases = dwarf.struct("(*const demo_api::Block,)", {"__0": pointer})
     kept = {"arguments": arguments, "leases": leases, "error": error}
-    dwarf.struct("server::idl::Demo_op_TYPES", 9, kept)
+    dwarf.struct("server::idl::Demo_op_TYPES", kept)
     text = (
         'args: {"port": (type: "Port", recv: FromPrimitive("u8"))}, '
         'leases: {"block": (type: "Block", read: true)}, ' + FAILS
@@ -321,7 +203,7 @@ def test_leases(dwarf: Dwarf, resolve: Resolve) -> None:
 def test_types_without_an_entry_are_built(
     text: str, encoding: str, expected: str | None, dwarf: Dwarf, resolve: Resolve
 ) -> None:
-    dwarf.struct("demo_api::NoData", 1, {"a": dwarf.u8})
+    dwarf.struct("demo_api::NoData", {"a": dwarf.u8})
     operation = resolve(f'encoding: {encoding}, reply: Simple("{text}")', {"server": dwarf})
     assert operation.ok.type_name == expected
     assert operation.ok.how is (How.BUILT if expected else How.MISSING)
@@ -329,8 +211,8 @@ def test_types_without_an_entry_are_built(
 
 def test_generics_with_short_arguments(dwarf: Dwarf, resolve: Resolve) -> None:
     full = "core::option::Option<(core::result::Result<f32, demo_api::NoData>, u64)>"
-    dwarf.struct(full, 16)
-    dwarf.struct("core::option::Option<u64>", 16)
+    dwarf.struct(full, size=16)
+    dwarf.struct("core::option::Option<u64>", size=16)
     text = 'encoding: Hubpack, reply: Simple("Option<(Result<f32, NoData>, u64)>")'
     operation = resolve(text, {"server": dwarf})
     assert (operation.ok.type_name, operation.ok.how) == (full, How.NAME)
@@ -342,11 +224,6 @@ def test_wider_numbers_on_the_wire(dwarf: Dwarf, resolve: Resolve) -> None:
     reply = 'reply: Simple((type: "Port", recv: FromPrimitive("u32")))'
     operation = resolve(reply, {"server": dwarf})
     assert operation.ok.type is not None and operation.ok.type.size == 4
-
-
-def test_overrides_are_checked() -> None:
-    with pytest.raises(ValueError, match="is not NAME=PATH"):
-        parse_override("SpiError")
 
 
 OPTIONAL = 'Simple((type: "Option<Port>", recv: FromPrimitive("u16")))'
