@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -249,7 +249,7 @@ def _flash_emulated(job: _Job, where: str) -> Iterator[Session]:
     path = str(Path(job.archive.path).absolute())
     job.progress("program", 0.0)
     if where:
-        with closing(connect_board(where)) as board:
+        with connect_board(where) as board:
             found = str(board.status().get("board"))
             if found != job.board.name:
                 _refuse(job, f"emu:{where} is a {found}", found)

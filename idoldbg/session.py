@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -214,7 +213,7 @@ def find_build(options: TargetOptions) -> Build:
     if kind == "dump" and rest:
         return open_build(rest, cache=cache)
     if kind == "emu" and rest:
-        with closing(connect_board(rest)) as board:
+        with connect_board(rest) as board:
             return open_build(str(board.status().get("archive")), cache=cache)
     return open_build(str(demo_archive(options.board or DEMO_BOARD)), cache=cache)
 

@@ -194,7 +194,7 @@ def board_status(name: str) -> dict[str, Any]:
 
     Raises `ProbeNotFound` where none of that name runs, `LinkTimeout` where it does not answer.
     """
-    with contextlib.closing(connect_board(name)) as board:
+    with connect_board(name) as board:
         return board.status()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from idoldbg.errors import LinkError, LinkTimeout, ProbeNotFound
 from idoldbg.link.board_entries import check_name, read_board_entries, socket_path
@@ -291,6 +291,12 @@ class RemoteBoard:
     def close(self) -> None:
         """End the connection; the board stays."""
         self.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _do(
         self, *operations: Mapping[str, Any], payload: bytes = b""

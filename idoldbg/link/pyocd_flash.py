@@ -21,7 +21,13 @@ from idol.records import dataclass
 from idoldbg.errors import FaultError, FlashError, LinkError, Unsupported
 from idoldbg.link.pyocd import ProbeOptions, session_options
 from idoldbg.link.pyocd_errors import Attempt, translated
-from idoldbg.link.pyocd_probes import ProbeInfo, choose_probe, find_probes, lock_probe
+from idoldbg.link.pyocd_probes import (
+    ProbeInfo,
+    choose_probe,
+    find_probes,
+    guess_board,
+    lock_probe,
+)
 from idoldbg.link.pyocd_remote import RemoteProbe
 from idoldbg.link.watchdog import Watchdog
 from idoldbg.memory import Segment
@@ -81,10 +87,10 @@ class _DirectFlash(Flash):  # type: ignore[misc]  # pyOCD publishes no types
 
     def erase_sector(self, address: int) -> None:
         size = self.get_sector_info(address).size
-        self.target.write_memory_block8(address, b"\xff" * size)
+        self.target.write_memory_block8(address, [0xFF] * size)
 
     def program_page(self, address: int, bytes: Sequence[int]) -> None:
-        self.target.write_memory_block8(address, bytes)
+        self.target.write_memory_block8(address, list(bytes))  # JSON, to a probe server
 
 
 def flash_local(
@@ -97,8 +103,8 @@ def flash_local(
 ) -> str:
     """Program through a probe of this host and return its SPEC; the target runs afterwards.
 
-    `check` sees the probe before it is opened, and raises to refuse. Raises `Unsupported` where
-    pyOCD has no algorithm for the target, `LinkError` while nothing has been changed, and
+    `check` sees the probe before its target is touched, and raises to refuse. Raises `Unsupported`
+    where pyOCD has no algorithm for the target, `LinkError` while nothing has been changed, and
     `FlashError` from then on.
     """
     spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
@@ -106,9 +112,9 @@ def flash_local(
         with translated(Attempt(spec, "look for probes")):
             found, notices = watchdog.call(find_probes, OPEN_LIMIT_S)
         chosen = choose_probe(found, unique_id, notices)
-        check(chosen.info)
         lock = lock_probe(chosen.info, options.wait_s, options.on_wait)
         with lock or contextlib.nullcontext():
+            check(watchdog.call(lambda: guess_board(chosen), OPEN_LIMIT_S))
             spec = f"pyocd:{chosen.info.unique_id}"
             _flash(watchdog, chosen.driver, spec, plan, options, progress)
     return spec

@@ -30,6 +30,7 @@ __all__ = [
     "choose_probe",
     "find_probe_holder",
     "find_probes",
+    "guess_board",
     "list_probes",
     "lock_probe",
 ]
@@ -136,8 +137,7 @@ def _list(guess_boards: bool) -> ProbeListing:
     for probe in found:
         info, holder = probe.info, find_probe_holder(probe.info)
         if guess_boards and holder is None:
-            board, target = _guess_board(probe.driver)
-            info = replace(info, board_guess=board, target_guess=target)
+            info = guess_board(probe)
         infos.append(replace(info, used_by=None if holder is None else str(holder)))
     return ProbeListing(tuple(infos), notices)
 
@@ -200,13 +200,15 @@ def _describe(kind: str, driver: Any) -> ProbeInfo:
     )
 
 
-def _guess_board(driver: Any) -> tuple[str | None, str | None]:
-    """Return the name and target type of the board that a probe says it is part of."""
+def guess_board(probe: FoundProbe) -> ProbeInfo:
+    """Ask a probe which board it is part of; some are opened for a moment for that."""
     try:
-        board = driver.associated_board_info
-        return (None, None) if board is None else (str(board.name), str(board.target))
+        board = probe.driver.associated_board_info
+        if board is None:
+            return probe.info
+        return replace(probe.info, board_guess=str(board.name), target_guess=str(board.target))
     except Exception:  # noqa: BLE001 - a guess: a probe in use by another program says nothing
-        return None, None
+        return probe.info
 
 
 def lock_probe(

@@ -1,0 +1,214 @@
+"""Flashing and resetting: each kind of link, refusals, and failures at every point."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pyocd.core.exceptions import ProbeDisconnected
+
+from idoldbg.board_server import board_status, running_board
+from idoldbg.cli import run
+from idoldbg.errors import FlashError, LinkError, MismatchError, Unsupported
+from idoldbg.flashing import flash_board
+from idoldbg.link import pyocd_flash
+from idoldbg.link.board_socket import connect_board
+from idoldbg.pyocd_plugin.boards import register_board, unregister_board
+from idoldbg.session import TargetOptions, demo_archive, emulated_board, find_build, open_session
+from tests.conftest import ARCHIVES
+
+FULL = str(ARCHIVES / "stm32f4-discovery.zip")
+SMALL = str(ARCHIVES / "stm32f4-discovery-no-hiffy.zip")
+Capture = pytest.CaptureFixture[str]
+
+
+def image_id(archive: str) -> str:
+    found = find_build(TargetOptions(archive=archive)).archive.image_id
+    assert found is not None
+    return found.hex()
+
+
+def test_the_board_of_this_process(capsys: Capture) -> None:
+    assert run(["flash", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "idoldbg.flash/1"
+    assert (found["spec"], found["image_id"]) == ("emu", image_id(FULL))
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[str]:
+    with running_board("flash-desk", board="stm32f4-discovery", pyocd_port=0) as entry:
+        yield f"{entry.name} {entry.pyocd_port}"
+
+
+@pytest.mark.parametrize("kind", ["emu:NAME", "pyocd:board-NAME", "remote:localhost:PORT"])
+def test_a_board_that_is_kept_running_gets_another_image(desk: str, kind: str) -> None:
+    name, port = desk.split()
+    spec = kind.replace("NAME", name).replace("PORT", port)
+    phases: dict[str, float] = {}
+
+    def progress(phase: str, fraction: float) -> None:
+        assert 0 <= fraction <= 1
+        phases[phase] = fraction
+
+    for archive in (SMALL, FULL):
+        options = TargetOptions(archive=archive, probe=spec, timeout_s=20)
+        done = flash_board(options, progress=progress)
+        assert done.image_id == image_id(archive)
+        assert phases["program"] == phases["verify"] == phases["boot"] == 1
+        with open_session(TargetOptions(archive=archive, probe=f"emu:{name}")) as session:
+            session.settle()
+        if kind.startswith("emu"):
+            assert board_status(name)["archive"] == archive
+
+
+def test_the_makers_algorithm_runs_on_the_emulated_core() -> None:
+    """NXP's own flash algorithm, from pyOCD, against the model of the LPC55's controller."""
+    board = "lpcxpresso55s69"
+    with running_board("flash-rot", board=board) as entry:
+        with connect_board(entry.name) as remote:
+            before = remote.read(0x200, 4096)
+            remote.halt()
+            remote.write(0x200, bytes(4096))
+        options = TargetOptions(
+            archive=str(demo_archive(board)), probe="pyocd:board-flash-rot", timeout_s=20
+        )
+        flash_board(options)
+        with connect_board(entry.name) as remote:
+            assert remote.read(0x200, 4096) == before
+
+
+def test_a_build_for_another_board_is_refused(desk: str, capsys: Capture) -> None:
+    name = desk.split()[0]
+    words = ["-p", f"emu:{name}", "flash", str(ARCHIVES / "lpcxpresso55s69.zip")]
+    assert run(words) == 3
+    assert "nothing was changed" in capsys.readouterr().err
+    with open_session(TargetOptions(probe=f"emu:{name}")) as session:
+        session.wait_until_up()
+    # Flash is at address 0 as well on this chip, so that by force it can be written there.
+    assert run([*words, "--force", "--timeout", "0.5", "--format", "json"]) == 3
+    notes, _, error = capsys.readouterr().err.rpartition("\n{")
+    assert "all the same" in notes
+    assert json.loads("{" + error)["error"]["state"] == "not-running"
+    assert run(["-p", f"emu:{name}", "flash", FULL]) == 0
+
+
+def test_another_processor_is_refused(capsys: Capture) -> None:
+    words = ["-p", "pyocd:emu-nucleo-g031", "flash", FULL]
+    assert run(words) == 3
+    assert "the target is a cortex-m0plus, not a cortex-m4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-p", "pyocd", "flash"], ["-p", "remote:localhost:1", "flash"]])
+def test_hardware_is_not_flashed_with_the_demo_by_accident(
+    words: list[str], capsys: Capture
+) -> None:
+    assert run(words) == 2
+    assert "give the build to flash" in capsys.readouterr().err
+
+
+class Flaky:
+    """An emulated board behind a probe, whose flash does what `write` says."""
+
+    def __init__(self) -> None:
+        self.board = emulated_board("stm32f4-discovery")
+        self.flash_writes = 0
+        self.fails_at = 10**9
+        self.forgets = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.board, name)
+
+    def write(self, address: int, data: bytes) -> None:
+        if 0x08000000 <= address < 0x08100000:
+            self.flash_writes += 1
+            if self.flash_writes >= self.fails_at:
+                raise ProbeDisconnected("gone")
+            if self.forgets and self.flash_writes > 300:
+                data = b"\xfe" * len(data)
+        self.board.write(address, data)
+
+
+@pytest.fixture
+def flaky() -> Iterator[Flaky]:
+    board = Flaky()
+    register_board("flaky", lambda: board, board_name="stm32f4-discovery")
+    yield board
+    unregister_board("flaky")
+
+
+OPTIONS = TargetOptions(archive=SMALL, probe="pyocd:flaky", timeout_s=20)
+
+
+@pytest.mark.parametrize("writes", [1, 20, 80])
+def test_a_probe_lost_half_way_says_what_the_board_has(flaky: Flaky, writes: int) -> None:
+    flaky.fails_at = writes
+    with pytest.raises(FlashError, match="partly written") as caught:
+        flash_board(OPTIONS)
+    assert caught.value.state == "partly-written"
+    flaky.fails_at = 10**9
+    flash_board(OPTIONS)
+
+
+def test_flash_that_does_not_hold_what_was_written(flaky: Flaky) -> None:
+    flaky.forgets, flaky.flash_writes = True, 300
+    with pytest.raises(FlashError) as caught:
+        flash_board(OPTIONS)
+    assert caught.value.state in ("partly-written", "unverified")
+
+
+def test_an_image_that_does_not_come_up(flaky: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Flaky, "run", lambda self, seconds: None, raising=False)
+    with pytest.raises(FlashError, match="did not come up") as caught:
+        flash_board(TargetOptions(archive=SMALL, probe="pyocd:flaky", timeout_s=0.5))
+    assert caught.value.state == "not-running"
+
+
+def test_a_missing_pack_is_named_before_anything_is_changed(
+    flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyocd_flash, "EMULATED_VENDOR", "no such maker")
+    with pytest.raises(Unsupported, match="pyocd pack install STM32F407VGTx"):
+        flash_board(OPTIONS)
+    assert flaky.flash_writes == 0
+
+
+def test_the_board_that_a_probe_is_part_of_is_compared(
+    flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyocd  # noqa: F401  # before the plug-in's own modules, see there
+    from pyocd.board.board_ids import BoardInfo
+
+    from idoldbg.pyocd_plugin._probe import EmulatedProbe
+
+    info = BoardInfo(name="NUCLEO-H743ZI2", target="stm32h743zitx")
+    monkeypatch.setattr(EmulatedProbe, "associated_board_info", property(lambda self: info))
+    with pytest.raises(MismatchError, match="probe flaky is part of a NUCLEO-H743ZI2"):
+        flash_board(OPTIONS)
+    heard: list[str] = []
+    flash_board(OPTIONS, force=True, notify=heard.append)
+    assert any("all the same" in notice for notice in heard)
+
+
+def test_a_dump_cannot_be_flashed_or_reset(tmp_path: Any) -> None:
+    with pytest.raises(LinkError):
+        flash_board(TargetOptions(archive=FULL, probe=f"dump:{tmp_path}"))
+
+
+@pytest.mark.parametrize("spec", ["emu", "emu:NAME", "pyocd:emu", "remote:localhost:PORT"])
+@pytest.mark.parametrize("hard", [[], ["--hard"]])
+def test_reset(desk: str, spec: str, hard: list[str], capsys: Capture) -> None:
+    name, port = desk.split()
+    spec = spec.replace("NAME", name).replace("PORT", port)
+    words = ["-a", FULL, "-p", spec, "--timeout", "20", "reset", *hard]
+    assert run(words) == 0
+    assert f"up, image id {image_id(FULL)}" in capsys.readouterr().out
+    assert run([*words, "--halt"]) == 0
+    assert "halted" in capsys.readouterr().out
+    if spec not in ("emu", "pyocd:emu"):  # those two are gone with their process
+        status = board_status(name)
+        assert status["halted"] and status["held_by"] == 0
+        assert run(words) == 0
+        assert not board_status(name)["halted"]
