@@ -6,15 +6,12 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from idol.records import dataclass
 from idoldbg.archive import Archive
 from idoldbg.caller import Caller
 from idoldbg.calls import Call, Reply
@@ -25,18 +22,23 @@ from idoldbg.errors import (
     IdoldbgError,
     LinkError,
     NotCallable,
-    NotFound,
 )
 from idoldbg.link import Link
-from idoldbg.link.board_socket import connect_board, open_board
 from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
-from idoldbg.load import Build, open_build
-from idoldbg.load.cache import Cache
-from idoldbg.load.target_toml import board_names, find_board_for_archive, load_board
+from idoldbg.load import open_build
+from idoldbg.load.target_toml import find_board_for_archive, load_board
+from idoldbg.opening import (
+    Notify,
+    TargetOptions,
+    demo_archive,
+    demo_boards,
+    find_build,
+    ignore,
+    open_program,
+)
 from idoldbg.program import Program
-from idoldbg.pyocd_plugin.boards import register_board
 from idoldbg.target import Board
 from idoldbg.views.tasks import is_before_tasks
 
@@ -61,38 +63,12 @@ __all__ = [
     "split_remote",
 ]
 
-DEMO_BOARD = "stm32f4-discovery"
 SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
 SPECS = "emu, emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
 # USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
 # Communication": the product string or an interface string contains "CMSIS-DAP").
 PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
 USB_DEVICES = Path("/sys/bus/usb/devices")
-
-Notify = Callable[[str], None]
-
-
-def _ignore(_notice: str) -> None:
-    """Drop what a library's caller did not ask for."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetOptions:
-    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given.
-
-    `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
-    keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
-    `wait_s` is how long to wait for a probe that another process has open.
-    """
-
-    archive: str | None = None
-    board: str | None = None
-    probe: str | None = None
-    timeout_s: float = 5.0
-    uart: str | None = None
-    use_cache: bool = True
-    notify: Notify = _ignore
-    wait_s: float = 0.0
 
 
 class Session:
@@ -191,52 +167,6 @@ class Session:
         self.close()
 
 
-def open_program(options: TargetOptions) -> Program:
-    """Open the build that the options mean, without a target; see `find_build`."""
-    build = find_build(options)
-    program = Program(build.archive, build, answers=build.answers)
-    # What is learned from the archive is kept when nobody asks any more, at the latest at exit.
-    weakref.finalize(program, build.save)
-    return program
-
-
-def find_build(options: TargetOptions) -> Build:
-    """Open `--archive`; without it the dump of `--probe dump:PATH`, what the board of `emu:NAME`
-    runs, or the board's demo image.
-    """
-    kind, _, rest = (options.probe or "").partition(":")
-    if options.archive == "":
-        raise ArgumentError("give the path of a build", name="--archive")
-    cache = Cache(notify=options.notify) if options.use_cache else None
-    if options.archive is not None:
-        return open_build(options.archive, cache=cache)
-    if kind == "dump" and rest:
-        return open_build(rest, cache=cache)
-    if kind == "emu" and rest:
-        with connect_board(rest) as board:
-            return open_build(str(board.status().get("archive")), cache=cache)
-    return open_build(str(demo_archive(options.board or DEMO_BOARD)), cache=cache)
-
-
-def demo_boards() -> tuple[str, ...]:
-    """Return the boards that have a bundled demo image."""
-    return tuple(name for name in board_names() if _demo_path(name).is_file())
-
-
-def demo_archive(board: str) -> Path:
-    """Return the path of the bundled image for a board; raise `NotFound`."""
-    if board not in board_names() or not _demo_path(board).is_file():
-        names = ", ".join(demo_boards())
-        raise NotFound(
-            "bundled image for board", board, hint=f"give --archive PATH (bundled: {names})"
-        )
-    return _demo_path(board)
-
-
-def _demo_path(board: str) -> Path:
-    return Path(str(resources.files("idoldbg._images"))) / f"{board}.zip"
-
-
 def find_board(options: TargetOptions, archive: Archive) -> Board | None:
     """Return the board of `--board`, else the one that the archive names."""
     if options.board is not None:
@@ -245,7 +175,7 @@ def find_board(options: TargetOptions, archive: Archive) -> Board | None:
 
 
 def open_session(
-    options: TargetOptions, *, notify: Notify = _ignore, program: Program | None = None
+    options: TargetOptions, *, notify: Notify = ignore, program: Program | None = None
 ) -> Session:
     """Open the link that the options mean; `program` saves opening the build again.
 
@@ -261,7 +191,7 @@ def open_session(
     return Session(program, link, options.timeout_s)
 
 
-def choose_spec(options: TargetOptions, notify: Notify = _ignore) -> str:
+def choose_spec(options: TargetOptions, notify: Notify = ignore) -> str:
     """Return the SPEC of `--probe`, or choose one.
 
     A core dump is itself, an attached probe wants to be used, else emulate.
@@ -310,6 +240,8 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
         case "emu" if not rest:
             return _open_emulated(options, program.archive)
         case "emu":
+            from idoldbg.link.board_socket import open_board
+
             return open_board(rest)
         case "pyocd":
             return _open_probe(rest or None, options, program.archive, notify)
@@ -376,12 +308,14 @@ def _open_probe(
     from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only if needed
 
     if unique_id == "emu":
+        from idoldbg.pyocd_plugin.boards import register_board
+
         register_board("emu", lambda: emulate(options, archive))
     return open_probe(unique_id, probe_options(options, archive, notify))
 
 
 def probe_options(
-    options: TargetOptions, archive: Archive, notify: Notify = _ignore
+    options: TargetOptions, archive: Archive, notify: Notify = ignore
 ) -> ProbeOptions:
     """Return how the board's file wants to be attached to, and how long the user wants to wait."""
     from idoldbg.link.pyocd import ProbeOptions

@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.emu", 3),
     ("idoldbg._images", 3),
     ("idoldbg._targets", 3),
+    ("idoldbg.opening", 4),
     ("idoldbg.session", 4),
     ("idoldbg.flashing", 4),
     ("idoldbg.board_server", 4),

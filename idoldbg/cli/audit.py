@@ -26,8 +26,8 @@ from idoldbg.cli.options import Settings, options_except
 from idoldbg.cli.output import say
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError
+from idoldbg.opening import TargetOptions, open_program
 from idoldbg.render.audit import FORMATS, Files
-from idoldbg.session import TargetOptions, open_program
 
 EPILOG = f"""\b
 Formats: {", ".join(FORMATS)}.

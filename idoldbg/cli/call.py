@@ -15,10 +15,10 @@ from idoldbg.cli.call_words import Word, own_names, own_values, split_words
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
+from idoldbg.opening import open_program
 from idoldbg.program import Program
 from idoldbg.render import json, text
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.session import open_program, open_session
 
 MAX_DATA = 1 << 20
 # Options of the command that must be known before the operation can be looked up.
@@ -99,6 +99,8 @@ def _open(
 
 
 def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, Any]) -> None:
+    from idoldbg.session import open_session  # all kinds of links: not for mistakes and --help
+
     with open_session(settings.target(), program=program, notify=say) as session:
         try:
             outcome: Reply | OperationError = session.call(call)

@@ -6,8 +6,8 @@ import click
 
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say, show
+from idoldbg.opening import open_program
 from idoldbg.render import json, text
-from idoldbg.session import open_program
 from idoldbg.views.interfaces import read_interfaces
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from idol.records import dataclass
-from idoldbg.session import TargetOptions
+from idoldbg.opening import TargetOptions
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",

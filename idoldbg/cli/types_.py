@@ -6,8 +6,8 @@ import click
 
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import show
+from idoldbg.opening import open_program
 from idoldbg.render import json, layout
-from idoldbg.session import open_program
 from idoldbg.views.types import read_types
 
 

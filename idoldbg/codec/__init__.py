@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from idoldbg.codec import hubpack, image, ssmarshal
+from idoldbg.codec import image
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 from idoldbg.types import Member, Type
@@ -53,16 +53,20 @@ class Codec(Protocol):
         """Return how large a reply buffer the server demands for that type."""
 
 
-_CODECS: dict[str, Codec] = {
-    "zerocopy": image.PACKED,
-    "hubpack": hubpack,
-    "ssmarshal": ssmarshal,
-}
+_NAMES = ("zerocopy", "hubpack", "ssmarshal")
 
 
 def for_encoding(name: str) -> Codec:
     """Return the codec of an Idol operation's `encoding` (`Zerocopy`, `Hubpack`, `Ssmarshal`)."""
-    codec = _CODECS.get(name.lower())
-    if codec is None:
-        raise NotFound("encoding", name, near=near_misses(name, _CODECS))
-    return codec
+    match name.lower():
+        case "zerocopy":
+            return image.PACKED
+        case "hubpack":
+            from idoldbg.codec import hubpack  # each loads when an operation speaks it
+
+            return hubpack
+        case "ssmarshal":
+            from idoldbg.codec import ssmarshal
+
+            return ssmarshal
+    raise NotFound("encoding", name, near=near_misses(name, _NAMES))
