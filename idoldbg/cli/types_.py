@@ -6,6 +6,7 @@ import click
 
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import show
+from idoldbg.cli.progress import ProgressLine
 from idoldbg.opening import open_program
 from idoldbg.render import json, layout
 from idoldbg.views.types import read_types
@@ -47,5 +48,6 @@ def command(
     """
     program = open_program(settings.target())
     program.type_overrides.update(types)
-    report = read_types(program, name, task=task, depth=depth)
+    with ProgressLine("searching") as line:
+        report = read_types(program, name, task=task, depth=depth, progress=line.update)
     show(settings, lambda: layout.types(report, show_all=show_all), lambda: json.types(report))

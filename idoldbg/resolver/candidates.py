@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _DEPTH = 32
+_LIMIT = 1000  # candidates: no build has as many, what is made up may
 _SHOWN = 3  # differences in words; there may be hundreds between two enums
 # Words in the names of crates that say nothing about what they are for.
 _GENERIC = frozenset({"drv", "task", "api", "server", "types", "common", "lib"})
@@ -52,16 +53,16 @@ class Candidate:
 
 def make_candidates(found: Iterable[tuple[str, Type]]) -> tuple[Candidate, ...]:
     """Sort (object, type) pairs into candidates by full name, one for each layout of a name."""
-    merged: list[Candidate] = []
+    # A build's types are interned, so the same layout is the same object.
+    objects: dict[int, tuple[Type, dict[str, None]]] = {}
     for where, type_ in found:
-        for index, known in enumerate(merged):
-            if known.name == type_.name and (known.type is type_ or known.type == type_):
-                if where not in known.objects:
-                    merged[index] = replace(known, objects=(*known.objects, where))
-                break
-        else:
-            merged.append(Candidate(type_.name, type_.size, (where,), (), type_))
-    merged.sort(key=lambda c: c.name)
+        objects.setdefault(id(type_), (type_, {}))[1][where] = None
+        if len(objects) == _LIMIT:
+            break
+    merged = sorted(
+        (Candidate(t.name, t.size, tuple(wheres), (), t) for t, wheres in objects.values()),
+        key=lambda c: c.name,
+    )
     return tuple(
         replace(c, differences=find_differences(merged[0].type, c.type)) if index else c
         for index, c in enumerate(merged)

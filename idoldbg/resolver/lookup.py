@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import islice
 from typing import get_args
 
 from idol.errors import TypeSyntaxError
@@ -47,6 +48,7 @@ BASE_TYPES: Mapping[str, Scalar] = {
     "char": Scalar("char", 4, Encoding.CHAR),
 }
 MAX_COUNT = 1 << 24  # elements of an array: more than any memory here
+_NEAR_LIMIT = 10_000  # names to compare
 _NEAR = 3  # letters that a name may have more or fewer than one that it resembles
 UNIT = Scalar("()", 0, Encoding.UNSIGNED)
 NEVER = Scalar("!", 0, Encoding.UNSIGNED)
@@ -313,7 +315,7 @@ def find_near_types(objects: Sequence[TypeSource], name: str) -> tuple[str, ...]
                 if abs(len(n) - len(name)) <= _NEAR and n.isidentifier()
             )
     # Strings that begin so may belong to anything: only types are worth naming.
-    found = near_misses(name, names)
+    found = near_misses(name, islice(names, _NEAR_LIMIT))
     full = dict.fromkeys(t.name for n in found for info in objects for t in info.find_types(n))
     return tuple(full)[:3]
 

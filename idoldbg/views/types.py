@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from idol.errors import TypeSyntaxError
@@ -60,19 +60,25 @@ class TypeReport:
 
 
 def read_types(
-    program: Program, query: str, *, task: str | None = None, depth: int = 1
+    program: Program,
+    query: str,
+    *,
+    task: str | None = None,
+    depth: int = 1,
+    progress: Callable[[int, int, str], None] = lambda done, total, item: None,
 ) -> TypeReport:
     """Find the types with a name: full path, end of a path, generics with short arguments.
 
     `task` (or `kernel`) limits the search to one object; a Rust expression for a type is enough, as
-    in interfaces: `[SlotId; 2]`, `Option<SlotId>`. `depth` says how many levels to open. Raises
-    `NotFound` with near misses where there is none.
+    in interfaces: `[SlotId; 2]`, `Option<SlotId>`. `depth` says how many levels to open. `progress`
+    is told how many objects were searched. Raises `NotFound` with near misses where there is none.
     """
     objects = list(_objects(program, task))
     written = _parse(query)
     located: list[Located] = []
     declared: list[Located] = []
-    for info in objects:
+    for index, info in enumerate(objects):
+        progress(index, len(objects), info.name)
         found, only_declared = _find(info, query, written, program.type_overrides)
         located += found
         declared += only_declared

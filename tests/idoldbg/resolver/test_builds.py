@@ -13,8 +13,18 @@ from idol.rust_type import parse_type
 from idoldbg.archive import TaskImage
 from idoldbg.debuginfo import ObjectInfo, TypeInterner
 from idoldbg.load import open_build
+from idoldbg.program import Program
 from idoldbg.resolver import How, Resolution, ResolvedOperation, Resolver
+from idoldbg.resolver.candidates import has_same_layout
+from idoldbg.resolver.evidence import (
+    Shown,
+    collect,
+    find_client,
+    find_handlers,
+    read_handler,
+)
 from idoldbg.resolver.names import Match, match_names, parse_name
+from idoldbg.types import Type
 
 ARCHIVES = Path(__file__).parents[3] / "fixtures" / "archives"
 FIXTURES = [p.stem for p in sorted(ARCHIVES.glob("*.zip"))]
@@ -97,6 +107,78 @@ def test_names_alone_lead_to_the_same_types(build: str) -> None:
                     assert found.type == resolution.type, (resolved.name, resolution, found)
                 compared += 1
     assert compared > 10
+
+
+def shown_by_image(
+    opened: OpenBuild, task: TaskImage, interface: idol.Interface, operation: idol.Operation
+) -> list[Shown]:
+    """All that a build shows of one operation, in every task."""
+    info = opened.object_info(task.name)
+    evidence = collect(info, interface, operation)
+    stem = f"{interface.name}_{operation.name}"
+    shown = [evidence.kept, evidence.reply, evidence.signature]
+    shown.append(read_handler(find_handlers(info), stem))
+    clients = (opened.object_info(t.name) for t in opened.archive.tasks)
+    return [*shown, *(find_client(client, interface, operation) for client in clients)]
+
+
+def check_evidence(path: Path, least: int) -> None:
+    """Whatever shows the type of an argument, a lease or a reply, shows the one that was found."""
+    opened = OpenBuild(path)
+    compared = 0
+    for task, interface in opened.servers():
+        for operation in interface.operations:
+            resolved = opened.resolver.resolve(interface, operation.name, task)
+            for shown in shown_by_image(opened, task, interface, operation):
+                pairs: list[tuple[Resolution | None, Type | None]] = [
+                    *zip(resolved.arguments, shown.arguments or (), strict=False),
+                    *zip(resolved.leases, shown.leases or (), strict=False),
+                    (resolved.ok, shown.ok),
+                    (resolved.error, shown.error),
+                ]
+                for found, type_ in pairs:
+                    if found is not None and type_ is not None:
+                        assert found.type is not None, (resolved.name, found)
+                        assert has_same_layout(found.type, type_), (resolved.name, found, type_)
+                        compared += 1
+    assert compared >= least
+
+
+@pytest.mark.parametrize("build", FIXTURES)
+def test_all_that_own_builds_show_agrees(build: str) -> None:
+    check_evidence(ARCHIVES / f"{build}.zip", 30)
+
+
+@pytest.mark.parametrize(("build", "least"), list(zip(REAL, (200, 5, 80, 5, 50), strict=True)))
+def test_all_that_real_builds_show_agrees(build: str, least: int, real_hubris: Path) -> None:
+    check_evidence(real_hubris / build, least)
+
+
+def check_sizes(path: Path) -> list[str]:
+    """Compare the computed sizes with those of the image's buffers; return what these were of."""
+    build = open_build(path)
+    program = Program(build.archive, build.memory)
+    found = []
+    for server in program.servers:
+        incoming = program.incoming_size(server)
+        assert incoming is not None and incoming.agrees, incoming
+        found.append(incoming)
+        for operation in server.interface.operations:
+            for declared in program.declared_sizes(program.resolve(server, operation.name)):
+                assert declared.computed is not None and declared.agrees, declared
+                found.append(declared)
+    return [declared.of.value for declared in found]
+
+
+@pytest.mark.parametrize("build", FIXTURES)
+def test_sizes_are_those_of_own_builds(build: str) -> None:
+    kinds = check_sizes(ARCHIVES / f"{build}.zip")
+    assert {"arguments", "longest message of the interface"} <= set(kinds)
+
+
+@pytest.mark.parametrize(("build", "least"), list(zip(REAL, (90, 5, 30, 5, 15), strict=True)))
+def test_sizes_are_those_of_real_builds(build: str, least: int, real_hubris: Path) -> None:
+    assert len(check_sizes(real_hubris / build)) >= least
 
 
 # ---- humility's `hiffy --list` -------------------------------------------------------------------
