@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import NoReturn, Protocol, TypeVar
 
 from idoldbg.archive import TaskImage
@@ -13,6 +14,7 @@ from idoldbg.errors import (
     CallTimeout,
     FaultError,
     HiffyFailure,
+    IdoldbgError,
     MismatchError,
     NotCallable,
     NotFound,
@@ -35,13 +37,16 @@ from idoldbg.hiffy import (
 from idoldbg.hiffy.layout import find_variables
 from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
+from idoldbg.supervisor import SUPERVISOR, Request, Supervisor
 from idoldbg.types import type_size
 from idoldbg.views.faults import read_last_fault
+from idoldbg.views.postmortem import read_post_mortem
 from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
 
 __all__ = ["Caller", "LiveTarget"]
 
 HIFFY = "hiffy"
+RESTART_S = 0.5  # enough for hiffy to start, where it gets the processor at all
 GENERATIONS = 64  # abi::TaskId has six bits for them
 T = TypeVar("T")
 
@@ -54,13 +59,24 @@ class Caller:
     """Calls through the hiffy task of one image on one target.
 
     The first call compares the image on the target with the build; nothing is written before.
-    `timeout_s` bounds the wait for hiffy to be ready and that for its answer, each.
+    `timeout_s` bounds the wait for hiffy to be ready and that for its answer, each. Failures of
+    hiffy carry a post-mortem. `notify` is told what was done to the target besides calls.
     """
 
-    def __init__(self, program: Program, target: LiveTarget, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        program: Program,
+        target: LiveTarget,
+        *,
+        timeout_s: float,
+        notify: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.program = program
         self.target = target
         self.timeout_s = timeout_s
+        self.notify = notify
+        self.recovers = True
+        """Whether a hiffy that waits for ever is restarted through the supervisor."""
         self._is_image_checked = False
 
     def call(self, call: Call) -> Reply:
@@ -71,7 +87,7 @@ class Caller:
         """
         session = self._session
         request = self._request(call)
-        outcome = self._drive(session.call(request, timeout_s=self.timeout_s))
+        outcome = self._run(partial(session.call, request, timeout_s=self.timeout_s))
         return self._answer(call, outcome)
 
     def call_all(self, calls: Sequence[Call]) -> Iterator[Reply | CallError]:
@@ -87,7 +103,7 @@ class Caller:
         position = 0
         for batch in split_batches(session.layout, requests):
             program = build_program(session.layout, batch)
-            outcomes = self._drive(session.run_program(program, timeout_s=self.timeout_s))
+            outcomes = self._run(partial(session.run_program, program, timeout_s=self.timeout_s))
             for outcome in outcomes:
                 call = calls[position]
                 position += 1
@@ -199,6 +215,51 @@ class Caller:
     def wait_until_ready(self) -> None:
         """Let the target run until hiffy waits for work; raise `HiffyFailure` if it never does."""
         self._drive(self._session.wait_until_ready(timeout_s=self.timeout_s))
+
+    def _run(self, make: Callable[[], Machine[T]]) -> T:
+        """Drive the machine of a call; find out more where hiffy does not do its work.
+
+        A hiffy that never became ready for the call, but could be restarted, gets it once more.
+        """
+        try:
+            return self._drive(make())
+        except HiffyFailure as error:
+            is_recovered = self._examine(error)
+            if not (is_recovered and error.failure == "not ready"):
+                raise
+            self.notify(f"{error.message}; {'; '.join(error.__notes__)}")
+        try:
+            return self._drive(make())
+        except HiffyFailure as error:
+            self._examine(error)
+            raise
+
+    def _examine(self, error: HiffyFailure) -> bool:
+        """Add a post-mortem to the error; return whether hiffy was restarted."""
+        found = read_post_mortem(self.program)
+        if found is None:
+            return False
+        is_recovered = False
+        if isinstance(error, CallTimeout) and found.is_wedged:
+            words, is_recovered = self._recover() if self.recovers else ("", False)
+            found = replace(found, recovery=words)
+        error.post_mortem = found
+        for sentence in found.sentences:
+            error.add_note(sentence)
+        return is_recovered
+
+    def _recover(self) -> tuple[str, bool]:
+        """Restart hiffy; return what came of it in words."""
+        supervisor = self.program.archive.tasks[SUPERVISOR].name
+        done = f"hiffy was restarted through `{supervisor}`"
+        try:
+            Supervisor(self.program, self.target).ask(Request.START, HIFFY)
+            self._drive(self._session.wait_until_ready(timeout_s=min(RESTART_S, self.timeout_s)))
+        except HiffyFailure as error:
+            return f"{done}, which did not help: {error.message}", False
+        except IdoldbgError as error:
+            return f"hiffy stays stuck until the board is reset: {error.message}", False
+        return f"{done}, so that calls can be made again", True
 
     def _drive(self, machine: Machine[T]) -> T:
         try:

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from idoldbg.values import Value
+    from idoldbg.views.postmortem import PostMortem
 
 __all__ = [
     "ArchiveError",
@@ -256,11 +257,15 @@ class LimitExceeded(NotCallable):
 
 
 class HiffyFailure(CallError):
-    """hiffy did not run the program to its end; `failure` is hiffy's own word for it."""
+    """hiffy did not run the program to its end; `failure` is hiffy's own word for it.
+
+    `post_mortem` is what the target's memory told afterwards; its sentences are the error's notes.
+    """
 
     def __init__(self, message: str, *, operation: str = "", failure: str = "") -> None:
         super().__init__(message, operation=operation)
         self.failure = failure
+        self.post_mortem: PostMortem | None = None
 
 
 class CallTimeout(HiffyFailure):

@@ -74,11 +74,17 @@ USB_DEVICES = Path("/sys/bus/usb/devices")
 class Session:
     """A program on a target: the build's debug information over the link's memory."""
 
-    def __init__(self, program: Program, link: CountingLink, timeout_s: float) -> None:
+    def __init__(
+        self,
+        program: Program,
+        link: CountingLink,
+        timeout_s: float,
+        notify: Notify = _ignore,
+    ) -> None:
         self.program = program
         self.link = link
         self.timeout_s = timeout_s
-        self.caller = Caller(program, link, timeout_s=timeout_s)
+        self.caller = Caller(program, link, timeout_s=timeout_s, notify=notify)
         """What makes the calls; it compares the images before it does anything else."""
 
     def call(self, call: Call) -> Reply:
@@ -188,7 +194,7 @@ def open_session(
     for notice in link.notices:
         notify(notice)
     program.memory = link
-    return Session(program, link, options.timeout_s)
+    return Session(program, link, options.timeout_s, notify)
 
 
 def choose_spec(options: TargetOptions, notify: Notify = ignore) -> str:

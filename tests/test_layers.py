@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.views", 2),
     ("idoldbg.calls", 2),
     ("idoldbg.caller", 2),
+    ("idoldbg.supervisor", 2),
     ("idoldbg.audit", 2),
     ("idoldbg.render", 2),
     ("idoldbg.load", 3),
@@ -69,6 +70,7 @@ QUESTIONS = (
     "idoldbg.views",
     "idoldbg.calls",
     "idoldbg.caller",
+    "idoldbg.supervisor",
     "idoldbg.audit",
     "idoldbg.render",
 )

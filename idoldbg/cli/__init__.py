@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -156,9 +157,13 @@ def _report(
 ) -> int:
     if output_format(arguments) == "json":
         facts = {"kind": kind, "message": message, **_facts(error)}
+        post_mortem = getattr(error, "post_mortem", None)
+        if post_mortem is not None:
+            facts["post_mortem"] = asdict(post_mortem)
         click.echo(json.dumps({"error": facts}, sort_keys=True), err=True)
     else:
-        click.echo(f"error: {message}" + (f"\n{hint}" if hint else ""), err=True)
+        notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
+        click.echo("\n".join([f"error: {message}", *notes, *([hint] if hint else [])]), err=True)
     return code
 
 

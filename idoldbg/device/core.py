@@ -18,6 +18,7 @@ from idoldbg.link import Link
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
+from idoldbg.supervisor import Supervisor
 from idoldbg.types import type_size
 from idoldbg.values import format_value
 
@@ -73,6 +74,7 @@ class Core:
         self._turn = threading.RLock()
         self._target = StoppableTarget(session.link, self.names)
         session.caller.target = self._target
+        self.supervisor = Supervisor(session.program, self._target)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -17,6 +18,7 @@ from idoldbg.link import Link
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session, TargetOptions, open_program, open_session
+from idoldbg.supervisor import Request
 from idoldbg.views.tasks import TaskRow, TaskTable, read_task, read_tasks
 
 __all__ = ["Device", "TaskSpace", "attach"]
@@ -30,6 +32,7 @@ def attach(
     timeout_s: float = 5.0,
     type_overrides: Mapping[str, str] | None = None,
     uart: str | os.PathLike[str] | None = None,
+    recover: bool = True,
     notify: Callable[[str], None] | None = None,
 ) -> Device:
     """Open a build and the link to its target.
@@ -37,8 +40,11 @@ def attach(
     The options are those of the command line: `archive` is a path (default: a bundled demo image),
     `board` a name or the path of a board file, `probe` a SPEC such as `emu`, `pyocd`, `pyocd:UID`,
     `remote:HOST:PORT`. `timeout_s` bounds the wait for each call. `type_overrides` settles types
-    that are ambiguous, from the name in the interface to the full path. `notify` gets sentences
-    that are worth showing to a person.
+    that are ambiguous, from the name in the interface to the full path. `recover` lets a hiffy that
+    waits for ever be restarted through the supervisor.
+
+    `notify` gets sentences for a person: notices of the link, and what was done to the target
+    besides calls. Without it they go to the logger `idoldbg`, at the levels INFO and WARNING.
 
     Raises what opening files and links raises (`idoldbg.errors`), and `MismatchError` when the
     target runs another image.
@@ -49,10 +55,13 @@ def attach(
         probe=probe,
         timeout_s=timeout_s,
         uart=None if uart is None else os.fspath(uart),
+        notify=notify or _log.info,
     )
     program = open_program(options)
     program.type_overrides.update(type_overrides or {})
-    session = open_session(options, notify=notify or _ignore, program=program)
+    session = open_session(options, notify=notify or _log.info, program=program)
+    session.caller.notify = notify or _log.warning
+    session.caller.recovers = recover
     try:
         session.check_image()
     except BaseException:
@@ -61,8 +70,7 @@ def attach(
     return Device(session)
 
 
-def _ignore(_notice: str) -> None:
-    """Drop what nobody asked for."""
+_log = logging.getLogger("idoldbg")
 
 
 class TaskSpace(Space[Operation]):
@@ -75,6 +83,31 @@ class TaskSpace(Space[Operation]):
         """Read the task's entry in the kernel's table."""
         with self._core.exclusive():
             return read_task(self._core.program, self._core.program.task(self._task or "").index)
+
+    def start(self) -> None:
+        """Have the supervisor start the task, or restart it; as `hold` otherwise."""
+        self._ask(Request.START)
+
+    def hold(self) -> None:
+        """Have the supervisor leave the task alone when it faults next.
+
+        Raises `NotCallable` where the image's supervisor takes no requests from debuggers,
+        `LinkTimeout` where it does not look at them.
+        """
+        self._ask(Request.HOLD)
+
+    def release(self) -> None:
+        """Undo `hold`: a task that has faulted meanwhile is restarted; errors as `hold`."""
+        self._ask(Request.RELEASE)
+
+    def fault(self) -> None:
+        """Have the supervisor make the task fault, and hold it; errors as `hold`."""
+        self._ask(Request.FAULT)
+
+    def _ask(self, request: Request) -> None:
+        with self._core.exclusive():
+            self._core.session.check_image()
+            self._core.supervisor.ask(request, self._task or "")
 
     def __repr__(self) -> str:
         return f"<task `{self._task}`: {', '.join(self._interface_names()) or 'no interface'}>"

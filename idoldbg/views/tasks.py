@@ -58,7 +58,8 @@ class TaskRow:
     """One task. `generation` counts its restarts (on most kernels modulo 64).
 
     `state` says it in words; `scheduler_state` is the variant of `abi::SchedState` (for a faulted
-    task: that before the fault). What could not be read is None, with the reason in `state`.
+    task: that before the fault), `waits_for` the task whose answer or attention it needs. What
+    could not be read is None, with the reason in `state`.
     """
 
     index: int
@@ -69,6 +70,7 @@ class TaskRow:
     scheduler_state: str | None = None
     is_current: bool = False
     fault: Fault | None = None
+    waits_for: str | None = None
 
     @property
     def is_started(self) -> bool:
@@ -186,7 +188,21 @@ def _row(
         scheduler_state=scheduler_state,
         is_current=is_current,
         fault=fault,
+        waits_for=_peer(program, fields.get("state")),
     )
+
+
+def _peer(program: Program, state: Any) -> str | None:
+    """Return the task that a healthy one waits for."""
+    name, content = _variant(state)
+    if name != "Healthy":
+        return None
+    name, content = _variant(content)
+    if name not in ("InSend", "InReply") or not isinstance(content, int):
+        return None
+    index = content & TASK_INDEX_MASK
+    tasks = program.archive.tasks
+    return tasks[index].name if index < len(tasks) else None
 
 
 def _number(value: object) -> int | None:

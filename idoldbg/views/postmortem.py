@@ -1,0 +1,96 @@
+"""After a call without an answer: who waits for whom, and where the last of them stands.
+
+Reads only. A post-mortem adds what it can find out and never hides the failure itself: whatever
+cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idoldbg.errors import IdoldbgError
+from idoldbg.program import Program
+from idoldbg.views.backtrace import Backtrace, read_backtrace
+from idoldbg.views.tasks import TaskRow, read_tasks
+
+__all__ = ["PostMortem", "read_post_mortem"]
+
+HIFFY = "hiffy"
+FRAMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PostMortem:
+    """Why hiffy does not answer, as far as the target's memory tells.
+
+    `waits` are hiffy and whoever it waits for, each waiting for the next. `running` is the task
+    that had the processor; `backtrace` says where the last of `waits` stands or, where that could
+    run, who runs instead. `recovery` says what was done about it, "" if nothing.
+    """
+
+    waits: tuple[TaskRow, ...]
+    running: TaskRow | None = None
+    backtrace: Backtrace | None = None
+    epitaph: str | None = None
+    is_circular: bool = False
+    recovery: str = ""
+
+    @property
+    def is_wedged(self) -> bool:
+        """Whether hiffy waits for another task, which nothing but its restart ends for certain."""
+        return len(self.waits) > 1
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of it in words, one fact each."""
+        found = []
+        if self.epitaph is not None:
+            found.append(f"the kernel has panicked: {self.epitaph}")
+        for row, peer in zip(self.waits, self.waits[1:], strict=False):
+            found.append(f"task `{row.name}` waits for `{peer.name}` ({row.state})")
+        if self.is_circular:
+            found.append("they wait for each other: a deadlock")
+        else:
+            found += [_row_words(row) for row in self.waits[-1:]]
+        if self.running is not None and self.running not in self.waits:
+            found.append(f"{_row_words(self.running)} instead")
+        where = _where(self.backtrace)
+        if where:
+            found.append(where)
+        if self.recovery:
+            found.append(self.recovery)
+        return tuple(found)
+
+
+def _row_words(row: TaskRow) -> str:
+    return f"task `{row.name}`, priority {row.priority}: {row.state}"
+
+
+def _where(backtrace: Backtrace | None) -> str:
+    frames = () if backtrace is None else backtrace.frames
+    names = [f.function or f"0x{f.address:08x}" for f in frames[:FRAMES]]
+    if backtrace is None or not names:
+        return ""
+    return f"`{backtrace.task}` stands in {', called from '.join(names)}"
+
+
+def read_post_mortem(program: Program) -> PostMortem | None:
+    """Follow the waits from hiffy on; None where the task table cannot be read."""
+    try:
+        table = read_tasks(program)
+    except IdoldbgError:
+        return None
+    rows = {row.name: row for row in table.rows}
+    row = rows.get(HIFFY)
+    waits: list[TaskRow] = []
+    while row is not None and row not in waits:
+        waits.append(row)
+        row = None if row.waits_for is None else rows.get(row.waits_for)
+    running = next((r for r in table.rows if r.is_current), None)
+    last = waits[-1] if waits else None
+    if last is not None and last.scheduler_state == "Runnable":
+        last = running  # it could go on, but another has the processor
+    else:
+        running = None
+    trace = None if last is None or last.name == HIFFY else read_backtrace(program, last.index)
+    return PostMortem(tuple(waits), running, trace, table.epitaph, row is not None)
