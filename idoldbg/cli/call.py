@@ -33,6 +33,11 @@ LOADING = frozenset({"archive", "board", "probe"})
 @click.option("-o", "--output", metavar="FILE", help="Write what the server leaves in its lease.")
 @click.option("--hex", "hexadecimal", is_flag=True, help="Print integers in hexadecimal.")
 @type_option
+@click.option(
+    "--no-recover",
+    is_flag=True,
+    help="Do not restart hiffy when it waits for ever; look at the tasks as they are.",
+)
 @click.argument("operation", metavar="IFACE.OP")
 @click.argument(
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]... [--LEASE DATA]..."
@@ -102,6 +107,7 @@ def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, An
     from idoldbg.session import open_session  # all kinds of links: not for mistakes and --help
 
     with open_session(settings.target(), program=program, notify=say) as session:
+        session.caller.recovers = not own["no_recover"]
         try:
             outcome: Reply | OperationError = session.call(call)
         except OperationError as error:

@@ -16,22 +16,26 @@ as mypy, `idoldbg stubs` writes a package with the same names.
 """
 
 from idoldbg.device.aio import AioDevice, AioOperation
-from idoldbg.device.batch import Batch, BatchOperation, Pending
+from idoldbg.device.base import BaseDevice, BaseTask
+from idoldbg.device.batch import BaseBatch, Batch, BatchOperation, Pending
 from idoldbg.device.classes import TargetEnum, TargetObject
 from idoldbg.device.device import Device, TaskSpace, attach
 from idoldbg.device.failures import VariantError
 from idoldbg.device.operation import Errors, Interface, Operation
-from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply, Result, Some
+from idoldbg.device.results import Data, Err, LeaseData, Leases, Ok, Reply, Result, Some
 
 __all__ = [
     # opening
     "attach",
     "Device",
     "TaskSpace",
+    "BaseDevice",
+    "BaseTask",
     # calling
     "Interface",
     "Operation",
     "Batch",
+    "BaseBatch",
     "BatchOperation",
     "Pending",
     "AioDevice",
@@ -40,6 +44,7 @@ __all__ = [
     "Reply",
     "Leases",
     "LeaseData",
+    "Data",
     "Ok",
     "Err",
     "Result",

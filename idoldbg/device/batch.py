@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from idoldbg.calls import Call
 from idoldbg.device.core import Core
 from idoldbg.device.operation import BoundOperation, OperationDoc, Space
-from idoldbg.device.results import Err, Leases, Ok, Reply
+from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
 from idoldbg.errors import NotCallable, OperationError
 from idoldbg.resolver import ResolvedOperation
 
-__all__ = ["Batch", "BatchOperation", "Pending"]
+__all__ = ["Batch", "BatchOperation", "BaseBatch", "Pending"]
 
 
-class Pending:
+T = TypeVar("T")
+L = TypeVar("L", bound=Mapping[str, LeaseData])
+E = TypeVar("E")
+
+
+class Pending(Generic[T, L, E]):
     """A call of a batch: its answer is here when the batch is done."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._answer: Reply[Any, Leases] | Exception | None = None
+        self._answer: Reply[T, L] | Exception | None = None
 
     @property
-    def reply(self) -> Reply[Any, Leases]:
+    def reply(self) -> Reply[T, L]:
         """The reply; raises what the call alone would have raised."""
         if self._answer is None:
             name = self._call.operation.name
@@ -34,12 +39,12 @@ class Pending:
         return self._answer
 
     @property
-    def value(self) -> Any:
+    def value(self) -> T:
         """The reply's value; raises as `reply`."""
         return self.reply.value
 
     @property
-    def leases(self) -> Leases:
+    def leases(self) -> L:
         """The reply's leases; raises as `reply`."""
         return self.reply.leases
 
@@ -54,10 +59,11 @@ class Pending:
         return self._answer is not None
 
     @property
-    def result(self) -> Ok[Reply[Any, Leases]] | Err[Any]:
+    def result(self) -> Ok[Reply[T, L]] | Err[E]:
         """`Ok(reply)`, or `Err(error)` for an error of the operation; raises anything else."""
         if isinstance(self._answer, OperationError):
-            return Err(getattr(self._answer, "error", None), self._answer)
+            error: Any = getattr(self._answer, "error", None)
+            return Err(error, self._answer)
         return Ok(self.reply)
 
     def __repr__(self) -> str:
@@ -73,12 +79,12 @@ class BatchOperation(BoundOperation):
         super().__init__(core, resolved)
         self._batch = batch
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Pending:
+    def __call__(self, *arguments: Any, **keywords: Any) -> Pending[Any, Leases, Any]:
         """Take the call into the batch; what speaks against it is raised here."""
         return self._batch._add(self._bind(arguments, keywords))
 
 
-class Batch(Space[BatchOperation]):
+class BaseBatch:
     """Records calls in a `with` block and makes them at its end, in order.
 
     An error of one call stops no other and is raised where its answer is looked at. When hiffy
@@ -86,24 +92,8 @@ class Batch(Space[BatchOperation]):
     block.
     """
 
-    def __init__(
-        self, core: Core, calls: list[Pending] | None = None, task: str | None = None
-    ) -> None:
-        super().__init__(core, task)
-        self.calls: list[Pending] = [] if calls is None else calls
-
-    def _operation(self, resolved: ResolvedOperation) -> BatchOperation:
-        return BatchOperation(self._core, resolved, self)
-
-    def __getitem__(self, task: str) -> Batch:
-        self._core.program.task(task)
-        return Batch(self._core, self.calls, task)
-
-    def _add(self, call: Call) -> Pending:
-        with self._core.names:
-            self._core.session.caller.check(call)
-        self.calls.append(Pending(call))
-        return self.calls[-1]
+    _core: Core
+    calls: list[Pending[Any, Leases, Any]]
 
     def run(self) -> None:
         """Make the calls that were not made yet."""
@@ -114,7 +104,7 @@ class Batch(Space[BatchOperation]):
 
         self._core.call_all([p._call for p in self.calls if not p.is_done], done)
 
-    def __iter__(self) -> Iterator[Pending]:
+    def __iter__(self) -> Iterator[Pending[Any, Leases, Any]]:
         return iter(self.calls)
 
     def __len__(self) -> int:
@@ -135,3 +125,29 @@ class Batch(Space[BatchOperation]):
     def __repr__(self) -> str:
         done = sum(p.is_done for p in self.calls)
         return f"<batch of {len(self.calls)} calls, {done} made>"
+
+
+class Batch(Space[BatchOperation], BaseBatch):
+    """A batch whose operations are found by name."""
+
+    def __init__(
+        self,
+        core: Core,
+        calls: list[Pending[Any, Leases, Any]] | None = None,
+        task: str | None = None,
+    ) -> None:
+        super().__init__(core, task)
+        self.calls = [] if calls is None else calls
+
+    def _operation(self, resolved: ResolvedOperation) -> BatchOperation:
+        return BatchOperation(self._core, resolved, self)
+
+    def __getitem__(self, task: str) -> Batch:
+        self._core.program.task(task)
+        return Batch(self._core, self.calls, task)
+
+    def _add(self, call: Call) -> Pending[Any, Leases, Any]:
+        with self._core.names:
+            self._core.session.caller.check(call)
+        self.calls.append(Pending(call))
+        return self.calls[-1]

@@ -24,7 +24,9 @@ import dataclasses
 import enum
 import keyword
 import re
+import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from idoldbg.arguments import from_python
@@ -50,6 +52,7 @@ from idoldbg.types import (
 from idoldbg.values import (
     ArrayValue,
     EnumValue,
+    Float,
     StructValue,
     Value,
     format_value,
@@ -65,6 +68,9 @@ __all__ = [
     "field_name",
     "lower",
 ]
+
+
+_F32 = Scalar("f32", 4, Encoding.FLOAT)
 
 
 class TargetObject:
@@ -111,6 +117,16 @@ def _inner(value: Any) -> str:
         return value.name
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return _float_words(value)
+    return repr(value)
+
+
+def _float_words(value: float) -> str:
+    """Write a number that an f32 can hold with as few digits as an f32 needs."""
+    with suppress(OverflowError):
+        if struct.unpack("<f", struct.pack("<f", value))[0] == value:
+            return format_value(Float(_F32, value))
     return repr(value)
 
 
@@ -129,7 +145,7 @@ def field_name(name: str) -> str:
 
 
 def _no_keyword(name: str) -> str:
-    return f"{name}_" if keyword.iskeyword(name) else name
+    return f"{name}_" if keyword.iskeyword(name) or name == "self" else name
 
 
 class Classes:
@@ -156,7 +172,8 @@ class Classes:
     def _class(self, type_: Any, make: Any) -> Any:
         if type_ not in self._made:
             known = self._known.get(type_.name)
-            self._made[type_] = make(type_) if known is None else known
+            fits = known is not None and _fits(known, type_)
+            self._made[type_] = known if fits else make(type_)
         return self._made[type_]
 
     def _c_enum(self, type_: CEnum) -> Any:
@@ -242,6 +259,26 @@ class Classes:
             case Enum(variants=variants) if is_option(type_):
                 return self.annotation(variants[1].type.members[0].type) | None
         return Any
+
+
+def _fits(known: Any, type_: Type) -> bool:
+    """Tell whether a stub's class is for this type: builds may have several of one name."""
+    match type_:
+        case CEnum():
+            return [m.name for m in known] == [_no_keyword(e.name) for e in type_.enumerators]
+        case Enum():
+            return all(
+                _has_fields(getattr(known, _no_keyword(v.name), None), v.type)
+                for v in type_.variants
+            )
+        case Struct():
+            return _has_fields(known, type_)
+    return False
+
+
+def _has_fields(known: Any, type_: Struct) -> bool:
+    fields = [] if known is None else [f.name for f in dataclasses.fields(known)]
+    return known is not None and fields == [field_name(m.name) for m in type_.members]
 
 
 def crate_name(type_: Type) -> str:

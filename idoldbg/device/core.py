@@ -28,12 +28,13 @@ __all__ = ["Core", "StoppableTarget"]
 class StoppableTarget:
     """A target on which waiting can be ended early, by a question asked before each wait.
 
-    While it waits, `names` is free for other threads. Whoever calls holds it once.
+    While it waits, `names` is free for other threads, if it is `holder`, the thread, that waits.
     """
 
     def __init__(self, link: Link, names: threading.RLock) -> None:
         self._link = link
         self._names = names
+        self.holder = 0
         self.should_stop: Callable[[], bool] = lambda: False
 
     def read(self, address: int, size: int) -> bytes:
@@ -48,6 +49,9 @@ class StoppableTarget:
         """Wait as the link does; raise `LinkError` where that is not wanted any more."""
         if self.should_stop():
             raise LinkError("the call was given up", link=self._link.spec)
+        if threading.get_ident() != self.holder:
+            self._link.wait(seconds)
+            return
         self._names.release()
         try:
             self._link.wait(seconds)
@@ -74,13 +78,19 @@ class Core:
         self._turn = threading.RLock()
         self._target = StoppableTarget(session.link, self.names)
         session.caller.target = self._target
+        self.stop: Callable[[], None] = lambda: None
+        """Ends what is under way in other threads."""
         self.supervisor = Supervisor(session.program, self._target)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Have target and build for this thread alone."""
         with self._turn, self.names:
-            yield
+            outer, self._target.holder = self._target.holder, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._target.holder = outer
 
     @contextmanager
     def stopped_by(self, should_stop: Callable[[], bool]) -> Iterator[None]:

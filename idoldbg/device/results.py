@@ -10,11 +10,15 @@ from idol.records import dataclass
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 
-__all__ = ["Err", "LeaseData", "Leases", "Ok", "Reply", "Result", "Some", "no_attribute"]
+__all__ = ["Data", "Err", "LeaseData", "Leases", "Ok", "Reply", "Result", "Some", "no_attribute"]
 
 T = TypeVar("T")
 E = TypeVar("E")
-L = TypeVar("L", bound="Leases")
+L = TypeVar("L", bound="Mapping[str, LeaseData]")
+
+
+Data: TypeAlias = bytes | bytearray | memoryview
+"""What a lease that the server reads may be given as, besides a sequence of elements."""
 
 
 class LeaseData(bytes):

@@ -88,7 +88,7 @@ def read_post_mortem(program: Program) -> PostMortem | None:
         row = None if row.waits_for is None else rows.get(row.waits_for)
     running = next((r for r in table.rows if r.is_current), None)
     last = waits[-1] if waits else None
-    if last is not None and last.scheduler_state == "Runnable":
+    if last is not None and last.scheduler_state == "Runnable" and last.fault is None:
         last = running  # it could go on, but another has the processor
     else:
         running = None

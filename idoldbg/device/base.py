@@ -1,0 +1,115 @@
+"""What a device and a task offer besides calls; shared by dynamic devices and those of stubs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from idoldbg.device.core import Core
+from idoldbg.link import Link
+from idoldbg.program import Program
+from idoldbg.session import Session
+from idoldbg.supervisor import Request
+from idoldbg.views.tasks import TaskRow, TaskTable, read_task, read_tasks
+
+__all__ = ["BaseDevice", "BaseTask"]
+
+
+class BaseTask:
+    """A task of the target: how it is, and what the supervisor can do with it."""
+
+    _core: Core
+    _task: str | None
+
+    def state(self) -> TaskRow:
+        """Read the task's entry in the kernel's table."""
+        with self._core.exclusive():
+            return read_task(self._core.program, self._core.program.task(self._task or "").index)
+
+    def start(self) -> None:
+        """Have the supervisor start the task, or restart it; as `hold` otherwise."""
+        self._ask(Request.START)
+
+    def hold(self) -> None:
+        """Have the supervisor leave the task alone when it faults next.
+
+        Raises `NotCallable` where the image's supervisor takes no requests from debuggers,
+        `LinkTimeout` where it does not look at them.
+        """
+        self._ask(Request.HOLD)
+
+    def release(self) -> None:
+        """Undo `hold`: a task that has faulted meanwhile is restarted; errors as `hold`."""
+        self._ask(Request.RELEASE)
+
+    def fault(self) -> None:
+        """Have the supervisor make the task fault, and hold it; errors as `hold`."""
+        self._ask(Request.FAULT)
+
+    def _ask(self, request: Request) -> None:
+        with self._core.exclusive():
+            self._core.session.check_image()
+            self._core.supervisor.ask(request, self._task or "")
+
+
+class BaseDevice:
+    """A target. A context manager that lets go of it at its end."""
+
+    _core: Core
+
+    @property
+    def session(self) -> Session:
+        """What is below: build, link, and calls as texts."""
+        return self._core.session
+
+    @property
+    def program(self) -> Program:
+        """The build, with the target's memory."""
+        return self._core.program
+
+    @property
+    def link(self) -> Link:
+        """The way to the target: memory, registers, halt, resume."""
+        return self.session.link
+
+    @property
+    def timeout_s(self) -> float:
+        """How long a call may wait for hiffy to be ready, and for the answer, each."""
+        return self.session.caller.timeout_s
+
+    @timeout_s.setter
+    def timeout_s(self, seconds: float) -> None:
+        self.session.caller.timeout_s = seconds
+
+    def tasks(self) -> TaskTable:
+        """Read the task table, once a target that just began to run has started its tasks."""
+        with self._core.exclusive():
+            self.session.settle()
+            return read_tasks(self.program)
+
+    def reset(self) -> None:
+        """Reset the target and let it run."""
+        with self._core.exclusive():
+            self.session.reset()
+
+    def wait(self, seconds: float) -> None:
+        """Let the target run for that long: its own seconds on an emulated board."""
+        with self._core.exclusive():
+            self.link.wait(seconds)
+
+    def close(self) -> None:
+        """Let go of the target; calls that are being made in other threads end first."""
+        self._core.stop()
+        with self._core.exclusive():
+            self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

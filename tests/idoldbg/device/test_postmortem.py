@@ -1,0 +1,134 @@
+"""Calls that get no answer: what is said about it, and how calls become possible again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner
+
+import idoldbg
+from idoldbg import cli, errors, supervisor
+from idoldbg.device import Device
+from idoldbg.supervisor import Request
+
+BOARD = "lpcxpresso55s69"
+
+
+@pytest.fixture
+def dev() -> Iterator[Device]:
+    with idoldbg.attach(board=BOARD, timeout_s=0.6) as device:
+        device.Sensor.get(id=0)
+        yield device
+
+
+def test_a_held_task_wedges_hiffy_which_is_restarted(dev: Device) -> None:
+    victim = dev["victim"]
+    victim.hold()
+    with pytest.raises(errors.CallTimeout, match="waiting for `victim` to reply") as caught:
+        victim.Victim.panic(code=3)
+    found = caught.value.post_mortem
+    assert found is not None
+    assert [row.name for row in found.waits] == ["hiffy", "victim"]
+    assert found.is_wedged
+    assert found.waits[1].fault is not None
+    assert "told to panic with code 3" in str(found.waits[1].fault.panic_message)
+    assert caught.value.__notes__ == list(found.sentences)
+    assert "hiffy was restarted through `jefe`, so that calls can be made again" in found.sentences
+    assert dev.Sensor.get(id=0).value == 21.5
+    victim.release()
+    assert victim.Victim.ping().value == 1
+
+
+def test_the_next_call_recovers_what_others_left(
+    dev: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    dev["victim"].fault()
+    dev.session.caller.recovers = False
+    with pytest.raises(errors.CallTimeout) as caught:
+        dev["victim"].Victim.ping()
+    assert not any("restarted" in note for note in caught.value.__notes__)
+    with pytest.raises(errors.CallTimeout, match="not ready"):
+        dev.Sensor.get(id=0)
+    dev.session.caller.recovers = True
+    assert dev.Sensor.get(id=0).value == 21.5
+    (record,) = caplog.records
+    assert "hiffy was restarted through `jefe`" in record.getMessage()
+
+
+@pytest.mark.slow
+def test_a_busy_task_starves_hiffy_and_is_named(dev: Device) -> None:
+    victim = dev["victim"]
+    with pytest.raises(errors.CallTimeout) as caught:
+        victim.Victim.hang(milliseconds=5000)
+    notes = "\n".join(caught.value.__notes__)
+    assert "task `victim`, priority 4: RUNNING" in notes
+    assert "`victim` stands in " in notes
+    assert "main" in notes
+    assert "restarted through `jefe`, which did not help" in notes
+    victim.start()
+    assert victim.Victim.ping().value == 1
+
+
+def test_a_task_that_is_not_started_can_be(dev: Device) -> None:
+    sleeper = dev["sleeper"]
+    assert not sleeper.state().is_started
+    with pytest.raises(errors.NotCallable, match="not started"):
+        sleeper.Victim.ping()
+    sleeper.start()
+    assert sleeper.Victim.ping().value == 1
+
+
+def test_what_the_supervisor_cannot_do_is_said(
+    dev: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(errors.NotCallable, match="is the supervisor"):
+        dev["jefe"].start()
+    asked = dev._core.supervisor
+    words = supervisor.find_control(dev.program)
+    assert words is not None
+    # A request that jefe does not know counts as an error.
+    with pytest.raises(errors.NotCallable, match="refused to start"):
+        monkeypatch.setattr(asked, "_write", _write_wrong_request(dev, words.request))
+        with dev._core.exclusive():
+            asked.ask(Request.START, "victim")
+    monkeypatch.undo()
+    # A jefe that does not look: its word says that it never began.
+    dev.link.write(words.ready, bytes(4))
+    with pytest.raises(errors.LinkTimeout, match="did not start"):
+        dev["victim"].start()
+    dev.link.write(words.ready, b"\1\0\0\0")
+    dev["victim"].fault()
+    monkeypatch.setattr(supervisor, "_NAMES", {"ready": "NO_SUCH_WORD"})
+    with pytest.raises(errors.NotCallable, match="takes no requests from debuggers"):
+        dev["victim"].start()
+    with pytest.raises(errors.CallTimeout) as caught:
+        dev["victim"].Victim.ping()
+    assert any("until the board is reset" in note for note in caught.value.__notes__)
+
+
+def _write_wrong_request(dev: Device, address: int) -> Callable[[int, int], None]:
+    def write(where: int, value: int) -> None:
+        dev.link.write(where, (77 if where == address else value).to_bytes(4, "little"))
+
+    return write
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_command_line_says_the_same(form: str) -> None:
+    words = ["-b", BOARD, "--timeout", "0.3", "--format", form, "call", "Victim.hang"]
+    words += ["--task", "victim", "--milliseconds", "100000", "--no-recover"]
+    with CliRunner().isolation() as (_, stderr, _all):
+        assert cli.run(words) == 3
+        text = stderr.getvalue().decode() if stderr else ""
+    if form == "text":
+        lines = text.splitlines()
+        assert lines[0].startswith("error: Victim.hang: no answer within 0.3 s: it is waiting for ")
+        assert "  task `victim`, priority 4: RUNNING" in lines
+        assert not any("restarted" in line for line in lines)
+        return
+    error = json.loads(text)["error"]
+    assert error["kind"] == "CallTimeout"
+    assert error["timeout_s"] == 0.3
+    assert [row["name"] for row in error["post_mortem"]["waits"]] == ["hiffy", "victim"]
