@@ -31,11 +31,10 @@ place, `idoldbg.cli.exit_code`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from idoldbg.values import Value
-    from idoldbg.views.postmortem import PostMortem
 
 __all__ = [
     "ArchiveError",
@@ -259,13 +258,14 @@ class LimitExceeded(NotCallable):
 class HiffyFailure(CallError):
     """hiffy did not run the program to its end; `failure` is hiffy's own word for it.
 
-    `post_mortem` is what the target's memory told afterwards; its sentences are the error's notes.
+    `post_mortem` is what the target's memory told afterwards (a `PostMortem` of
+    `idoldbg.views.postmortem`, or None); its sentences are the error's notes.
     """
 
     def __init__(self, message: str, *, operation: str = "", failure: str = "") -> None:
         super().__init__(message, operation=operation)
         self.failure = failure
-        self.post_mortem: PostMortem | None = None
+        self.post_mortem: Any = None
 
 
 class CallTimeout(HiffyFailure):
