@@ -40,7 +40,6 @@ from idoldbg.program import Program
 from idoldbg.supervisor import SUPERVISOR, Request, Supervisor
 from idoldbg.types import type_size
 from idoldbg.views.faults import read_last_fault
-from idoldbg.views.postmortem import read_post_mortem
 from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
 
 __all__ = ["Caller", "LiveTarget"]
@@ -236,6 +235,8 @@ class Caller:
 
     def _examine(self, error: HiffyFailure) -> bool:
         """Add a post-mortem to the error; return whether hiffy was restarted."""
+        from idoldbg.views.postmortem import read_post_mortem  # walks stacks: brings pyelftools
+
         found = read_post_mortem(self.program)
         if found is None:
             return False
