@@ -79,7 +79,7 @@ class Session:
         program: Program,
         link: CountingLink,
         timeout_s: float,
-        notify: Notify = _ignore,
+        notify: Notify = ignore,
     ) -> None:
         self.program = program
         self.link = link
