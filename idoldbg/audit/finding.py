@@ -83,5 +83,5 @@ class Finding:
             self.name,
             self.type,
         )
-        text = "\0".join(parts).encode("utf-8", errors="surrogateescape")
+        text = "\0".join(parts).encode("utf-8", errors="backslashreplace")
         return hashlib.sha256(text).hexdigest()[:16]

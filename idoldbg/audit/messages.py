@@ -63,9 +63,9 @@ def _without_struct(subject: Subject) -> Finding:
         )
     is_known = all(argument.type is not None for argument in subject.resolved.arguments)
     effect = (
-        "idoldbg puts the message together from the types of the arguments; Humility refuses"
+        "idoldbg puts the message together from the types of the arguments, Humility refuses"
         if is_known
-        else "and not all types of the arguments are known, so the message cannot be made"
+        else "as not all types of the arguments are known either, the message cannot be made"
     )
     return subject.finding(
         "args-missing",

@@ -86,7 +86,8 @@ class _Auditor:
             done += len(server.interface.operations)
         order = {task.name: task.index for task in archive.tasks}
         return Audit(
-            archive.path,
+            # A path may hold bytes that are no text; a report is text.
+            archive.path.encode(errors="surrogateescape").decode(errors="replace"),
             archive.name,
             archive.board,
             archive.image_name,

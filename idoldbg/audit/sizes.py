@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from idoldbg.audit.finding import Finding, Place
 from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
+from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program, ServedInterface
 from idoldbg.resolver import DeclaredSize
 
@@ -26,7 +27,11 @@ def check_sizes(subject: Subject) -> Iterator[Finding]:
     """Report buffers of the image's code that are larger or smaller than an operation needs."""
     if not subject.is_serialized:
         return
-    for declared in subject.program.declared_sizes(subject.resolved):
+    try:
+        sizes = subject.program.declared_sizes(subject.resolved)
+    except DebugInfoError:
+        return  # of another object, whose own findings say so: nothing to compare with
+    for declared in sizes:
         if not declared.agrees:
             name = declared.where.replace("`", "")
             yield subject.finding("size-disagrees", _words(declared), _FIX, name=name)

@@ -51,16 +51,22 @@ def _unresolved(subject: Subject, part: Part) -> Finding:
                 "type-incomplete",
                 f"the type of {part.words}, `{text}`, is only declared in the debug information: "
                 f"the compiler wrote {names} without a layout. {effect}",
-                _KEEP_FIX.format(type=text),
+                _keep_fix(text),
                 part=part,
             )
     return subject.finding(
         "type-missing",
         f"the type of {part.words}, `{text}`, is not in the debug information: no value of it was "
         f"left after optimisation. {effect}",
-        _KEEP_FIX.format(type=text),
+        _keep_fix(text),
         part=part,
     )
+
+
+def _keep_fix(text: str) -> str:
+    """Say how to keep a type; of a slice it is the elements' that has to be kept."""
+    element = text[1:-1] if text.startswith("[") and ";" not in text else text
+    return _KEEP_FIX.format(type=element)
 
 
 def _effect(subject: Subject, part: Part) -> str:
@@ -106,7 +112,7 @@ def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]
             "type-missing",
             f"the type of {part.words}, `{resolution.text}`, is not in the debug information. It "
             f"travels as `{resolution.type.name}`, so its value can be given and is shown as that.",
-            _KEEP_FIX.format(type=resolution.text),
+            _keep_fix(resolution.text),
             part=part,
             level=Level.WARNING,
         )
@@ -137,7 +143,7 @@ def _incomplete_inside(subject: Subject, part: Part, type_: Type) -> Iterator[Fi
                 "type-incomplete",
                 f"{part.words}: {where} is a `{inner.name}`, which the debug information only "
                 f"declares ({inner.reason}). {_effect(subject, part)}",
-                _KEEP_FIX.format(type=inner.name),
+                _keep_fix(inner.name),
                 part=part,
             )
             return

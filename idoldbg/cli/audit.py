@@ -22,7 +22,7 @@ from idoldbg.cli.audit_output import (
     write_outputs,
 )
 from idoldbg.cli.explain import explain
-from idoldbg.cli.options import Settings, options_except
+from idoldbg.cli.options import Settings, options_except, type_option
 from idoldbg.cli.output import say
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError
@@ -104,6 +104,7 @@ cannot be read.
     metavar="OLD NEW",
     help="Compare two builds: what became uncallable, what callers of OLD get wrong.",
 )
+@type_option
 @options_except("--format")
 def command(
     settings: Settings,
@@ -118,6 +119,7 @@ def command(
     idl_folders: tuple[str, ...],
     explained: str | None,
     compared: tuple[str, str] | None,
+    types: dict[str, str],
 ) -> int:
     """Check that every operation can be called and read.
 
@@ -130,11 +132,11 @@ def command(
         explain(explained, outputs)
         return 0
     if compared is not None:
-        return _compare(settings, compared, fail_on, outputs)
+        return _compare(settings, compared, types, fail_on, outputs)
     target = _target(settings, archive_argument)
     wanted = {_get_rule(name) for name in rules}
     known_files = read_interface_files(idl_folders)
-    report = _only(_audit(target), wanted)
+    report = _only(_audit(target, types), wanted)
     if write_baseline:
         return _write_baseline(report, baseline, suppressions)
     verdict = _judge(report, fail_on, baseline, suppressions)
@@ -143,10 +145,14 @@ def command(
 
 
 def _compare(
-    settings: Settings, compared: tuple[str, str], fail_on: str, outputs: Sequence[Output]
+    settings: Settings,
+    compared: tuple[str, str],
+    types: dict[str, str],
+    fail_on: str,
+    outputs: Sequence[Output],
 ) -> int:
     """Audit two builds and tell the differences."""
-    old, new = (_audit(replace(settings.target(), archive=path)) for path in compared)
+    old, new = (_audit(replace(settings.target(), archive=path), types) for path in compared)
     comparison = compare_builds(old, new)
     write_comparison(comparison, fail_on, outputs)
     return 1 if comparison.has_failed(fail_on) else 0
@@ -168,8 +174,9 @@ def _get_rule(name: str) -> str:
     raise ArgumentError(f"there is no rule `{name}`: {advice}", name="--rule")
 
 
-def _audit(target: TargetOptions) -> Audit:
+def _audit(target: TargetOptions, types: dict[str, str]) -> Audit:
     program = open_program(target)
+    program.type_overrides.update(types)
     with ProgressLine("auditing") as line:
         return audit(program, line.update)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from idoldbg.audit import Audit, Level
 from idoldbg.audit.compare import BuildComparison
+from idoldbg.render.audit.printable import printable
 from idoldbg.render.audit.text import Paint, plain
 
 __all__ = ["to_json", "to_text"]
@@ -34,7 +35,7 @@ def to_text(comparison: BuildComparison, fail_on: str, paint: Paint | None = Non
 
 def _name(audit: Audit) -> str:
     parts = (audit.name or audit.archive, audit.image_name, audit.image_id)
-    return " ".join(part for part in parts if part)
+    return printable(" ".join(part for part in parts if part))
 
 
 def to_json(comparison: BuildComparison, fail_on: str) -> dict[str, Any]:

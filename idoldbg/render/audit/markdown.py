@@ -12,6 +12,7 @@ from itertools import groupby
 from idoldbg.audit import RULES, Aspect, Finding, Level, Mark, ServerCoverage
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
+from idoldbg.render.audit.printable import printable
 from idoldbg.render.audit.text import verdict_line
 
 __all__ = ["to_markdown"]
@@ -89,7 +90,7 @@ def _matrix(server: ServerCoverage) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     """Keep names from being taken for markup; text in backticks stays code."""
-    parts = re.split(r"(`[^`\n]*`)", text)
+    parts = re.split(r"(`[^`\n]*`)", printable(text, "\n\t"))
     return "".join(
         part.replace("|", "\\|") if part.startswith("`") and len(part) > 1 else _plain(part)
         for part in parts

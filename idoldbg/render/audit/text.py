@@ -9,6 +9,7 @@ from itertools import groupby
 from idoldbg.audit import RULES, Finding, Level, ServerCoverage
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
+from idoldbg.render.audit.printable import printable
 from idoldbg.render.text import table
 
 __all__ = ["Paint", "plain", "to_text", "verdict_line"]
@@ -29,7 +30,7 @@ def to_text(verdict: Verdict, files: Files, paint: Paint = plain, *, detailed: b
     blocks = [_head(verdict, paint), _table(verdict, paint), *_findings(verdict, files, paint)]
     if detailed:
         blocks += _set_aside(verdict, paint)
-    blocks += [f"note: {remark}" for remark in verdict.remarks]
+    blocks += [f"note: {printable(remark)}" for remark in verdict.remarks]
     blocks.append(verdict_line(verdict, paint))
     return "\n\n".join(block for block in blocks if block)
 
@@ -58,7 +59,8 @@ def _head(verdict: Verdict, paint: Paint) -> str:
     facts += [f"image {audit.image_name}"] if audit.image_name else []
     facts += [f"id {audit.image_id}"] if audit.image_id else []
     facts += [f"git {audit.git_rev[:12]}"] if audit.git_rev else []
-    return "  ".join([paint("strong", audit.name or audit.archive), *facts])
+    name = printable(audit.name or audit.archive)
+    return "  ".join([paint("strong", name), *map(printable, facts)])
 
 
 def _table(verdict: Verdict, paint: Paint) -> str:
@@ -74,7 +76,8 @@ def _table(verdict: Verdict, paint: Paint) -> str:
             str(sum(o.is_callable for o in operations)),
         ]
         cells = [n.rjust(len(title)) for n, title in zip(numbers, rows[0][2:5], strict=True)]
-        rows.append([server.task, server.name, *cells, _levels(verdict, server) or "-"])
+        names = [printable(server.task), printable(server.name)]
+        rows.append([*names, *cells, _levels(verdict, server) or "-"])
     head, *body = table(rows).splitlines()
     return "\n".join([paint("dim", head), *(_tint(line, paint) for line in body)])
 
@@ -109,13 +112,13 @@ def _group(level: Level, rule: str, found: Sequence[Finding], files: Files, pain
     shared = {f.fix for f in found}
     for finding in found:
         place = files.place(finding)
-        where = paint("strong", finding.subject)
-        lines.append(f"  {where}{paint('dim', f'  {place}') if place else ''}")
+        where = paint("strong", printable(finding.subject))
+        lines.append(f"  {where}{paint('dim', f'  {printable(place)}') if place else ''}")
         lines += _wrap(finding.message, "    ")
         for candidate in finding.candidates:
             objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""
             differs = f": {'; '.join(candidate.differences)}" if candidate.differences else ""
-            line = f"{candidate.name}  {candidate.size} bytes{objects}{differs}"
+            line = f"{candidate.name}  {_count(candidate.size, 'byte')}{objects}{differs}"
             lines += _wrap(line, "      ")
         if len(shared) > 1:
             lines += _wrap(f"fix: {finding.fix}", "    ")
@@ -126,7 +129,7 @@ def _group(level: Level, rule: str, found: Sequence[Finding], files: Files, pain
 
 def _wrap(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        text,
+        printable(text, "\n\t"),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=indent,
@@ -138,7 +141,7 @@ def _wrap(text: str, indent: str) -> list[str]:
 def _set_aside(verdict: Verdict, paint: Paint) -> Iterator[str]:
     for standing in (Standing.SUPPRESSED, Standing.BASELINE):
         lines = [
-            f"  {j.finding.level}: {j.finding.rule}: {j.finding.subject}"
+            f"  {j.finding.level}: {j.finding.rule}: {printable(j.finding.subject)}"
             + (f": {j.reason}" if j.reason else "")
             for j in verdict.judged
             if j.standing is standing

@@ -8,20 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.audit import Audit, Level, audit
+from idoldbg.audit import Audit, Level
 from idoldbg.audit.verdict import judge
 from idoldbg.render import json
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.json import to_json
 from idoldbg.render.audit.text import to_text
-from idoldbg.session import TargetOptions, open_program
 from tests.conftest import ARCHIVES
+from tests.idoldbg.audit.conftest import audit_build
 
 COMPLETE = ("stm32f4-discovery", "lpcxpresso55s69", "nucleo-g031")
-
-
-def audit_build(path: Path) -> Audit:
-    return audit(open_program(TargetOptions(archive=str(path))))
 
 
 def rules(report: Audit) -> Counter[str]:

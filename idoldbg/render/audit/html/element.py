@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from idoldbg.render.audit.printable import printable
+
 __all__ = ["Html", "el", "join"]
+
+_KEPT = "\n\t"
 
 
 class Html(str):
@@ -25,7 +29,7 @@ def el(tag: str, /, *children: str, **attributes: str | int | bool | None) -> Ht
         if value is True:
             parts.append(attribute)
         elif value is not None and value is not False:
-            parts.append(f'{attribute}="{escape(_printable(str(value)))}"')
+            parts.append(f'{attribute}="{escape(printable(str(value), _KEPT))}"')
     if tag in ("meta", "input", "br"):
         return Html(f"<{' '.join(parts)}>")
     return Html(f"<{' '.join(parts)}>{join(children)}</{tag}>")
@@ -33,10 +37,7 @@ def el(tag: str, /, *children: str, **attributes: str | int | bool | None) -> Ht
 
 def join(children: Sequence[str], separator: str = "") -> Html:
     """Put markup and texts side by side."""
-    done = [c if isinstance(c, Html) else escape(_printable(c), quote=False) for c in children]
+    done = [
+        c if isinstance(c, Html) else escape(printable(c, _KEPT), quote=False) for c in children
+    ]
     return Html(separator.join(done))
-
-
-def _printable(text: str) -> str:
-    """Show what has no form of its own, such as marks that turn the direction of writing."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{{{ord(c):x}}}" for c in text)

@@ -92,7 +92,12 @@ def _candidates(finding: Finding) -> Iterator[Html]:
         size = f"{candidate.size} byte{'' if candidate.size == 1 else 's'}"
         said = f", {'; '.join(candidate.differences)}" if candidate.differences else ""
         items.append(
-            el("li", el("code", candidate.name), f" {size}{objects}{said}", drawing(candidate.type))
+            el(
+                "li",
+                el("code", candidate.name),
+                prose(f" {size}{objects}{said}"),
+                drawing(candidate.type),
+            )
         )
     yield el("ul", *items, class_="candidates")
 

@@ -1,0 +1,129 @@
+"""The audit of builds that were spoilt after they were built: what no compiler at hand leaves out.
+
+`tests/firmware/test_gaps.py` has what can be built.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from idoldbg.audit import Audit, Finding, Level
+from tests.idoldbg.audit.conftest import Rebuild, audit_build, replaced
+
+
+def new_findings(report: Audit, demo: Audit) -> list[Finding]:
+    """Return the findings that the demo does not have."""
+    known = {f.fingerprint for f in demo.findings}
+    return [f for f in report.findings if f.fingerprint not in known]
+
+
+def only(report: Audit, demo: Audit) -> Finding:
+    (finding,) = new_findings(report, demo)
+    return finding
+
+
+def test_server_without_debug_information_is_one_finding(rebuild: Rebuild, demo: Audit) -> None:
+    path = rebuild({"elf/task/spi": replaced(b"\0.debug_info\0", b"\0.lost_bytes\0")})
+    finding = only(audit_build(path), demo)
+    assert (finding.rule, finding.level, finding.task) == ("debug-info-missing", Level.ERROR, "spi")
+
+
+def test_damaged_debug_information_names_the_operations(rebuild: Rebuild, demo: Audit) -> None:
+    def spoil(data: bytes) -> bytes:
+        section = ELFFile(BytesIO(data)).get_section_by_name(".debug_abbrev")
+        at, size = section["sh_offset"], section["sh_size"]
+        return data[:at] + b"\xff" * size + data[at + size :]
+
+    report = audit_build(rebuild({"elf/task/spi": spoil}))
+    found = new_findings(report, demo)
+    assert {f.rule for f in found} == {"debug-info-damaged"}
+    assert {f.operation for f in found} == {"read", "write", "exchange", "lock", "release"}
+    assert report.summary.callable == demo.summary.callable - 5
+
+
+def test_interface_that_is_no_text_is_told(rebuild: Rebuild, demo: Audit) -> None:
+    path = rebuild({"elf/task/spi": replaced(b'name: "Spi"', b'name: "\xff\xff\xff"')})
+    finding = only(audit_build(path), demo)
+    assert (finding.rule, finding.task) == ("debug-info-damaged", "spi")
+
+
+def test_interface_that_does_not_parse_has_its_line(rebuild: Rebuild, demo: Audit) -> None:
+    path = rebuild({"elf/task/spi": replaced(b'name: "Spi"', b'name; "Spi"')})
+    report = audit_build(path)
+    finding = only(report, demo)
+    assert (finding.rule, finding.task) == ("interface-unparsable", "spi")
+    assert finding.place is not None and finding.place.line == 4
+    server = next(s for s in report.servers if s.task == "spi")
+    assert server.interface is None and server.operations == ()
+
+
+def test_hiffy_that_is_not_started_is_a_warning(rebuild: Rebuild, demo: Audit) -> None:
+    path = rebuild({"app.toml": _hiffy_is_not_started})
+    finding = only(audit_build(path), demo)
+    assert (finding.rule, finding.level) == ("task-not-started", Level.WARNING)
+    assert finding.task == "hiffy"
+
+
+def _hiffy_is_not_started(data: bytes) -> bytes:
+    head, mark, tail = data.partition(b"[tasks.hiffy]")
+    assert mark and b"start = true" in tail
+    return head + mark + tail.replace(b"start = true", b"start = false", 1)
+
+
+NETWORK = b"""
+[tasks.net]
+name = "task-net"
+"""
+SOCKET = b"""
+[config.net.sockets.rpc]
+kind = "udp"
+owner = {name = "%s", notification = "socket"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sockets", "rules"),
+    [
+        (b"", {"no-network-path"}),
+        (SOCKET % b"echo", {"no-network-path"}),
+        (SOCKET % b"udprpc", set()),
+        (SOCKET % b"hiffy", set()),
+        (b"\n[config]\nnet = 3\n", {"no-network-path"}),
+    ],
+)
+def test_network_that_does_not_reach_hiffy(
+    sockets: bytes, rules: set[str], rebuild: Rebuild, demo: Audit
+) -> None:
+    # A task that is in app.toml must be in the archive: the sleeper becomes the network.
+    def change(data: bytes) -> bytes:
+        assert b'[tasks.sleeper]\nname = "task-victim"' in data
+        data = data.replace(
+            b'[tasks.sleeper]\nname = "task-victim"', b'[tasks.sleeper]\nname = "task-net"'
+        )
+        return data + sockets
+
+    found = new_findings(audit_build(rebuild({"app.toml": change})), demo)
+    assert {f.rule for f in found} == rules
+    assert all(f.level is Level.NOTE for f in found)
+
+
+def test_fingerprint_survives_moved_lines(rebuild: Rebuild, demo: Audit) -> None:
+    old = b'// The supervisor.\n\nInterface(\n    name: "Jefe",\n    ops: {'
+    new = b'// The supervisor.\n\nInterface(name: "Jefe",\n\n\n\nops:  {     '
+    assert len(old) == len(new)
+    report = audit_build(rebuild({"elf/task/jefe": replaced(old, new)}))
+    was = next(f for f in demo.findings if f.rule == "caller-restricted")
+    now = next(f for f in report.findings if f.rule == "caller-restricted")
+    assert was.place is not None and now.place is not None
+    assert (was.fingerprint, was.place.line + 2) == (now.fingerprint, now.place.line)
+
+
+def test_archive_path_is_not_in_fingerprints(tmp_path: Path, demo: Audit) -> None:
+    copy = tmp_path / "other.zip"
+    copy.write_bytes(Path(demo.archive).read_bytes())
+    moved = audit_build(copy)
+    assert [f.fingerprint for f in moved.findings] == [f.fingerprint for f in demo.findings]
