@@ -199,9 +199,14 @@ class Program:
             self._resolved[key] = self._resolver.resolve(server.interface, operation, server.task)
         return self._resolved[key]
 
-    def declared_sizes(self, operation: ResolvedOperation) -> tuple[DeclaredSize, ...]:
-        """Find the sizes of an operation's messages that the build's own code shows."""
-        return self._resolver.declared_sizes(operation)
+    def declared_sizes(
+        self, operation: ResolvedOperation, *, in_clients: bool = True
+    ) -> tuple[DeclaredSize, ...]:
+        """Find the sizes of an operation's messages that the build's own code shows.
+
+        Without `in_clients` only the server's code is looked at, which costs far less.
+        """
+        return self._resolver.declared_sizes(operation, in_clients=in_clients)
 
     def incoming_size(self, server: ServedInterface) -> DeclaredSize | None:
         """Find the longest message that a server has room for; None where that is unseen."""

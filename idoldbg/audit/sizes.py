@@ -1,6 +1,7 @@
 """Checks of sizes: those that follow from the types against those that the image itself shows.
 
 What an image shows are the lengths of the buffers in generated code, see `idoldbg.resolver.sizes`.
+The server's count: it is the one that refuses. (To search every client would double the time.)
 Zerocopy messages are compared field by field in `messages`, so only what is serialized is here.
 """
 
@@ -28,7 +29,7 @@ def check_sizes(subject: Subject) -> Iterator[Finding]:
     if not subject.is_serialized:
         return
     try:
-        sizes = subject.program.declared_sizes(subject.resolved)
+        sizes = subject.program.declared_sizes(subject.resolved, in_clients=False)
     except DebugInfoError:
         return  # of another object, whose own findings say so: nothing to compare with
     for declared in sizes:

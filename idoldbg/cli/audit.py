@@ -11,7 +11,6 @@ import click
 
 from idoldbg.audit import RULES, Audit, audit, find_near_rule
 from idoldbg.audit.baseline import format_baseline, parse_baseline
-from idoldbg.audit.compare import compare_builds
 from idoldbg.audit.suppressions import parse_suppressions
 from idoldbg.audit.verdict import FAIL_ON, Standing, Verdict, judge
 from idoldbg.cli.audit_output import (
@@ -152,6 +151,8 @@ def _compare(
     outputs: Sequence[Output],
 ) -> int:
     """Audit two builds and tell the differences."""
+    from idoldbg.audit.compare import compare_builds  # brings `idol.diff`, for nobody else
+
     old, new = (_audit(replace(settings.target(), archive=path), types) for path in compared)
     comparison = compare_builds(old, new)
     write_comparison(comparison, fail_on, outputs)

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from idol.records import dataclass
-from idoldbg.audit.compare import BuildComparison
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings
 from idoldbg.errors import ArgumentError
@@ -19,6 +19,9 @@ from idoldbg.near import near_misses
 from idoldbg.render import json
 from idoldbg.render.audit import FORMATS, SUFFIXES, Files
 from idoldbg.render.audit.files import normalize
+
+if TYPE_CHECKING:
+    from idoldbg.audit.compare import BuildComparison
 
 __all__ = [
     "Output",

@@ -72,10 +72,16 @@ class Resolver:
             )
         return _Operation(self, interface, found, task).resolve()
 
-    def declared_sizes(self, operation: ResolvedOperation) -> tuple[DeclaredSize, ...]:
-        """Find the sizes of an operation that the image itself shows, in every object."""
+    def declared_sizes(
+        self, operation: ResolvedOperation, *, in_clients: bool = True
+    ) -> tuple[DeclaredSize, ...]:
+        """Find the sizes of an operation that the image itself shows.
+
+        Looks at the server's code and, if `in_clients`, at every other object's.
+        """
         task = self._archive.get_task(operation.task)
-        objects = (self.info(task.name), *self.others(task))
+        server = self.info(task.name)
+        objects = (server, *self.others(task)) if in_clients else (server,)
         return tuple(find_declared(operation, self.handlers(task), objects))
 
     def incoming_size(self, operations: Sequence[ResolvedOperation]) -> DeclaredSize | None:
