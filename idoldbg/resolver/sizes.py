@@ -121,8 +121,8 @@ def _total(size_of: Callable[[Type], int], members: Sequence[Member] | None) -> 
 
 # ---- what the image shows ------------------------------------------------------------------------
 
-# Of the buffer that a server receives messages in: Hubris's servers use these, the first our demo.
-_INCOMING = ("incoming", "buffer", "buf")
+# Names of the buffer that a server receives messages in, besides `incoming`, in Hubris.
+_INCOMING = frozenset({"buffer", "buf", "msgbuf"})
 _REPLIES = frozenset({"reply_buf", "reply"})
 
 
@@ -190,13 +190,23 @@ def find_incoming(
     for body in server.find_bodies("main"):
         if body.full_name.rpartition("::")[0] not in crates:
             continue
-        buffers = list(_buffers(body))
-        named = [b for b in buffers if b[0] in _INCOMING]
-        if len(named) == 1 or len(buffers) == 1:
-            name, size = (named or buffers)[0]
-            where = f"{body.full_name}::{name}"
-            return DeclaredSize(SizeOf.INCOMING, size, computed, where, server.name)
+        found = _incoming(list(_buffers(body)), computed)
+        if found is not None:
+            where = f"{body.full_name}::{found[0]}"
+            return DeclaredSize(SizeOf.INCOMING, found[1], computed, where, server.name)
     return None
+
+
+def _incoming(buffers: Sequence[tuple[str, int]], computed: int | None) -> tuple[str, int] | None:
+    """Choose the buffer that messages come in, among the arrays of u8 in `main`.
+
+    Only a telling name makes one of another size than expected the buffer: `main` may have arrays
+    for other ends.
+    """
+    for buffer in buffers:
+        if buffer[0] == "incoming" or (len(buffers) == 1 and buffer[0] in _INCOMING):
+            return buffer
+    return next((b for b in buffers if b[1] == computed), None)
 
 
 def _buffers(block: Block) -> Iterator[tuple[str, int]]:

@@ -356,6 +356,29 @@ def test_sizes_are_compared_with_the_server_s_buffers(
     assert {d.of.value for d in declared if d and not d.agrees} == disagreeing
 
 
+@pytest.mark.parametrize(
+    ("buffers", "expected"),
+    [
+        ({"incoming": 8, "scratch": 6}, ("incoming", False)),
+        ({"buffer": 8}, ("buffer", False)),
+        ({"buffer": 8, "scratch": 32}, None),
+        ({"scratch": 32}, None),
+        ({"scratch": 32, "space": 6}, ("space", True)),
+    ],
+)
+def test_only_a_telling_name_makes_a_buffer_the_wrong_size(
+    buffers: dict[str, int], expected: tuple[str, bool] | None, dwarf: Dwarf, open_written: Open
+) -> None:
+    dwarf.struct("server::idl::Demo_op_ARGS", {"a": dwarf.u32, "b": dwarf.u16})
+    dwarf.enum("server::idl::DemoOperation", "op")
+    arrays = {name: dwarf.array(dwarf.u8, size) for name, size in buffers.items()}
+    dwarf.function("server::main", body=[dwarf.block(arrays)])
+    text = '"op": (args: {"a": "u32", "b": "u16"}, reply: Simple("()"))'
+    program = open_written(text, {"server": dwarf})
+    found = program.incoming_size(program.servers[0])
+    assert (found and (found.where.rpartition("::")[2], found.agrees)) == expected
+
+
 def test_sizes_are_compared_with_a_client_s_buffers(
     die: Any, dwarf: Dwarf, open_written: Open
 ) -> None:
