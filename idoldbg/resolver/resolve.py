@@ -34,6 +34,7 @@ from idoldbg.resolver.operation import (
     ResolvedOperation,
 )
 from idoldbg.resolver.sizes import DeclaredSize, find_declared, find_incoming
+from idoldbg.resolver.tolerant import TolerantSource
 from idoldbg.symbols import Block, TypeSource
 from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 
@@ -124,16 +125,16 @@ class Resolver:
         return self._constants[key]
 
     def others(self, task: TaskImage) -> Iterator[TypeSource]:
-        """Yield all other objects, the kernel last; those that are damaged are passed over."""
+        """Yield all other objects, the kernel last; what is damaged in them is passed over."""
         for name in [t.name for t in self._archive.tasks] + ["kernel"]:
             if name == task.name or name not in self._archive.object_names:
                 continue
             try:
-                info = self.info(name)
-                if info.has_debug_info:
-                    yield info
+                info = TolerantSource(self.info(name))
             except DebugInfoError:
                 continue
+            if info.has_debug_info:
+                yield info
 
 
 class _Operation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from idol.errors import TypeSyntaxError
@@ -17,6 +17,7 @@ from idoldbg.resolver import Candidate, TypeLookup
 from idoldbg.resolver.candidates import make_candidates
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.lookup import Located, find_located, find_near_types
+from idoldbg.resolver.tolerant import TolerantSource
 from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union
 from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
@@ -73,7 +74,7 @@ def read_types(
     in interfaces: `[SlotId; 2]`, `Option<SlotId>`. `depth` says how many levels to open. `progress`
     is told how many objects were searched. Raises `NotFound` with near misses where there is none.
     """
-    objects = list(_objects(program, task))
+    objects = _objects(program, task)
     written = _parse(query)
     located: list[Located] = []
     declared: list[Located] = []
@@ -92,20 +93,21 @@ def read_types(
     return TypeReport(query, tuple(layouts), make_candidates(declared))
 
 
-def _objects(program: Program, task: str | None) -> Iterator[TypeSource]:
+def _objects(program: Program, task: str | None) -> list[TypeSource]:
     names = program.archive.object_names
     if task is not None:
         if task not in names:
             raise NotFound("object", task, near=near_misses(task, names), where="this build")
-        yield program.object(task)
-        return
+        return [program.object(task)]
+    found: list[TypeSource] = []
     for name in names:
         try:
-            info = program.object(name)
-            if info.has_debug_info:
-                yield info
+            info = TolerantSource(program.object(name))
         except DebugInfoError:
             continue  # one damaged task is no reason not to look at the others
+        if info.has_debug_info:
+            found.append(info)
+    return found
 
 
 def _parse(query: str) -> RustType | None:

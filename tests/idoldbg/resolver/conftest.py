@@ -45,10 +45,11 @@ def open_written() -> Callable[..., Program]:
         operations: str,
         objects: Mapping[str, Dwarf],
         overrides: Mapping[str, str] | None = None,
+        version: int = 4,
     ) -> Program:
         files = {}
         for name, dwarf in objects.items():
-            sections = Writer(4).sections([dwarf.unit()])
+            sections = Writer(version).sections([dwarf.unit()])
             if not files:
                 text = f'Interface(name: "Demo", ops: {{ {operations} }})'
                 sections[".idolatry"] = text.encode()
@@ -73,7 +74,9 @@ def resolve(open_written: Callable[..., Program]) -> Callable[..., ResolvedOpera
         operation: str,
         objects: Mapping[str, Dwarf],
         overrides: Mapping[str, str] | None = None,
+        version: int = 4,
     ) -> ResolvedOperation:
-        return open_written(f'"op": ({operation})', objects, overrides).operation("Demo.op")
+        program = open_written(f'"op": ({operation})', objects, overrides, version)
+        return program.operation("Demo.op")
 
     return run

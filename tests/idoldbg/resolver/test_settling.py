@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from idoldbg.errors import NotFound
+from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.program import Program
 from idoldbg.resolver import How, ResolvedOperation, parse_override
+from idoldbg.views.types import read_types
 from tests.idoldbg.resolver.written import Dwarf
 
 Resolve = Callable[..., ResolvedOperation]
@@ -44,8 +45,16 @@ def failing(name: str) -> str:
 
 @pytest.mark.parametrize(("name", "meant", "other"), TWINS)
 @pytest.mark.parametrize("evidence", ["handler", "method", "client", "none"])
+@pytest.mark.parametrize("version", [4, 5])
 def test_two_errors_of_one_name(
-    evidence: str, name: str, meant: str, other: str, die: Any, dwarf: Dwarf, resolve: Resolve
+    version: int,
+    evidence: str,
+    name: str,
+    meant: str,
+    other: str,
+    die: Any,
+    dwarf: Dwarf,
+    resolve: Resolve,
 ) -> None:
     error = dwarf.enum(meant, "BadTransfer", "Busy")
     dwarf.enum(other, "Busy", "BadTransfer", "NoDevice")
@@ -66,7 +75,7 @@ def test_two_errors_of_one_name(
         "client": (meant, How.CLIENT),
         "none": (None, How.AMBIGUOUS),
     }
-    operation = resolve(failing(name), objects)
+    operation = resolve(failing(name), objects, version=version)
     assert error_of(operation) == expected[evidence]
     if evidence == "none":
         assert operation.error is not None
@@ -166,6 +175,20 @@ def test_declared_is_not_missing(die: Any, dwarf: Dwarf, resolve: Resolve) -> No
     client.struct("demo_api::Status", {"a": client.u8})
     ok = resolve(text, {"server": dwarf, "client": client}).ok
     assert (ok.type_name, ok.how, ok.object) == ("demo_api::Status", How.ELSEWHERE, "client")
+
+
+def test_a_damaged_task_hides_no_other(die: Any, dwarf: Dwarf, open_written: Open) -> None:
+    damaged, client = Dwarf(die), Dwarf(die)
+    loop = damaged.struct("demo_api::Status")
+    loop.children.append(damaged.member("again", loop, 0))
+    client.struct("demo_api::Status", {"a": client.u8})
+    objects = {"server": dwarf, "damaged": damaged, "client": client}
+    program = open_written('"op": (encoding: Hubpack, reply: Simple("Status"))', objects)
+    ok = program.operation("Demo.op").ok
+    assert (ok.type_name, ok.object) == ("demo_api::Status", "client")
+    assert [t.candidate.objects for t in read_types(program, "Status").types] == [("client",)]
+    with pytest.raises(DebugInfoError, match="contains itself"):
+        read_types(program, "Status", task="damaged")
 
 
 # ---- constants -----------------------------------------------------------------------------------

@@ -92,11 +92,11 @@ class Dwarf:
     def tagged(self, path: str, variants: Mapping[str, Any | None]) -> Any:
         """Make an enum whose variants hold one value or nothing, after a tag of one byte."""
         size = 1 + max((self.sizes[id(t)] for t in variants.values() if t is not None), default=0)
-        tag = self._member("", self.u8, 0)
+        tag = self.member("", self.u8, 0)
         part = self.die(dw.DW_TAG_variant_part, [(dw.DW_AT_discr, dw.DW_FORM_ref4, tag)], [tag])
         payloads = []
         for index, (name, held) in enumerate(variants.items()):
-            members = [] if held is None else [self._member("__0", held, 1)]
+            members = [] if held is None else [self.member("__0", held, 1)]
             payload = self.die(
                 dw.DW_TAG_structure_type,
                 [
@@ -107,7 +107,7 @@ class Dwarf:
             )
             payloads.append(payload)
             value = (dw.DW_AT_discr_value, dw.DW_FORM_data1, index)
-            variant = self.die(dw.DW_TAG_variant, [value], [self._member(name, payload, 0)])
+            variant = self.die(dw.DW_TAG_variant, [value], [self.member(name, payload, 0)])
             part.children.append(variant)
         attributes = [(dw.DW_AT_byte_size, dw.DW_FORM_data1, size)]
         made = self.add(path, dw.DW_TAG_structure_type, attributes, [part, *payloads])
@@ -138,11 +138,11 @@ class Dwarf:
     def _members(self, members: Variables, at: int) -> tuple[list[Any], int]:
         made = []
         for name, target in members.items():
-            made.append(self._member(name, target, at))
+            made.append(self.member(name, target, at))
             at += self.sizes[id(target)]
         return made, at
 
-    def _member(self, name: str, target: Any, offset: int) -> Any:
+    def member(self, name: str, target: Any, offset: int) -> Any:
         return self.die(
             dw.DW_TAG_member,
             [

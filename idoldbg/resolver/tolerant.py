@@ -1,0 +1,53 @@
+"""Objects that are searched besides the server's: what is damaged in one of them hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from idoldbg.errors import DebugInfoError
+from idoldbg.symbols import Block, Subprogram, TypeSource
+from idoldbg.types import Type
+
+__all__ = ["TolerantSource"]
+
+T = TypeVar("T")
+
+
+class TolerantSource:
+    """An object in which nothing is found where its debug information is malformed."""
+
+    def __init__(self, source: TypeSource) -> None:
+        self._source = source
+        self.name = source.name
+
+    def _try(self, ask: Callable[[], T], nothing: T) -> T:
+        try:
+            return ask()
+        except DebugInfoError:
+            return nothing
+
+    @property
+    def has_debug_info(self) -> bool:
+        """Tell whether there is any."""
+        return self._try(lambda: self._source.has_debug_info, False)
+
+    def find_types(self, name: str) -> tuple[Type, ...]:
+        """Return the types with this name."""
+        return self._try(lambda: self._source.find_types(name), ())
+
+    def find_type_names(self, prefix: str) -> tuple[str, ...]:
+        """Return at least all short names of types and of functions that begin so."""
+        return self._try(lambda: self._source.find_type_names(prefix), ())
+
+    def find_alignment(self, type_: Type) -> int | None:
+        """Return what debug information says of a type's alignment."""
+        return self._try(lambda: self._source.find_alignment(type_), None)
+
+    def find_subprograms(self, name: str) -> tuple[Subprogram, ...]:
+        """Return the functions with this name."""
+        return self._try(lambda: self._source.find_subprograms(name), ())
+
+    def find_bodies(self, name: str) -> tuple[Block, ...]:
+        """Return the local variables of the functions with this name."""
+        return self._try(lambda: self._source.find_bodies(name), ())
