@@ -18,7 +18,7 @@ lint: $(VENV)/.installed
 	$(RUN)/mypy
 
 bench: $(VENV)/.installed
-	$(RUN)/python benchmarks/run.py
+	$(RUN)/python -m benchmarks.run
 
 firmware: $(VENV)/.installed
 	$(RUN)/python fixtures/firmware/build.py

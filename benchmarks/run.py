@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import io
-import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import idol
+from benchmarks.measure import median_s, process, row
+from benchmarks.startup import bench_audit, bench_growth, bench_setup
 from idoldbg.calls import Call, prepare_call
 from idoldbg.load import open_build
 from idoldbg.session import Session, TargetOptions, demo_archive, demo_boards, open_session
@@ -26,27 +25,6 @@ CLI_WORDS = [
     *("--source", "hex:9f000000", "--sink", "4"),
 ]
 LINKS = ("emu", "pyocd:emu")
-
-
-def median_s(action: Callable[[], object], repeat: int) -> float:
-    """Return the median of `repeat` runs, after one that warms the caches."""
-    action()
-    times = []
-    for _ in range(repeat):
-        begin = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
-
-
-def process(words: Sequence[str]) -> None:
-    """Run a command; it must succeed."""
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-
-
-def row(label: str, seconds: float, beside: float, what: str) -> None:
-    """Print one line: the time and its ratio to something that was run beside it."""
-    print(f"  {label:<46} {seconds * 1000:9.2f} ms   {seconds / beside:7.2f} × {what}")
 
 
 def quiet_session(board: str, probe: str) -> Session:
@@ -166,6 +144,9 @@ def main() -> None:
         "calls": (bench_calls, 200),
         "debug-info": (bench_debug_info, 5),
         "stubs": (bench_stubs, 9),
+        "setup": (bench_setup, 7),
+        "growth": (bench_growth, 5),
+        "audit": (bench_audit, 5),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", help=f"which of: {', '.join(groups)}")

@@ -18,7 +18,7 @@ from idoldbg.errors import ArchiveError, NotFound
 from idoldbg.memory import Segment
 from idoldbg.near import near_misses
 
-__all__ = ["Archive", "ImageFacts", "Members", "TaskImage"]
+__all__ = ["KERNEL", "Archive", "ImageFacts", "Members", "TaskImage"]
 
 KERNEL = "kernel"
 
@@ -28,6 +28,9 @@ class Members(Protocol):
 
     def names(self) -> Sequence[str]:
         """Return the names in the order that the build has them."""
+
+    def prefetch(self, names: Sequence[str]) -> None:
+        """Be told that these are read next; it may be quicker to get them all at once."""
 
     def read(self, name: str) -> bytes:
         """Return one file; raise `ArchiveError` where it is missing, damaged or too large."""
@@ -103,6 +106,12 @@ class Archive:
         if name == KERNEL and self.kernel_member:
             return self._member(self.kernel_member)
         return self._member(self.get_task(name).member)
+
+    def prefetch(self, names: Sequence[str]) -> None:
+        """Be told that the ELF files of these objects are wanted next."""
+        tasks = {t.name: t.member for t in self.tasks}
+        members = [tasks.get(n, self.kernel_member) for n in names]
+        self.members.prefetch([m for m in members if m and m not in self._kept])
 
     def _member(self, member: str) -> bytes:
         data: bytes | None = self._kept.get(member)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import idol
 from idol.records import dataclass
-from idoldbg.archive import Archive, TaskImage
+from idoldbg.archive import KERNEL, Archive, TaskImage
 from idoldbg.codec import image
 from idoldbg.debuginfo import TypeInterner
 from idoldbg.errors import ArgumentError, DebugInfoError, FaultError, NotFound
@@ -97,6 +97,7 @@ class Program:
     @property
     def servers(self) -> tuple[ServedInterface, ...]:
         """Every interface of every task, in task order."""
+        self._prefetch()
         served = map(self._served_by, self.archive.tasks)
         return tuple(s for s in served if isinstance(s, ServedInterface))
 
@@ -123,8 +124,20 @@ class Program:
             return str(error)
         return ServedInterface(task, interface, tuple(d.message for d in interface.diagnostics))
 
+    def _prefetch(self) -> None:
+        """Get the objects of all tasks that are not open, if one of them must be read anyway."""
+        wanted = [
+            task.name
+            for task in self.archive.tasks
+            if task.name not in self._objects
+            and not (self._answers and self._answers.knows(task.name, "interface", ""))
+        ]
+        if len(wanted) > 1:
+            self.archive.prefetch([*wanted, KERNEL])  # which nearly every question needs as well
+
     def _servers_of(self, interface: str) -> list[ServedInterface]:
         """Return who serves an interface; only texts that may have its name are parsed."""
+        self._prefetch()
         found = []
         for task in self.archive.tasks:
             try:

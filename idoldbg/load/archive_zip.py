@@ -10,11 +10,13 @@ that overlap, names twice or with `..`, sizes or check sums that do not fit.
 from __future__ import annotations
 
 import bz2
+import os
 import re
 import struct
 import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
+from threading import Thread
 from typing import Any, Protocol
 
 from idol.records import dataclass
@@ -55,6 +57,7 @@ class ZipMembers:
         self._path = path
         self._data = data
         self._left = MAX_TOTAL_SIZE
+        self._expanded: dict[str, bytes] = {}
         end_at, end = self._find_end()
         _, _, _, _, count, size, offset, _ = end
         self.comment = data[end_at + _END.size :]
@@ -128,12 +131,46 @@ class ZipMembers:
     def names(self) -> Sequence[str]:
         return tuple(self._entries)
 
+    def prefetch(self, names: Sequence[str]) -> None:
+        """Expand several members at once, on as many cores as there are, for `read` to give out.
+
+        Expanding is most of what a look through all tasks takes, and it does not hold Python's
+        lock. What goes wrong is left for `read` to find.
+        """
+        pending = [n for n in names if n in self._entries and n not in self._expanded]
+        count = min(len(pending), _cores())
+        if count < 2 or sum(self._entries[n].size for n in pending) > self._left:
+            return
+
+        def work() -> None:
+            while pending:
+                try:
+                    name = pending.pop()
+                    self._expanded[name] = self._expand(self._entries[name], MAX_MEMBER_SIZE)
+                except (IndexError, ArchiveError):  # the last was taken meanwhile; or it is damaged
+                    continue
+
+        workers = [Thread(target=work) for _ in range(count)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
     def read(self, name: str) -> bytes:
         entry = self._entries.get(name)
         if entry is None:
             raise self._error("is missing from the archive: was the build finished?", name)
+        data = self._expanded.pop(name, None)
+        if data is None:
+            data = self._expand(entry, self._left)
+        self._left -= len(data)
+        return data
+
+    def _expand(self, entry: _Entry, most: int) -> bytes:
+        """Expand a member to `most` bytes at most."""
+        name = entry.name
         packed = self._packed(entry)
-        limit = min(entry.size, MAX_MEMBER_SIZE, self._left)
+        limit = min(entry.size, MAX_MEMBER_SIZE, most)
         if entry.size > limit:
             raise self._error(
                 f"expands to {entry.size} bytes, more than the {limit} that a build may need", name
@@ -148,7 +185,6 @@ class ZipMembers:
             )
         if len(data) != entry.size or zlib.crc32(data) != entry.crc:
             raise self._error("has a wrong size or check sum: the archive is damaged", name)
-        self._left -= len(data)
         return data
 
     def _packed(self, entry: _Entry) -> bytes:
@@ -164,6 +200,13 @@ class ZipMembers:
         if len(packed) != entry.packed_size:
             raise self._error("is cut short", entry.name)
         return packed
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Decompressor(Protocol):

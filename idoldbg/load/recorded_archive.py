@@ -66,6 +66,9 @@ class _Members:
     def names(self) -> Sequence[str]:
         return self._names
 
+    def prefetch(self, names: Sequence[str]) -> None:
+        self._read().members.prefetch(names)
+
     def read(self, name: str) -> bytes:
         return self._read().members.read(name)
 

@@ -1,0 +1,24 @@
+"""All that one call needs from a build: `setup_call.py ARCHIVE IFACE.OP`. Prints the peak memory.
+
+What a `call` does before it touches the target: open the build, find the server, resolve the
+operation, lay out hiffy's mailbox, know the image's id and the bytes that are flashed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from idoldbg.caller import Caller
+from idoldbg.opening import TargetOptions, open_program
+
+archive, operation, *options = sys.argv[1:]
+program = open_program(TargetOptions(archive=archive, use_cache="--no-cache" not in options))
+program.operation(operation)
+no_target: Any = None
+Caller(program, no_target, timeout_s=1).prepare()
+assert program.archive.image_id is not None
+assert program.archive.flash_segments()
+status = Path("/proc/self/status").read_text(encoding="ascii")
+print(status.partition("VmHWM:")[2].split()[0])
