@@ -237,7 +237,10 @@ def _summary(result: FarmResult, folder: Path) -> str:
         rows.append([place.name, board, *counts, f"{place.duration_s:.1f} s"])
     lines = [table(rows)]
     for place in result.places:
-        lines += [f"{place.name}: {place.problem}"] if place.problem else []
+        lost = dict.fromkeys(t.message for t in place.tests if t.outcome is Outcome.INFRASTRUCTURE)
+        lines += [
+            f"{place.name}: {reason}" for reason in ([place.problem] if place.problem else lost)
+        ]
         bad = [t for t in place.tests if t.outcome in (Outcome.FAILED, Outcome.ERROR)]
         lines += [f"{place.name}: {t.node_id}: {t.message}" for t in bad]
     lines.append(f"report: {folder / REPORT}")

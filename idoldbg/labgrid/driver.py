@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import attr
@@ -15,7 +16,8 @@ from labgrid.step import step
 from labgrid.util.proxy import proxymanager
 
 from idoldbg.device import Device, attach
-from idoldbg.errors import LinkError, Unsupported
+from idoldbg.errors import LinkError
+from idoldbg.flashing import flash_board
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe, NetworkIdoldbgProbe
 from idoldbg.session import TargetOptions
 
@@ -134,7 +136,9 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
     @step(args=["filename"])
     def load(self, filename: str | None = None) -> None:
         """Flash a build (default: this driver's archive) and verify it."""
-        raise Unsupported("flashing through labgrid is not there yet", capability="flash")
+        path = self.archive_path if filename is None else filename
+        self.disconnect()
+        flash_board(replace(self.options, archive=path), notify=self.logger.info)
 
     @Driver.check_active
     @step()

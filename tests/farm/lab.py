@@ -40,7 +40,7 @@ def skip_reason() -> str | None:
 
 @dataclass
 class Host:
-    """One exporter in a namespace of its own; `boards` maps groups to names of boards."""
+    """One exporter in a namespace of its own; `boards` maps groups to BOARD or BOARD@ARCHIVE."""
 
     name: str
     namespace: str
@@ -187,8 +187,10 @@ def _await(is_so: Any, what: str, limit_s: float = READY_LIMIT_S) -> None:
 def start_exporter(lab: Lab, host: Host) -> None:
     """Start the exporter of one host, again if need be."""
     lines = []
-    for group, board in host.boards.items():
+    for group, text in host.boards.items():
+        board, _, archive = text.partition("@")
         lines += [f"{group}:", "  IdoldbgEmulatedBoard:", f"    board: {board}"]
+        lines += [f"    archive: {archive}"] if archive else []
     config = lab.folder / f"{host.name}.yaml"
     config.write_text("\n".join(lines) + "\n")
     command = ["ip", "netns", "exec", host.namespace, sys.executable, "-m", "idoldbg"]
@@ -216,7 +218,8 @@ def _make_places(lab: Lab) -> None:
 
     async def make(session: Any) -> None:
         for host in lab.hosts:
-            for group, board in host.boards.items():
+            for group, text in host.boards.items():
+                board = text.partition("@")[0]
                 await session.stub.AddPlace(messages.AddPlaceRequest(name=group))
                 pattern = f"{host.name}/{group}/*"
                 match = messages.AddPlaceMatchRequest(placename=group, pattern=pattern)

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from idoldbg.session import demo_archive
+
 from .lab import Lab, running_lab, skip_reason
 
 pytest.importorskip("labgrid")
 
 F4, LPC, G0 = "stm32f4-discovery", "lpcxpresso55s69", "nucleo-g031"
+DEMO = demo_archive(F4)
+NO_HIFFY = DEMO.with_name("stm32f4-discovery-no-hiffy.zip")
 HOSTS = {
     "hosta": {"a1": F4, "a2": F4, "a3": LPC},
     "hostb": {"b1": F4, "b2": G0, "b3": LPC},
-    "hostc": {"c1": F4, "c2": F4},
+    "hostc": {"c1": F4, "c2": F4, "c3": f"{F4}@{NO_HIFFY}"},
 }
 
 # Every place says that it has begun, and goes on when it is told to.
@@ -81,7 +85,7 @@ def test_status_shows_places_and_their_holders(lab: Lab) -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0] == ["PLACE", "STATE", "TAGS", "EXPORTER", "HOLDER"]
     assert ["b2", "free", f"board={G0}", "chip=stm32g0", "hostb", "-"] in rows
-    assert len(rows) == 9
+    assert len(rows) == 10
 
 
 @pytest.mark.slow
@@ -95,6 +99,18 @@ def test_places_are_matched_by_chip(lab: Lab, tmp_path: Path) -> None:
     assert [place["place"] for place in result["places"]] == ["a3", "b3"]
     assert {place["board"] for place in result["places"]} == {LPC}
     assert result["summary"]["passed"] == 12
+
+
+@pytest.mark.slow
+def test_board_with_another_image_is_flashed_only_when_asked(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "suite")
+    (suite / "go").touch()
+    options = ("--places", "c3", "-a", str(DEMO), "-o", str(tmp_path / "out"))
+    done = lab.run("farm", "run", *options, "--", str(suite))
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "the target runs another image" in (tmp_path / "out" / "junit.xml").read_text()
+    done = lab.run("farm", "run", "--flash", *options, "--", str(suite))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
