@@ -16,9 +16,12 @@ import time
 from typing import Any
 
 import attr
+import jinja2
+from labgrid.exceptions import InvalidConfigError, NoConfigFoundError
 from labgrid.remote import exporter
 from labgrid.util import get_free_port
 
+from idoldbg.errors import ArgumentError
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe
 from idoldbg.pyocd_plugin.boards import ENVIRONMENT
 
@@ -124,4 +127,14 @@ def run_exporter(arguments: list[str]) -> None:
     for name in ("IdoldbgProbe", "IdoldbgEmulatedBoard"):
         exporter.exports[name] = BoardExport
     sys.argv = ["idoldbg farm exporter", *arguments]
-    exporter.main()
+    try:
+        exporter.main()
+    except jinja2.TemplateError as error:
+        where = f"line {error.lineno}: " if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        raise ArgumentError(
+            f"{where}{error.message}; the file is a Jinja template, in which a line that begins "
+            "with # is a statement and one with ## a comment",
+            name="configuration",
+        ) from error
+    except (NoConfigFoundError, InvalidConfigError) as error:
+        raise ArgumentError(error.msg, name="configuration") from error
