@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import NoReturn, Protocol, TypeVar
@@ -35,7 +36,7 @@ from idoldbg.hiffy import (
     split_batches,
 )
 from idoldbg.hiffy.layout import find_variables
-from idoldbg.memory import Clock, MemoryImage, MemoryReader, MemoryWriter
+from idoldbg.memory import Clock, Exclusive, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
 from idoldbg.supervisor import SUPERVISOR, Request, Supervisor
 from idoldbg.types import type_size
@@ -263,8 +264,10 @@ class Caller:
         return f"{done}, so that calls can be made again", True
 
     def _drive(self, machine: Machine[T]) -> T:
+        target = self.target
         try:
-            return drive(machine, self.target, self.target, self.target)
+            with target.exclusive() if isinstance(target, Exclusive) else nullcontext():
+                return drive(machine, target, target, target)
         except HiffyFailure as error:
             if error.failure == "not ready" and is_before_tasks(self.program):
                 raise CallTimeout(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from idol.records import dataclass
@@ -17,6 +18,7 @@ from idoldbg.errors import FaultError
 
 __all__ = [
     "Clock",
+    "Exclusive",
     "MemoryImage",
     "MemoryReader",
     "MemoryWriter",
@@ -75,6 +77,14 @@ class ResetControl(Protocol):
 
         With `halt` the core stays halted at its first instruction.
         """
+
+
+@runtime_checkable
+class Exclusive(Protocol):
+    """A target that several processes use at once, and that one can have for a while."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep others from making calls meanwhile; raise `LinkTimeout` if they do for too long."""
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 
 from idoldbg.board_server.operations import Execution, SharedBoard
-from idoldbg.errors import LinkError
+from idoldbg.errors import LinkError, LinkTimeout
 from idoldbg.link.board_protocol import (
     PROTOCOL,
     FrameReader,
@@ -84,6 +84,7 @@ class BoardLoop:
         self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._clients: dict[int, _Client] = {}
+        self._lock_queue: list[_Client] = []
         self._numbers = 0
         self._slice_s = 0.002
         self._seen_s = clock()
@@ -119,17 +120,46 @@ class BoardLoop:
         """Serve until `stop`; then close every connection."""
         try:
             while not self._stopping:
-                waiting = [c for c in self._clients.values() if c.execution is not None]
-                for key, _ in self._selector.select(0 if waiting else None):
+                for key, _ in self._selector.select(self._patience_s()):
                     key.data()
-                if waiting:
-                    self._run_slice()
+                self._grant_lock()
+                self._run_slice()
         finally:
             for client in list(self._clients.values()):
                 self._drop(client)
             self._selector.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
+
+    def _waiting(self) -> list[tuple[_Client, Execution]]:
+        """Return who waits for the board's time."""
+        waiting = [(c, c.execution) for c in self._clients.values() if c.execution is not None]
+        return [(c, execution) for c, execution in waiting if not execution.wants_lock]
+
+    def _patience_s(self) -> float | None:
+        """Return how long nothing needs to be done, None for as long as nobody says anything."""
+        if self._waiting():
+            return 0.0
+        if not self._lock_queue:
+            return None
+        return max(0.0, min(c.wait_ends_real_s for c in self._lock_queue) - self._clock())
+
+    def _grant_lock(self) -> None:
+        """Give a free lock to who has asked for it first, and up on who has waited too long."""
+        for client in list(self._lock_queue):
+            execution = client.execution
+            assert execution is not None  # or it would not be in the queue
+            if self._shared.try_lock(client.number):
+                error = None
+            elif self._clock() >= client.wait_ends_real_s:
+                error = LinkTimeout(
+                    "another client makes calls without an end", timeout_s=WAIT_LIMIT_S
+                )
+            else:
+                continue
+            self._lock_queue.remove(client)
+            execution.end_lock(error)
+            self._advance(client)
 
     def _woken(self) -> None:
         with contextlib.suppress(OSError):
@@ -193,6 +223,10 @@ class BoardLoop:
         except ProtocolError as error:
             self._refuse(client, f"it got no request of its protocol, but {error}")
             return
+        except Exception:
+            log.exception("a request was read in an unforeseen way")
+            self._refuse(client, "a bug in its process; its log has more")
+            return
         self._catch_up(PAUSE_S[client.clock])
         client.execution = Execution(client.number, operations)
         self._advance(client)
@@ -203,9 +237,9 @@ class BoardLoop:
                 f"a greeting for protocol {str(header.get('hello'))[:20]}; it speaks {PROTOCOL}: "
                 "use one version of idoldbg on both sides, or stop the board and start it anew"
             )
-        if header.get("clock", "virtual") not in PAUSE_S:
+        client.clock = str(header.get("clock", "virtual"))
+        if client.clock not in PAUSE_S:
             raise ProtocolError("a greeting with a clock that is neither `virtual` nor `wall`")
-        client.clock = header.get("clock", "virtual")
         client.greeted = True
         board = self._shared.board
         state = {"time_s": board.time_s, "halted": board.is_halted, "hello": PROTOCOL}
@@ -225,11 +259,13 @@ class BoardLoop:
             self._reply(client, *execution.answer(self._shared.board))
         else:
             client.wait_ends_real_s = self._clock() + WAIT_LIMIT_S
+            if execution.wants_lock:
+                self._lock_queue.append(client)
 
     def _refuse(self, client: _Client, why: str) -> None:
         """Tell a client why it is not served, and close the connection once it knows."""
         log.warning("client %d refused: %s", client.number, why)
-        client.execution = None
+        self._forget(client)
         client.closing = True
         error = encode_error(LinkError(f"the board does not serve this client: {why}"))
         self._reply(client, {"closing": True, "error": error})
@@ -259,24 +295,31 @@ class BoardLoop:
             return
         self._selector.unregister(client.socket)
         client.socket.close()
+        self._forget(client)
+
+    def _forget(self, client: _Client) -> None:
+        """End what a client waits for, and let go of what it holds."""
+        client.execution = None
+        if client in self._lock_queue:
+            self._lock_queue.remove(client)
         self._shared.leave(client.number)
 
     # ------------------------------------------------------------------ time
 
     def _run_slice(self) -> None:
         """Let time pass for those who wait, at most to the first one's end."""
-        board = self._shared.board
-        waiting = [c for c in self._clients.values() if c.execution is not None]
-        ends = [c.execution.wait_until_s or 0.0 for c in waiting if c.execution is not None]
-        if not ends:
+        board, waiting = self._shared.board, self._waiting()
+        if not waiting:
             return
+        ends = [execution.wait_until_s or 0.0 for _, execution in waiting]
         begin, before_s = self._clock(), board.time_s
         board.run(max(0.0, min(self._slice_s, min(ends) - before_s)))
         self._seen_s = now = self._clock()
         self._slice_s = _next_slice(self._slice_s, now - begin)
-        for client in waiting:
-            execution = client.execution
-            assert execution is not None and execution.wait_until_s is not None
+        for client, execution in waiting:
+            if client.execution is not execution:
+                continue  # dropped while another one was served
+            assert execution.wait_until_s is not None
             # Rounded to cycles, a board may stop a hair before the time it was asked for.
             done = board.time_s >= execution.wait_until_s - 1e-9
             if done or board.time_s == before_s or now >= client.wait_ends_real_s:

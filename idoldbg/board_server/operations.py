@@ -62,9 +62,16 @@ class SharedBoard:
         self._holds: dict[object, int] = {}
         self._halted_by_user = False
         """Whether the core is to stay halted when nobody holds it any more."""
+        self._locked_by: object | None = None
+
+    def try_lock(self, client: object) -> bool:
+        """Give a client the lock, if nobody else has it."""
+        if self._locked_by is None:
+            self._locked_by = client
+        return self._locked_by == client
 
     def perform(self, client: object, operation: Operation) -> tuple[Header, bytes]:
-        """Do one operation other than `wait`; return its result and what was read."""
+        """Do an operation other than `wait` and `lock`; return its result and what was read."""
         board, values = self.board, operation.values
         match operation.name:
             case "read":
@@ -80,6 +87,8 @@ class SharedBoard:
                 self._halted_by_user = False
                 if not self._holds:
                     board.resume()
+            case "unlock":
+                self._unlock(client)
             case "hold":
                 self._hold(client)
             case "release":
@@ -100,7 +109,12 @@ class SharedBoard:
 
     def leave(self, client: object) -> None:
         """Let go of what a client held; it has gone, in whatever way."""
+        self._unlock(client)
         self._release(client, self._holds.get(client, 0))
+
+    def _unlock(self, client: object) -> None:
+        if self._locked_by == client:
+            self._locked_by = None
 
     def _hold(self, client: object) -> None:
         if not self._holds:
@@ -150,11 +164,15 @@ class SharedBoard:
 
 @dataclass(slots=True)
 class Execution:
-    """A request on its way: what it has done, and until when it waits, if it does."""
+    """A request on its way: what it has done, and what it waits for, if it does.
+
+    `wait_until_s` is a time of the board, `wants_lock` its lock.
+    """
 
     client: object
     operations: Sequence[Operation]
     wait_until_s: float | None = None
+    wants_lock: bool = False
     _results: list[Header] = field(default_factory=list)
     _data: list[bytes] = field(default_factory=list)
     _began_s: float = 0.0
@@ -162,7 +180,7 @@ class Execution:
 
     def advance(self, shared: SharedBoard) -> bool:
         """Do operations up to the next wait; tell whether the request is over."""
-        while len(self._results) < len(self.operations):
+        while self._error is None and len(self._results) < len(self.operations):
             operation = self.operations[len(self._results)]
             if operation.name == "wait" and operation.values["seconds"] > 0:
                 self._began_s = shared.board.time_s
@@ -170,6 +188,12 @@ class Execution:
                 return False
             if operation.name == "wait":
                 self._results.append({"waited_s": 0.0})
+                continue
+            if operation.name == "lock":
+                if not shared.try_lock(self.client):
+                    self.wants_lock = True
+                    return False
+                self._results.append({})
                 continue
             try:
                 result, data = shared.perform(self.client, operation)
@@ -184,6 +208,13 @@ class Execution:
         """Go on after a wait, at its end or before it."""
         self.wait_until_s = None
         self._results.append({"waited_s": time_s - self._began_s})
+
+    def end_lock(self, error: IdoldbgError | None) -> None:
+        """Go on with the lock, or give up without it."""
+        self.wants_lock = False
+        self._error = error
+        if error is None:
+            self._results.append({})
 
     def answer(self, board: Board) -> tuple[Header, bytes]:
         """Return what the client gets to hear."""

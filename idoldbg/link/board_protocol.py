@@ -114,6 +114,8 @@ _FIELDS: dict[str, dict[str, tuple[str, bool]]] = {
     "halt": {},
     "resume": {},
     "hold": {},
+    "lock": {},
+    "unlock": {},
     "release": {},
     "reset": {"halt": ("flag", True)},
     "uart": {},
@@ -139,9 +141,9 @@ def decode_operations(header: Header, payload: bytes) -> tuple[Operation, ...]:
     operations = []
     used = answer = 0
     for entry in given:
-        if not isinstance(entry, dict) or entry.get("op") not in _FIELDS:
+        name = entry.get("op") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or name not in _FIELDS:
             raise ProtocolError(f"no operation: {str(entry)[:80]}")
-        name = str(entry["op"])
         values = _values(name, entry)
         size = _data_size(name, values)
         operations.append(Operation(name, values, payload[used : used + size]))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +45,7 @@ __all__ = [
 
 ANSWER_LIMIT_S = 60.0
 CONNECT_LIMIT_S = 10.0
+LOCK_LIMIT_S = 60.0
 CHUNK_SIZE = 1 << 16
 PATH_LIMIT = 100  # bytes; a Unix socket's address holds 107
 _CREDENTIALS = struct.Struct("3i")  # struct ucred of Linux: pid, uid, gid
@@ -252,6 +254,26 @@ class RemoteBoard:
         """Undo one `hold`; the core goes on when nobody holds it that stood in its way."""
         self._do({"op": "release"})
 
+    def lock(self) -> None:
+        """Have the board's lock until `unlock` or the end of this connection.
+
+        It keeps nobody from anything but having it too. Raises `LinkTimeout` when another client
+        does not give it back.
+        """
+        end = time.monotonic() + LOCK_LIMIT_S
+        while True:
+            try:
+                self._do({"op": "lock"})
+            except LinkTimeout:  # of the server's, which answers now and then
+                if time.monotonic() > end:
+                    raise
+            else:
+                return
+
+    def unlock(self) -> None:
+        """Let others have the lock."""
+        self._do({"op": "unlock"})
+
     def reset(self, halt: bool = False) -> None:
         self._do({"op": "reset", "halt": halt})
 
@@ -320,7 +342,7 @@ class BoardLink(EmulatedLink):
         self, board: RemoteBoard, *, spec: str, description: str, notices: tuple[str, ...] = ()
     ) -> None:
         super().__init__(board, spec=spec, description=description, notices=notices)
-        self._held = 0
+        self._held = self._exclusive = 0
 
     @contextmanager
     def halted(self) -> Iterator[None]:
@@ -334,6 +356,20 @@ class BoardLink(EmulatedLink):
             self._held -= 1
             if self._held == 0:
                 self.board.release()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep others from making calls meanwhile: two at once would spoil each other's."""
+        if self._exclusive == 0:
+            self.board.lock()
+        self._exclusive += 1
+        try:
+            yield
+        finally:
+            self._exclusive -= 1
+            if self._exclusive == 0:
+                with suppress(LinkError):  # the connection is lost, and the lock with it
+                    self.board.unlock()
 
     def reset_with(self, *, halt: bool, line: bool) -> None:
         """Reset the chip, for all its users; both ways are one here."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
 from idoldbg.link import Link
+from idoldbg.memory import Exclusive
 
 __all__ = ["ForwardingLink"]
 
@@ -55,6 +56,9 @@ class ForwardingLink:
 
     def halted(self) -> AbstractContextManager[None]:
         return self.inner.halted()
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        return self.inner.exclusive() if isinstance(self.inner, Exclusive) else nullcontext()
 
     def close(self) -> None:
         self.inner.close()

@@ -1,0 +1,383 @@
+"""Boards in processes of their own: starting, stopping, killing, and many clients at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from idoldbg.board_server import (
+    BoardEntry,
+    board_status,
+    get_board,
+    list_boards,
+    running_board,
+    start_board,
+    stop_board,
+)
+from idoldbg.cli import run
+from idoldbg.errors import ArchiveError, ArgumentError, LinkError, NotFound, ProbeNotFound
+from idoldbg.link import board_protocol
+from idoldbg.link.board_entries import boards_dir
+from idoldbg.link.board_socket import connect_board
+from idoldbg.session import TargetOptions, demo_archive, open_session
+from tests.conftest import ARCHIVES, ROOT
+
+Capture = pytest.CaptureFixture[str]
+
+
+def files_of(name: str) -> set[str]:
+    return {path.name for path in boards_dir().glob(f"{name}.*")}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for_end(pid: int, limit_s: float = 10) -> None:
+    end = time.monotonic() + limit_s
+    while is_running(pid):
+        assert time.monotonic() < end, f"process {pid} is still there"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def board() -> Iterator[BoardEntry]:
+    with running_board("shared", board="stm32f4-discovery", pyocd_port=0) as entry:
+        yield entry
+
+
+# ---------------------------------------------------------------------- life
+
+
+def test_a_board_from_start_to_stop(tmp_path: Path, capsys: Capture) -> None:
+    uart = tmp_path / "uart.txt"
+    assert (
+        run(["--uart", str(uart), "board", "start", "life", str(demo_archive("nucleo-g031"))]) == 0
+    )
+    assert "--probe emu:life" in capsys.readouterr().out
+    try:
+        assert run(["-p", "emu:life", "tasks"]) == 0
+        assert "hiffy" in capsys.readouterr().out
+        assert uart.stat().st_size
+        assert run(["board", "list", "--format", "json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        (entry,) = (b for b in found["boards"] if b["name"] == "life")
+        assert entry["board"] == "nucleo-g031"
+        assert run(["board", "status", "life"]) == 0
+        assert "running" in capsys.readouterr().out
+        assert run(["board", "start", "life"]) == 4
+        assert "running already: process" in capsys.readouterr().err
+    finally:
+        assert run(["board", "stop", "life"]) == 0
+    wait_for_end(entry["pid"])
+    assert files_of("life") == {"life.log"}
+    capsys.readouterr()
+    assert run(["board", "stop", "life"]) == 2
+    assert "no running board named `life`" in capsys.readouterr().err
+    assert run(["-p", "emu:life", "tasks"]) == 4
+    assert "idoldbg board start life" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "archive", "error", "words"),
+    [
+        ("bad/name", None, ArgumentError, "cannot name a board"),
+        ("", None, ArgumentError, "cannot name a board"),
+        ("broken", "no-such-file.zip", ArchiveError, "no-such-file.zip"),
+        ("broken", __file__, ArchiveError, "test_processes.py"),
+    ],
+)
+def test_what_cannot_be_started(
+    name: str, archive: str | None, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        start_board(name, archive)
+    assert name not in [entry.name for entry in list_boards()]
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LinkError, match=f"cannot serve on port {port}"):
+            start_board("port", board="stm32f4-discovery", pyocd_port=port)
+    assert "port" not in [entry.name for entry in list_boards()]
+
+
+def test_a_board_that_was_killed_is_gone_and_can_be_started_again(capsys: Capture) -> None:
+    with running_board("killed", board="nucleo-g031") as entry:
+        link = connect_board("killed")
+        os.kill(entry.pid, signal.SIGKILL)
+        with pytest.raises(LinkError):
+            link.read(0x20000000, 4)
+        wait_for_end(entry.pid)
+        assert "killed.json" in files_of("killed"), "it could not clean up"
+        assert "killed" not in [e.name for e in list_boards()]
+        with pytest.raises(NotFound):
+            get_board("killed")
+        with pytest.raises(ProbeNotFound):
+            connect_board("killed")
+        with running_board("killed", board="nucleo-g031") as again:
+            assert again.pid != entry.pid
+            with connect_board("killed") as board:
+                assert board.status()["pid"] == again.pid
+    assert files_of("killed") == {"killed.log"}
+
+
+@pytest.mark.slow
+def test_a_board_that_hangs_is_stopped_by_force() -> None:
+    entry = start_board("hung", board="nucleo-g031")
+    os.kill(entry.pid, signal.SIGSTOP)
+    begin = time.monotonic()
+    assert stop_board("hung").pid == entry.pid
+    assert time.monotonic() - begin < 12
+    wait_for_end(entry.pid)
+
+
+OWNER = """
+import sys, time
+from idoldbg.board_server import running_board
+with running_board("owned", board="nucleo-g031") as entry:
+    print(entry.pid, flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_board_ends_with_its_owner_however_that_ends(number: signal.Signals) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    assert is_running(pid)
+    owner.send_signal(number)
+    owner.wait(20)
+    owner.stdout.close()
+    wait_for_end(pid)
+    assert "owned" not in [entry.name for entry in list_boards()]
+
+
+def test_serving_in_the_foreground_until_stdin_closes() -> None:
+    words = ["board", "serve", "front", "-b", "nucleo-g031", "--until-stdin-closes"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "idoldbg", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    with process.stdout:
+        assert "--probe emu:front" in process.stdout.readline()
+        assert board_status("front")["pid"] == process.pid
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_stop_all_where_none_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("IDOLDBG_RUNTIME_DIR", str(tmp_path / ("deep" * 40)))
+    assert run(["board", "stop", "--all"]) == 0
+    assert "no board is running" in capsys.readouterr().err
+    assert run(["board", "stop"]) == 2
+    # The path of the socket is longer than its address may be.
+    with running_board("deep", board="nucleo-g031") as entry:
+        assert len(entry.socket) > 108
+        assert run(["-p", "emu:deep", "call", "Jefe.get_state"]) == 0
+        assert (
+            run(["-a", str(demo_archive("nucleo-g031")), "-p", f"emu:{entry.socket}", "tasks"]) == 0
+        )
+        assert run(["board", "stop", "--all"]) == 0
+
+
+# ---------------------------------------------------------------------- many clients
+
+CALLER = """
+import random, sys
+from idoldbg.calls import prepare_call
+from idoldbg.render.json import reply
+from idoldbg.session import TargetOptions, open_session
+name, number, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+rng = random.Random(number)
+with open_session(TargetOptions(probe="emu:" + name, timeout_s=30)) as session:
+    print("ready", flush=True)
+    for _ in range(count):
+        data = rng.randbytes(rng.randrange(1, 40))
+        if rng.random() < 0.5:
+            texts = {"device_index": "1", "source": "hex:" + data.hex(), "sink": str(len(data))}
+            operation, ok, lease = "Spi.exchange", None, data.hex()
+        else:
+            texts = {"values": "hex:" + b"".join(bytes((n, 0, 0, 0)) for n in data).hex()}
+            operation, ok, lease = "Sensor.sum", sum(data), None
+        found = reply(session.call(prepare_call(session.program.operation(operation), texts)))
+        assert found["ok"] == ok, (operation, texts, found)
+        assert lease is None or found["leases"]["sink"]["hex"] == lease, (texts, found)
+print("done", flush=True)
+"""
+
+
+def caller(name: str, number: int, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CALLER, name, str(number), str(count)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def open_descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def resident_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@pytest.mark.slow
+def test_four_clients_call_at_once_and_get_their_own_replies(board: BoardEntry) -> None:
+    before = open_descriptors(board.pid)
+    callers = [caller(board.name, number, 40) for number in range(4)]
+    for process in callers:
+        out, _ = process.communicate(timeout=120)
+        assert out.splitlines()[-1] == "done", out
+    assert open_descriptors(board.pid) <= before
+    assert board_status(board.name)["clients"] == 1
+
+
+@pytest.mark.slow
+def test_clients_that_are_killed_do_no_harm(board: BoardEntry) -> None:
+    """They die at random points of random calls; the others' replies stay right."""
+    rng = random.Random(3)
+    before, memory = open_descriptors(board.pid), resident_kib(board.pid)
+    witness = caller(board.name, 99, 150)
+    for number in range(6):
+        victim = caller(board.name, number, 10_000)
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "ready\n"
+        time.sleep(rng.random() * 0.3)
+        victim.kill()
+        victim.communicate(timeout=20)
+    out, _ = witness.communicate(timeout=120)
+    assert out.splitlines()[-1] == "done", out
+    assert open_descriptors(board.pid) <= before
+    assert resident_kib(board.pid) < memory + 20_000
+    status = board_status(board.name)
+    assert not status["halted"] and status["clients"] == 1
+
+
+def test_debuggers_that_are_killed_leave_the_core_running(board: BoardEntry) -> None:
+    code = (
+        "import sys, time\nfrom idoldbg.link.board_socket import open_board\n"
+        "with open_board(sys.argv[1]) as link, link.halted():\n"
+        "    print(link.read_register('pc'), flush=True)\n    time.sleep(100)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, board.name], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip().isdigit()
+    assert board_status(board.name)["held_by"] == 1
+    process.kill()
+    process.communicate(timeout=20)
+    end = time.monotonic() + 5
+    while board_status(board.name)["halted"] and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not board_status(board.name)["halted"]
+
+
+# ---------------------------------------------------------------------- pyOCD's clients
+
+
+def test_a_pyocd_client_that_dies_with_the_lock_hangs_nobody(board: BoardEntry) -> None:
+    with socket.create_connection(("localhost", board.pyocd_port or 0), timeout=10) as connection:
+        for number, request in enumerate(("open", "lock")):
+            line = json.dumps({"id": number, "request": request}).encode() + b"\n"
+            connection.sendall(line)
+            assert json.loads(connection.recv(4096))["status"] == 0
+    options = TargetOptions(
+        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=20
+    )
+    with open_session(options) as session:
+        session.settle()
+
+
+def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None:
+    """The whole way: gdb, `pyocd gdbserver`, its probe server, the socket, the emulated core."""
+    gdb = next((g for g in ("gdb-multiarch", "gdb") if _knows_arm(g)), None)
+    if gdb is None:
+        pytest.skip("needs a gdb that knows Arm (Debian: gdb-multiarch)")
+    with (
+        socket.create_server(("localhost", 0)) as one,
+        socket.create_server(("localhost", 0)) as two,
+    ):
+        port, telnet = one.getsockname()[1], two.getsockname()[1]
+    words = ["-m", "pyocd", "gdbserver", "--no-config", "-t", "cortex_m", "-p", str(port)]
+    words += ["-T", str(telnet), "-u", f"remote:localhost:{board.pyocd_port}", "--elf"]
+    log = (tmp_path / "log").open("w")
+    kernel = tmp_path / "kernel.elf"
+    options = TargetOptions(archive=str(ARCHIVES / "stm32f4-discovery.zip"))
+    with open_session(TargetOptions(archive=options.archive, probe=f"emu:{board.name}")) as session:
+        kernel.write_bytes(session.program.archive.object_bytes("kernel"))
+    server = subprocess.Popen(
+        [sys.executable, *words, str(kernel)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+    )
+    try:
+        end = time.monotonic() + 60
+        while "GDB server listening" not in (tmp_path / "log").read_text():
+            assert server.poll() is None and time.monotonic() < end, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        script = ["set confirm off", f"target remote localhost:{port}", "x/2xw 0x08000000"]
+        script += ["info registers pc", "stepi", "info registers pc", "detach"]
+        commands = [word for line in script for word in ("-ex", line)]
+        done = subprocess.run(
+            [gdb, "-nx", "-batch", *commands, str(kernel)],
+            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert "0x8000000" in done.stdout, done.stdout + done.stderr
+        assert done.stdout.count("pc  ") == 2, done.stdout + done.stderr
+    finally:
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+def _knows_arm(gdb: str) -> bool:
+    try:
+        done = subprocess.run(
+            [gdb, "-nx", "-batch", "-ex", "set architecture arm"],
+            capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        return False
+    return "Undefined item" not in done.stderr
+
+
+def test_the_example_of_the_documentation(board: BoardEntry) -> None:
+    text = (ROOT / "docs" / "board-protocol.md").read_text()
+    _, _, rest = text.partition("```python\n")
+    code, _, _ = rest.partition("```")
+    done = subprocess.run(
+        [sys.executable, "-c", code, board.socket], capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.startswith("410fc241 0x"), done.stdout + done.stderr
+
+
+def test_every_operation_is_documented() -> None:
+    text = (ROOT / "docs" / "board-protocol.md").read_text()
+    for operation in board_protocol._FIELDS:
+        assert f"`{operation}`" in text

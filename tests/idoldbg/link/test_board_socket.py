@@ -1,0 +1,433 @@
+"""The socket of a board that is kept running: clients that share it, die, and talk nonsense."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from idoldbg.board_server import loop as loop_module
+from idoldbg.errors import FaultError, LinkError, LinkTimeout, ProbeNotFound, Unsupported
+from idoldbg.link import board_socket
+from idoldbg.link.board_protocol import (
+    MAX_HEADER,
+    MAX_PAYLOAD,
+    PROTOCOL,
+    FrameReader,
+    ProtocolError,
+    decode_operations,
+    encode_frame,
+)
+from idoldbg.link.board_socket import RemoteBoard, connect_board, short_address
+
+from .conftest import FLASH, RAM, FakeChip
+
+HELLO = encode_frame({"hello": PROTOCOL})
+READ = encode_frame({"do": [{"op": "read", "address": RAM, "size": 4}]})
+WRITE = encode_frame({"do": [{"op": "write", "address": RAM, "size": 4}]}, b"good")
+
+
+@contextmanager
+def raw(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        with short_address(path) as address:
+            connection.connect(address)
+        yield connection
+
+
+def answers(connection: socket.socket) -> list[dict[str, object]]:
+    """Read headers until the other side closes."""
+    frames, found = FrameReader(), []
+    while data := connection.recv(65536):
+        frames.feed(data)
+        while frame := frames.take():
+            found.append(frame[0])
+    return found
+
+
+def connect(path: Path) -> RemoteBoard:
+    return connect_board(str(path))
+
+
+# ---------------------------------------------------------------------- one client
+
+
+def test_what_a_board_can_do(served_chip: Path, chip: FakeChip) -> None:
+    with connect(served_chip) as board:
+        board.write(RAM + 4, b"\1\2\3\4")
+        assert board.read_ranges([(RAM + 4, 4), (FLASH, 2)]) == [b"\1\2\3\4", b"\0\7"]
+        assert board.read_register("pc") == 0x08000400
+        with pytest.raises(Unsupported, match="no register"):
+            board.read_register("pi")
+        board.uart_feed("console", b"hello")
+        assert board.uart() == {"console": b"hello", "second": b"two"}
+        board.flash([(FLASH + 8, b"new")], archive="a.zip", image_id="00")
+        assert board.read(FLASH + 7, 5) == b"\xffnew\xff"
+        assert (chip.resets, board.status()["leds"]) == (1, {"red": True})
+        board.reset(halt=True)
+        assert board.is_halted and chip.is_halted
+        board.resume()
+        before = board.time_s
+        board.run(1.5)
+        assert board.time_s - before == pytest.approx(1.5)
+
+
+def test_the_operations_before_a_failure_were_done(served_chip: Path, chip: FakeChip) -> None:
+    with connect(served_chip) as board:
+        writes = [{"op": "write", "address": a, "size": 1} for a in (RAM, 0x60000000, RAM + 1)]
+        with pytest.raises(FaultError) as caught:
+            board.client.do(*writes, payload=b"abc")
+        assert caught.value.address == 0x60000000
+        assert chip.memory[RAM][:2] == b"a\0"
+        assert board.read(RAM, 1) == b"a"
+
+
+def test_more_than_fits_into_a_frame(served_chip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_socket, "MAX_PAYLOAD", 1000)
+    data = random.Random(1).randbytes(4321)
+    with connect(served_chip) as board:
+        board.write(RAM, data)
+        assert board.read(RAM, len(data)) == data
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with pytest.raises(ProbeNotFound, match="no board listens"):
+        connect(tmp_path / "nothing.sock")
+    with pytest.raises(ProbeNotFound, match="idoldbg board start nothing"):
+        connect_board("nothing")
+
+
+def test_a_board_that_hangs_is_given_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        with pytest.raises(LinkTimeout, match="did not answer"):
+            board_socket.BoardClient(tmp_path / "s", "emu:s", limit_s=0.3)
+
+
+# ---------------------------------------------------------------------- several clients
+
+
+def test_a_core_held_by_several_goes_on_after_the_last(served_chip: Path, chip: FakeChip) -> None:
+    with connect(served_chip) as one, connect(served_chip) as two:
+        one.hold()
+        one.hold()
+        two.hold()
+        one.release()
+        two.release()
+        assert chip.is_halted
+        two.release()  # has none any more
+        assert chip.is_halted
+        two.reset()
+        assert chip.is_halted, "reset, but still held"
+        one.release()
+        assert not chip.is_halted
+        one.halt()
+        two.hold()
+        two.release()
+        assert chip.is_halted, "as it was before"
+
+
+def test_a_client_that_goes_lets_go(served_chip: Path, chip: FakeChip) -> None:
+    with connect(served_chip) as watcher:
+        with connect(served_chip) as other:
+            other.hold()
+            other.lock()
+        end = time.monotonic() + 5
+        while watcher.status()["held_by"] and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not chip.is_halted
+        watcher.lock()
+
+
+def test_the_lock_goes_round_in_turn(served_chip: Path) -> None:
+    order: list[int] = []
+
+    def work(number: int) -> None:
+        with connect(served_chip) as board:
+            board.lock()
+            order.append(number)
+            time.sleep(0.02)
+            order.append(number)
+            board.unlock()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(5)]
+    with connect(served_chip) as board:
+        board.lock()
+        board.lock()  # has it already
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        assert board.read(FLASH, 1) == b"\0", "a lock keeps nobody from reading"
+        board.unlock()
+    for thread in threads:
+        thread.join(10)
+    assert len(order) == 10 and order[::2] == order[1::2]
+
+
+def test_a_lock_that_is_never_given_back(
+    served_chip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "WAIT_LIMIT_S", 0.2)
+    monkeypatch.setattr(board_socket, "LOCK_LIMIT_S", 0.5)
+    with connect(served_chip) as one, connect(served_chip) as two:
+        one.lock()
+        begin = time.monotonic()
+        with pytest.raises(LinkTimeout, match="another client makes calls"):
+            two.lock()
+        assert 0.3 < time.monotonic() - begin < 5
+        assert two.read(FLASH, 1) == b"\0"
+
+
+def test_requests_are_not_torn(served_chip: Path) -> None:
+    """Writers put the same byte into two places at once; readers never see two different ones."""
+    places = [(RAM + 16, 8), (RAM + 0x2000, 8)]
+    torn: list[list[bytes]] = []
+
+    def write(number: int) -> None:
+        value = bytes([number]) * 8
+        operations = [{"op": "write", "address": a, "size": s} for a, s in places]
+        with connect(served_chip) as board:
+            for _ in range(150):
+                board.client.do(*operations, payload=value * 2)
+
+    def read() -> None:
+        with connect(served_chip) as board:
+            for _ in range(150):
+                parts = board.read_ranges(places)
+                if parts[0] != parts[1]:
+                    torn.append(parts)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in (1, 2)]
+    threads += [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert torn == []
+
+
+def test_whoever_waits_keeps_nobody_waiting(
+    served_chip: Path, chip: FakeChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Firmware that keeps the host busy: a virtual second takes ten real ones."""
+    fast = FakeChip.run
+
+    def slow(self: FakeChip, seconds: float) -> None:
+        time.sleep(min(seconds * 10, 0.5))
+        fast(self, seconds)
+
+    monkeypatch.setattr(FakeChip, "run", slow)
+    with connect(served_chip) as patient, connect(served_chip) as hasty:
+        waiter = threading.Thread(target=patient.run, args=(0.3,))
+        waiter.start()
+        time.sleep(0.3)
+        took = []
+        for _ in range(20):
+            begin = time.monotonic()
+            hasty.read(FLASH, 4)
+            took.append(time.monotonic() - begin)
+        waiter.join(20)
+        assert sorted(took)[10] < 0.3
+        assert patient.time_s >= 0.3
+
+
+def test_a_board_seems_to_have_run_while_nobody_looked(served_chip: Path) -> None:
+    with connect_board(str(served_chip), clock="wall") as board:
+        board.read(RAM, 4)
+        before = board.time_s
+        time.sleep(0.05)
+        board.read(RAM, 4)
+        assert 0.04 < board.time_s - before <= 0.25
+    with connect(served_chip) as board:
+        time.sleep(1)
+        board.read(RAM, 4)
+        before = board.time_s
+        for _ in range(10):
+            board.read(RAM, 4)
+        assert board.time_s == before, "between the requests of a client that waits, it stands"
+
+
+# ---------------------------------------------------------------------- dying and nonsense
+
+
+def alive(path: Path) -> bool:
+    with connect(path) as board:
+        return board.read(FLASH, 4) == bytes((0, 7, 14, 21))
+
+
+@pytest.mark.parametrize("whole", [HELLO + READ, HELLO + WRITE], ids=["read", "write"])
+def test_a_client_that_dies_after_any_byte(served_chip: Path, chip: FakeChip, whole: bytes) -> None:
+    for length in range(len(whole)):
+        with raw(served_chip) as connection:
+            greeting, rest = whole[:length][: len(HELLO)], whole[:length][len(HELLO) :]
+            connection.sendall(greeting)
+            if len(greeting) == len(HELLO):
+                connection.recv(1000)
+            connection.sendall(rest)
+    assert alive(served_chip)
+    assert chip.memory[RAM][:4] == bytes(4), "half a request does nothing"
+
+
+def test_a_client_that_dies_while_it_waits(served_chip: Path, chip: FakeChip) -> None:
+    for _ in range(5):
+        with raw(served_chip) as connection:
+            connection.sendall(HELLO)
+            connection.recv(1000)
+            connection.sendall(
+                encode_frame({"do": [{"op": "hold"}, {"op": "wait", "seconds": 50}]})
+            )
+    assert alive(served_chip)
+    time.sleep(0.1)
+    assert not chip.is_halted
+
+
+def frame(text: bytes, payload: bytes = b"") -> bytes:
+    return struct.pack("<II", len(text), len(payload)) + text + payload
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\0" * 64,
+        b"\xff" * 64,
+        struct.pack("<II", MAX_HEADER + 1, 0),
+        struct.pack("<II", 2, MAX_PAYLOAD + 1),
+        frame(b"{"),
+        frame(b"[]"),
+        frame(b"\xff\xfe"),
+        frame(b"[" * 100_000),
+        frame(b'{"hello": 99}'),
+        frame(b'{"hello": "x"}'),
+        frame(b'{"hello": 1, "clock": "sun"}'),
+        frame(b'{"hello": 1, "clock": ["wall"]}'),
+        READ,
+        HELLO + HELLO,
+        HELLO + READ + READ,
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(served_chip: Path, data: bytes) -> None:
+    with raw(served_chip) as connection:
+        connection.sendall(data)
+        last = answers(connection)[-1]
+        assert last["closing"] is True
+        assert isinstance(last["error"], dict) and "does not serve" in last["error"]["message"]
+    assert alive(served_chip)
+
+
+BAD_OPERATIONS = [
+    [],
+    {},
+    None,
+    [None],
+    ["read"],
+    [{"op": "fly"}],
+    [{"op": ["read"]}],
+    [{"op": "read"}],
+    [{"op": "read", "address": -1, "size": 4}],
+    [{"op": "read", "address": True, "size": 4}],
+    [{"op": "read", "address": 0, "size": 4.0}],
+    [{"op": "read", "address": 1 << 32, "size": 0}],
+    [{"op": "read", "address": 0xFFFFFFFF, "size": 2}],
+    [{"op": "read", "address": 0, "size": MAX_PAYLOAD + 1}],
+    [{"op": "read", "address": 0, "size": MAX_PAYLOAD}] * 2,
+    [{"op": "read", "address": 0, "size": 1, "extra": 1}],
+    [{"op": "write", "address": 0, "size": 5}],
+    [{"op": "wait", "seconds": -1}],
+    [{"op": "wait", "seconds": 1e300}],
+    [{"op": "wait", "seconds": float("nan")}],
+    [{"op": "wait", "seconds": "1"}],
+    [{"op": "registers", "names": "pc"}],
+    [{"op": "registers", "names": ["x" * 100]}],
+    [{"op": "registers", "names": ["pc"] * 1000}],
+    [{"op": "flash", "segments": [[0]]}],
+    [{"op": "flash", "segments": [[0, -4]]}],
+    [{"op": "flash", "segments": [], "archive": "x" * 9999}],
+    [{"op": "halt"}] * 257,
+]
+
+
+@pytest.mark.parametrize("operations", BAD_OPERATIONS, ids=range(len(BAD_OPERATIONS)))
+def test_requests_that_make_no_sense_are_refused(operations: object) -> None:
+    with pytest.raises(ProtocolError):
+        decode_operations({"do": operations}, b"")
+
+
+def test_random_requests_never_break_it(served_chip: Path) -> None:
+    rng = random.Random(5)
+    names = ("read", "write", "wait", "hold", "release", "lock", "unlock", "uart", "status", "x")
+
+    def value() -> object:
+        return rng.choice([0, 1, -1, RAM, 2**32, 2**70, 1.5, "pc", None, [], {}, True, [["x"]]])
+
+    for _ in range(300):
+        fields = rng.sample(("address", "size", "seconds", "names", "port", "halt"), 2)
+        operation = {"op": rng.choice(names), **{f: value() for f in fields}}
+        text = json.dumps({"do": [operation]}).encode()
+        if rng.random() < 0.3:
+            at = rng.randrange(len(text))
+            text = text[:at] + rng.randbytes(2) + text[at + 1 :]
+        with raw(served_chip) as connection:
+            connection.sendall(HELLO)
+            connection.recv(1000)
+            connection.sendall(frame(text, rng.randbytes(rng.choice([0, 4]))))
+            if rng.random() < 0.5:
+                connection.recv(1000)
+    assert alive(served_chip)
+
+
+def test_a_client_that_reads_nothing_keeps_nobody_waiting(served_chip: Path) -> None:
+    lots = {"op": "read", "address": RAM, "size": 0x8000}
+    with raw(served_chip) as lazy:
+        lazy.sendall(HELLO)
+        lazy.recv(1000)
+        lazy.sendall(encode_frame({"do": [lots] * 64}))
+        for _ in range(20):
+            assert alive(served_chip)
+
+
+def test_too_many_clients(served_chip: Path) -> None:
+    boards = [connect(served_chip) for _ in range(loop_module.MAX_CLIENTS)]
+    with pytest.raises(LinkError, match="clients already"):
+        connect(served_chip)
+    for board in boards:
+        board.close()
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            assert alive(served_chip)
+            break
+        except LinkError:
+            time.sleep(0.02)
+    assert alive(served_chip)
+
+
+def test_a_server_that_talks_nonsense(tmp_path: Path) -> None:
+    for answer in (b"\xff" * 64, frame(b"[]"), frame(b"{}") * 2, b"", frame(b'{"closing": 1}')):
+        path = tmp_path / "s"
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+
+            def serve(listener: socket.socket = listener, answer: bytes = answer) -> None:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(answer)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            with pytest.raises(LinkError):
+                board_socket.open_board(str(path))
+            thread.join(5)
