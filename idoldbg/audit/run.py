@@ -12,6 +12,7 @@ from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, m
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.hiffy import Hiffy, read_hiffy
 from idoldbg.audit.interfaces import check_readable, check_text, read_text
+from idoldbg.audit.kernel import KERNEL, check_kernel
 from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
 from idoldbg.audit.rules import RULES, Level
@@ -72,7 +73,7 @@ class _Auditor:
     def run(self) -> Audit:
         program, archive = self._program, self._program.archive
         self._hiffy, found = read_hiffy(program)
-        self._findings += [*found, *check_network(archive)]
+        self._findings += [*check_kernel(program), *found, *check_network(archive)]
         unreadable: dict[str, ServerCoverage] = {}
         for task, finding in check_readable(program):
             self._findings.append(finding)
@@ -132,7 +133,7 @@ class _Auditor:
         restricted = is_restricted(server, operation.name)
         complete = all(f.level is not Level.ERROR for f in found)
         usable = self._hiffy is not None and not any(
-            f.rule == "hif-version" for f in self._findings
+            f.rule == "hif-version" or f.task == KERNEL for f in self._findings
         )
         return OperationCoverage(
             operation,

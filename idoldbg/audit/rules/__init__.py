@@ -63,7 +63,7 @@ _ALL: Final = (
     Rule("interface-unparsable", _ERROR, "an interface that cannot be read"),
     Rule("interface-unknown-field", _WARNING, "a field that Idol does not have"),
     # the debug information as a whole
-    Rule("debug-info-missing", _ERROR, "a server without debug information"),
+    Rule("debug-info-missing", _ERROR, "a server or a kernel without debug information"),
     Rule("debug-info-damaged", _ERROR, "debug information that cannot be read"),
     # the message
     Rule("args-missing", _WARNING, "the message's struct is not in the debug information"),

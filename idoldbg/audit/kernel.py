@@ -1,0 +1,32 @@
+"""Checks of the kernel: while a call runs, hiffy's entry in its table of tasks tells how it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idoldbg.audit.finding import Finding
+from idoldbg.audit.rules import RULES
+from idoldbg.errors import DebugInfoError, NotFound
+from idoldbg.program import Program
+from idoldbg.views.tasks import task_type
+
+__all__ = ["KERNEL", "check_kernel"]
+
+KERNEL = "kernel"
+
+
+def check_kernel(program: Program) -> Iterator[Finding]:
+    """Report a kernel whose table of tasks cannot be read: no call can be followed."""
+    try:
+        task_type(program)
+    except (DebugInfoError, NotFound) as error:
+        rule = RULES["debug-info-missing"]
+        reason = str(error).removeprefix(f"{program.archive.path}: ")
+        yield Finding(
+            rule.id,
+            rule.level,
+            f"{reason}. Without it no call can be followed, so none is made",
+            "Set `debug = true` (or 2) in the profile that the image is built with, and do not "
+            "strip the ELF files before they go into the archive.",
+            KERNEL,
+        )

@@ -1,0 +1,296 @@
+"""Images that lack something: each lacks it indeed, and the audit says that and nothing else.
+
+What is missing is looked up with other tools than ours. The sources are in `fixtures/gaps`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from idoldbg.audit import RULES, Audit, Finding, audit
+from idoldbg.calls import prepare_call
+from idoldbg.errors import (
+    HiffyFailure,
+    IdoldbgError,
+    LimitExceeded,
+    NotCallable,
+    OperationError,
+)
+from idoldbg.load import open_build
+from idoldbg.program import Program
+from idoldbg.render.json import reply
+from idoldbg.session import Session, TargetOptions, open_program, open_session
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+GAPS = FIXTURES / "gaps"
+ARCHIVES = sorted((GAPS / "archives").glob("*.zip"))
+
+# level, rule, task, operation, role, name
+FINDINGS: dict[str, list[tuple[str, str, str, str, str, str]]] = {
+    "gaps-types": [
+        ("error", "args-missing", "arguments", "tune", "", "Arguments_tune_ARGS"),
+        ("error", "type-missing", "arguments", "tune", "argument", "tuning"),
+        ("error", "type-missing", "replies", "reading", "ok", ""),
+        ("error", "type-missing", "replies", "repair", "error", ""),
+        ("error", "type-missing", "replies", "fill", "lease", "samples"),
+        ("error", "type-ambiguous", "twins", "status", "ok", ""),
+        ("error", "error-code-range", "codes", "judge", "error", ""),
+        ("error", "error-code-range", "codes", "weigh", "error", ""),
+        ("warning", "custom-serialization", "custom", "stamp", "ok", ""),
+        ("error", "args-disagree", "stale", "resize", "", "Stale_resize_ARGS"),
+        ("error", "size-disagrees", "sizes", "roomy", "", "reply of the server's handle"),
+        ("warning", "args-missing", "lean", "store", "", "Lean_store_ARGS"),
+        ("warning", "args-missing", "lean", "switch", "", "Lean_switch_ARGS"),
+        ("warning", "type-missing", "lean", "switch", "argument", "mode"),
+        ("error", "type-missing", "lean", "switch", "error", ""),
+        ("error", "type-missing", "lean", "position", "ok", ""),
+        ("error", "interface-unparsable", "unparsable", "", "", '"'),
+        ("warning", "interface-unknown-field", "unknown", "ping", "", "idempotnet"),
+    ],
+    "gaps-limits": [
+        ("error", "arguments-too-large", "limits", "long", "", ""),
+        ("error", "reply-too-large", "limits", "wide", "", ""),
+        ("error", "lease-too-large", "limits", "feed", "lease", "bytes"),
+        ("error", "lease-too-large", "limits", "drain", "lease", "bytes"),
+        ("error", "lease-shape", "shapes", "compare", "", "left, right"),
+        ("error", "lease-shape", "shapes", "invert", "", "bytes"),
+        ("note", "caller-restricted", "private", "secret", "", ""),
+        ("note", "task-not-started", "dormant", "", "", ""),
+    ],
+    "gaps-hif-0-2": [("error", "hif-version", "hiffy", "", "", "0.2.0")],
+    "gaps-no-read-write": [
+        ("error", "hiffy-send-missing", "echo", "copy", "", "SendLeaseReadWrite"),
+    ],
+    "gaps-no-hiffy-types": [
+        ("error", "hiffy-incomplete", "hiffy", "", "", "HIFFY_TEXT"),
+        ("error", "debug-info-missing", "kernel", "", "", ""),
+    ],
+}
+# Rules for which no compiler at hand makes an image that breaks them.
+NOT_SEEDED = {
+    "debug-info-damaged", "encoding-unsupported", "no-network-path",
+    "hiffy-absent",  # fixtures/archives/stm32f4-discovery-no-hiffy.zip
+    "type-incomplete", "variant-without-discriminant",
+}  # fmt: skip
+
+
+@cache
+def read(name: str) -> tuple[Program, Audit]:
+    program = open_program(TargetOptions(archive=str(GAPS / "archives" / f"{name}.zip")))
+    return program, audit(program)
+
+
+def key(finding: Finding) -> tuple[str, str, str, str, str, str]:
+    return (
+        str(finding.level),
+        finding.rule,
+        finding.task,
+        finding.operation,
+        str(finding.role or ""),
+        finding.name,
+    )
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_each_gap_gives_its_finding_and_nothing_else(name: str) -> None:
+    _, report = read(name)
+    assert Counter(map(key, report.findings)) == Counter(FINDINGS[name])
+
+
+def test_every_image_and_every_program_is_in_the_table() -> None:
+    apps = {path.stem for path in (GAPS / "app").glob("*.toml")}
+    assert {path.stem for path in ARCHIVES} == apps == set(FINDINGS)
+    tasks = {t.crate for path in ARCHIVES for t in open_build(path).archive.tasks}
+    programs = {path.stem for path in (GAPS / "src" / "bin").glob("*.rs")}
+    assert programs <= tasks
+
+
+def test_every_rule_is_seeded_or_excused() -> None:
+    seeded = {rule for rows in FINDINGS.values() for _, rule, *_ in rows}
+    assert seeded | NOT_SEEDED == set(RULES)
+    assert not seeded & NOT_SEEDED
+
+
+def test_candidates_of_the_ambiguous_type_are_both() -> None:
+    _, report = read("gaps-types")
+    (finding,) = (f for f in report.findings if f.rule == "type-ambiguous")
+    assert [(c.name, c.size) for c in finding.candidates] == [
+        ("gaps::types::twins::first::Status", 1),
+        ("gaps::types::twins::second::Status", 8),
+    ]
+
+
+# ---- the gaps are real ---------------------------------------------------------------------------
+
+# Task, names of types or variables that are not in its debug information, and some that are.
+ABSENT = [
+    ("gaps-types", "arguments", ["Arguments_tune_ARGS", "Tuning"], ["RecvMessage"]),
+    ("gaps-types", "replies", ["Reading", "Trouble", "Sample"], ["Refusal"]),
+    ("gaps-types", "lean", ["Lean_store_ARGS", "Mode", "ModeError", "Position"], ["TaskId"]),
+    ("gaps-no-hiffy-types", "hiffy", ["HIFFY_TEXT", "HIFFY_READY", "Functions"], ["Failure"]),
+    ("gaps-no-read-write", "hiffy", ["SendLeaseReadWrite"], ["SendLeaseRead", "SendLeaseWrite"]),
+    ("gaps-types", "sizes", [], ["Roomy", "Sizes_roomy_ARGS"]),
+]
+
+
+def dwarfdump(archive: str, task: str, folder: Path, *options: str) -> str:
+    """Return what llvm-dwarfdump says about one program."""
+    tool = shutil.which("llvm-dwarfdump")
+    if tool is None:
+        pytest.skip("llvm-dwarfdump is not installed")
+    program = folder / task
+    build = open_build(GAPS / "archives" / f"{archive}.zip").archive
+    program.write_bytes(build.object_bytes(task))
+    command = [tool, *options, str(program)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def entries(dump: str, name: str) -> Iterator[str]:
+    """Yield the entries of types and variables of a name; parameters of generics are none."""
+    for entry in dump.split("\n\n"):
+        if f'DW_AT_name\t("{name}")' in entry and "DW_TAG_template" not in entry:
+            yield entry
+
+
+@pytest.mark.parametrize(("archive", "task", "absent", "present"), ABSENT)
+def test_what_is_missing_is_missing_for_llvm_too(
+    archive: str, task: str, absent: list[str], present: list[str], tmp_path: Path
+) -> None:
+    dump = dwarfdump(archive, task, tmp_path, "--debug-info")
+    assert {name for name in absent if any(entries(dump, name))} == set()
+    assert {name for name in present if not any(entries(dump, name))} == set()
+
+
+def test_twins_differ_for_llvm_too(tmp_path: Path) -> None:
+    dump = dwarfdump("gaps-types", "twins", tmp_path, "--debug-info")
+    sizes = [re.search(r"DW_AT_byte_size\t\((\w+)\)", e) for e in entries(dump, "Status")]
+    assert sorted(int(size[1], 0) for size in sizes if size) == [1, 8]
+
+
+def test_error_codes_are_out_of_range_for_llvm_too(tmp_path: Path) -> None:
+    dump = dwarfdump("gaps-types", "codes", tmp_path, "--debug-info")
+    for name, value in (("Harmless", 0), ("TooMuch", 0x10001)):
+        (entry,) = entries(dump, name)
+        found = re.search(r"DW_AT_const_value\t\((\w+)\)", entry)
+        assert found and int(found[1], 0) == value
+
+
+def test_a_variant_has_no_discriminant_and_needs_none(tmp_path: Path) -> None:
+    """rust-lang/rust#104625: what has no number is what none of the numbers says."""
+    dump = dwarfdump("gaps-types", "variants", tmp_path, "--debug-info")
+    start = dump.index('DW_AT_name\t("Trace")')
+    part = dump[start : dump.index("DW_TAG_structure_type", start)]
+    variants = part.split("DW_TAG_variant\n")[1:]
+    assert len(variants) == 3
+    assert sum("DW_AT_discr_value" not in variant for variant in variants) == 1
+
+
+# ---- and they are what stands in the way ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def types() -> Iterator[Session]:
+    yield from running("gaps-types")
+
+
+@pytest.fixture(scope="module")
+def limits() -> Iterator[Session]:
+    yield from running("gaps-limits")
+
+
+def running(name: str) -> Iterator[Session]:
+    archive = str(GAPS / "archives" / f"{name}.zip")
+    with open_session(TargetOptions(archive=archive, probe="emu")) as session:
+        yield session
+
+
+def call(session: Session, operation: str, **texts: str) -> object:
+    return reply(session.call(prepare_call(session.program.operation(operation), texts)))["ok"]
+
+
+def test_every_variant_arrives(types: Session) -> None:
+    assert call(types, "Variants.trace", number="0") == "Nothing"
+    assert call(types, "Variants.trace", number="5") == {"Inner": ["Lone", {"hex": "010203"}, 5]}
+    assert call(types, "Variants.trace", number="15") == {
+        "Inner": ["Paired", {"hex": "040506"}, 15]
+    }
+    assert call(types, "Variants.trace", number="300") == {"Count": 300}
+
+
+def test_operations_with_warnings_can_be_called(types: Session) -> None:
+    assert call(types, "Lean.store", number="7") is None
+    assert call(types, "Lean.switch", mode="1") is None
+    assert call(types, "Unknown.ping") is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "texts", "words"),
+    [
+        ("Arguments.tune", {"tuning": "{}"}, "gaps::Tuning"),
+        ("Replies.reading", {}, "gaps::Reading"),
+        ("Replies.fill", {"samples": "1"}, "gaps::Sample"),
+        ("Twins.status", {}, "Status"),
+        ("Lean.position", {}, "Position"),
+    ],
+)
+def test_operations_with_errors_cannot(
+    types: Session, operation: str, texts: dict[str, str], words: str
+) -> None:
+    with pytest.raises(NotCallable, match=words):
+        call(types, operation, **texts)
+
+
+def test_an_error_of_zero_looks_like_success(types: Session) -> None:
+    assert call(types, "Codes.judge", fatal="false") is None
+    with pytest.raises(OperationError):
+        call(types, "Codes.judge", fatal="true")
+
+
+def test_a_wide_error_arrives_as_another(types: Session) -> None:
+    with pytest.raises(IdoldbgError) as caught:
+        call(types, "Codes.weigh", amount="1000")
+    assert "TooMuch" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "texts", "error"),
+    [
+        ("Limits.long", {"bytes": "hex:" + "00" * 29}, LimitExceeded),
+        ("Limits.wide", {}, LimitExceeded),
+        ("Limits.feed", {"bytes": "hex:" + "00" * 257}, LimitExceeded),
+        ("Limits.drain", {}, LimitExceeded),
+        ("Shapes.compare", {"left": "hex:00", "right": "hex:00"}, NotCallable),
+        ("Shapes.invert", {"bytes": "hex:00"}, NotCallable),
+        ("Private.secret", {}, NotCallable),
+        ("Echo.same", {"number": "1"}, NotCallable),
+    ],
+)
+def test_limits_hold_before_anything_is_written(
+    limits: Session, operation: str, texts: dict[str, str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        call(limits, operation, **texts)
+    assert call(limits, "Private.open") == 4  # the way is clear
+
+
+@pytest.mark.parametrize("name", ["gaps-hif-0-2", "gaps-no-hiffy-types"])
+def test_a_hiffy_that_is_not_understood_is_not_used(name: str) -> None:
+    for session in running(name):
+        with pytest.raises((NotCallable, HiffyFailure, IdoldbgError)):
+            call(session, "Echo.same", number="1")
+
+
+def test_what_a_small_hiffy_can_do_works() -> None:
+    for session in running("gaps-no-read-write"):
+        assert call(session, "Echo.same", number="7") == 7
+        assert call(session, "Echo.first", source="hex:2a00") == 0x2A
+        with pytest.raises(NotCallable, match="SendLeaseReadWrite"):
+            call(session, "Echo.copy", source="hex:2a", sink="1")
