@@ -58,6 +58,7 @@ DW_AT_data_bit_offset = 0x6B
 DW_AT_linkage_name = 0x6E
 DW_AT_str_offsets_base = 0x72
 DW_AT_addr_base = 0x73
+DW_AT_GNU_dwo_name = 0x2130
 DW_AT_alignment = 0x88
 DW_AT_MIPS_linkage_name = 0x2007  # extension, before DWARF 4
 

@@ -24,7 +24,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section as SectionReader
 
 from idol.records import dataclass
-from idoldbg.debuginfo.malformed import Malformed, translated
+from idoldbg.debuginfo.malformed import Malformed, Unsupported, translated
 from idoldbg.errors import DebugInfoError
 from idoldbg.symbols import Symbol, SymbolKind
 
@@ -122,6 +122,8 @@ class ElfFile:
         try:
             yield
         except Malformed as e:
+            if isinstance(e, Unsupported):
+                raise self.error(str(e)) from e
             place = "" if e.offset is None else f" (at 0x{e.offset:x} of .debug_info)"
             message = f"{what}: {e}{place}; rebuild the image" if what else str(e)
             raise self.error(message, die_offset=e.offset) from e

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from elftools.common.exceptions import DWARFError, ELFError
 from elftools.construct import ConstructError
 
-__all__ = ["Malformed", "translated"]
+__all__ = ["Malformed", "Unsupported", "translated"]
 
 
 class Malformed(Exception):
@@ -26,6 +26,10 @@ class Malformed(Exception):
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)
         self.offset = offset
+
+
+class Unsupported(Malformed):
+    """Sound debug information of a kind that is not read; the message says what to build."""
 
 
 # Its own errors; those of its parsers that it forgets to wrap; and what follows from taking a

@@ -109,6 +109,11 @@ class ObjectInfo:
                 "its debug sections are compressed the old GNU way; relink with "
                 "--compress-debug-sections=none"
             )
+        if self.elf.find_section(".debug_types") is not None:
+            raise self.elf.error(
+                "its types are in `.debug_types`, which is not read; build with "
+                "-Zdwarf-version=5, or without type units"
+            )
 
         def get(name: str) -> bytes:
             return self.section(name) or b""

@@ -73,6 +73,15 @@ def _normalise(value: int, size: int, signed: bool) -> int:
     return value - (1 << bits) if signed and value >> (bits - 1) else value
 
 
+def _origin(die: Die) -> int | None:
+    """Return the entry that has the name of one without: it may be in a unit of types."""
+    for link in (dw.DW_AT_specification, dw.DW_AT_abstract_origin, dw.DW_AT_signature):
+        offset = die.get_int(link)
+        if offset:
+            return offset
+    return None
+
+
 class TypeReader:
     """Reads the types of one object; each entry is read once, equal ones become one value.
 
@@ -99,8 +108,8 @@ class TypeReader:
             if depth > MAX_DEPTH:
                 raise Malformed("scopes are nested deeper than in any build", offset)
             die = self._reader.die(offset)
-            origin = die.get_int(dw.DW_AT_specification) or die.get_int(dw.DW_AT_abstract_origin)
-            if die.name is None and origin is not None:
+            origin = None if die.name is not None else _origin(die)
+            if origin is not None:
                 path = self.path(origin, depth + 1)
             else:
                 around = self.path(self._reader.scope_of(offset), depth + 1)
@@ -126,7 +135,7 @@ class TypeReader:
         target = die.get_int(dw.DW_AT_type)
         if die.tag in _TRANSPARENT:
             return "()" if target is None else self.name(target, depth + 1)
-        if die.name is not None:
+        if die.name is not None or dw.DW_AT_signature in die.attributes:
             return self.path(die.offset)
         inner = "()" if target is None else self.name(target, depth + 1)
         if die.tag in _POINTERS:

@@ -19,7 +19,7 @@ from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
 
 from idol.records import dataclass
 from idoldbg.debuginfo import constants as dw
-from idoldbg.debuginfo.malformed import Malformed, translated
+from idoldbg.debuginfo.malformed import Malformed, Unsupported, translated
 
 __all__ = [
     "Abbreviation",
@@ -164,6 +164,10 @@ class Unit:
 _MAX_UNITS = 1 << 13
 _MAX_TABLE = 1 << 16  # bytes of one abbreviation table
 _MAX_TABLES = 1 << 17  # of all tables of an object
+_SPLIT = (
+    "its debug information is split: the types are in .dwo files, which archives do not have; "
+    "build with -Csplit-debuginfo=off"
+)
 # What DWARFInfo could read besides, and is not asked to.
 _SECTIONS_ELSEWHERE = (
     "debug_aranges_sec", "debug_frame_sec", "eh_frame_sec", "debug_str_sec", "debug_loc_sec",
@@ -204,6 +208,8 @@ class UnitReader:
             unit = self._dwarf.get_CU_at(at)
             header = unit.header
             kind = header.get("unit_type", "DW_UT_compile")
+            if kind == "DW_UT_skeleton":
+                raise Unsupported(_SPLIT)
             is_type = kind in ("DW_UT_type", "DW_UT_split_type")
             read = Unit(
                 offset=at,
@@ -230,7 +236,10 @@ class UnitReader:
             raise Malformed("the units' abbreviation tables overlap, or are too large", unit.offset)
         with translated(f"the abbreviation table at 0x{at:x} makes no sense", unit.offset):
             table = self._dwarf.get_abbrev_table(at)
-            return {code: _compile(table.get_abbrev(code), unit) for code in codes}
+            read = {code: _compile(table.get_abbrev(code), unit) for code in codes}
+        if any(entry.has(dw.DW_AT_GNU_dwo_name) for entry in read.values()):
+            raise Unsupported(_SPLIT)
+        return read
 
 
 def _section(name: str, data: bytes) -> DebugSectionDescriptor:

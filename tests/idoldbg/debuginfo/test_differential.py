@@ -69,8 +69,18 @@ class Plain:
 
     def type(self, die: DIE) -> Type:
         if die.offset not in self.types:
-            self.types[die.offset] = self.interner.intern(self.make(die))
+            self.types[die.offset] = self.interner.intern(self.make(self.defined(die)))
         return self.types[die.offset]
+
+    def defined(self, die: DIE) -> DIE:
+        """Follow a type's signature to the unit that it is in."""
+        if "DW_AT_signature" not in die.attributes:
+            return die
+        signature = die.attributes["DW_AT_signature"].value
+        for cu in self.dwarf.iter_CUs():
+            if cu.header.get("type_signature") == signature:
+                return cu.get_DIE_from_refaddr(cu.cu_offset + cu.header["type_offset"])
+        raise AssertionError(f"no unit of signature 0x{signature:x}")
 
     def target(self, die: DIE) -> Type:
         if "DW_AT_type" not in die.attributes:
@@ -78,6 +88,7 @@ class Plain:
         return self.type(die.get_DIE_from_attribute("DW_AT_type"))
 
     def name(self, die: DIE) -> str:
+        die = self.defined(die)
         own = text(die, "DW_AT_name")
         if kind(die) in ("typedef", "const"):
             own = None
@@ -105,6 +116,7 @@ class Plain:
         return self.path(die)
 
     def path(self, die: DIE) -> str:
+        die = self.defined(die)
         own = text(die, "DW_AT_name")
         for link in ("DW_AT_specification", "DW_AT_abstract_origin"):
             if own is None and link in die.attributes:
@@ -246,15 +258,17 @@ def shallow(type_: Type) -> tuple[Any, ...]:
 
 def compare(path: Path, objects: tuple[str, ...] | None = None) -> int:
     archive = open_build(path).archive
-    count = 0
-    for name in archive.object_names if objects is None else objects:
-        info = ObjectInfo(name, archive.object_bytes(name))
-        ours, theirs = dict(info.iter_types()), dict(Plain(info).iter_types())
-        assert ours.keys() == theirs.keys()
-        for offset, type_ in ours.items():
-            assert shallow(type_) == shallow(theirs[offset]), f"{name}: 0x{offset:x}"
-        count += len(ours)
-    return count
+    names = archive.object_names if objects is None else objects
+    return sum(compare_object(name, archive.object_bytes(name)) for name in names)
+
+
+def compare_object(name: str, data: bytes) -> int:
+    info = ObjectInfo(name, data)
+    ours, theirs = dict(info.iter_types()), dict(Plain(info).iter_types())
+    assert ours.keys() == theirs.keys()
+    for offset, type_ in ours.items():
+        assert shallow(type_) == shallow(theirs[offset]), f"{name}: 0x{offset:x}"
+    return len(ours)
 
 
 @pytest.mark.parametrize("build", [p.stem for p in sorted(ARCHIVES.glob("*.zip"))])
@@ -268,29 +282,32 @@ def test_types_of_real_builds_equal_pyelftools(build: str, real_hubris: Path) ->
 
 
 def check_names(path: Path, objects: tuple[str, ...], sample: int) -> None:
-    """Looking a name up must find what reading everything finds."""
     archive = open_build(path).archive
-    for object_name in objects:
-        data = archive.object_bytes(object_name)
-        everything = ObjectInfo(object_name, data)
-        by_name: dict[str, set[int]] = {}
-        payloads: set[str] = set()  # of variants: Rust has no such types, and none are found
-        for _, type_ in everything.iter_types():
-            if isinstance(type_, Enum):
-                payloads |= {variant.type.name for variant in type_.variants}
-            if not isinstance(type_, Array | Subroutine):
-                by_name.setdefault(type_.name, set()).add(id(type_))
-        statics: dict[str, int] = {}
-        for variable in everything.iter_variables():
-            statics[variable.full_name] = statics.get(variable.full_name, 0) + 1
-        chosen = random.Random(object_name).sample(sorted(by_name), min(sample, len(by_name)))
-        fresh = ObjectInfo(object_name, data, everything.interner)
-        for name in chosen:
-            if not name.startswith(("*", "fn(")):
-                wanted = set() if name in payloads else by_name[name]
-                assert {id(t) for t in fresh.find_types(name)} == wanted, name
-        for name, times in statics.items():
-            assert len(fresh.find_variables(name)) == times, name
+    for name in objects:
+        check_object(name, archive.object_bytes(name), sample)
+
+
+def check_object(object_name: str, data: bytes, sample: int) -> None:
+    """Looking a name up must find what reading everything finds."""
+    everything = ObjectInfo(object_name, data)
+    by_name: dict[str, set[int]] = {}
+    payloads: set[str] = set()  # of variants: Rust has no such types, and none are found
+    for _, type_ in everything.iter_types():
+        if isinstance(type_, Enum):
+            payloads |= {variant.type.name for variant in type_.variants}
+        if not isinstance(type_, Array | Subroutine):
+            by_name.setdefault(type_.name, set()).add(id(type_))
+    statics: dict[str, int] = {}
+    for variable in everything.iter_variables():
+        statics[variable.full_name] = statics.get(variable.full_name, 0) + 1
+    chosen = random.Random(object_name).sample(sorted(by_name), min(sample, len(by_name)))
+    fresh = ObjectInfo(object_name, data, everything.interner)
+    for name in chosen:
+        if not name.startswith(("*", "fn(")):
+            wanted = set() if name in payloads else by_name[name]
+            assert {id(t) for t in fresh.find_types(name)} == wanted, name
+    for name, times in statics.items():
+        assert len(fresh.find_variables(name)) == times, name
 
 
 @pytest.mark.parametrize("build", [p.stem for p in sorted(ARCHIVES.glob("*.zip"))])

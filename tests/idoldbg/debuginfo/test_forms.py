@@ -9,6 +9,7 @@ import pytest
 
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.debuginfo import constants as dw
+from idoldbg.errors import DebugInfoError
 from idoldbg.types import Array, Encoding, Member, Pointer, Scalar, Struct, Type
 
 U8 = Scalar("u8", 1, Encoding.UNSIGNED)
@@ -243,3 +244,13 @@ def test_names_by_their_beginning(die: Any, write_object: Callable[..., ObjectIn
     found = info.find_type_names("Option<")
     assert set(found) == {"Option<u8>", "Option<(u8, fn(u8) -> u8)>", "Option<i8>"}
     assert info.find_types("Option<i8>") == ()
+
+
+def test_split_debug_information_of_dwarf_4_is_refused(
+    die: Any, write_object: Callable[..., ObjectInfo]
+) -> None:
+    """Of DWARF 5 there is a whole build in `fixtures/toolchains`."""
+    split = (dw.DW_AT_GNU_dwo_name, dw.DW_FORM_strp, "sensor.dwo")
+    info = write_object([unit(die, attributes=[split])], 4)
+    with pytest.raises(DebugInfoError, match=r"split: .* build with -Csplit-debuginfo=off"):
+        list(info.iter_types())
