@@ -22,7 +22,7 @@ from idoldbg.device.classes import TargetEnum, TargetObject
 from idoldbg.device.device import Device, TaskSpace, attach
 from idoldbg.device.failures import VariantError
 from idoldbg.device.operation import Errors, Interface, Operation
-from idoldbg.device.results import Data, Err, LeaseData, Leases, Ok, Reply, Result, Some
+from idoldbg.device.results import BaseLeases, Data, Err, LeaseData, Leases, Ok, Reply, Result, Some
 
 __all__ = [
     # opening
@@ -43,6 +43,7 @@ __all__ = [
     # answers
     "Reply",
     "Leases",
+    "BaseLeases",
     "LeaseData",
     "Data",
     "Ok",

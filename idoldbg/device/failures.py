@@ -24,8 +24,13 @@ class VariantError(OperationError):
     class where it carries data; None for a response code that is none of the operation's errors.
     """
 
-    error: Any = None
+    _error: Any = None
     variants: ClassVar[Mapping[str, type[VariantError]]] = {}
+
+    @property
+    def error(self) -> Any:
+        """The error as a Python object."""
+        return self._error
 
 
 class Failures:
@@ -65,7 +70,7 @@ class Failures:
             value=error.value,
         )
         if error.value is not None:
-            made.error = self._classes.to_python(error.value)
+            made._error = self._classes.to_python(error.value)
         return made
 
 

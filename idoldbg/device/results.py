@@ -38,14 +38,27 @@ class LeaseData(bytes):
         return self._decode(bytes(self))
 
 
-class Leases(Mapping[str, LeaseData]):
-    """The leases that the server wrote, by name: `leases.sink` is `leases["sink"]`."""
+class BaseLeases(Mapping[str, LeaseData]):
+    """The leases that the server wrote, by name."""
 
     def __init__(self, data: Mapping[str, LeaseData]) -> None:
         self._data = dict(data)
 
     def __getitem__(self, name: str) -> LeaseData:
         return self._data[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{n}: hex:{d.hex()}" for n, d in self._data.items()) + "}"
+
+
+class Leases(BaseLeases):
+    """The leases that the server wrote: `leases.sink` is `leases["sink"]`."""
 
     def __getattr__(self, name: str) -> LeaseData:
         data = self.__dict__.get("_data", {})
@@ -54,17 +67,8 @@ class Leases(Mapping[str, LeaseData]):
             return found
         raise no_attribute("lease written by the server", name, data)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._data]
-
-    def __repr__(self) -> str:
-        return "{" + ", ".join(f"{n}: hex:{d.hex()}" for n, d in self._data.items()) + "}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""`idoldbg stubs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.errors import ArgumentError
+from idoldbg.session import open_program
+from idoldbg.stubs import MADE_BY, generate
+
+
+@click.command("stubs")
+@click.argument("build", required=False, metavar="[ARCHIVE]")
+@click.option("-o", "--output", required=True, metavar="DIR", help="The package's directory.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 where the package is not what would be written.",
+)
+@command_options
+def command(settings: Settings, build: str | None, output: str, check: bool) -> None:
+    """Write a Python package with the types of a build's interfaces.
+
+    Tests that import it are checked by mypy and pyright, and completed by editors:
+
+    \b
+        idoldbg stubs build.zip -o tests/hubris_stubs
+        from hubris_stubs import attach, errors, types
+
+    The package is meant to be committed: it changes only with the interfaces and the image id.
+    Attaching to a build whose interfaces are others fails and says which; a new image id alone is
+    no reason to. `--check` in CI tells that the package was forgotten.
+    """
+    chosen = settings.overridden_by(Settings(archive=build))
+    files = generate(open_program(chosen.target()))
+    directory = Path(output)
+    found = {name: _read(directory / name) for name in files}
+    changed = [name for name, text in files.items() if found[name] != text]
+    if check:
+        for name in changed:
+            state = "is missing" if found[name] is None else "is out of date"
+            click.echo(f"{directory / name} {state}", err=True)
+        click.get_current_context().exit(1 if changed else 0)
+    for name, text in found.items():
+        if text and MADE_BY not in text:
+            raise ArgumentError(
+                f"`{directory / name}` was not written by `idoldbg stubs`: choose another place",
+                name="-o",
+            )
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        (directory / name).write_text(files[name], encoding="utf-8")
+    click.echo(f"{directory}: {len(changed)} of {len(files)} files written")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None

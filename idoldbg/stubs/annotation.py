@@ -1,0 +1,96 @@
+"""Types as Python annotations, in text."""
+
+from __future__ import annotations
+
+from idoldbg.stubs.plan import Plan
+from idoldbg.types import (
+    Array,
+    CEnum,
+    Encoding,
+    Enum,
+    Pointer,
+    Scalar,
+    Struct,
+    Type,
+    Union,
+    is_byte_array,
+    is_newtype,
+    is_option,
+    is_result,
+    is_tuple_like,
+    is_unit,
+)
+
+__all__ = ["Annotations"]
+
+_SCALARS = {Encoding.FLOAT: "float", Encoding.BOOL: "bool", Encoding.CHAR: "str"}
+
+
+class Annotations:
+    """Writes annotations for one plan; `prefix` is what stands before the names of classes."""
+
+    def __init__(self, plan: Plan, prefix: str = "", builtins: str = "") -> None:
+        self._plan = plan
+        self._prefix = prefix
+        self._builtins = builtins
+
+    def out(self, type_: Type | None) -> str:
+        """Write what comes out of a call."""
+        return self._write(type_, is_input=False)
+
+    def into(self, type_: Type | None) -> str:
+        """Write what a call takes: also sequences for lists, and all kinds of bytes."""
+        return self._write(type_, is_input=True)
+
+    def _write(self, type_: Type | None, *, is_input: bool) -> str:
+        if type_ is None:
+            return "Any"
+        if is_unit(type_):
+            return "None"
+        match type_:
+            case Scalar(encoding=encoding):
+                return self._builtins + _SCALARS.get(encoding, "int")
+            case Pointer():
+                return f"{self._builtins}int"
+            case Union():
+                return f"{self._builtins}bytes"
+            case Array(element=element):
+                if is_byte_array(type_):
+                    return "Data" if is_input else f"{self._builtins}bytes"
+                inner = self._write(element, is_input=is_input)
+                return f"Sequence[{inner}]" if is_input else f"{self._builtins}list[{inner}]"
+            case CEnum():
+                return self._class(type_)
+            case Struct() if is_newtype(type_):
+                return self._write(type_.members[0].type, is_input=is_input)
+            case Struct() if is_tuple_like(type_):
+                parts = [self._write(m.type, is_input=is_input) for m in type_.members]
+                return f"{self._builtins}tuple[{', '.join(parts)}]"
+            case Struct():
+                return self._class(type_)
+            case Enum():
+                return self._enum(type_, is_input=is_input)
+        return "Any"
+
+    def _class(self, type_: Type) -> str:
+        if not self._plan.has_class(type_):
+            return "Any"
+        return self._prefix + self._plan.names[type_.name]
+
+    def _enum(self, type_: Enum, *, is_input: bool) -> str:
+        if is_option(type_):
+            inner_type = type_.variants[1].type.members[0].type
+            inner = self._write(inner_type, is_input=is_input)
+            parts = inner.split(" | ") if "[" not in inner else [inner]
+            if "None" in parts:
+                return f"{inner} | Some[None]"
+            return f"{inner} | None"
+        if is_result(type_):
+            ok, error = (
+                self._write(v.type.members[0].type if v.type.members else None, is_input=is_input)
+                for v in type_.variants
+            )
+            return f"Ok[{ok}] | Err[{error}]"
+        if not self._plan.has_class(type_):
+            return "Any"
+        return f"{self._prefix}Any{self._plan.names[type_.name]}"

@@ -1,0 +1,434 @@
+"""The texts of a package of stubs.
+
+Everything that could grow long stands one item a line, so that a change of an interface is a
+small diff. Formatters are kept away by `fmt: off`, linters by `noqa`: which lines they would break
+depends on the settings of whoever keeps the package.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from idoldbg.device.classes import field_name
+from idoldbg.resolver import ResolvedLease, ResolvedOperation
+from idoldbg.stubs.annotation import Annotations
+from idoldbg.stubs.plan import Plan, PlannedServer
+from idoldbg.types import CEnum, Enum, Member, Struct, Type
+
+__all__ = [
+    "MADE_BY",
+    "write_device",
+    "write_device_types",
+    "write_errors",
+    "write_init",
+    "write_types",
+]
+
+MADE_BY = "Made by `idoldbg stubs`"
+INDENT = "    "
+WIDTH = 80
+_BUILTINS = {"int", "float", "bool", "str", "bytes", "list", "tuple"}
+
+
+def _header(plan: Plan, what: str) -> str:
+    return "\n".join(
+        [
+            "# fmt: off",
+            "# ruff: noqa",
+            f"# {MADE_BY}. Do not edit: make it anew when the interfaces change.",
+            f"# image: {plan.image_id or '(no id)'}",
+            f"# interfaces: {plan.hash}",
+            f'"""{what}"""',
+            "",
+        ]
+    )
+
+
+def write_init(plan: Plan, app: str) -> str:
+    """Write `__init__.py`."""
+    return _header(plan, f"The interfaces of {app}, with types; `attach` opens a target.") + (
+        "from . import errors, types\n"
+        "from .device import STUBS, Device, attach\n"
+        "\n"
+        '__all__ = ["STUBS", "Device", "attach", "errors", "types"]\n'
+    )
+
+
+def write_device(plan: Plan) -> str:
+    """Write `device.py`: what runs. Names and types for checkers are in `device.pyi`."""
+    hashes = [f'{INDENT}{INDENT}"{key}": "{digest}",' for key, digest in plan.hashes.items()]
+    lines = [
+        _header(plan, "The device, and how to open it."),
+        "from __future__ import annotations",
+        "",
+        "from typing import Any",
+        "",
+        "import idoldbg.device",
+        "from idoldbg.device.typed import Stubs",
+        "",
+        "from . import errors, types",
+        "",
+        '__all__ = ["STUBS", "Device", "attach"]',
+        "",
+        "STUBS = Stubs(",
+        f"{INDENT}package=__package__ or __name__,",
+        f'{INDENT}image_id="{plan.image_id}",',
+        f"{INDENT}interfaces={{",
+        *hashes,
+        f"{INDENT}}},",
+        f"{INDENT}classes=types.CLASSES,",
+        f"{INDENT}errors=errors.CLASSES,",
+        ")",
+        "",
+        "",
+        "class Device(idoldbg.device.Device):",
+        f'{INDENT}"""A target with these interfaces."""',
+        "",
+        "",
+        "def attach(*arguments: Any, **options: Any) -> Device:",
+        f'{INDENT}"""Open a target; raise `StaleStubs` for a build of other interfaces."""',
+        f"{INDENT}return STUBS.attach(Device, *arguments, **options)",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+# -- types
+
+
+def write_types(plan: Plan) -> str:
+    """Write `types.py`: dataclasses and enums."""
+    head = [
+        _header(plan, "The types of the target, as classes."),
+        "from __future__ import annotations",
+        "",
+        "import builtins",
+        "from dataclasses import dataclass",
+        "from typing import Any, ClassVar, TypeAlias, Union",
+        "",
+        "from idoldbg.device import Err, Ok, Some, TargetEnum, TargetObject",
+        "",
+    ]
+    blocks = [_class(plan, type_) for type_ in plan.types]
+    table = ["CLASSES: dict[str, Any] = {"]
+    table += [f'{INDENT}"{t.name}": {plan.names[t.name]},' for t in plan.types]
+    table += ["}", '"""Classes by the full names of the types."""', ""]
+    return "\n".join([*head, *(f"\n{block}\n" for block in blocks), "\n" + "\n".join(table)])
+
+
+def _class(plan: Plan, type_: Type) -> str:
+    name = plan.names[type_.name]
+    if isinstance(type_, CEnum):
+        lines = [f"class {name}(TargetEnum):", f'{INDENT}"""`{type_.name}`"""', ""]
+        lines += [f"{INDENT}{field_name(e.name)} = {e.value}" for e in type_.enumerators]
+        return "\n".join(lines)
+    if isinstance(type_, Struct):
+        return _dataclass(plan, name, type_.name, type_.members, None)
+    if isinstance(type_, Enum):
+        variants = [
+            textwrap.indent(
+                _dataclass(
+                    plan,
+                    field_name(v.name),
+                    f"{type_.name}::{v.name}",
+                    v.type.members,
+                    v.name,
+                ),
+                INDENT,
+            )
+            for v in type_.variants
+        ]
+        classes = [f"{name}.{field_name(v.name)}" for v in type_.variants]
+        union = [f"Any{name}: TypeAlias = Union[", *(f"{INDENT}{c}," for c in classes), "]"]
+        if len(classes) == 1:
+            union = [f"Any{name}: TypeAlias = {classes[0]}"]
+        head = [f"class {name}:", f'{INDENT}"""`{type_.name}`, one class a variant."""', ""]
+        return "\n".join([*head, "\n\n".join(variants), "", "", *union])
+    raise TypeError(type_)
+
+
+def _dataclass(
+    plan: Plan, name: str, path: str, members: Sequence[Member], variant: str | None
+) -> str:
+    # A field may be called `bytes`, and would then hide the type in the lines after it.
+    names = {field_name(m.name) for m in members}
+    annotations = Annotations(plan, builtins="builtins." if names & _BUILTINS else "")
+    lines = ["@dataclass(frozen=True, repr=False)", f"class {name}(TargetObject):"]
+    lines.append(f'{INDENT}"""`{path}`"""')
+    if variant is not None:
+        lines += ["", f'{INDENT}__variant__: ClassVar[builtins.str | None] = "{variant}"']
+    if members:
+        lines.append("")
+    lines += [f"{INDENT}{field_name(m.name)}: {annotations.out(m.type)}" for m in members]
+    return "\n".join(lines)
+
+
+# -- errors
+
+
+def write_errors(plan: Plan) -> str:
+    """Write `errors.py`: an exception class for each error type, and one for each variant."""
+    lines = [
+        _header(plan, "The errors of operations, as exceptions."),
+        "from __future__ import annotations",
+        "",
+        "from typing import TYPE_CHECKING, Any, ClassVar",
+        "",
+        "from idoldbg.device import Err, Ok, Some, VariantError",
+        "",
+        "from . import types",
+        "",
+    ]
+    for type_ in plan.errors:
+        lines += ["", *_error(plan, type_), ""]
+    lines += ["", "CLASSES: dict[str, type[VariantError]] = {"]
+    lines += [f'{INDENT}"{t.name}": {plan.names[t.name]},' for t in plan.errors]
+    lines += ["}", '"""Classes by the full names of the error types."""', ""]
+    return "\n".join(lines)
+
+
+def _error(plan: Plan, type_: Type) -> list[str]:
+    name = plan.names[type_.name]
+    annotations = Annotations(plan, "types.")
+    variants = _variants(type_)
+    lines = [
+        f"class {name}(VariantError):",
+        f'{INDENT}"""`{type_.name}`"""',
+        "",
+        *_error_property(f"{annotations.out(type_)} | None"),
+    ]
+    lines += [f"{INDENT}{field_name(v)}: ClassVar[type[{name}_{v}]]" for v in variants]
+    for variant in variants:
+        lines += ["", "", f"class {name}_{variant}({name}):"]
+        lines.append(f'{INDENT}"""`{type_.name}::{variant}`"""')
+        if isinstance(type_, Enum) and plan.has_class(type_):
+            lines += ["", *_error_property(f"types.{name}.{field_name(variant)}")]
+    lines += ["", ""]
+    for variant in variants:
+        lines.append(f'{name}_{variant}.__qualname__ = "{name}.{variant}"')
+        lines.append(f"{name}.{field_name(variant)} = {name}_{variant}")
+    lines.append(f"{name}.variants = {{")
+    lines += [f'{INDENT}"{variant}": {name}_{variant},' for variant in variants]
+    return [*lines, "}"]
+
+
+def _error_property(annotation: str) -> list[str]:
+    return [
+        f"{INDENT}if TYPE_CHECKING:",
+        "",
+        f"{INDENT}{INDENT}@property",
+        f"{INDENT}{INDENT}def error(self) -> {annotation}: ...",
+        "",
+    ]
+
+
+def _variants(type_: Type) -> list[str]:
+    if isinstance(type_, CEnum):
+        return [e.name for e in type_.enumerators]
+    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []
+
+
+# -- the faces of operations, for checkers
+
+
+def write_device_types(plan: Plan) -> str:
+    """Write `device.pyi`."""
+    lines = [
+        _header(plan, "The device with names and types, for checkers and editors."),
+        "import os",
+        "from collections.abc import Callable, Mapping, Sequence",
+        "from typing import Any, Final, Literal, overload",
+        "",
+        "from idoldbg.device import (",
+        *[
+            f"{INDENT}{name},"
+            for name in (
+                "BaseBatch", "BaseDevice", "BaseLeases", "BaseTask", "Data", "Err", "LeaseData",
+                "Ok", "Pending", "Reply", "Some",
+            )
+        ],
+        ")",
+        "from idoldbg.device.typed import Stubs",
+        "from idoldbg.errors import OperationError",
+        "",
+        "from . import errors, types",
+        "",
+        "STUBS: Final[Stubs]",
+        "",
+    ]  # fmt: skip
+    for planned in plan.servers:
+        for operation in planned.operations:
+            lines += _operation(plan, planned, operation)
+        lines += _errors_of(plan, planned)
+        for face in FACES:
+            lines += _interface(planned, face)
+    lines += _spaces(plan)
+    lines += [
+        "def attach(",
+        f"{INDENT}archive: str | os.PathLike[str] | None = ...,",
+        f"{INDENT}*,",
+        f"{INDENT}board: str | os.PathLike[str] | None = ...,",
+        f"{INDENT}probe: str | None = ...,",
+        f"{INDENT}timeout_s: float = ...,",
+        f"{INDENT}type_overrides: Mapping[str, str] | None = ...,",
+        f"{INDENT}uart: str | os.PathLike[str] | None = ...,",
+        f"{INDENT}recover: bool = ...,",
+        f"{INDENT}notify: Callable[[str], None] | None = ...,",
+        ") -> Device: ...",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+FACES = ("", "Aio", "Batch")
+
+
+def _operation(plan: Plan, planned: PlannedServer, operation: ResolvedOperation) -> list[str]:
+    """Write the leases of an operation and its three callables."""
+    name = f"_{planned.name}_{operation.operation}"
+    annotations = Annotations(plan, "types.")
+    written = [lease.name for lease in operation.leases if lease.write]
+    leases = "BaseLeases"
+    lines: list[str] = []
+    if written:
+        leases = f"{name}_Leases"
+        lines += [f"class {leases}(BaseLeases):"]
+        lines += [f"{INDENT}{field_name(lease)}: LeaseData" for lease in written]
+        lines.append("")
+    ok = annotations.out(operation.ok.type)
+    reply = f"Reply[{ok}, {leases}]"
+    error, exception = "Any", "OperationError"
+    type_ = None if operation.error is None else operation.error.type
+    if type_ is not None:
+        error = annotations.out(type_)
+        exception = f"errors.{plan.names[type_.name]}"
+    parameters = [*_parameters(annotations, operation)]
+    docs = _doc(operation)
+    for face in FACES:
+        lines += [f"class {name}{face}:", *docs]
+        lines.append(f"{INDENT}Error: Final[type[{exception}]]")
+        if face == "Batch":
+            returns = f"Pending[{ok}, {leases}, {error}]"
+            lines += _method("def", "__call__", parameters, returns)
+        else:
+            define = "async def" if face else "def"
+            lines += _method(define, "__call__", parameters, reply)
+            lines += _method(define, "try_", parameters, f"Ok[{reply}] | Err[{error}]")
+        lines.append("")
+    return lines
+
+
+def _method(define: str, name: str, parameters: Iterable[str], returns: str) -> list[str]:
+    lines = [f"{INDENT}{define} {name}(", f"{INDENT}{INDENT}self,"]
+    lines += [f"{INDENT}{INDENT}{parameter}," for parameter in parameters]
+    return [*lines, f"{INDENT}) -> {returns}: ..."]
+
+
+def _parameters(annotations: Annotations, operation: ResolvedOperation) -> Iterable[str]:
+    had_default = is_keyword = False
+    for argument in operation.arguments:
+        yield f"{field_name(argument.name)}: {annotations.into(argument.type)}"
+    for lease in operation.leases:
+        if not lease.read and not lease.is_slice:
+            continue
+        has_default = lease.is_slice
+        if had_default and not has_default and not is_keyword:
+            is_keyword = True
+            yield "*"
+        had_default = had_default or has_default
+        annotation = _lease(annotations, lease) if lease.read else "int"
+        yield f"{field_name(lease.name)}: {annotation}{' = ...' if has_default else ''}"
+
+
+def _lease(annotations: Annotations, lease: ResolvedLease) -> str:
+    return f"Data | Sequence[{annotations.into(lease.element)}]"
+
+
+def _doc(operation: ResolvedOperation) -> list[str]:
+    facts = [f"operation {operation.code}", operation.encoding.lower()]
+    facts += ["idempotent"] if operation.idempotent else []
+    text = f"`{operation.name}`: {', '.join(facts)}."
+    if operation.doc:
+        words = " ".join(operation.doc.split()).replace("\\", "\\\\").replace('"""', "'''")
+        text = f"{words}\n\n{text}"
+    wrapped = [line for part in text.split("\n") for line in (textwrap.wrap(part, WIDTH) or [""])]
+    if wrapped[-1].endswith('"'):
+        wrapped[-1] += " "
+    if len(wrapped) == 1:
+        return [f'{INDENT}"""{wrapped[0]}"""']
+    lines = [f'{INDENT}"""{wrapped[0]}', *(f"{INDENT}{line}".rstrip() for line in wrapped[1:])]
+    return [*lines, f'{INDENT}"""']
+
+
+def _errors_of(plan: Plan, planned: PlannedServer) -> list[str]:
+    """Write what `dev.Spi.errors` has; variants that several errors have are left out."""
+    types = {
+        o.error.type.name: o.error.type
+        for o in planned.operations
+        if o.error is not None and o.error.type is not None
+    }
+    variants = [(plan.names[n], v) for n, t in types.items() for v in _variants(t)]
+    counts = [v for _, v in variants]
+    rows = {v: f"errors.{n}_{v}" for n, v in variants if counts.count(v) == 1}
+    rows |= {plan.names[n]: f"errors.{plan.names[n]}" for n in types}
+    lines = [f"class _{planned.name}_Errors:"]
+    lines += [f"{INDENT}{field_name(n)}: Final[type[{c}]]" for n, c in rows.items()]
+    return [*(lines if rows else [f"{lines[0]} ..."]), ""]
+
+
+def _interface(planned: PlannedServer, face: str) -> list[str]:
+    lines = [f"class _{planned.name}{face}:"]
+    lines += [
+        f"{INDENT}{field_name(o.operation)}: Final[_{planned.name}_{o.operation}{face}]"
+        for o in planned.operations
+    ]
+    return [*lines, f"{INDENT}errors: Final[_{planned.name}_Errors]", ""]
+
+
+def _spaces(plan: Plan) -> list[str]:
+    """Write the device, the tasks and the faces of both."""
+    by_task: dict[str, list[PlannedServer]] = {}
+    for planned in plan.servers:
+        by_task.setdefault(planned.server.task.name, []).append(planned)
+    lines: list[str] = []
+    bases = {"": "(BaseTask)", "Aio": "", "Batch": "(BaseBatch)"}
+    for face in FACES:
+        for task, servers in by_task.items():
+            lines += [f"class {_task_class(task)}{face}{bases[face]}:"]
+            lines += [f"{INDENT}{_name(s)}: Final[_{s.name}{face}]" for s in servers]
+            lines.append("")
+    device = {"": "class Device(BaseDevice):", "Aio": "class DeviceAio:"}
+    device["Batch"] = "class DeviceBatch(BaseBatch):"
+    names = [_name(s) for s in plan.servers]
+    for face in reversed(FACES):
+        lines.append(device[face])
+        lines += [
+            f"{INDENT}{_name(s)}: Final[_{s.name}{face}]"
+            for s in plan.servers
+            if names.count(_name(s)) == 1
+        ]
+        lines += _get_task(list(by_task), face)
+        if not face:
+            lines += [f"{INDENT}@property", f"{INDENT}def aio(self) -> DeviceAio: ..."]
+            lines += [f"{INDENT}def batch(self) -> DeviceBatch: ..."]
+        lines.append("")
+    return lines
+
+
+def _get_task(tasks: list[str], face: str) -> list[str]:
+    overload = [f"{INDENT}@overload"] if len(tasks) > 1 else []
+    lines = []
+    for task in tasks:
+        lines += overload
+        returns = f"{_task_class(task)}{face}"
+        lines.append(f'{INDENT}def __getitem__(self, task: Literal["{task}"]) -> {returns}: ...')
+    return lines
+
+
+def _name(planned: PlannedServer) -> str:
+    return field_name(planned.server.interface.name)
+
+
+def _task_class(task: str) -> str:
+    return "_Task_" + "".join(c if c.isalnum() else "_" for c in task)
