@@ -10,7 +10,18 @@ from idol.records import dataclass
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 
-__all__ = ["Data", "Err", "LeaseData", "Leases", "Ok", "Reply", "Result", "Some", "no_attribute"]
+__all__ = [
+    "BaseLeases",
+    "Data",
+    "Err",
+    "LeaseData",
+    "Leases",
+    "Ok",
+    "Reply",
+    "Result",
+    "Some",
+    "no_attribute",
+]
 
 T = TypeVar("T")
 E = TypeVar("E")
