@@ -28,7 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
     "audit": ("idoldbg.cli.audit", "Check that every operation can be called and read."),
     "types": ("idoldbg.cli.types_", "Show how a type lies in memory, and its size on the wire."),
-    "stubs": ("idoldbg.cli.stubs", "Write a Python package with the types of a build."),
+    "stubs": (
+        "idoldbg.cli.stubs",
+        "Write a Python package with the types of a build's interfaces.",
+    ),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
