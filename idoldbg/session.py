@@ -252,7 +252,7 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
         case "pyocd":
             return _open_probe(rest or None, options, program.archive, notify)
         case "remote":
-            return _open_remote(rest, options, program.archive)
+            return _open_remote(rest, options, program.archive, notify)
         case "dump" if rest:
             build = open_build(rest)
             if not build.is_dump:
@@ -333,10 +333,10 @@ def probe_options(
     return replace(how, speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
 
 
-def _open_remote(address: str, options: TargetOptions, archive: Archive) -> Link:
+def _open_remote(address: str, options: TargetOptions, archive: Archive, notify: Notify) -> Link:
     from idoldbg.link.pyocd import open_remote
 
-    return open_remote(*split_remote(address), probe_options(options, archive))
+    return open_remote(*split_remote(address), probe_options(options, archive, notify))
 
 
 def split_remote(address: str) -> tuple[str, int]:

@@ -37,6 +37,7 @@ from idoldbg.link.pyocd_probes import (
     choose_probe,
     find_probes,
     list_probes,
+    lock_link,
     lock_probe,
 )
 from idoldbg.link.pyocd_remote import RemoteProbe
@@ -134,16 +135,20 @@ def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None
 def open_remote(host: str, port: int, options: ProbeOptions | None = None) -> PyocdLink:
     """Attach through a pyOCD probe server (`pyocd server`), which has no authentication.
 
-    One client per server: when one closes, the debug port loses power for the others too.
+    One client per server: when one closes, the debug port loses power for the others too. Processes
+    of this user on this host are kept apart by a lock.
     """
     chosen_options = options or ProbeOptions()
+    spec = f"remote:{host}:{port}"
+    lock = lock_link(spec, spec, chosen_options.wait_s, chosen_options.on_wait)
     link = PyocdLink(
-        f"remote:{host}:{port}",
+        spec,
         f"probe server {host}:{port}",
         # The server's silence is noticed before the watchdog, which can say less about it.
         lambda: RemoteProbe(host, port, chosen_options.limit_s / 2),
         chosen_options,
         Watchdog("idoldbg probe"),
+        lock,
     )
     link.connect()
     return link

@@ -26,6 +26,7 @@ from idoldbg.link.pyocd_probes import (
     choose_probe,
     find_probes,
     guess_board,
+    lock_link,
     lock_probe,
 )
 from idoldbg.link.pyocd_remote import RemoteProbe
@@ -125,7 +126,8 @@ def flash_remote(
 ) -> str:
     """Program through a pyOCD probe server, otherwise as `flash_local`."""
     spec = f"remote:{host}:{port}"
-    with _watched() as watchdog:
+    lock = lock_link(spec, spec, options.wait_s, options.on_wait)
+    with lock, _watched() as watchdog:
         _flash(watchdog, RemoteProbe(host, port, options.limit_s), spec, plan, options, progress)
     return spec
 

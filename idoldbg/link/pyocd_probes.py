@@ -32,6 +32,7 @@ __all__ = [
     "find_probes",
     "guess_board",
     "list_probes",
+    "lock_link",
     "lock_probe",
 ]
 
@@ -221,10 +222,14 @@ def lock_probe(
     """
     if info.is_emulated:
         return None
-    spec = f"pyocd:{info.unique_id}"
+    return lock_link(f"pyocd:{info.unique_id}", info.unique_id, wait_s, on_wait)
+
+
+def lock_link(spec: str, name: str, wait_s: float, on_wait: Callable[[str], None]) -> HostLock:
+    """Keep other processes of this user from what has that name, else as `lock_probe`."""
     try:
         return HostLock.acquire(
-            _lock_path(info),
+            _lock_path(name),
             wait_s=wait_s,
             on_wait=lambda holder: on_wait(f"{spec} is in use by {holder}; waiting for it"),
         )
@@ -239,9 +244,9 @@ def lock_probe(
 
 def find_probe_holder(info: ProbeInfo) -> Holder | None:
     """Return which process of this user has a probe open through idoldbg, if one has."""
-    return None if info.is_emulated else find_holder(_lock_path(info))
+    return None if info.is_emulated else find_holder(_lock_path(info.unique_id))
 
 
-def _lock_path(info: ProbeInfo) -> Path:
+def _lock_path(name: str) -> Path:
     """Name a probe's lock after it; ids are as their makers like, so what is no name is escaped."""
-    return private_dir("probes") / f"{quote(info.unique_id, safe='')[:ID_LIMIT]}.lock"
+    return private_dir("probes") / f"{quote(name, safe='')[:ID_LIMIT]}.lock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 from idoldbg.errors import LinkError
 from idoldbg.link import pyocd_probes
 from idoldbg.link.host_lock import HostLock, LockHeld, find_holder
-from idoldbg.link.pyocd import ProbeOptions, list_probes, open_probe
+from idoldbg.link.pyocd import ProbeOptions, list_probes, open_probe, open_remote
 from idoldbg.link.runtime_dir import private_dir
 
 HOLD = """
@@ -194,3 +195,13 @@ def test_where_the_folder_is(tmp_path: Path) -> None:
     session.mkdir()
     named = {"XDG_RUNTIME_DIR": str(session)}
     assert private_dir("boards", environment=named, **places) == session / "idoldbg" / "boards"
+
+
+def test_a_probe_server_has_one_of_our_processes_at_a_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with (
+            holding(lock_of(f"remote%3A127.0.0.1%3A{port}")),
+            pytest.raises(LinkError, match=r"remote:.* in use by .*a long flash"),
+        ):
+            open_remote("127.0.0.1", port)
