@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from idol.rust_type import parse_type
 from idoldbg.archive import TaskImage
 from idoldbg.debuginfo import ObjectInfo, TypeInterner
 from idoldbg.load import open_build
-from idoldbg.program import Program
 from idoldbg.resolver import How, Resolution, ResolvedOperation, Resolver
 from idoldbg.resolver.candidates import has_same_layout
 from idoldbg.resolver.evidence import (
@@ -59,8 +59,14 @@ class OpenBuild:
                 yield task, idol.parse(idol.Source(f"{task.name}.idol", text))
 
 
+@cache
+def opened(path: Path) -> OpenBuild:
+    """Open a build once for all tests: reading its objects takes most of the time."""
+    return OpenBuild(path)
+
+
 def resolve_all(path: Path) -> Iterator[ResolvedOperation]:
-    build = OpenBuild(path)
+    build = opened(path)
     for task, interface in build.servers():
         for operation in interface.operations:
             yield build.resolver.resolve(interface, operation.name, task)
@@ -90,12 +96,12 @@ def test_own_builds_are_complete(build: str) -> None:
 @pytest.mark.parametrize("build", FIXTURES)
 def test_names_alone_lead_to_the_same_types(build: str) -> None:
     """What the stubs keep tells whether the look-up by name is right."""
-    opened = OpenBuild(ARCHIVES / f"{build}.zip")
+    known = opened(ARCHIVES / f"{build}.zip")
     compared = 0
-    for task, interface in opened.servers():
-        lookup = opened.resolver.lookup(task)
+    for task, interface in known.servers():
+        lookup = known.resolver.lookup(task)
         for operation in interface.operations:
-            resolved = opened.resolver.resolve(interface, operation.name, task)
+            resolved = known.resolver.resolve(interface, operation.name, task)
             for resolution in (*resolved.arguments, resolved.ok, resolved.error):
                 if resolution is None:
                     continue
@@ -110,26 +116,26 @@ def test_names_alone_lead_to_the_same_types(build: str) -> None:
 
 
 def shown_by_image(
-    opened: OpenBuild, task: TaskImage, interface: idol.Interface, operation: idol.Operation
+    build: OpenBuild, task: TaskImage, interface: idol.Interface, operation: idol.Operation
 ) -> list[Shown]:
     """All that a build shows of one operation, in every task."""
-    info = opened.object_info(task.name)
+    info = build.object_info(task.name)
     evidence = collect(info, interface, operation)
     stem = f"{interface.name}_{operation.name}"
     shown = [evidence.kept, evidence.reply, evidence.signature]
     shown.append(read_handler(find_handlers(info), stem))
-    clients = (opened.object_info(t.name) for t in opened.archive.tasks)
+    clients = (build.object_info(t.name) for t in build.archive.tasks)
     return [*shown, *(find_client(client, interface, operation) for client in clients)]
 
 
 def check_evidence(path: Path, least: int) -> None:
     """Whatever shows the type of an argument, a lease or a reply, shows the one that was found."""
-    opened = OpenBuild(path)
+    build = opened(path)
     compared = 0
-    for task, interface in opened.servers():
+    for task, interface in build.servers():
         for operation in interface.operations:
-            resolved = opened.resolver.resolve(interface, operation.name, task)
-            for shown in shown_by_image(opened, task, interface, operation):
+            resolved = build.resolver.resolve(interface, operation.name, task)
+            for shown in shown_by_image(build, task, interface, operation):
                 pairs: list[tuple[Resolution | None, Type | None]] = [
                     *zip(resolved.arguments, shown.arguments or (), strict=False),
                     *zip(resolved.leases, shown.leases or (), strict=False),
@@ -156,15 +162,16 @@ def test_all_that_real_builds_show_agrees(build: str, least: int, real_hubris: P
 
 def check_sizes(path: Path) -> list[str]:
     """Compare the computed sizes with those of the image's buffers; return what these were of."""
-    build = open_build(path)
-    program = Program(build.archive, build.memory)
+    build = opened(path)
     found = []
-    for server in program.servers:
-        incoming = program.incoming_size(server)
+    for task, interface in build.servers():
+        names = [o.name for o in interface.operations]
+        operations = [build.resolver.resolve(interface, name, task) for name in names]
+        incoming = build.resolver.incoming_size(operations)
         assert incoming is not None and incoming.agrees, incoming
         found.append(incoming)
-        for operation in server.interface.operations:
-            for declared in program.declared_sizes(program.resolve(server, operation.name)):
+        for operation in operations:
+            for declared in build.resolver.declared_sizes(operation):
                 assert declared.computed is not None and declared.agrees, declared
                 found.append(declared)
     return [declared.of.value for declared in found]
