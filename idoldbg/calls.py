@@ -15,6 +15,7 @@ from idoldbg.hiffy import Reply as HiffyReply
 from idoldbg.near import near_misses
 from idoldbg.resolver import (
     ErrorKind,
+    How,
     Resolution,
     ResolvedArgument,
     ResolvedLease,
@@ -151,12 +152,20 @@ def _lease_bytes(operation: ResolvedOperation, lease: ResolvedLease, data: Any) 
 
 def _argument_type(operation: ResolvedOperation, argument: ResolvedArgument) -> Type:
     if argument.type is None:
-        raise NotCallable(
-            f"{operation.name}: the type of `{argument.name}`, {argument.text}, is not in this "
-            "build's debug information, so its value cannot be encoded",
-            operation=operation.name,
-        )
+        raise _unknown_type(operation, f"the type of `{argument.name}`", argument)
     return argument.type
+
+
+def _unknown_type(operation: ResolvedOperation, what: str, found: Resolution) -> NotCallable:
+    """Build the error for a type that is missing, or one of several, and say what to do."""
+    if found.how is How.AMBIGUOUS:
+        names = ", ".join(c.name for c in found.candidates)
+        why = f"is one of several ({names}): settle it with --type {found.text}=PATH"
+    elif found.how is How.INCOMPLETE:
+        why = "is declared in this build's debug information, but defined nowhere"
+    else:
+        why = "is not in this build's debug information"
+    return NotCallable(f"{operation.name}: {what}, {found.text}, {why}", operation=operation.name)
 
 
 def _argument(
@@ -206,13 +215,19 @@ def _check_lease(operation: ResolvedOperation, lease: ResolvedLease, size: int) 
         )
 
 
+def _code_words(operation: ResolvedOperation, code: int) -> str:
+    """Describe a response code that has no name."""
+    error = operation.error
+    if error is None or error.type is not None:
+        return f"code {code}, which is no error of this operation"
+    if error.how is How.AMBIGUOUS:
+        return f"code {code} (its type, {error.text}, is ambiguous: see --type)"
+    return f"code {code} (its type, {error.text}, is not in this build's debug information)"
+
+
 def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
     if lease.element is None:
-        raise NotCallable(
-            f"{operation.name}: the element type of lease `{lease.name}`, {lease.text}, is not in "
-            "this build's debug information",
-            operation=operation.name,
-        )
+        raise _unknown_type(operation, f"the type of lease `{lease.name}`", lease)
     return type_size(lease.element)
 
 
@@ -232,7 +247,7 @@ def build_request(call: Call, task_index: int) -> SendRequest:
         else:
             leases.append(WriteLease(call.room[lease.name]))
     error_size = 0
-    if operation.error_kind is ErrorKind.COMPLEX:
+    if operation.error_kind is ErrorKind.COMPLEX and operation.error is not None:
         error_size = codec.hubpack.max_size(_reply_type(operation, operation.error))
     reply_size = encoding.reply_size(_reply_type(operation, operation.ok))
     return SendRequest(
@@ -246,16 +261,11 @@ def build_request(call: Call, task_index: int) -> SendRequest:
     )
 
 
-def _reply_type(operation: ResolvedOperation, side: Resolution | None) -> Type:
+def _reply_type(operation: ResolvedOperation, side: Resolution) -> Type:
     """Return the type of the ok or error side; raise `NotCallable` where the build lacks it."""
-    if side is None or side.type is None:
+    if side.type is None:
         what = "error" if side is operation.error else "reply"
-        text = "" if side is None else f", {side.text},"
-        raise NotCallable(
-            f"{operation.name}: the type of its {what}{text} is not in this build's debug "
-            "information, so the answer could not be read",
-            operation=operation.name,
-        )
+        raise _unknown_type(operation, f"the type of its {what}", side)
     return side.type
 
 
@@ -296,7 +306,7 @@ def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> Operation
     elif type_ is not None:
         variant = _c_like_variant(type_, outcome.code)
         value = None if variant is None else EnumValue(type_, variant, outcome.code)
-    what = variant or f"code {outcome.code}, which is no error of this operation"
+    what = variant or _code_words(operation, outcome.code)
     return OperationError(
         f"{operation.name} answered with {what}",
         operation=operation.name,

@@ -157,7 +157,8 @@ def _candidates(found: Resolution) -> list[str]:
         return [f"      {found.text} is declared in {where}, but defined nowhere"]
     lines = [f"      {found.text} is one of these; settle it with --type {found.text}=PATH:"]
     rows = [
-        [f"        {c.name}", f"{c.size} bytes", "; ".join(c.differences)] for c in found.candidates
+        [f"        {c.name}", f"{c.size} byte{'s' * (c.size != 1)}", "; ".join(c.differences)]
+        for c in found.candidates
     ]
     return [*lines, *table(rows).splitlines()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -30,6 +30,9 @@ class Members:
 
     def read(self, name: str) -> bytes:
         return self.files[name]
+
+    def prefetch(self, names: Sequence[str]) -> None:
+        pass  # they are at hand
 
 
 class NoMemory:

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
-from idoldbg.errors import DebugInfoError, NotFound
+from idoldbg.calls import build_request, decode_error, prepare_call
+from idoldbg.errors import DebugInfoError, NotCallable, NotFound
+from idoldbg.hiffy import ErrorReply
 from idoldbg.program import Program
+from idoldbg.render import json, layout, text
 from idoldbg.resolver import How, ResolvedOperation, parse_override
+from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.types import read_types
 from tests.idoldbg.resolver.written import Dwarf
 
@@ -328,6 +332,63 @@ def test_an_override_must_be_clear_itself(dwarf: Dwarf, resolve: Resolve) -> Non
 def test_overrides_are_checked(text: str) -> None:
     with pytest.raises(ValueError, match=r"NAME=PATH|is not a Rust type"):
         parse_override(text)
+
+
+# ---- what is said of names that nothing settles --------------------------------------------------
+
+
+def test_calls_say_what_would_settle_a_name(dwarf: Dwarf, open_written: Open) -> None:
+    operations = (
+        '"put": (encoding: Hubpack, args: {"slot": "Option<SlotId>"}, reply: Simple("()")),'
+        '"get": (encoding: Hubpack, reply: Simple("SlotId")),'
+        '"lend": (leases: {"slot": (type: "SlotId", read: true)}, reply: Simple("()")),'
+        '"fail": (reply: Result(ok: "()", err: CLike("SlotId"))),'
+        '"gone": (encoding: Hubpack, reply: Simple("Gone")),'
+        '"none": (reply: Result(ok: "()", err: CLike("Nowhere"))),'
+    )
+    dwarf.declare("demo_api::Gone")
+    program = open_written(operations, two_slots(dwarf))
+    several = r"is one of several \(one_api::SlotId, two_api::SlotId\): settle it with --type"
+    with pytest.raises(NotCallable, match=r"`slot`, Option<SlotId>, is one of several .*--type"):
+        prepare_call(program.operation("Demo.put"), {"slot": "None"})
+    with pytest.raises(NotCallable, match=several):
+        prepare_call(program.operation("Demo.lend"), {"slot": "hex:00"})
+    for name, words in (("get", several), ("gone", "defined nowhere")):
+        with pytest.raises(NotCallable, match=words):
+            build_request(prepare_call(program.operation(f"Demo.{name}"), {}), 0)
+    for name, words in (("fail", "SlotId, is ambiguous: see --type"), ("none", "Nowhere, is not")):
+        error = decode_error(program.operation(f"Demo.{name}"), ErrorReply(3, None))
+        assert words in str(error) and "code 3" in str(error)
+
+
+def test_lists_show_what_a_name_may_mean(dwarf: Dwarf, open_written: Open) -> None:
+    operations = (
+        '"get": (encoding: Hubpack, reply: Simple("SlotId")),'
+        '"gone": (encoding: Hubpack, reply: Simple("Gone"))'
+    )
+    dwarf.declare("demo_api::Gone")
+    program = open_written(operations, two_slots(dwarf))
+    lines = text.interfaces(read_interfaces(program), detailed=False).splitlines()
+    assert lines[1:] == [
+        "  Demo.get",
+        "      <ok>  ??? SlotId",
+        "      SlotId is one of these; settle it with --type SlotId=PATH:",
+        "        one_api::SlotId  1 byte",
+        "        two_api::SlotId  1 byte  has a variant `C`",
+        "  Demo.gone",
+        "      <ok>  ??? Gone",
+        "      Gone is declared in server, but defined nowhere",
+    ]
+    document = json.interfaces(read_interfaces(program))
+    assert [o["ok"] for o in document["interfaces"][0]["operations"]] == [None, None]
+
+
+def test_types_that_are_only_declared_are_said_to_be(dwarf: Dwarf, open_written: Open) -> None:
+    dwarf.declare("demo_api::Gone")
+    program = open_written('"op": (reply: Simple("()"))', {"server": dwarf})
+    report = read_types(program, "Gone")
+    assert layout.types(report) == ("demo_api::Gone\n  only declared (in server), defined nowhere")
+    assert json.types(report)["declared"] == [{"name": "demo_api::Gone", "objects": ["server"]}]
 
 
 # ---- sizes ---------------------------------------------------------------------------------------
