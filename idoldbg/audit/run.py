@@ -113,10 +113,16 @@ class _Auditor:
                 if covered is not None:
                     operations.append(covered)
             if len(operations) == len(interface.operations):
-                self._findings += check_incoming(self._program, server)
+                self._findings += self._incoming(server)
         return ServerCoverage(
             server.task.name, server.task.start, interface.source, interface, tuple(operations)
         )
+
+    def _incoming(self, server: ServedInterface) -> tuple[Finding, ...]:
+        try:
+            return tuple(check_incoming(self._program, server))
+        except DebugInfoError as error:
+            return (_damaged(server, None, error),)
 
     def _operation(
         self, server: ServedInterface, operation: idol.Operation
@@ -168,14 +174,17 @@ def _no_debug_info(server: ServedInterface) -> Finding:
     )
 
 
-def _damaged(server: ServedInterface, operation: idol.Operation, error: DebugInfoError) -> Finding:
+def _damaged(
+    server: ServedInterface, operation: idol.Operation | None, error: DebugInfoError
+) -> Finding:
     rule = RULES["debug-info-damaged"]
+    what = "the server's code" if operation is None else "the types of the operation"
     return Finding(
         rule.id,
         rule.level,
-        f"the types of the operation cannot be read: {error}",
+        f"{what} cannot be read: {error}",
         "Build the archive again; if that does not help, please report it with the archive.",
         server.task.name,
         server.interface.name,
-        operation.name,
+        "" if operation is None else operation.name,
     )

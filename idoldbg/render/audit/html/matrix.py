@@ -9,7 +9,7 @@ from idoldbg.audit.verdict import Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex
 from idoldbg.render.audit.html.element import Html, el, join
-from idoldbg.render.audit.html.words import MARK_SIGNS, MARK_WORDS
+from idoldbg.render.audit.html.words import MARK_SIGNS, MARK_WORDS, prose
 from idoldbg.resolver import Resolution, ResolvedLease
 from idoldbg.types import short_name
 
@@ -170,7 +170,7 @@ def _cell(aspect: Aspect, mark: Mark) -> Html:
 def _detail(covered: OperationCoverage, types: TypeIndex) -> Iterator[Html]:
     resolved = covered.resolved
     if resolved.doc:
-        yield el("p", resolved.doc, class_="doc")
+        yield el("p", prose(resolved.doc), class_="doc")
     facts = [f"code {resolved.code}", str(resolved.encoding)]
     facts += ["idempotent"] if resolved.idempotent else []
     facts += ["closed to hiffy"] if covered.is_restricted else []
@@ -187,6 +187,21 @@ def _detail(covered: OperationCoverage, types: TypeIndex) -> Iterator[Html]:
     ]
     yield el("table", el("tbody", *rows), class_="parts")
     yield from _meters(covered)
+    if covered.is_callable:
+        yield el("pre", el("code", _call(covered)))
+
+
+def _call(covered: OperationCoverage) -> str:
+    """Write the command that makes the call."""
+    resolved = covered.resolved
+    words = [f"idoldbg call {resolved.name}"]
+    words += [f"--{_flag(a.name)} VALUE" for a in resolved.arguments]
+    words += [f"--{_flag(x.name)} {'DATA' if x.read else 'COUNT'}" for x in resolved.leases]
+    return " ".join(words)
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _part(role: str, name: str, resolution: Resolution, types: TypeIndex) -> Html:
