@@ -99,7 +99,6 @@ def _objects(program: Program, task: str | None) -> list[TypeSource]:
         if task not in names:
             raise NotFound("object", task, near=near_misses(task, names), where="this build")
         return [program.object(task)]
-    program.archive.prefetch(names)
     found: list[TypeSource] = []
     for name in names:
         try:
