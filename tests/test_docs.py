@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from idoldbg import errors
 from idoldbg.cli import COMMANDS, EXIT_CODES, idoldbg
+from idoldbg.resolver import How
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -64,3 +65,8 @@ def test_exit_codes_are_in_the_readme() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
 def test_readme_links_exist(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_every_way_to_find_a_type_is_documented() -> None:
+    page = " ".join((ROOT / "docs" / "types.md").read_text().split())
+    assert [how for how in How if how.value not in page] == []
