@@ -104,6 +104,7 @@ class Program:
     @property
     def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
         """(task, reason) for each task of which it cannot be told what it serves."""
+        self._prefetch()
         served = ((task.name, self._served_by(task)) for task in self.archive.tasks)
         return tuple((name, why) for name, why in served if isinstance(why, str))
 
