@@ -12,6 +12,7 @@ from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError
 from idoldbg.index import Answers
 from idoldbg.load.cache import Cache, fingerprint, sha256_hex
+from idoldbg.load.files import read_file
 from idoldbg.load.recorded_archive import recorded_archive
 from idoldbg.memory import MemoryImage, Segment
 
@@ -63,8 +64,6 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     digest = None if cache is None else cache.find_digest(shown)
     if cache is not None and digest is not None:
         return _open_recorded(cache, shown, digest, None)
-
-    from idoldbg.load.elf_files import read_file
 
     before = path.stat() if cache is not None and path.is_file() else None
     data = read_file(path, shown)
@@ -127,7 +126,6 @@ def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) ->
     @cache_result
     def read() -> Archive:
         from idoldbg.load.archive_zip import read_archive
-        from idoldbg.load.elf_files import read_file
 
         contents = read_file(Path(shown), shown) if data is None else data
         if data is None and sha256_hex(contents) != digest:

@@ -8,6 +8,7 @@ from pathlib import Path
 from idoldbg.archive import KERNEL, Archive, ImageFacts, TaskImage
 from idoldbg.debuginfo.elf import PT_LOAD, SHF_ALLOC, SHT_NOBITS, ElfFile
 from idoldbg.errors import ArchiveError, DebugInfoError
+from idoldbg.load.files import read_file
 from idoldbg.memory import Segment
 
 __all__ = [
@@ -16,31 +17,16 @@ __all__ = [
     "find_files",
     "read_directory",
     "read_facts",
-    "read_file",
     "read_flash",
     "read_single",
 ]
 
-MAX_FILE_SIZE = 256 << 20  # bytes of any file that is opened
 MAX_FILES = 1024  # files of a directory that are looked at
 _NO_PROGRAMS = (1, 4)  # e_type ET_REL and ET_CORE: not linked, or a dump
 
 # `img/…` of an archive; the last two stand beside the ELF files in Hubris's `dist` directories.
 _FLASH_MEMBERS = ("img/final.elf", "img/combined.elf", "final.elf", "combined.elf")
 _VECTOR_SECTIONS = (".vector_table", ".vectors", ".isr_vector")
-
-
-def read_file(path: Path, shown: str) -> bytes:
-    """Read a whole file of bounded size; raise `ArchiveError` saying why it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_SIZE + 1)
-    except OSError as e:
-        reason = e.strerror or type(e).__name__
-        raise ArchiveError(f"{shown}: cannot be read: {reason}", path=shown) from e
-    if len(data) > MAX_FILE_SIZE:
-        raise ArchiveError(f"{shown}: larger than any build ({MAX_FILE_SIZE} bytes)", path=shown)
-    return data
 
 
 def elf_segments(elf: ElfFile) -> list[Segment]:

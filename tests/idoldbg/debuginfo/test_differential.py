@@ -276,6 +276,12 @@ def test_types_of_fixtures_equal_pyelftools(build: str) -> None:
     assert compare(ARCHIVES / f"{build}.zip", ("jefe",)) > 200
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [p.stem for p in sorted(ARCHIVES.glob("*.zip"))])
+def test_all_types_of_fixtures_equal_pyelftools(build: str) -> None:
+    assert compare(ARCHIVES / f"{build}.zip") > 2000
+
+
 @pytest.mark.parametrize("build", REAL)
 def test_types_of_real_builds_equal_pyelftools(build: str, real_hubris: Path) -> None:
     assert compare(real_hubris / build) > 1000

@@ -84,6 +84,7 @@ def compare_types(archive: Archive) -> int:
     return sum(map(len, offsets.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", BUILDS)
 def test_types_of_fixtures(build: str) -> None:
     assert compare_types(open_build(ARCHIVES / build).archive) > 1000

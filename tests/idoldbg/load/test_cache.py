@@ -64,7 +64,7 @@ def forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> bytes:
         raise AssertionError("the archive was read")
 
-    monkeypatch.setattr("idoldbg.load.elf_files.read_file", refuse)
+    monkeypatch.setattr("idoldbg.load.read_file", refuse)
 
 
 def test_second_look_reads_no_archive(
@@ -73,6 +73,22 @@ def test_second_look_reads_no_archive(
     first = resolve(archive)
     forbid_reading(monkeypatch)
     assert resolve(archive) == first
+
+
+def test_warm_start_loads_little(home: Path, archive: Path) -> None:
+    """What reads archives stays out of the process: it takes longer to load than the answer."""
+    words = ["-a", str(archive), "list", "Spi.exchange"]
+    assert run(words) == 0
+    gc.collect()
+    unwanted = ("elftools", "zipfile", "bz2", "_hashlib", "tomllib", "unicorn", "pyocd", "socket")
+    code = (
+        "import sys, idoldbg.cli\n"
+        f"code = idoldbg.cli.run({words!r})\n"
+        f"print(code, [m for m in {unwanted} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Spi.exchange" in done.stdout
+    assert done.stderr.strip() == "0 []"
 
 
 def test_files_are_the_users_own(home: Path, archive: Path, settled: None) -> None:
