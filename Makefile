@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench firmware clean
+.PHONY: demo test lint bench soak firmware clean
 
 demo: $(VENV)/.installed
 	@$(RUN)/python -m idoldbg demo
@@ -19,6 +19,9 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(RUN)/python -m benchmarks.run
+
+soak: $(VENV)/.installed
+	$(RUN)/python -m benchmarks.soak
 
 firmware: $(VENV)/.installed
 	$(RUN)/python fixtures/firmware/build.py

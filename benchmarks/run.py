@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import idol
+from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
 from benchmarks.startup import bench_audit, bench_growth, bench_setup
 from idoldbg.calls import Call, prepare_call
@@ -142,6 +143,7 @@ def main() -> None:
         "boot": (bench_boot, 5),
         "process": (bench_process, 5),
         "calls": (bench_calls, 200),
+        "links": (bench_links, 200),
         "debug-info": (bench_debug_info, 5),
         "stubs": (bench_stubs, 9),
         "setup": (bench_setup, 7),
