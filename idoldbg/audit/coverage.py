@@ -90,6 +90,11 @@ class ServerCoverage:
     operations: tuple[OperationCoverage, ...]
 
     @property
+    def operation_count(self) -> int:
+        """How many operations there are; of damaged ones nothing is in `operations`."""
+        return len(self.interface.operations) if self.interface is not None else 0
+
+    @property
     def name(self) -> str:
         """The interface's name, or what to call it where it has none."""
         return self.interface.name if self.interface is not None else "?"
@@ -112,7 +117,7 @@ class Summary:
         every = [o for server in servers for o in server.operations]
         return cls(
             len(servers),
-            len(every),
+            sum(server.operation_count for server in servers),
             sum(o.is_complete for o in every),
             sum(o.is_callable for o in every),
             sum(o.is_restricted for o in every),

@@ -12,7 +12,7 @@ from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, m
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.hiffy import Hiffy, read_hiffy
 from idoldbg.audit.interfaces import check_readable, check_text, read_text
-from idoldbg.audit.kernel import KERNEL, check_kernel
+from idoldbg.audit.kernel import check_kernel
 from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
 from idoldbg.audit.rules import RULES, Level
@@ -69,11 +69,15 @@ class _Auditor:
         self._serde = SerdeEvidence()
         self._findings: list[Finding] = []
         self._hiffy: Hiffy | None = None
+        # Whether calls can be made at all, whatever the operation.
+        self._is_usable = False
 
     def run(self) -> Audit:
         program, archive = self._program, self._program.archive
         self._hiffy, found = read_hiffy(program)
         self._findings += [*check_kernel(program), *found, *check_network(archive)]
+        no_error = all(f.level is not Level.ERROR for f in self._findings)
+        self._is_usable = self._hiffy is not None and no_error
         unreadable: dict[str, ServerCoverage] = {}
         for task, finding in check_readable(program):
             self._findings.append(finding)
@@ -138,9 +142,6 @@ class _Auditor:
         fit = measure(subject, self._hiffy)
         restricted = is_restricted(server, operation.name)
         complete = all(f.level is not Level.ERROR for f in found)
-        usable = self._hiffy is not None and not any(
-            f.rule == "hif-version" or f.task == KERNEL for f in self._findings
-        )
         return OperationCoverage(
             operation,
             resolved,
@@ -148,7 +149,7 @@ class _Auditor:
             mark_aspects(operation, found, fit),
             restricted,
             complete,
-            complete and usable and not restricted,
+            complete and self._is_usable and not restricted,
         )
 
     def _check(self, subject: Subject) -> list[Finding]:

@@ -21,11 +21,15 @@ IMAGE_SUITE = "image"
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A test case to be: what is said about one operation, or about a server or the image."""
+    """A test case to be: what is said about one operation, or about a server or the image.
+
+    `is_covered` is False for an operation of which nothing could be found out.
+    """
 
     name: str
     judged: tuple[Judged, ...]
     note: str = ""
+    is_covered: bool = True
 
 
 def to_junit(verdict: Verdict, files: Files) -> str:
@@ -63,9 +67,10 @@ def _server_cases(verdict: Verdict, server: ServerCoverage) -> list[_Case]:
     if about or server.interface is None:
         cases.append(_Case("(interface)", about))
     operations = server.interface.operations if server.interface is not None else ()
+    covered = {c.operation.name for c in server.operations}
     for operation in operations:
         found = tuple(j for j in own if j.finding.operation == operation.name)
-        cases.append(_Case(operation.name, found))
+        cases.append(_Case(operation.name, found, is_covered=operation.name in covered))
     return cases
 
 
@@ -104,6 +109,10 @@ def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> 
     elif known and any(reaches(j.finding.level, fail_on) for j in known):
         reasons = dict.fromkeys(j.reason or f"{j.finding.rule} is in the baseline" for j in known)
         XmlTree.SubElement(element, "skipped", message=_clean("; ".join(reasons)))
+        kind = "skipped"
+    elif not case.is_covered and not failing:
+        words = "nothing is known of it: see the findings about its interface"
+        XmlTree.SubElement(element, "skipped", message=words)
         kind = "skipped"
     told = [_words(f, files) for f in opened if f not in failing] + [case.note] * bool(case.note)
     if told:

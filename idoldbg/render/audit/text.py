@@ -69,7 +69,7 @@ def _table(verdict: Verdict, paint: Paint) -> str:
     rows = [["TASK", "INTERFACE", "OPERATIONS", "COMPLETE", "CALLABLE", "FINDINGS"]]
     for server in verdict.audit.servers:
         operations = server.operations
-        total = len(server.interface.operations) if server.interface is not None else 0
+        total = server.operation_count
         numbers = [
             str(total),
             str(sum(o.is_complete for o in operations)),

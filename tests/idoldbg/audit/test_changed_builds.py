@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree as XmlTree
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
 from idoldbg.audit import Audit, Finding, Level
+from idoldbg.audit.verdict import judge
+from idoldbg.render.audit import Files
+from idoldbg.render.audit.junit import to_junit
 from tests.idoldbg.audit.conftest import Rebuild, audit_build, replaced
 
 
@@ -28,8 +32,15 @@ def only(report: Audit, demo: Audit) -> Finding:
 
 def test_server_without_debug_information_is_one_finding(rebuild: Rebuild, demo: Audit) -> None:
     path = rebuild({"elf/task/spi": replaced(b"\0.debug_info\0", b"\0.lost_bytes\0")})
-    finding = only(audit_build(path), demo)
+    report = audit_build(path)
+    finding = only(report, demo)
     assert (finding.rule, finding.level, finding.task) == ("debug-info-missing", Level.ERROR, "spi")
+    # Its operations count, and none of them looks as if it had passed.
+    assert report.summary.operations == demo.summary.operations
+    assert report.summary.callable == demo.summary.callable - 5
+    root = XmlTree.fromstring(to_junit(judge(report), Files(report)))
+    cases = root.findall("testsuite[@name='spi.Spi']/testcase")
+    assert [len(c.findall("failure") + c.findall("skipped")) for c in cases] == [1] * 6
 
 
 def test_damaged_debug_information_names_the_operations(rebuild: Rebuild, demo: Audit) -> None:

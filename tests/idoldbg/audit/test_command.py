@@ -178,7 +178,7 @@ def test_diff(capsys: Capture, golden: Callable[[str, str], None]) -> None:
 def test_documented_rules_are_all() -> None:
     page = (ROOT / "docs" / "audit.md").read_text()
     for rule in RULES.values():
-        assert f"| `{rule.id}` | {rule.level} |" in page, rule.id
+        assert f"| `{rule.id}` | {rule.level} | {rule.title} |" in page, rule.id
 
 
 @pytest.mark.parametrize(("no_color", "is_coloured"), [("", True), ("1", False)])

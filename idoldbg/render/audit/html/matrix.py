@@ -73,7 +73,7 @@ def _tools() -> Html:
 
 def _server(server: ServerCoverage, files: Files, types: TypeIndex) -> Html:
     can = sum(o.is_callable for o in server.operations)
-    total = len(server.interface.operations) if server.interface is not None else 0
+    total = server.operation_count
     facts = [f"{can} of {total} callable", files.name(server)]
     if not server.is_started:
         facts.insert(0, "not started at boot")

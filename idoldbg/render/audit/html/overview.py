@@ -123,7 +123,7 @@ def _ring(part: int, whole: int) -> Html:
 
 
 def _bar(server: ServerCoverage) -> Html:
-    total = len(server.interface.operations) if server.interface is not None else 0
+    total = server.operation_count
     can = sum(o.is_callable for o in server.operations)
     complete = sum(o.is_complete and not o.is_callable for o in server.operations)
     broken = total - can - complete
