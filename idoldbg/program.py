@@ -213,6 +213,11 @@ class Program:
             self._resolved[key] = self._resolver.resolve(server.interface, operation, server.task)
         return self._resolved[key]
 
+    @property
+    def unused_overrides(self) -> tuple[str, ...]:
+        """The type overrides that no operation resolved so far names a type like."""
+        return self._resolver.unused_overrides
+
     def declared_sizes(
         self, operation: ResolvedOperation, *, in_clients: bool = True
     ) -> tuple[DeclaredSize, ...]:

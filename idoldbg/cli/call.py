@@ -67,6 +67,8 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     own.update({name: later.pop(name) for name in own if name in later})
     settings = settings.overridden_by(Settings(**later))
     resolved = program.operation(operation, own["task"])
+    for name in program.unused_overrides:
+        say(f"--type {name}: {operation} has no type of that name")
     if wants_help:
         click.echo(text.operation_help(resolved))
         return

@@ -27,6 +27,8 @@ def command(settings: Settings, what: str | None, types: dict[str, str]) -> None
     for task, reason in program.unreadable_interfaces:
         say(f"task `{task}` is left out: {reason}")
     servers = read_interfaces(program, what)
+    for name in program.unused_overrides:
+        say(f"--type {name}: no type here is called that in its interface")
     detailed = what is not None
     explain = bool(settings.verbose)
     show(

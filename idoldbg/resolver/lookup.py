@@ -99,9 +99,9 @@ Located = tuple[str, Type]
 class TypeLookup:
     """Finds types in the server's object, then in the others.
 
-    `overrides` maps names as interfaces write them to full paths. `others` yields the objects to
-    look through last. `constants` gives the values of constants that array lengths name, as far as
-    they are known.
+    `overrides` maps names as interfaces write them to full paths; those that are asked for are put
+    into `used`. `others` yields the objects to look through last. `constants` gives the values of
+    constants that array lengths name, as far as they are known.
     """
 
     def __init__(
@@ -110,11 +110,13 @@ class TypeLookup:
         others: Callable[[], Iterable[TypeSource]],
         overrides: Mapping[str, str],
         constants: Callable[[], Mapping[str, int]] = dict,
+        used: set[str] | None = None,
     ) -> None:
         self._server = server
         self._others = others
         self._overrides = overrides
         self._constants = constants
+        self._used = set() if used is None else used
 
     def find(
         self,
@@ -176,7 +178,11 @@ class TypeLookup:
         names = [str(written)]
         if isinstance(written, Path):
             names.append(written.name)
-        return next((self._overrides[n] for n in names if n in self._overrides), None)
+        name = next((n for n in names if n in self._overrides), None)
+        if name is None:
+            return None
+        self._used.add(name)
+        return self._overrides[name]
 
     def _substitute(self, written: RustType) -> RustType:
         """Put what the user gave in the place of names inside generic arguments and tuples."""

@@ -58,6 +58,7 @@ class Resolver:
         self._archive = archive
         self._object_info = object_info
         self._overrides = dict(overrides or {})
+        self._used_overrides: set[str] = set()
         self._handlers: dict[str, tuple[Block, ...]] = {}
         self._constants: dict[tuple[str, str], dict[str, int]] = {}
 
@@ -72,6 +73,11 @@ class Resolver:
                 "operation", operation, near=near_misses(operation, names), where=interface.name
             )
         return _Operation(self, interface, found, task).resolve()
+
+    @property
+    def unused_overrides(self) -> tuple[str, ...]:
+        """The overrides that no type asked for so far had the name of."""
+        return tuple(name for name in self._overrides if name not in self._used_overrides)
 
     def declared_sizes(
         self, operation: ResolvedOperation, *, in_clients: bool = True
@@ -109,6 +115,7 @@ class Resolver:
             lambda: self.others(task),
             self._overrides,
             lambda: {} if interface is None else self.constants(interface, task),
+            self._used_overrides,
         )
 
     def constants(self, interface: idol.Interface, task: TaskImage) -> dict[str, int]:

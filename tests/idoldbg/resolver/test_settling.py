@@ -328,6 +328,14 @@ def test_an_override_must_be_clear_itself(dwarf: Dwarf, resolve: Resolve) -> Non
     assert set(error.value.near) == {"one_api::SlotId", "two_api::SlotId"}
 
 
+def test_overrides_that_serve_nothing_are_known(dwarf: Dwarf, open_written: Open) -> None:
+    overrides = {"SlotId": "one_api::SlotId", "SlotID": "one_api::SlotId"}
+    text = '"op": (encoding: Hubpack, reply: Simple("Option<SlotId>"))'
+    program = open_written(text, two_slots(dwarf), overrides)
+    program.operation("Demo.op")
+    assert program.unused_overrides == ("SlotID",)
+
+
 @pytest.mark.parametrize("text", ["SpiError", "=a::B", "A=", "A B=u8", "A=b::", "A=[u8"])
 def test_overrides_are_checked(text: str) -> None:
     with pytest.raises(ValueError, match=r"NAME=PATH|is not a Rust type"):
