@@ -36,6 +36,7 @@ __all__ = ["TypeReader"]
 
 MAX_DEPTH = 64  # of types inside types; of scopes around them (well inside Python's own limit)
 MAX_NAME = 65536  # characters of a full path
+MAX_NUMBER_SIZE = 16  # bytes: those of a u128
 
 _ENCODINGS = {
     dw.DW_ATE_boolean: Encoding.BOOL,
@@ -244,6 +245,8 @@ class TypeReader:
             size = size or base.size
         else:
             signed = any(v < 0 for _, v in values)
+        if size > MAX_NUMBER_SIZE:
+            return Opaque(name, "an enum larger than any number", size)
         return CEnum(
             name, size, signed, tuple(Enumerator(n, _normalise(v, size, signed)) for n, v in values)
         )
@@ -293,6 +296,8 @@ class TypeReader:
             if not isinstance(member.type, Struct):
                 return Opaque(name, "has a variant that is not a struct", size)
             if value is not None and tag is not None:
+                if tag.type.size > MAX_NUMBER_SIZE:
+                    return Opaque(name, "has a discriminant larger than any number", size)
                 value = _normalise(value, tag.type.size, _is_signed(tag.type))
             variants.append(Variant(member.name, value, member.offset, member.type))
         return Enum(name, size, tag, tuple(variants))

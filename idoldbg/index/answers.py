@@ -22,6 +22,7 @@ from idoldbg.index.fields import (
     Field,
     IndexDamaged,
     many,
+    numbered,
     optional,
     pair,
 )
@@ -51,7 +52,7 @@ QUESTIONS: Mapping[str, Field] = MappingProxyType(
         "interface": optional(TEXT),
         "has debug info": BOOL,
         # format; name, board, chip, target, image name, git revision, kernel's file; tasks; files
-        "build": pair(INT, pair(*[TEXT] * 7), many(TASK), many(TEXT)),
+        "build": pair(INT, pair(*[TEXT] * 7), numbered(TASK), many(TEXT)),
         "description": TEXT,
         "image": FACTS,
         "flash": many(SEGMENT),

@@ -207,6 +207,19 @@ def pair(*fields: Field) -> Field:
     return Field(put, get)
 
 
+def numbered(field: Field) -> Field:
+    """Make the field of a tuple of values with an `index` that is their place in it."""
+    items = many(field)
+
+    def get(source: Source, row: Sequence[int], at: int) -> tuple[tuple[Any, ...], int]:
+        found, at = items.get(source, row, at)
+        if any(item.index != place for place, item in enumerate(found)):
+            raise IndexDamaged("an item in the place of another")
+        return found, at
+
+    return Field(items.put, get)
+
+
 def mapping(field: Field) -> Field:
     """Make the field of a mapping from texts, which keeps its order."""
     pairs = many(pair(TEXT, field))

@@ -184,13 +184,18 @@ def _map(layout: Part) -> Iterator[str]:
 def _cells(parts: Sequence[Part], layout: Part, keys: dict[int, str]) -> list[str]:
     cells = [EMPTY] * layout.size
     if layout.tag is not None:
-        for at in range(layout.tag.offset, layout.tag.offset + layout.tag.size):
-            cells[at : at + 1] = [TAG] * (at < layout.size)
+        for at in _inside(layout.tag.offset, layout.tag.size, layout.size):
+            cells[at] = TAG
     for part in parts:
         if id(part) in keys:
-            for at in range(part.offset, min(part.offset + part.size, layout.size)):
+            for at in _inside(part.offset, part.size, layout.size):
                 cells[at] = keys[id(part)]
     return cells
+
+
+def _inside(offset: int, size: int, whole: int) -> range:
+    """Return the places of a part that are inside of the whole."""
+    return range(max(offset, 0), min(offset + size, whole))
 
 
 def _spaced(cells: Sequence[str]) -> str:

@@ -174,8 +174,10 @@ def _wire_size(encoding: str, type_: Type) -> WireSize:
 
 def _not_zerocopy(type_: Type, seen: set[int]) -> str:
     """Say why bytes of this type cannot simply be sent, "" where they can."""
-    padding = 0 if id(type_) in seen else find_padding(type_)
+    if id(type_) in seen:
+        return ""
     seen.add(id(type_))
+    padding = find_padding(type_)
     if padding:
         return f"{padding} bytes of padding" if padding > 1 else "1 byte of padding"
     match type_:
