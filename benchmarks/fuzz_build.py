@@ -36,6 +36,7 @@ from tests.idoldbg.hostile.examine import (  # noqa: E402  # the path comes firs
     MEMORY_LIMIT,
     TIME_LIMIT_S,
     Fuzzer,
+    share_parsers,
 )
 
 BATCH = 1000
@@ -51,6 +52,7 @@ def main() -> int:
     parser.add_argument("--large", nargs="*", default=[str(DEMO)], metavar="ARCHIVE")
     arguments = parser.parse_args()
     large = tuple(read_parts(path) for path in arguments.large)
+    share_parsers()
     total: Counter[str] = Counter()
     slowest: list[tuple[float, int]] = []
     memory = 0
@@ -116,7 +118,7 @@ def _run_child(
             signal.setitimer(signal.ITIMER_PROF, 10 * TIME_LIMIT_S)
             try:
                 outcome = fuzzer.run(number)
-            except Exception:
+            except Exception:  # noqa: BLE001  # whatever it is, it is a bug
                 keep_failure(number, traceback.format_exc(), large)
                 ends["failed"] += 1
                 continue

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 __all__ = ["near_misses"]
 
 LIMIT = 3
+MAX_LENGTH = 200  # of a name that is compared: that takes the square of it
 
 
 def near_misses(name: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -17,8 +18,9 @@ def near_misses(name: str, known: Iterable[str]) -> tuple[str, ...]:
     from difflib import get_close_matches  # 2 ms that only mistakes cost
 
     folded: dict[str, str] = {}
-    for candidate in known:
-        folded.setdefault(_fold(candidate), candidate)
+    for candidate in known if len(name) <= MAX_LENGTH else ():
+        if len(candidate) <= MAX_LENGTH:
+            folded.setdefault(_fold(candidate), candidate)
     return tuple(folded[n] for n in get_close_matches(_fold(name), folded, n=LIMIT, cutoff=0.6))
 
 

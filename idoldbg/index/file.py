@@ -75,6 +75,9 @@ class IndexReader:
             tables.append(view[at : at + 4 * count].cast("I"))
             at += 4 * count
         self._text_ends, self._row_ends, self._hashes, self._words = tables
+        for ends in (self._text_ends.tolist(), self._row_ends.tolist()):
+            if ends != sorted(ends):  # many could share all of the file
+                raise IndexDamaged("parts that overlap")
         self._bytes = view[at:]
         self._node_count = nodes
         self._intern = intern

@@ -29,7 +29,10 @@ INTERFACE = """Interface(name: "Demo", ops: {
     ),
     "put": (
         args: {"block": "Block", "maybe": (type: "Option<Port>", recv: FromPrimitive("u16"))},
-        leases: {"data": (type: "[u8]", read: true, max_len: Some(8)), "out": (type: "Block", write: true)},
+        leases: {
+            "data": (type: "[u8]", read: true, max_len: Some(8)),
+            "out": (type: "Block", write: true),
+        },
         reply: Simple("[u8; 2 * 4]"),
         idempotent: true,
     ),
@@ -38,7 +41,12 @@ INTERFACE = """Interface(name: "Demo", ops: {
         args: {"which": "Option<(u8, Block)>"},
         reply: Result(ok: "Result<Block, Port>", err: Complex("Fancy")),
     ),
-    "say": (encoding: Ssmarshal, args: {"a": "[Block; 3]"}, reply: Simple("Tree"), idempotent: true),
+    "say": (
+        encoding: Ssmarshal,
+        args: {"a": "[Block; 3]"},
+        reply: Simple("Tree"),
+        idempotent: true,
+    ),
 })
 """
 
@@ -151,7 +159,8 @@ def kernel() -> Die:
     optional = e.enum("core::option::Option<abi::TaskId>", 4, u8, ("None", None), ("Some", id_))
     scheduled = e.enum(
         "abi::SchedState", 6, u8,
-        ("Stopped", None), ("Runnable", None), ("InSend", id_), ("InReply", id_), ("InRecv", optional),
+        ("Stopped", None), ("Runnable", None), ("InSend", id_), ("InReply", id_),
+        ("InRecv", optional),
     )  # fmt: skip
     fault = e.enum("abi::FaultInfo", 3, u8, ("DivideByZero", None), ("Injected", id_))
     both = e.struct("abi::Faulted", 9, ("fault", 0, fault), ("original_state", 3, scheduled))
@@ -159,7 +168,8 @@ def kernel() -> Die:
     save = e.struct("kern::arch::SavedState", 8, ("r4", 0, u32), ("r6", 4, u32))
     table = e.struct(
         "kern::task::Task", TASK_SIZE,
-        ("generation", 0, generation), ("priority", 1, priority), ("state", 2, state), ("save", 16, save),
+        ("generation", 0, generation), ("priority", 1, priority), ("state", 2, state),
+        ("save", 16, save),
     )  # fmt: skip
     e.static("CURRENT_TASK_PTR", u32, RAM)
     e.static("TICKS", u64, RAM + 8)

@@ -189,7 +189,7 @@ def watch_writes(allowed: Path) -> Iterator[list[str]]:
 
 
 class _SharedStructs(ELFStructs):  # type: ignore[misc] # pyelftools has no types
-    """pyelftools' parsers, made once: it makes them anew for each file, in half the time of a case.
+    """pyelftools' parsers, made once: it makes them for each file, in half the time of a case.
 
     They hold nothing of what they parse.
     """
@@ -211,7 +211,9 @@ class _SharedStructs(ELFStructs):  # type: ignore[misc] # pyelftools has no type
         self.__dict__.update(self._made[key])
 
 
-elffile.ELFStructs = _SharedStructs
+def share_parsers() -> None:
+    """Make pyelftools faster, for the whole process."""
+    elffile.ELFStructs = _SharedStructs
 
 
 # -- cases -------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ NUMBERS = (
     *(0x7FFF, 0x8000, 0xFFFF, 0x10000, 0xFFFFFF, 0x7FFFFFFF, 0x80000000),
     *(0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFF),
 )
-FORMS = sorted({*WIDTHS, *STRX, *ADDRX, *REFERENCES, *BLOCKS}) + [
+FORMS = [
+    *sorted({*WIDTHS, *STRX, *ADDRX, *REFERENCES, *BLOCKS}),
     *(dw.DW_FORM_strp, dw.DW_FORM_line_strp, dw.DW_FORM_string, dw.DW_FORM_exprloc),
     *(dw.DW_FORM_block, dw.DW_FORM_sdata, dw.DW_FORM_udata, dw.DW_FORM_ref_udata),
     *(dw.DW_FORM_indirect, dw.DW_FORM_strx, dw.DW_FORM_addrx),
@@ -338,9 +339,10 @@ def damage_zip(generator: Random, parts: dict[str, bytes]) -> bytes:
 
 
 _BAD_NAMES = (
-    b"../../etc/passwd", b"/etc/passwd", b"C:\\x", b"..\\..\\x", b"a/../../b", b"elf/task/../kernel",
-    b"x\0y", b"\xff\xfe", b"", b"/", b"." * 300, b"a/" * 3000, "é".encode(), b"app.toml", b"elf/kernel",
-    b"elf//kernel", b"./app.toml", b"con", b"elf/task/demo/", b"\x1b[31m",
+    b"../../etc/passwd", b"/etc/passwd", b"C:\\x", b"..\\..\\x", b"a/../../b",
+    b"elf/task/../kernel", b"x\0y", b"\xff\xfe", b"", b"/", b"." * 300, b"a/" * 3000,
+    "é".encode(), b"app.toml", b"elf/kernel", b"elf//kernel", b"./app.toml",
+    b"con", b"elf/task/demo/", b"\x1b[31m",
 )  # fmt: skip
 
 
