@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from idoldbg.debuginfo import ObjectInfo
+from idoldbg.debuginfo import constants as dw
+from idoldbg.index import Answers
 from idoldbg.load import open_build
+from idoldbg.load.cache import Cache
+from idoldbg.types import Opaque
 from tests.idoldbg.hostile import builds, mutations
 from tests.idoldbg.hostile.examine import (
     MEMORY_LIMIT,
@@ -75,3 +82,52 @@ def test_types_that_hold_one_another_many_times(name: str, tmp_path: Path) -> No
         demo = builds.encode_object(unit, interface=builds.INTERFACE)
         path.write_bytes(mutations.archive({**builds.parts(), "elf/task/demo": demo}))
         use_build(open_build(path), USES)
+
+
+def test_numbers_of_impossible_size() -> None:
+    """The mask of a number of 4 GB would be as large."""
+    entries = builds.Entries()
+    huge = entries.base("huge", 0xFFFF_FFFF, dw.DW_ATE_unsigned)
+    held = entries.struct("Held", 4)
+    entries.enum("Chosen", 8, huge, ("A", held), ("B", held))
+    entries.c_enum("Plain", huge, "A")
+    entries.top[-1].attributes = [
+        a for a in entries.top[-1].attributes if a[0] != dw.DW_AT_byte_size
+    ]
+    info = ObjectInfo("test", builds.encode_object(entries.unit()))
+    for name in ("Chosen", "Plain"):
+        (found,) = info.find_types(name)
+        assert isinstance(found, Opaque)
+        assert "larger than any number" in found.reason
+
+
+def test_types_with_two_to_the_sixtieth_parts(tmp_path: Path) -> None:
+    entries = builds.Entries()
+    last = entries.base("u8", 0, dw.DW_ATE_unsigned)
+    for level in range(60):
+        last = entries.struct(f"demo_api::T{level}", 0, ("a", 0, last), ("b", 0, last))
+    entries.struct("demo_api::Block", 0, ("a", 0, last))
+    path = tmp_path / "build.zip"
+    demo = builds.encode_object(entries.unit(), interface=builds.INTERFACE)
+    path.write_bytes(mutations.archive({**builds.parts(), "elf/task/demo": demo}))
+    started = time.process_time()
+    use_build(open_build(path), USES)
+    assert time.process_time() - started < TIME_LIMIT_S
+
+
+def test_the_index_may_not_move_tasks(tmp_path: Path) -> None:
+    """A task's index is its place in the kernel's table."""
+    cache = Cache(tmp_path / "cache")
+    path = tmp_path / "build.zip"
+    path.write_bytes(mutations.archive(builds.parts()))
+    build = open_build(path, cache=cache)
+    assert [task.index for task in build.archive.tasks] == [0, 1]
+    answers = build.answers
+    assert answers is not None
+    tasks = tuple(replace(task, index=7) for task in build.archive.tasks)
+    known = answers.ask("", "build", "", lambda: ())
+    reader = Answers(None, b"0" * 16)
+    reader.ask("", "build", "", lambda: (*known[:2], tasks, known[3]))
+    again = Answers(reader.to_bytes(), b"0" * 16)
+    assert not again.knows("", "build", "")
+    assert "in the place of another" in again.damage
