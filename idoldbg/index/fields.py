@@ -52,6 +52,7 @@ __all__ = [
     "Source",
     "inline",
     "many",
+    "numbered",
     "mapping",
     "optional",
     "pair",
