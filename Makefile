@@ -25,6 +25,8 @@ soak: $(VENV)/.installed
 
 firmware: $(VENV)/.installed
 	$(RUN)/python fixtures/firmware/build.py
+	$(RUN)/python fixtures/firmware/build.py --gaps
+	$(RUN)/python fixtures/firmware/build.py --toolchains
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
