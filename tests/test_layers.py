@@ -87,6 +87,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "unicorn": ("idoldbg.emu",),
     "click": ("idoldbg.cli",),
+    "prompt_toolkit": ("idoldbg.cli.shell",),
     "labgrid": ("idoldbg.labgrid", "idoldbg.farm.coordinator"),
     "grpc": ("idoldbg.farm.coordinator",),
     "pytest": ("idoldbg.pytest_plugin",),

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
     "audit": ("idoldbg.cli.audit", "Check that every operation can be called and read."),
     "types": ("idoldbg.cli.types_", "Show how a type lies in memory, and its size on the wire."),
+    "shell": ("idoldbg.cli.shell", "Start Python with the target in it, as `dev`."),
     "stubs": (
         "idoldbg.cli.stubs",
         "Write a Python package with the types of a build's interfaces.",

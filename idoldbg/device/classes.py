@@ -173,7 +173,7 @@ class Classes:
         if type_ not in self._made:
             known = self._known.get(type_.name)
             fits = known is not None and _fits(known, type_)
-            self._made[type_] = known if fits else make(type_)
+            self._made[type_] = _adopt(known, type_) if fits else make(type_)
         return self._made[type_]
 
     def _c_enum(self, type_: CEnum) -> Any:
@@ -274,6 +274,15 @@ def _fits(known: Any, type_: Type) -> bool:
         case Struct():
             return _has_fields(known, type_)
     return False
+
+
+def _adopt(known: Any, type_: Type) -> Any:
+    """Tell a stub's classes of what type they are, for printing; the first build decides."""
+    variants = type_.variants if isinstance(type_, Enum) else ()
+    for made in [getattr(known, _no_keyword(v.name)) for v in variants] or [known]:
+        if issubclass(made, TargetObject) and made.__target_type__ is None:
+            made.__target_type__ = type_
+    return known
 
 
 def _has_fields(known: Any, type_: Struct) -> bool:

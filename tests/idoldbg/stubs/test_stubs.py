@@ -86,7 +86,7 @@ def test_values(dev: Device) -> None:
     status = dev.Sensor.status().value
     assert describe(status.mode) == "3.5"
     assert status.offset is not None and status.offset + 1 == -2
-    assert repr(status) == "Status { mode: Threshold(1.5, 2.0), offset: -3, enabled: true }"
+    assert str(status).endswith("offset: Some(-3), enabled: true }"), status
     reading: types.Reading = dev.Sensor.reading(id=0).value
     assert reading.unit is types.Unit.Celsius
     newest = dev.Sensor.newest().value

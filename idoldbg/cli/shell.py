@@ -1,0 +1,189 @@
+"""`idoldbg shell`."""
+
+from __future__ import annotations
+
+import ast
+import code
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer
+from prompt_toolkit.completion import Completion as Offer
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+import idoldbg
+from idoldbg import errors
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import say
+from idoldbg.device import Device, Err, Ok, open_target
+from idoldbg.device.completion import complete
+from idoldbg.device.operation import BoundOperation
+from idoldbg.errors import IdoldbgError
+
+FAILED = 1
+BANNER = """{device}
+`dev` is the device: dev.Spi.exchange(…), dev["task"].Iface; also here: {names}.
+An operation's name alone says what it takes. Tab completes, Ctrl-D leaves."""
+
+
+@click.command("shell")
+@click.option("-c", "command_", metavar="CODE", help="Run CODE, print its last value, and leave.")
+@click.argument("script", required=False, metavar="[SCRIPT]")
+@command_options
+def command(settings: Settings, command_: str | None, script: str | None) -> None:
+    """Start Python with the target in it, as `dev`.
+
+    \b
+        idoldbg shell
+        >>> Spi.exchange(device_index=0, source=b"\\x9f\\0\\0\\0", sink=4)
+        Reply((), sink: hex:ffef4018)
+
+    Interfaces that one task alone serves also go by their own names. With completion of names,
+    parameters and enum variants, and a history that is kept (in $XDG_STATE_HOME/idoldbg). `-c`, a
+    SCRIPT or a program on standard input run without all that. Errors of the target end these with
+    the exit codes of `call`, others with 1.
+    """
+    session = open_target(
+        settings.archive,
+        board=settings.board,
+        probe=settings.probe,
+        timeout_s=settings.timeout_s,
+        uart=settings.uart,
+        notify=say,
+    )
+    with Device(session) as dev:
+        names = _namespace(dev)
+        if command_ is not None:
+            status = _run(command_, "<command>", names, shows_last=True)
+        elif script is not None:
+            status = _run(Path(script).read_text(encoding="utf-8"), script, names)
+        elif not sys.stdin.isatty():
+            status = _run(sys.stdin.read(), "<stdin>", names)
+        else:
+            status = _interact(dev, names)
+    click.get_current_context().exit(status)
+
+
+def _namespace(dev: Device) -> dict[str, Any]:
+    names = {name: getattr(dev, name) for name in _interfaces(dev)}
+    own = {"dev": dev, "idoldbg": idoldbg, "errors": errors, "Ok": Ok, "Err": Err}
+    return {"__name__": "__console__", "__doc__": None, **names, **own}
+
+
+def _interfaces(dev: Device) -> list[str]:
+    return [name for name in dir(dev) if not hasattr(type(dev), name)]
+
+
+def _run(text: str, name: str, names: dict[str, Any], *, shows_last: bool = False) -> int:
+    """Run a program; return the exit code. Errors of the target are for the command line."""
+    try:
+        tree = ast.parse(text, name)
+        last = tree.body[-1] if tree.body and shows_last else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
+        exec(compile(tree, name, "exec"), names)
+        if isinstance(last, ast.Expr):
+            _display(eval(compile(ast.Expression(last.value), name, "eval"), names))
+    except (IdoldbgError, KeyboardInterrupt):
+        raise
+    except SystemExit as stop:
+        return _status(stop)
+    except BaseException as error:  # noqa: BLE001  the program's own, whatever it is
+        _show_traceback(error)
+        return FAILED
+    return 0
+
+
+def _status(stop: SystemExit) -> int:
+    if stop.code is None or isinstance(stop.code, int):
+        return stop.code or 0
+    click.echo(str(stop.code), err=True)
+    return FAILED
+
+
+def _show_traceback(error: BaseException) -> None:
+    """Print a traceback without the frames of the shell itself."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace)
+    click.echo("".join(lines), err=True, nl=False)
+
+
+def _display(value: Any) -> None:
+    """Show a value as the prompt does: an operation as its help text, None not at all."""
+    if isinstance(value, BoundOperation):
+        click.echo(value.__doc__)
+    elif value is not None:
+        click.echo(repr(value))
+
+
+class _Console(code.InteractiveConsole):
+    """Python's own loop, with lines from prompt_toolkit and errors of the target in one line."""
+
+    def __init__(self, names: dict[str, Any], prompt: PromptSession[str]) -> None:
+        super().__init__(names, "<shell>")
+        self._prompt = prompt
+
+    def raw_input(self, prompt: str = "") -> str:
+        return self._prompt.prompt(prompt)
+
+    def showtraceback(self) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, IdoldbgError):
+            notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
+            self.write("\n".join([f"{type(error).__name__}: {error}", *notes]) + "\n")
+        else:
+            super().showtraceback()
+
+
+class _Completer(Completer):
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names
+
+    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Offer]:
+        for found in complete(document.text_before_cursor, self._names):
+            yield Offer(found.text, -found.length, display_meta=found.meta)
+
+
+def _interact(dev: Device, names: dict[str, Any]) -> int:
+    session: PromptSession[str] = PromptSession(
+        history=_history(), completer=_Completer(names), complete_while_typing=False
+    )
+    banner = BANNER.format(device=dev, names=", ".join(_interfaces(dev)) or "nothing")
+    hook, sys.displayhook = sys.displayhook, _remember(names)
+    try:
+        _Console(names, session).interact(banner, exitmsg="")
+    except SystemExit as stop:
+        return _status(stop)
+    finally:
+        sys.displayhook = hook
+    return 0
+
+
+def _remember(names: dict[str, Any]) -> Any:
+    def hook(value: Any) -> None:
+        _display(value)
+        if value is not None:
+            names["_"] = value
+
+    return hook
+
+
+def _history() -> History:
+    """Open the history file; where that cannot be, remember this session alone."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    path = Path(home) / "idoldbg" / "shell_history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))
