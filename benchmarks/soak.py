@@ -7,6 +7,7 @@ wrong reply ends it with an error; so do processes that grow. `--minutes` says f
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from idoldbg.session import Session, TargetOptions, demo_boards, open_session
 from idoldbg.values import to_python
 
 ROUND = 200
-GROWTH_KIB = 8192  # what a process may grow by after its first rounds; an idle interpreter does too
+GROWTH_KIB = 8192  # what a process may grow by: the allocator's noise is a few MiB
 
 
 def main() -> None:
@@ -48,12 +49,15 @@ def main() -> None:
             for seed in range(options.workers)
         ]
         pids = [board.pid for board in boards] + [worker.pid for worker in workers]
-        failed = watch(workers, pids)
+        failed = watch(workers, pids, options.minutes * 60 / 3)
     sys.exit(failed)
 
 
-def watch(workers: list[subprocess.Popen[bytes]], pids: list[int]) -> str | int:
-    """Wait for the workers; return what went wrong, 0 if nothing did."""
+def watch(workers: list[subprocess.Popen[bytes]], pids: list[int], warm_s: float) -> str | int:
+    """Wait for the workers; return what went wrong, 0 if nothing did.
+
+    Processes are compared with what they were after `warm_s`: by then each has seen every board.
+    """
     first: dict[int, tuple[int, int]] = {}
     begin = time.monotonic()
     problems = []
@@ -61,13 +65,15 @@ def watch(workers: list[subprocess.Popen[bytes]], pids: list[int]) -> str | int:
         time.sleep(5)
         for pid in pids:
             now = size(pid)
-            if now is None or time.monotonic() - begin < 30:
+            if now is None or time.monotonic() - begin < warm_s:
                 continue
             before = first.setdefault(pid, now)
             if now[0] > before[0] + GROWTH_KIB or now[1] > before[1] + 8:
                 problems.append(f"process {pid} grew from {before} to {now} (KiB, descriptors)")
                 for worker in workers:
                     worker.terminate()
+    for pid, before in first.items():
+        print(f"process {pid}: {before} KiB and descriptors after {warm_s:.0f} s, then no more")
     problems += [f"a worker ended with {w.returncode}" for w in workers if w.returncode]
     return "\n".join(dict.fromkeys(problems)) or 0
 
@@ -94,6 +100,7 @@ def work(seed: int, names: list[str], seconds: float) -> None:
             for _ in range(ROUND):
                 check(session, rng)
                 count += 1
+        gc.collect()  # sessions are cyclic; when Python looks for such garbage is its own affair
     print(f"worker {seed}: {count} calls, every reply as expected", flush=True)
 
 

@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 START_LIMIT_S = 60.0
+STATUS_LIMIT_S = 15.0
 TERM_LIMIT_S = 5.0
 KILL_LIMIT_S = 5.0
 ANSWER_LIMIT = 1 << 16
@@ -194,7 +195,7 @@ def board_status(name: str) -> dict[str, Any]:
 
     Raises `ProbeNotFound` where none of that name runs, `LinkTimeout` where it does not answer.
     """
-    with connect_board(name) as board:
+    with connect_board(name, limit_s=STATUS_LIMIT_S) as board:
         return board.status()
 
 

@@ -384,9 +384,15 @@ def board_path(where: str) -> Path:
     return Path(where) if "/" in where else socket_path(check_name(where))
 
 
-def connect_board(where: str, *, clock: str = "virtual") -> RemoteBoard:
-    """Reach the board NAME, or the one whose socket has a path; raise `ProbeNotFound`."""
-    return RemoteBoard(BoardClient(board_path(where), f"emu:{where}", clock=clock))
+def connect_board(
+    where: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S
+) -> RemoteBoard:
+    """Reach the board NAME, or the one whose socket has a path; raise `ProbeNotFound`.
+
+    `clock` as for `BoardClient`; `limit_s` bounds each answer.
+    """
+    client = BoardClient(board_path(where), f"emu:{where}", clock=clock, limit_s=limit_s)
+    return RemoteBoard(client)
 
 
 def open_board(where: str) -> BoardLink:

@@ -177,6 +177,8 @@ def board_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def session(board_name: str, link: str) -> Iterator[Session]:
+    if link.startswith("remote") and board_name != demo_boards()[0]:
+        pytest.skip("one board is enough: it is pyOCD's stack once more, and slow")
     with ExitStack() as stack:
         if link == "emu:NAME":
             link = stack.enter_context(running_board("calls", board=board_name)).spec

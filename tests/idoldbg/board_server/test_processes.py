@@ -204,6 +204,12 @@ def test_stop_all_where_none_runs(
         assert run(["board", "stop", "--all"]) == 0
 
 
+def test_probes_lists_it(board: BoardEntry, capsys: Capture) -> None:
+    assert run(["probes", "--format", "json"]) == 0
+    probes = {p["unique_id"]: p for p in json.loads(capsys.readouterr().out)["probes"]}
+    assert probes[f"board-{board.name}"]["boards"] == ["stm32f4-discovery"]
+
+
 # ---------------------------------------------------------------------- many clients
 
 CALLER = """
