@@ -17,16 +17,23 @@ KERNEL = "kernel"
 
 def check_kernel(program: Program) -> Iterator[Finding]:
     """Report a kernel whose table of tasks cannot be read: no call can be followed."""
+    if KERNEL not in program.archive.object_names:
+        yield _finding(
+            "the build has no ELF of a kernel",
+            "Give the whole archive, or the folder that also has the kernel's ELF file.",
+        )
+        return
     try:
         task_type(program)
     except (DebugInfoError, NotFound) as error:
-        rule = RULES["debug-info-missing"]
-        reason = str(error).removeprefix(f"{program.archive.path}: ")
-        yield Finding(
-            rule.id,
-            rule.level,
-            f"{reason}. Without it no call can be followed, so none is made",
+        yield _finding(
+            str(error).removeprefix(f"{program.archive.path}: "),
             "Set `debug = true` (or 2) in the profile that the image is built with, and do not "
             "strip the ELF files before they go into the archive.",
-            KERNEL,
         )
+
+
+def _finding(reason: str, fix: str) -> Finding:
+    rule = RULES["debug-info-missing"]
+    message = f"{reason}. Without it no call can be followed, so none is made"
+    return Finding(rule.id, rule.level, message, fix, KERNEL)

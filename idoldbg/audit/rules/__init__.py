@@ -34,7 +34,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: the level of its findings (a single finding may be milder), and a headline."""
+    """One rule: the level of its findings, from which single ones may differ, and a headline."""
 
     id: str
     level: Level
