@@ -11,6 +11,7 @@ from idoldbg.errors import NotFound
 from idoldbg.index.fields import (
     BLOCK,
     BOOL,
+    BYTES,
     FACTS,
     INT,
     SEGMENT,
@@ -51,6 +52,7 @@ QUESTIONS: Mapping[str, Field] = MappingProxyType(
         "bodies": many(BLOCK),
         "interface": optional(TEXT),
         "has debug info": BOOL,
+        "memory": optional(BYTES),
         # format; name, board, chip, target, image name, git revision, kernel's file; tasks; files
         "build": pair(INT, pair(*[TEXT] * 7), numbered(TASK), many(TEXT)),
         "description": TEXT,

@@ -181,6 +181,8 @@ class IndexWriter:
                     self._known[_identity(row)] = len(self._rows)
                     self._rows.append(row)
                 for row in base.iter_answers():
+                    if row[0] >= len(self._texts):
+                        raise IndexDamaged("an answer to nothing")
                     self._answers[row[0]] = row
             except _DAMAGE as error:
                 raise IndexDamaged(str(error)) from error

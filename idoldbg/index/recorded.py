@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedObject"]
 
+KEPT_MEMORY = 16
+"""The most bytes of initial contents that are kept: words such as versions, not programs."""
+
 
 class RecordedObject:
     """The same face as `ObjectInfo`, which describes each method; see `DebugObject`.
@@ -79,6 +82,17 @@ class RecordedObject:
         """Return the local variables of the functions with this name, block by block."""
         return self._answers.ask(self.name, "bodies", name, lambda: self._object.find_bodies(name))
 
+    def read_memory(self, address: int, size: int) -> bytes | None:
+        """Return initial contents at an address: code, constants, variables (zero in `.bss`)."""
+        if size > KEPT_MEMORY:
+            return self._object.read_memory(address, size)
+        return self._answers.ask(
+            self.name,
+            "memory",
+            f"{address:#x}+{size}",
+            lambda: self._object.read_memory(address, size),
+        )
+
     # ---- what is read anew ----------------------------------------------------------------------
 
     @property
@@ -89,10 +103,6 @@ class RecordedObject:
     def section(self, name: str) -> bytes | None:
         """Return a section's bytes, None where the object has no such section."""
         return self._object.section(name)
-
-    def read_memory(self, address: int, size: int) -> bytes | None:
-        """Return initial contents at an address: code, constants, initialised variables."""
-        return self._object.read_memory(address, size)
 
     def find_alignment(self, type_: Type) -> int | None:
         """Return what debug information says of a type's alignment."""

@@ -221,6 +221,15 @@ def test_a_forged_file_is_dropped_when_it_is_noticed() -> None:
         assert all(again.knows(*key) for key in ANSWERS)
 
 
+@pytest.mark.parametrize("content", [b"\x03\0\0\0", b"", None])
+def test_words_of_initial_memory_are_kept(content: bytes | None) -> None:
+    answers = Answers(None, FINGERPRINT)
+    answers.ask("hiffy", "memory", "0x20000000+4", lambda: content)
+    again = Answers(answers.to_bytes(), FINGERPRINT)
+    assert again.knows("hiffy", "memory", "0x20000000+4")
+    assert again.ask("hiffy", "memory", "0x20000000+4", lambda: b"?") == content
+
+
 def test_errors_are_not_kept() -> None:
     answers = Answers(None, FINGERPRINT)
 
