@@ -66,6 +66,8 @@ def _find_by_hand(info: DebugObject) -> dict[str, str]:
     found: dict[str, str] = {}
     for method in ("serialize", "deserialize"):
         for name in info.find_type_names(f"{method}<"):
+            if not name.endswith("erializer>"):
+                continue  # not generic over a serializer: `hubpack::serialize<T>` and its like
             for subprogram in info.find_subprograms(name):
                 path = subprogram.full_name
                 segments = path[: path.find("<")].split("::") if "<" in path else path.split("::")
