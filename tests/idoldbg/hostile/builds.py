@@ -263,5 +263,6 @@ def parts(version: int = 4) -> dict[str, bytes]:
         "elf/task/demo": encode_object(
             server(), interface=INTERFACE, version=version, at=FLASH + 0x800
         ),
-        "img/final.elf": make_elf({}, [(FLASH, bytes(range(128))), (FLASH + 0x100, memory())]),
+        # With memory in it, so that there are tasks to look at without a dump.
+        "img/final.elf": make_elf({}, [(FLASH, bytes(range(128))), (RAM, memory())]),
     }
