@@ -156,34 +156,39 @@ def build_program(layout: HiffyLayout, requests: Sequence[SendRequest]) -> Progr
 
     Raise `LimitExceeded` with the figures, or `NotCallable`, when this hiffy cannot.
     """
-    ops: list[Op] = []
+    parts: list[bytes] = []
     data = b""
     result_size = DONE_SIZE
-    for request in requests:
-        if ops:
-            ops.append(Op(Opcode.DROP_N, _entry_count(requests, ops)))
-        ops += _call_ops(layout, request)
+    for index, request in enumerate(requests):
+        if index:
+            parts.append(_drop(requests[index - 1]))
+        parts.append(encode_program(_call_ops(layout, request)))
         lease = _read_data(request)
-        if not (lease.startswith(data) or data.startswith(lease)):
+        if not _may_share(data, lease):
             raise NotCallable(
                 "calls with different read leases do not fit in one program",
                 operation=request.name,
             )
         data = max(data, lease, key=len)
         result_size += _result_size(request)
-    ops.append(Op(Opcode.DONE))
-    text = encode_program(ops)
+    text = b"".join([*parts, _DONE])
     name = requests[0].name if len(requests) == 1 else ""
     _limit("the program", "HIFFY_TEXT", len(text), layout.text.size, name)
     _limit("the results", "HIFFY_RSTACK", result_size, layout.return_stack.size, name)
     return Program(text, data, result_size, tuple(requests))
 
 
-def _entry_count(requests: Sequence[SendRequest], ops: Sequence[Op]) -> int:
-    """Return how many entries the last call has left on the stack."""
-    calls = sum(op.code is Opcode.CALL for op in ops)
-    last = requests[calls - 1]
-    return len(last.payload) + _shape(last).extra
+_DONE = encode_program([Op(Opcode.DONE)])
+
+
+def _drop(request: SendRequest) -> bytes:
+    """Return what takes off the stack the entries that a call has left there."""
+    return encode_program([Op(Opcode.DROP_N, len(request.payload) + _shape(request).extra)])
+
+
+def _may_share(data: bytes, lease: bytes) -> bool:
+    """Tell whether one HIFFY_DATA serves both: every read lease is its beginning."""
+    return lease.startswith(data) or data.startswith(lease)
 
 
 def split_batches(
@@ -194,17 +199,23 @@ def split_batches(
     A call whose error data is wanted ends its program, for the next call overwrites it.
     """
     batches: list[list[SendRequest]] = []
+    text_size = result_size = 0
+    data = b""
     for request in requests:
-        build_program(layout, [request])
-        if batches and not batches[-1][-1].error_size:
-            try:
-                build_program(layout, [*batches[-1], request])
-            except NotCallable:
-                pass  # it begins a new program
-            else:
+        alone = build_program(layout, [request])
+        more_text, more_results = len(alone.text) - len(_DONE), alone.result_size - DONE_SIZE
+        last = batches[-1][-1] if batches else None
+        if last is not None and not last.error_size and _may_share(data, alone.data):
+            more_text += len(_drop(last))
+            text_fits = text_size + more_text <= layout.text.size
+            if text_fits and result_size + more_results <= layout.return_stack.size:
                 batches[-1].append(request)
+                text_size += more_text
+                result_size += more_results
+                data = max(data, alone.data, key=len)
                 continue
         batches.append([request])
+        text_size, result_size, data = len(alone.text), alone.result_size, alone.data
     return tuple(map(tuple, batches))
 
 

@@ -10,6 +10,7 @@ import pytest
 import idoldbg
 from idoldbg import errors
 from idoldbg.device import Device, Err, Ok
+from idoldbg.hiffy import mailbox
 
 
 @pytest.fixture(params=["stm32f4-discovery", "nucleo-g031"])
@@ -98,3 +99,24 @@ def test_programs_fill_the_area_that_is_smallest(dev: Device) -> None:
         pending = [b.Sensor.get(id=0) for _ in range(25)]
     assert {p.value for p in pending} == {21.5}
     assert 3 <= (dev.session.traffic - before).block_writes <= 9
+
+
+@pytest.mark.parametrize("count", [40, 93, 250])
+def test_batches_are_nearly_as_fast_as_hiffy_can(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the board's own time, beside somebody who looks without a pause: its limit."""
+
+    def seconds() -> float:
+        with idoldbg.attach() as dev:
+            dev.Sensor.get(id=0)
+            begin_s = dev.link.monotonic()
+            with dev.batch() as b:
+                for _ in range(count):
+                    b.Sensor.get(id=0)
+            return dev.link.monotonic() - begin_s
+
+    usual_s = seconds()
+    monkeypatch.setattr(mailbox, "FIRST_WAIT_S", 0.0001)
+    monkeypatch.setattr(mailbox, "WAIT_GROWTH", 1.0)
+    assert seconds() / usual_s >= 0.8
