@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Cost", "child_cost", "median_s", "peak_memory", "process", "row"]
+__all__ = ["Cost", "Inside", "child_cost", "inside", "median_s", "process", "row"]
 
 
 def median_s(action: Callable[[], object], repeat: int) -> float:
@@ -70,11 +70,30 @@ def child_cost(
     return Cost(statistics.median(walls), statistics.median(cpus))
 
 
-def peak_memory(words: Sequence[str], extra: dict[str, str] | None = None) -> float:
-    """Return the most memory in MB that a Python script had, which prints it as its last word.
+class Inside(NamedTuple):
+    """What a script says of itself: seconds of processors after its imports, most memory in MB."""
 
-    `wait4` would count what the parent had before `exec`.
+    cpu_s: float
+    peak_mb: float
+
+
+def inside(
+    words: Sequence[str],
+    repeat: int,
+    *,
+    before: Callable[[], object] = lambda: None,
+    extra: dict[str, str] | None = None,
+) -> Inside:
+    """Run a script that prints these two figures, the memory in kB; return medians.
+
+    Whoever waits for a process learns neither: `wait4` counts the imports, and the memory that the
+    parent had before `exec`.
     """
     environment = {**os.environ, **(extra or {})}
-    done = subprocess.run(words, check=True, capture_output=True, text=True, env=environment)
-    return float(done.stdout.split()[-1]) / 1024
+    found = []
+    for _ in range(repeat):
+        before()
+        done = subprocess.run(words, check=True, capture_output=True, text=True, env=environment)
+        seconds, kilobytes = done.stdout.split()
+        found.append((float(seconds), int(kilobytes) / 1024))
+    return Inside(*(statistics.median(column) for column in zip(*found, strict=True)))

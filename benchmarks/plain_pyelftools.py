@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+begin = time.process_time()
 with zipfile.ZipFile(sys.argv[1]) as archive:
     for name in archive.namelist():
         if name == "elf/kernel" or name.startswith("elf/task/"):
@@ -17,4 +19,4 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
                 for die in unit.iter_DIEs():
                     _ = die.attributes
 status = Path("/proc/self/status").read_text(encoding="ascii")
-print(status.partition("VmHWM:")[2].split()[0])
+print(time.process_time() - begin, status.partition("VmHWM:")[2].split()[0])

@@ -1,4 +1,5 @@
-"""All that one call needs from a build: `setup_call.py ARCHIVE IFACE.OP`. Prints the peak memory.
+"""All that one call needs from a build: `setup_call.py ARCHIVE IFACE.OP`. Prints
+the seconds of processors that it took after the imports, and the most memory in kB.
 
 What a `call` does before it touches the target: open the build, find the server, resolve the
 operation, lay out hiffy's mailbox, know the image's id and the bytes that are flashed.
@@ -7,12 +8,14 @@ operation, lay out hiffy's mailbox, know the image's id and the bytes that are f
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from idoldbg.caller import Caller
 from idoldbg.opening import TargetOptions, open_program
 
+begin = time.process_time()
 archive, operation, *options = sys.argv[1:]
 program = open_program(TargetOptions(archive=archive, use_cache="--no-cache" not in options))
 program.operation(operation)
@@ -21,4 +24,4 @@ Caller(program, no_target, timeout_s=1).prepare()
 assert program.archive.image_id is not None
 assert program.archive.flash_segments()
 status = Path("/proc/self/status").read_text(encoding="ascii")
-print(status.partition("VmHWM:")[2].split()[0])
+print(time.process_time() - begin, status.partition("VmHWM:")[2].split()[0])

@@ -10,42 +10,27 @@ import time
 from pathlib import Path
 
 from benchmarks.archives import Subject, grow, subjects, unpack
-from benchmarks.measure import Cost, child_cost, peak_memory
+from benchmarks.measure import Cost, Inside, child_cost, inside
 
 __all__ = ["bench_audit", "bench_growth", "bench_setup"]
 
 HERE = Path(__file__).resolve().parent
-COLUMNS = "processor time; times that of `python -c pass`; elapsed time; peak memory"
+COLUMNS = (
+    "whole process: processor time, share of the first line, times `python -c pass`, elapsed time; "
+    "without starting Python and imports: processor time, share; peak memory"
+)
 BARE = [[sys.executable, "-c", "pass"]]
 
 
 def bench_setup(repeat: int) -> None:
     """Everything that one call needs, board excepted: plain pyelftools, cold, warm."""
-    print(f"set-up of one call, whole process ({COLUMNS})")
+    print(f"set-up of one call ({COLUMNS})")
     with tempfile.TemporaryDirectory() as folder:
         bare = child_cost(BARE, repeat)
-        _line("`python -c pass`", bare, bare, bare, None)
+        _line("`python -c pass`", bare, bare, bare)
         for subject in subjects():
             print(f" {subject.name}: {subject.operation}")
-            path = _settled(subject.path, Path(folder))
-            words = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
-            plain = child_cost([words], max(repeat // 3, 1))
-            _line("plain pyelftools over the archive", plain, plain, bare, peak_memory(words))
-            cache = Path(folder) / "cache"
-            words = _setup(path, subject.operation)
-            place = {"XDG_CACHE_HOME": str(cache)}
-            _line(
-                "cold, nothing kept",
-                child_cost([[*words, "--no-cache"]], repeat),
-                plain,
-                bare,
-                peak_memory([*words, "--no-cache"]),
-            )
-            cold = child_cost([words], repeat, before=lambda c=cache: _remove(c), extra=place)
-            _remove(cache)
-            _line("cold, and the index written", cold, plain, bare, peak_memory(words, place))
-            warm = child_cost([words], repeat, extra=place)
-            _line("warm", warm, plain, bare, peak_memory(words, place))
+            _compare_setup(subject, Path(folder), repeat, bare)
 
 
 def bench_growth(repeat: int) -> None:
@@ -54,21 +39,35 @@ def bench_growth(repeat: int) -> None:
     demo = subjects()[0]
     with tempfile.TemporaryDirectory() as folder:
         bare = child_cost(BARE, repeat)
-        for count in (8, 10, 40):
+        for count in (10, 40):
             path = Path(folder) / f"{count}.zip"
             grow(demo.path, path, count)
-            path = _settled(path, Path(folder))
-            words = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
-            plain = child_cost([words], max(repeat // 3, 1))
-            cache = Path(folder) / f"cache{count}"
-            place = {"XDG_CACHE_HOME": str(cache)}
-            words = _setup(path, demo.operation)
-            _line(f"{count} tasks, plain pyelftools", plain, plain, bare, None)
-            cold = child_cost([words], repeat, before=lambda c=cache: _remove(c), extra=place)
-            _remove(cache)
-            _line(f"{count} tasks, cold", cold, plain, bare, peak_memory(words, place))
-            warm = child_cost([words], repeat, extra=place)
-            _line(f"{count} tasks, warm", warm, plain, bare, peak_memory(words, place))
+            print(f" {count} tasks")
+            _compare_setup(demo._replace(path=path), Path(folder), repeat, bare)
+
+
+def _compare_setup(subject: Subject, folder: Path, repeat: int, bare: Cost) -> None:
+    path = _settled(subject.path, folder)
+    plain_words = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
+    plain = child_cost([plain_words], max(repeat // 3, 1))
+    plain_inside = inside(plain_words, 1)
+    _line("plain pyelftools, whole archive", plain, plain, bare, plain_inside, plain_inside)
+    words = [sys.executable, str(HERE / "setup_call.py"), str(path), subject.operation]
+    cache = folder / f"cache-{path.stem}"
+    place = {"XDG_CACHE_HOME": str(cache)}
+
+    def forget() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+
+    alone = [*words, "--no-cache"]
+    for label, command, before in (
+        ("cold, --no-cache", alone, forget),
+        ("cold, and the index written", words, forget),
+        ("warm", words, lambda: None),
+    ):
+        cost = child_cost([command], repeat, before=before, extra=place)
+        own = inside(command, max(repeat // 2, 1), before=before, extra=place)
+        _line(label, cost, plain, bare, own, plain_inside)
 
 
 def bench_audit(repeat: int) -> None:
@@ -93,25 +92,21 @@ def bench_audit(repeat: int) -> None:
                 continue
             cost = child_cost([[tool, option, file] for file in files], repeat)
             beside = beside or cost
-            _line(f"{label} > /dev/null", cost, beside, bare, None)
+            _line(f"{label} > /dev/null", cost, beside, bare)
         words = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
         plain = child_cost([words], max(repeat // 3, 1))
         beside = beside or plain
-        _line("plain pyelftools over the archive", plain, beside, bare, None)
+        _line("plain pyelftools over the archive", plain, beside, bare)
         words = [sys.executable, "-m", "idoldbg", "-a", str(path), "audit", "--fail-on", "none"]
         place = {"XDG_CACHE_HOME": str(Path(folder) / "cache")}
         uncached = child_cost([[*words, "--no-cache"]], repeat)
-        _line("audit, cold, nothing kept", uncached, beside, bare, None)
+        _line("audit, cold, nothing kept", uncached, beside, bare)
         cold = child_cost(
             [words], repeat, before=lambda: _remove(Path(folder) / "cache"), extra=place
         )
-        _line("audit, cold, and the index written", cold, beside, bare, None)
+        _line("audit, cold, and the index written", cold, beside, bare)
         warm = child_cost([words], repeat, extra=place)
-        _line("audit, warm", warm, beside, bare, None)
-
-
-def _setup(path: Path, operation: str) -> list[str]:
-    return [sys.executable, str(HERE / "setup_call.py"), str(path), operation]
+        _line("audit, warm", warm, beside, bare)
 
 
 def _settled(path: Path, folder: Path) -> Path:
@@ -127,10 +122,19 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _line(label: str, cost: Cost, beside: Cost, bare: Cost, peak_mb: float | None) -> None:
-    memory = "" if peak_mb is None else f"   {peak_mb:5.1f} MB"
-    print(
-        f"  {label:<36} {cost.cpu_s * 1000:7.0f} ms {100 * cost.cpu_s / beside.cpu_s:6.1f} %"
-        f" {cost.cpu_s / bare.cpu_s:6.1f} × bare  {cost.wall_s * 1000:7.0f} ms"
-        f" {100 * cost.wall_s / beside.wall_s:6.1f} %{memory}"
+def _line(
+    label: str,
+    cost: Cost,
+    beside: Cost,
+    bare: Cost,
+    own: Inside | None = None,
+    own_beside: Inside | None = None,
+) -> None:
+    text = (
+        f"  {label:<36} {cost.cpu_s * 1000:6.0f} ms {100 * cost.cpu_s / beside.cpu_s:6.1f} %"
+        f" {cost.cpu_s / bare.cpu_s:6.1f} ×  {cost.wall_s * 1000:6.0f} ms"
     )
+    if own is not None and own_beside is not None:
+        share = 100 * own.cpu_s / own_beside.cpu_s
+        text += f"  {own.cpu_s * 1000:6.0f} ms {share:6.1f} %  {own.peak_mb:5.1f} MB"
+    print(text)
