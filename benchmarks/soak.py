@@ -72,8 +72,9 @@ def watch(workers: list[subprocess.Popen[bytes]], pids: list[int], warm_s: float
                 problems.append(f"process {pid} grew from {before} to {now} (KiB, descriptors)")
                 for worker in workers:
                     worker.terminate()
-    for pid, before in first.items():
-        print(f"process {pid}: {before} KiB and descriptors after {warm_s:.0f} s, then no more")
+    if not problems:
+        for pid, before in first.items():
+            print(f"process {pid}: {before} KiB and descriptors after {warm_s:.0f} s, then no more")
     problems += [f"a worker ended with {w.returncode}" for w in workers if w.returncode]
     return "\n".join(dict.fromkeys(problems)) or 0
 

@@ -118,7 +118,9 @@ class BoardClient:
             raise LinkError(f"{self.spec}: the connection to the board is lost", link=self.spec)
         try:
             connection.settimeout(self._limit_s)
-            connection.sendall(encode_frame(header, payload))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(encode_frame(header, payload))
+            # Who is refused may find the connection closed, with the reason still to be read.
             while (frame := self._frames.take()) is None:
                 data = connection.recv(CHUNK_SIZE)
                 if not data:

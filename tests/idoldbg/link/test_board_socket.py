@@ -431,3 +431,30 @@ def test_a_server_that_talks_nonsense(tmp_path: Path) -> None:
             with pytest.raises(LinkError):
                 board_socket.open_board(str(path))
             thread.join(5)
+
+
+def test_a_refusal_is_read_even_if_nothing_can_be_sent_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    refusal = encode_frame({"closing": True, "error": {"message": "too many clients"}})
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(refusal)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        begun = board_socket._connect
+
+        def connect_late(path: Path, spec: str) -> socket.socket:
+            connection = begun(path, spec)
+            thread.join(5)
+            return connection
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(board_socket, "_connect", connect_late)
+            with pytest.raises(LinkError, match="too many clients"):
+                connect(path)
