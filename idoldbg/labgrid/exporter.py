@@ -17,6 +17,7 @@ from typing import Any
 
 import attr
 import jinja2
+import yaml
 from labgrid.exceptions import InvalidConfigError, NoConfigFoundError
 from labgrid.remote import exporter
 from labgrid.util import get_free_port
@@ -138,3 +139,5 @@ def run_exporter(arguments: list[str]) -> None:
         ) from error
     except (NoConfigFoundError, InvalidConfigError) as error:
         raise ArgumentError(error.msg, name="configuration") from error
+    except yaml.YAMLError as error:
+        raise ArgumentError(str(error), name="configuration") from error

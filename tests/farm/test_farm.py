@@ -15,6 +15,7 @@ import pytest
 from idoldbg.session import demo_archive
 
 from .lab import Lab, running_lab, skip_reason
+from .test_everywhere import guide_test
 
 pytest.importorskip("labgrid")
 
@@ -99,6 +100,14 @@ def test_places_are_matched_by_chip(lab: Lab, tmp_path: Path) -> None:
     assert [place["place"] for place in result["places"]] == ["a3", "b3"]
     assert {place["board"] for place in result["places"]} == {LPC}
     assert result["summary"]["passed"] == 12
+
+
+@pytest.mark.slow
+def test_file_of_the_first_guide_passes_on_a_place(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "suite", guide_test())
+    done = lab.run("farm", "run", "--places", "a1", "-o", str(tmp_path / "o"), "--", str(suite))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[1].split()[:3] == ["a1", F4, "7"]
 
 
 @pytest.mark.slow
