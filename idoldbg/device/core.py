@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
 from idoldbg.errors import LinkError, OperationError
 from idoldbg.link import Link
+from idoldbg.memory import Exclusive
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
@@ -57,6 +58,10 @@ class StoppableTarget:
             self._link.wait(seconds)
         finally:
             self._names.acquire()
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep other processes away, where the link is to a board that they use, too."""
+        return self._link.exclusive() if isinstance(self._link, Exclusive) else nullcontext()
 
     def monotonic(self) -> float:
         """Return the link's time in seconds."""
