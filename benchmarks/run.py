@@ -14,6 +14,7 @@ from pathlib import Path
 import idol
 from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
+from benchmarks.scaling import bench_scaling
 from benchmarks.startup import bench_audit, bench_growth, bench_setup
 from idoldbg.calls import Call, prepare_call
 from idoldbg.load import open_build
@@ -144,6 +145,7 @@ def main() -> None:
         "process": (bench_process, 5),
         "calls": (bench_calls, 200),
         "links": (bench_links, 200),
+        "scaling": (bench_scaling, 1),
         "debug-info": (bench_debug_info, 5),
         "stubs": (bench_stubs, 9),
         "setup": (bench_setup, 7),
