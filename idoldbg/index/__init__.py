@@ -7,9 +7,10 @@ archives.
 
 Why answers, and not everything that is in the debug information: reading all types of an archive
 takes five to ten times as long as one call needs from it, and what is never asked for would be
-written, kept and check-summed for nothing. With answers, the first call costs 2 to 5 ms more, spent
-after its reply is printed; `list` and `audit` ask about every operation, so one run of them makes
-each later call start warm; and a file holds tens of kilobytes, whatever the size of the image.
+written, kept and check-summed for nothing. With answers, writing costs the first call 1 % (3 to 7
+ms where Python starts in 40), after its reply is printed; `list` and `audit` ask about every
+operation, so one run of them makes each later call start warm. What a file holds besides the
+flashed bytes are tens of kilobytes, whatever the size of the image.
 
 `fields` says what an answer may be, `file` how a file is laid out, read and written; `Answers` is
 what programs use, `RecordedObject` the object whose look-ups go through it. Nothing here opens
