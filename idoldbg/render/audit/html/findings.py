@@ -48,10 +48,7 @@ def _group(level: Level, rule: str, found: list[Finding], files: Files) -> Html:
 
 
 def _card(finding: Finding, files: Files) -> Html:
-    target = f"#server-{finding.task}" if finding.interface else None
-    if finding.operation:
-        target = f"#op-{finding.task}-{finding.operation}"
-    subject = finding.subject
+    target, subject = _target(finding, files), finding.subject
     parts = [
         el("p", el("a", subject, href=target) if target else subject, class_="subject"),
         el("p", prose(finding.message)),
@@ -63,6 +60,16 @@ def _card(finding: Finding, files: Files) -> Html:
     return el(
         "article", *parts, class_="card", data_text=text.lower(), data_level=str(finding.level)
     )
+
+
+def _target(finding: Finding, files: Files) -> str | None:
+    """Return where on the page the operation or the server is; damaged operations have no row."""
+    server = files.server(finding)
+    if server is None:
+        return None
+    if any(covered.operation.name == finding.operation for covered in server.operations):
+        return f"#op-{finding.task}-{finding.operation}"
+    return f"#server-{finding.task}"
 
 
 def _excerpt(finding: Finding, files: Files) -> Iterator[Html]:
