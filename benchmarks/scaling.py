@@ -33,7 +33,7 @@ def bench_scaling(_repeat: int) -> None:
             )
             spec = f"remote:127.0.0.1:{board.pyocd_port}"
             device = stack.enter_context(idoldbg.attach(board=BOARD, probe=spec, timeout_s=30))
-            device["victim"].Victim.ping()
+            device.UserLeds.led_off(index=0)
             devices.append(device)
         count = 1
         while count <= MOST:
@@ -48,7 +48,9 @@ def _share(devices: list[Device]) -> float:
 
     def work(device: Device) -> None:
         while left.acquire(blocking=False):
-            device["victim"].Victim.hang(milliseconds=int(1000 * TARGET_S))
+            device.UserLeds.led_blink(index=0)
+            device.wait(TARGET_S)
+            device.UserLeds.led_off(index=0)
 
     threads = [threading.Thread(target=work, args=(device,)) for device in devices]
     begin_s = time.perf_counter()
