@@ -38,6 +38,7 @@ from idoldbg.hiffy import (
 from idoldbg.hiffy.layout import find_variables
 from idoldbg.memory import Clock, Exclusive, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
+from idoldbg.resolver import ResolvedOperation
 from idoldbg.supervisor import SUPERVISOR, Request, Supervisor
 from idoldbg.types import type_size
 from idoldbg.views.faults import read_last_fault
@@ -113,6 +114,11 @@ class Caller:
                     answer = error
                 yield answer
 
+    def limits(self, operation: ResolvedOperation) -> HiffyLayout:
+        """Return what bounds the calls of an operation; raise `NotCallable` if none can be made."""
+        self._check_allowed(operation, self.program.task(operation.task))
+        return self._session.layout
+
     def check(self, call: Call) -> None:
         """Refuse a call that hiffy cannot make, without touching the target; as `call` would."""
         request = self._encode(call)
@@ -133,7 +139,7 @@ class Caller:
     def _encode(self, call: Call) -> SendRequest:
         task = self.program.task(call.operation.task)
         request = build_request(call, task.index)
-        self._check_allowed(call, task)
+        self._check_allowed(call.operation, task)
         return request
 
     def _answer(self, call: Call, outcome: Outcome) -> Reply:
@@ -182,14 +188,14 @@ class Caller:
                 actual=actual.hex(),
             )
 
-    def _check_allowed(self, call: Call, task: TaskImage) -> None:
+    def _check_allowed(self, operation: ResolvedOperation, task: TaskImage) -> None:
         """Refuse what the server would answer by killing hiffy."""
-        callers = task.allowed_callers.get(call.operation.operation)
+        callers = task.allowed_callers.get(operation.operation)
         if callers is not None and HIFFY not in callers:
             raise NotCallable(
-                f"{call.operation.name} may be called by {', '.join(callers) or 'nobody'} only "
+                f"{operation.name} may be called by {', '.join(callers) or 'nobody'} only "
                 f"(`allowed-callers` of task `{task.name}`); hiffy would be killed for it",
-                operation=call.operation.name,
+                operation=operation.name,
             )
 
     def _check_started(self, call: Call, task: TaskImage) -> None:

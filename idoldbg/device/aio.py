@@ -43,8 +43,12 @@ class Worker:
             raise
 
     def _submit(self, job: Callable[[], T], given_up: threading.Event) -> Future[T]:
+        should_stop = self._should_stop(given_up)
+
         def run() -> T:
-            with self._core.stopped_by(self._should_stop(given_up)):
+            with self._core.stopped_by(should_stop):
+                if should_stop():  # while it waited for its turn: nothing is written
+                    raise LinkError("the call was given up", link=self._core.session.link.spec)
                 return job()
 
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 from idoldbg.device.classes import Classes, field_name
@@ -173,10 +174,9 @@ def _limits(operation: ResolvedOperation, layout: HiffyLayout) -> str:
     return f"This image's hiffy can carry {', '.join(parts)}."
 
 
-def read_limits(session_layout: Any) -> HiffyLayout | str:
-    """Ask for hiffy's layout; return why there is none as words."""
+def read_limits(find_layout: Callable[[], HiffyLayout]) -> HiffyLayout | str:
+    """Ask for hiffy's layout; return why the operation cannot be called as words."""
     try:
-        layout: HiffyLayout = session_layout()
+        return find_layout()
     except IdoldbgError as error:
         return f"Cannot be called: {error}."
-    return layout

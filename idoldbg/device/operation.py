@@ -79,8 +79,9 @@ class BoundOperation:
         return f"{self.__qualname__} takes no `{name}`; {hint}"
 
     def _help(self) -> str:
+        caller = self._core.session.caller
         with self._core.names:
-            limits = read_limits(lambda: self._core.session.caller.layout)
+            limits = read_limits(lambda: caller.limits(self._resolved))
         return help_text(self._resolved, self.__signature__, limits)
 
     def __repr__(self) -> str:

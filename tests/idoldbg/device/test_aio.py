@@ -34,9 +34,9 @@ def test_several_boards_at_once() -> None:
 
 def test_a_cancelled_call_is_given_up_and_the_next_one_works() -> None:
     async def main() -> None:
-        with idoldbg.attach(timeout_s=30) as dev:
+        with idoldbg.attach(board="lpcxpresso55s69", timeout_s=30) as dev:
             await dev.aio.Sensor.get(id=0)
-            hang = asyncio.create_task(dev.aio["victim"].Victim.hang(milliseconds=700))
+            hang = asyncio.create_task(dev.aio["victim"].Victim.hang(milliseconds=120))
             waiting = asyncio.create_task(dev.aio.Sensor.get(id=0))
             never = asyncio.create_task(dev.aio.Sensor.get(id=9))
             await asyncio.sleep(0.05)
@@ -54,9 +54,24 @@ def test_a_cancelled_call_is_given_up_and_the_next_one_works() -> None:
     asyncio.run(main())
 
 
+def test_a_call_cancelled_before_its_turn_is_not_made() -> None:
+    async def main() -> None:
+        with idoldbg.attach() as dev:
+            dev.Sensor.post(id=2, value=1.0)
+            with dev._core.exclusive():
+                late = asyncio.create_task(dev.aio.Sensor.post(id=2, value=2.0))
+                await asyncio.sleep(0.1)  # its thread waits for this one
+                late.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await late
+            assert (await dev.aio.Sensor.get(id=2)).value == 1.0
+
+    asyncio.run(main())
+
+
 def test_closing_ends_what_is_under_way_and_leaves_no_thread() -> None:
     async def main() -> None:
-        dev = idoldbg.attach(timeout_s=60)
+        dev = idoldbg.attach(board="lpcxpresso55s69", timeout_s=60)
         hang = asyncio.create_task(dev.aio["victim"].Victim.hang(milliseconds=1_000_000))
         await asyncio.sleep(0.2)
         begin = time.monotonic()

@@ -202,6 +202,8 @@ def test_operations_describe_themselves(dev: Device) -> None:
         assert words in text, words
     assert "cs_state: CsState (NotAsserted | Asserted)" in dev.Spi.lock.__doc__
     assert "idempotent" in dev.Sensor.temperature.__doc__
+    restricted = " ".join(dev.Jefe.get_reset_reason.__doc__.split())
+    assert "Cannot be called: Jefe.get_reset_reason may be called by sensor only" in restricted
 
 
 def test_attach_compares_the_images(dev: Device) -> None:
