@@ -82,7 +82,7 @@ def load_chip(name: str) -> Chip:
 
 def find_board_for_archive(archive_board: str) -> Board | None:
     """Return the bundled board that a build with `board = archive_board` runs on."""
-    name = _boards_by_archive_name().get(archive_board)
+    name = _board_for(archive_board)
     return _bundled_board(name) if name is not None else None
 
 
@@ -368,13 +368,15 @@ def _bundled_board(name: str) -> Board:
 
 
 @cache
-def _boards_by_archive_name() -> dict[str, str]:
-    result: dict[str, str] = {}
-    for name in board_names():
-        data = _parse_toml(_read(_folder("boards").joinpath(f"{name}.toml")), name)
-        for archive_name in data.get("archive_names", []):
-            result.setdefault(archive_name, name)
-    return result
+def _board_for(archive_board: str) -> str | None:
+    """Find the bundled board that lists a name of Hubris; only files that have it are parsed."""
+    for name in board_names() if archive_board else ():
+        text = _read(_folder("boards").joinpath(f"{name}.toml"))
+        if archive_board not in text:
+            continue
+        if archive_board in _parse_toml(text, name).get("archive_names", []):
+            return name
+    return None
 
 
 def _load_own_board(path: Path) -> Board:
