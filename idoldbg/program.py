@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "ServedInterface"]
 
+MAX_OPERATIONS = 1000  # of an interface; Hubris's largest has 38
+
 
 @dataclass(frozen=True, slots=True)
 class ServedInterface:
@@ -123,6 +125,9 @@ class Program:
         except (DebugInfoError, idol.IdolError) as error:
             # One damaged task is no reason not to call the others.
             return str(error)
+        if len(interface.operations) > MAX_OPERATIONS:
+            count = len(interface.operations)
+            return f"{task.name}: an interface of {count} operations, more than any build has"
         return ServedInterface(task, interface, tuple(d.message for d in interface.diagnostics))
 
     def _prefetch(self) -> None:

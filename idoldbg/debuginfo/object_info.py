@@ -24,6 +24,7 @@ from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.name_search import NameSearch
 from idoldbg.debuginfo.type_reader import MAX_DEPTH, TypeReader
 from idoldbg.debuginfo.units import read_uleb
+from idoldbg.errors import DebugInfoError
 from idoldbg.symbols import Block, Subprogram, SymbolTable, Variable
 from idoldbg.types import Opaque, Type, TypeAt
 
@@ -102,8 +103,22 @@ class ObjectInfo:
 
     # ---- debug information ----------------------------------------------------------------------
 
-    @cached_property
+    @property
     def _reader(self) -> DieReader:
+        opened = self._opened
+        if isinstance(opened, DebugInfoError):
+            raise opened.with_traceback(None)
+        return opened
+
+    @cached_property
+    def _opened(self) -> DieReader | DebugInfoError:
+        # What is malformed is read once: the next question fails as this one did.
+        try:
+            return self._open()
+        except DebugInfoError as error:
+            return error
+
+    def _open(self) -> DieReader:
         if any(s.name.startswith(".zdebug_") for s in self.elf.sections):
             raise self.elf.error(
                 "its debug sections are compressed the old GNU way; relink with "

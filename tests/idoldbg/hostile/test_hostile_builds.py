@@ -15,10 +15,13 @@ import pytest
 
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.debuginfo import constants as dw
+from idoldbg.errors import DebugInfoError
 from idoldbg.index import Answers
 from idoldbg.load import open_build
 from idoldbg.load.cache import Cache
+from idoldbg.program import Program
 from idoldbg.types import Opaque
+from tests.idoldbg.conftest import Writer, make_elf
 from tests.idoldbg.hostile import builds, mutations
 from tests.idoldbg.hostile.examine import (
     MEMORY_LIMIT,
@@ -131,3 +134,29 @@ def test_the_index_may_not_move_tasks(tmp_path: Path) -> None:
     again = Answers(reader.to_bytes(), b"0" * 16)
     assert not again.knows("", "build", "")
     assert "in the place of another" in again.damage
+
+
+def test_what_is_malformed_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or each of a hundred questions would take as long as the first."""
+    sections = Writer(4).sections([builds.server()])
+    info = ObjectInfo("test", make_elf({**sections, ".debug_info": sections[".debug_info"][:-1]}))
+    opened = []
+    monkeypatch.setattr(info, "_open", lambda open_=info._open: opened.append(1) or open_())
+    for _ in range(3):
+        with pytest.raises(DebugInfoError, match="cut short"):
+            info.find_types("Block")
+    assert len(opened) == 1
+
+
+def test_an_interface_of_more_operations_than_any(tmp_path: Path) -> None:
+    one = '(reply: Simple("u8"), idempotent: true)'
+    operations = ", ".join(f'"op{number}": {one}' for number in range(2000))
+    text = f'Interface(name: "Demo", ops: {{{operations}}})'
+    path = tmp_path / "build.zip"
+    demo = builds.encode_object(builds.server(), interface=text)
+    path.write_bytes(mutations.archive({**builds.parts(), "elf/task/demo": demo}))
+    build = open_build(path)
+    program = Program(build.archive, build)
+    assert program.servers == ()
+    ((task, why),) = program.unreadable_interfaces
+    assert (task, "2000 operations" in why) == ("demo", True)
