@@ -52,8 +52,8 @@ __all__ = [
     "Source",
     "inline",
     "many",
-    "numbered",
     "mapping",
+    "numbered",
     "optional",
     "pair",
 ]
