@@ -24,7 +24,7 @@ from idoldbg.audit import audit
 from idoldbg.audit.verdict import judge
 from idoldbg.errors import IdoldbgError
 from idoldbg.load import Build, list_cached, open_build
-from idoldbg.load.cache import Cache
+from idoldbg.load.cache import Cache, cache_directory
 from idoldbg.program import Program
 from idoldbg.render import json, layout, text
 from idoldbg.render.audit import Files
@@ -144,7 +144,7 @@ def use_build(build: Build, uses: Iterable[Callable[[Program], None]]) -> set[st
 
 _CHANGING = ("os.mkdir", "os.remove", "os.rename", "os.link", "os.symlink", "os.chmod", "os.rmdir")
 _FORBIDDEN = ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.chown")
-_watch: list[tuple[str, list[str]]] = []
+_watch: list[tuple[tuple[str, ...], list[str]]] = []
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
@@ -165,20 +165,20 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
         found.append(f"{event} {arguments[:1]}")
 
 
-def _is_below(path: Any, folder: str) -> bool:
+def _is_below(path: Any, folders: tuple[str, ...]) -> bool:
     # No pathlib here: what it does would be heard, too.
     full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # see above
-    return full == folder or full.startswith(folder + os.sep)
+    return any(full == folder or full.startswith(folder + os.sep) for folder in folders)
 
 
 sys.addaudithook(_hear)
 
 
 @contextmanager
-def watch_writes(allowed: Path) -> Iterator[list[str]]:
-    """Collect everything that is written, removed or started outside of a directory."""
+def watch_writes(*allowed: Path) -> Iterator[list[str]]:
+    """Collect everything that is written, removed or started outside of some directories."""
     found: list[str] = []
-    _watch.append((str(allowed), found))
+    _watch.append((tuple(map(str, allowed)), found))
     try:
         yield found
     finally:
@@ -279,7 +279,9 @@ class Fuzzer:
             digest.save()
             for entry in self._cache.entries():
                 entry.path.write_bytes(index)
-        with watch_writes(self.directory / "cache") as written:
+        # The user's cache too: a program of an earlier test may be given up, and saved, now.
+        own = cache_directory()
+        with watch_writes(self.directory / "cache", *([own] if own else [])) as written:
             started = time.process_time()
             end = self._examine(number, with_cache)
             seconds = time.process_time() - started
