@@ -80,9 +80,9 @@ def _element_limit(lease: ResolvedLease, fitting: int) -> int:
 def _reply_room(hiffy: Hiffy) -> int:
     """Return how many bytes reply and write lease may have together."""
     layout = hiffy.layout
-    room = layout.scratch_size
+    room = min(layout.scratch_size, max(0, layout.return_stack.size - DONE_SIZE))
     while room and DONE_SIZE + success_size(room) > layout.return_stack.size:
-        room -= 1
+        room -= 1  # for the length before it: a few bytes
     return room
 
 

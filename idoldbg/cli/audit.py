@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
-from idoldbg.audit import RULES, Audit, audit, find_near_rule
-from idoldbg.audit.baseline import format_baseline, parse_baseline
-from idoldbg.audit.suppressions import parse_suppressions
-from idoldbg.audit.verdict import FAIL_ON, Standing, Verdict, judge
+from idoldbg.audit import RULES, Audit, Finding, audit, find_near_rule
+from idoldbg.audit.baseline import Known, format_baseline, parse_baseline
+from idoldbg.audit.suppressions import Suppression, parse_suppressions
+from idoldbg.audit.verdict import FAIL_ON, Verdict, judge
 from idoldbg.cli.audit_output import (
     Output,
     parse_outputs,
     read_interface_files,
     write_comparison,
+    write_file,
     write_outputs,
 )
 from idoldbg.cli.explain import explain
@@ -28,6 +30,7 @@ from idoldbg.errors import ArgumentError
 from idoldbg.opening import TargetOptions, open_program
 from idoldbg.render.audit import FORMATS, Files
 
+OfRule = TypeVar("OfRule", Finding, Known, Suppression)
 EPILOG = f"""\b
 Formats: {", ".join(FORMATS)}.
 
@@ -130,15 +133,36 @@ def command(
     if explained is not None:
         explain(explained, outputs)
         return 0
+    accepted = {
+        "--baseline": baseline,
+        "--write-baseline": write_baseline,
+        "--suppressions": suppressions,
+        "--rule": rules,
+    }
     if compared is not None:
+        _refuse("--diff compares two builds", {"ARCHIVE": archive_argument, **accepted})
         return _compare(settings, compared, types, fail_on, outputs)
+    if write_baseline:
+        if baseline is None:
+            raise click.UsageError("--write-baseline needs --baseline FILE, which it writes")
+        _refuse("a baseline has the findings of all rules", {"--rule": rules})
     target = _target(settings, archive_argument)
     wanted = {_get_rule(name) for name in rules}
     known_files = read_interface_files(idl_folders)
-    report = _only(_audit(target, types), wanted)
-    if write_baseline:
-        return _write_baseline(report, baseline, suppressions)
-    verdict = _judge(report, fail_on, baseline, suppressions)
+    entries = parse_suppressions(_read(suppressions), suppressions) if suppressions else ()
+    known = parse_baseline(_read(baseline), baseline) if baseline and not write_baseline else ()
+    report = _audit(target, types)
+    report = replace(report, findings=_of_rules(report.findings, wanted))
+    verdict = judge(
+        report,
+        fail_on=fail_on,
+        baseline=_of_rules(known, wanted),
+        suppressions=_of_rules(entries, wanted),
+        today=datetime.date.today(),
+    )
+    if baseline and write_baseline:
+        _write_baseline(verdict, baseline)
+        return 0
     write_outputs(verdict, Files(report, known_files), outputs, detailed=bool(settings.verbose))
     return 1 if verdict.has_failed else 0
 
@@ -157,6 +181,13 @@ def _compare(
     comparison = compare_builds(old, new)
     write_comparison(comparison, fail_on, outputs)
     return 1 if comparison.has_failed(fail_on) else 0
+
+
+def _refuse(why: str, given: Mapping[str, object]) -> None:
+    """Refuse options that would silently do nothing."""
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise click.UsageError(f"{why}: {' and '.join(names)} cannot be given as well")
 
 
 def _target(settings: Settings, archive: str | None) -> TargetOptions:
@@ -179,25 +210,15 @@ def _audit(target: TargetOptions, types: dict[str, str]) -> Audit:
     program = open_program(target)
     program.type_overrides.update(types)
     with ProgressLine("auditing") as line:
-        return audit(program, line.update)
+        report = audit(program, line.update)
+    for name in program.unused_overrides:
+        say(f"--type {name}: no type of {target.archive or 'the demo image'} is called that")
+    return report
 
 
-def _only(report: Audit, rules: set[str]) -> Audit:
-    if not rules:
-        return report
-    return replace(report, findings=tuple(f for f in report.findings if f.rule in rules))
-
-
-def _judge(report: Audit, fail_on: str, baseline: str | None, suppressions: str | None) -> Verdict:
-    return judge(
-        report,
-        fail_on=fail_on,
-        baseline=parse_baseline(_read(baseline), baseline) if baseline else (),
-        suppressions=(
-            parse_suppressions(_read(suppressions), suppressions) if suppressions else ()
-        ),
-        today=datetime.date.today(),
-    )
+def _of_rules(items: Sequence[OfRule], wanted: set[str]) -> tuple[OfRule, ...]:
+    """Return findings, or what is said about findings, of the rules that are asked for."""
+    return tuple(item for item in items if not wanted or item.rule in wanted)
 
 
 def _read(path: str) -> str:
@@ -207,11 +228,7 @@ def _read(path: str) -> str:
         raise ArgumentError(f"{path} is not text in UTF-8") from None
 
 
-def _write_baseline(report: Audit, path: str | None, suppressions: str | None) -> int:
-    if path is None:
-        raise click.UsageError("--write-baseline needs --baseline FILE, which is what it writes")
-    verdict = _judge(report, "none", None, suppressions)
-    kept = [j.finding for j in verdict.judged if j.standing is Standing.OPEN]
-    Path(path).write_text(format_baseline(kept), encoding="utf-8")
+def _write_baseline(verdict: Verdict, path: str) -> None:
+    kept = verdict.open
+    write_file(path, format_baseline(kept))
     say(f"{path}: {len(kept)} finding{'' if len(kept) == 1 else 's'} written")
-    return 0

@@ -14,6 +14,7 @@ import click
 from idol.records import dataclass
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings
+from idoldbg.cli.output import say
 from idoldbg.errors import ArgumentError
 from idoldbg.near import near_misses
 from idoldbg.render import json
@@ -28,6 +29,7 @@ __all__ = [
     "parse_outputs",
     "read_interface_files",
     "write_comparison",
+    "write_file",
     "write_outputs",
 ]
 
@@ -108,7 +110,7 @@ def write_outputs(
     for output in outputs:
         shown = _render(verdict, files, output, detailed)
         if output.file is not None:
-            Path(output.file).write_text(shown, encoding="utf-8")
+            write_file(output.file, shown)
         else:
             click.echo(shown, nl=False)
         if output.format == "github":
@@ -131,7 +133,7 @@ def write_comparison(comparison: BuildComparison, fail_on: str, outputs: Sequenc
             paint = _paint if output.file is None and _has_colours() else None
             shown = changes.to_text(comparison, fail_on, paint) + "\n"
         if output.file is not None:
-            Path(output.file).write_text(shown, encoding="utf-8")
+            write_file(output.file, shown)
         else:
             click.echo(shown, nl=False)
 
@@ -170,14 +172,30 @@ def _render(verdict: Verdict, files: Files, output: Output, detailed: bool) -> s
             return to_text(verdict, files, paint, detailed=detailed) + "\n"
 
 
-def _append_summary(verdict: Verdict, files: Files) -> None:
-    """Add to the summary page of a GitHub Actions step, whose file the runner names."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        from idoldbg.render.audit.markdown import to_markdown
+def write_file(path: str, text: str, mode: str = "w") -> None:
+    """Write a file; an `OSError` names it, also where the disk is full."""
+    try:
+        with Path(path).open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(to_markdown(verdict, files))
+
+def _append_summary(verdict: Verdict, files: Files) -> None:
+    """Add to the summary page of a GitHub Actions step, whose file the runner names.
+
+    It is an extra: where it cannot be written, the audit still says what it found.
+    """
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from idoldbg.render.audit.markdown import to_markdown
+
+    try:
+        write_file(path, to_markdown(verdict, files), "a")
+    except OSError as error:
+        say(f"the step's summary is left out: {path}: {error.strerror}")
 
 
 def _has_colours() -> bool:
