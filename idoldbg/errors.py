@@ -4,7 +4,7 @@
 
     IdoldbgError
     ├── ArchiveError            not a Hubris build, or damaged          .path .member
-    ├── DebugInfoError          malformed or missing DWARF              .object .die_offset
+    ├── DebugInfoError          malformed or missing DWARF              .object .die_offset .archive
     ├── TargetFileError         a chip or board description is wrong    .path
     ├── NotFound (LookupError)  task, interface, operation, type, …     .kind .name .near
     ├── ArgumentError (ValueError)   a value does not fit its type      .name
@@ -85,12 +85,21 @@ class DebugInfoError(IdoldbgError):
     """ELF or DWARF that is malformed, or lacks what was needed.
 
     `object` names the ELF file inside the build, `die_offset` is relative to its `.debug_info`.
+    `archive` is the path of the build where it is known; the message does not repeat it.
     """
 
-    def __init__(self, message: str, *, object: str = "", die_offset: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        object: str = "",
+        die_offset: int | None = None,
+        archive: str = "",
+    ) -> None:
         super().__init__(message)
         self.object = object
         self.die_offset = die_offset
+        self.archive = archive
 
 
 class TargetFileError(IdoldbgError):

@@ -297,4 +297,5 @@ def _open_object(
 ) -> ObjectInfo:
     from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
 
-    return ObjectInfo(name, archive.object_bytes(name), interner, follow=follow)
+    data = archive.object_bytes(name)
+    return ObjectInfo(name, data, interner, follow=follow, archive=archive.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
+from idoldbg.audit.interfaces import damaged
 from idoldbg.audit.rules import RULES, Level
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.hif.ops import HIF_VERSION
@@ -39,6 +40,8 @@ def read_hiffy(program: Program) -> tuple[Hiffy | None, tuple[Finding, ...]]:
         layout = build_layout(variables, task_names=[t.name for t in program.archive.tasks])
         version = _read_version(program, layout)
     except DebugInfoError as error:
+        if error.die_offset is not None:
+            return None, (*found, damaged(HIFFY, f"{error}. Without it no operation can be called"))
         return None, (*found, _incomplete(str(error)))
     if version is not None and version[:2] != HIF_VERSION:
         found.append(_other_version(version))

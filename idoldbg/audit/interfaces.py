@@ -11,7 +11,7 @@ from idoldbg.audit.rules import RULES
 from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program, ServedInterface
 
-__all__ = ["check_readable", "check_text", "read_text"]
+__all__ = ["check_readable", "check_text", "damaged", "read_text"]
 
 _PARSE_FIX = (
     "Correct the text and build again; `idol check` says the same about the file. Until then "
@@ -34,7 +34,7 @@ def check_readable(program: Program) -> Iterator[tuple[TaskImage, Finding]]:
         task = program.task(name)
         source = read_text(program, name)
         if source is None:
-            yield task, _damaged(name, reason)
+            yield task, damaged(name, reason)
             continue
         for diagnostic in _diagnose(source):
             yield task, _unparsable(name, "", diagnostic)
@@ -47,10 +47,12 @@ def _diagnose(source: idol.Source) -> tuple[idol.Diagnostic, ...]:
         return error.diagnostics
 
 
-def _damaged(task: str, reason: str) -> Finding:
+def damaged(task: str, reason: str) -> Finding:
+    """Report a task, or the kernel, whose file or debug information is malformed."""
     rule = RULES["debug-info-damaged"]
     fix = "Build the archive again; if that does not help, the linker or a strip tool wrote this."
-    return Finding(rule.id, rule.level, f"task `{task}` cannot be read: {reason}", fix, task)
+    message = f"`{task}` cannot be read: {reason.removeprefix(f'{task}: ')}"
+    return Finding(rule.id, rule.level, message, fix, task)
 
 
 def check_text(server: ServedInterface) -> Iterator[Finding]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from idoldbg.audit.finding import Finding
+from idoldbg.audit.interfaces import damaged
 from idoldbg.audit.rules import RULES
-from idoldbg.errors import DebugInfoError, NotFound
+from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program
 from idoldbg.views.tasks import task_type
 
@@ -25,9 +26,12 @@ def check_kernel(program: Program) -> Iterator[Finding]:
         return
     try:
         task_type(program)
-    except (DebugInfoError, NotFound) as error:
+    except DebugInfoError as error:
+        if error.die_offset is not None:
+            yield damaged(KERNEL, f"{error}. Without it no call can be followed")
+            return
         yield _finding(
-            str(error).removeprefix(f"{program.archive.path}: "),
+            str(error),
             "Set `debug = true` (or 2) in the profile that the image is built with, and do not "
             "strip the ELF files before they go into the archive.",
         )

@@ -131,13 +131,21 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except errors.IdoldbgError as error:
-        return _report(arguments, type(error).__name__, str(error), exit_code(error), error=error)
+        words = _words(error)
+        return _report(arguments, type(error).__name__, words, exit_code(error), error=error)
     except OSError as error:
         return _report(arguments, type(error).__name__, _os_words(error), exit_code(error))
     except Exception:  # noqa: BLE001  whatever else escapes is a bug, and says so
         traceback.print_exc()
         click.echo("This is a bug in idoldbg: please report it with the lines above.", err=True)
         return BUG
+
+
+def _words(error: errors.IdoldbgError) -> str:
+    """Say what is wrong, and in which build where the message leaves that open."""
+    if isinstance(error, errors.DebugInfoError) and error.archive:
+        return f"{error.archive}: {error}"
+    return str(error)
 
 
 def _os_words(error: OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -35,6 +36,7 @@ __all__ = [
 
 _MOST_FILES = 10_000
 _LARGEST_FILE = 1 << 20
+_NARROWEST = 40  # letters a line: narrower terminals break lines themselves
 _STYLES = {
     "error": {"fg": "red", "bold": True},
     "warning": {"fg": "yellow", "bold": True},
@@ -166,10 +168,11 @@ def _render(verdict: Verdict, files: Files, output: Output, detailed: bool) -> s
 
             return to_html(verdict, files)
         case _:
-            from idoldbg.render.audit.text import plain, to_text
+            from idoldbg.render.audit.text import WIDTH, plain, to_text
 
             paint = _paint if output.file is None and _has_colours() else plain
-            return to_text(verdict, files, paint, detailed=detailed) + "\n"
+            width = WIDTH if output.file is not None else _line_width(WIDTH)
+            return to_text(verdict, files, paint, detailed=detailed, width=width) + "\n"
 
 
 def write_file(path: str, text: str, mode: str = "w") -> None:
@@ -196,6 +199,13 @@ def _append_summary(verdict: Verdict, files: Files) -> None:
         write_file(path, to_markdown(verdict, files), "a")
     except OSError as error:
         say(f"the step's summary is left out: {path}: {error.strerror}")
+
+
+def _line_width(most: int) -> int:
+    """Return how long lines may be: as wide as the terminal is, elsewhere `most`."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return most
+    return max(_NARROWEST, min(most, shutil.get_terminal_size().columns))
 
 
 def _has_colours() -> bool:

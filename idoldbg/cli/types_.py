@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from idoldbg.cli.options import Settings, command_options, type_option
-from idoldbg.cli.output import show
+from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.opening import open_program
 from idoldbg.render import json, layout
@@ -41,7 +41,7 @@ def command(
 
     \b
     idoldbg types SensorError
-    idoldbg types 'Option<Reading>' --depth 3
+    idoldbg types 'Result<Reading, NoData>' --depth 3
     idoldbg types '[u32; 3]'
     idoldbg types TaskState --task kernel
     idoldbg types Option                        every Option, whatever is in it
@@ -50,4 +50,8 @@ def command(
     program.type_overrides.update(types)
     with ProgressLine("searching") as line:
         report = read_types(program, name, task=task, depth=depth, progress=line.update)
+    for task_name, reason in report.unreadable:
+        say(f"`{task_name}` is left out: {reason}")
+    for unused in report.unused_overrides:
+        say(f"--type {unused}: it does not occur in `{name}`")
     show(settings, lambda: layout.types(report, show_all=show_all), lambda: json.types(report))

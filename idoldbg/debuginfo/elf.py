@@ -88,10 +88,14 @@ class Note:
 
 
 class ElfFile:
-    """An ELF file in memory; raises `DebugInfoError` where it is malformed."""
+    """An ELF file in memory; raises `DebugInfoError` where it is malformed.
 
-    def __init__(self, name: str, data: bytes) -> None:
+    `archive` is the path of the build that it is part of, for errors.
+    """
+
+    def __init__(self, name: str, data: bytes, archive: str = "") -> None:
         self.name = name
+        self.archive = archive
         self.data = data
         if data[:4] != b"\x7fELF":
             raise self.error("not an ELF file")
@@ -114,7 +118,12 @@ class ElfFile:
 
     def error(self, message: str, *, die_offset: int | None = None) -> DebugInfoError:
         """Make the error that names this object; it is for the caller to raise."""
-        return DebugInfoError(f"{self.name}: {message}", object=self.name, die_offset=die_offset)
+        return DebugInfoError(
+            f"{self.name}: {message}",
+            object=self.name,
+            die_offset=die_offset,
+            archive=self.archive,
+        )
 
     @contextmanager
     def reading(self, what: str = "") -> Iterator[None]:

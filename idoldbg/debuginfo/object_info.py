@@ -40,7 +40,7 @@ class ObjectInfo:
     Share one `interner` among the objects of a build: equal types are then the same object. Every
     method may raise `DebugInfoError` for what is malformed, with this object's name and, where
     there is one, the place in `.debug_info`. Pointers find their targets with `follow`, by default
-    with `type_at`.
+    with `type_at`. `archive` is the path of the build, for errors.
     """
 
     def __init__(
@@ -50,10 +50,11 @@ class ObjectInfo:
         interner: TypeInterner | None = None,
         *,
         follow: Callable[[int], Type] | None = None,
+        archive: str = "",
     ) -> None:
         self.name = name
         self._follow = self.type_at if follow is None else follow
-        self.elf = ElfFile(name, data)
+        self.elf = ElfFile(name, data, archive)
         self.interner = TypeInterner() if interner is None else interner
         self._definitions: dict[int, dict[int, Die]] = {}  # by unit and declaration
 

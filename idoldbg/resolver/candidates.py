@@ -53,10 +53,9 @@ class Candidate:
 
 def make_candidates(found: Iterable[tuple[str, Type]]) -> tuple[Candidate, ...]:
     """Sort (object, type) pairs into candidates by full name, one for each layout of a name."""
-    # A build's types are interned, so the same layout is the same object.
-    objects: dict[int, tuple[Type, dict[str, None]]] = {}
+    objects: dict[tuple[int, ...], tuple[Type, dict[str, None]]] = {}
     for where, type_ in found:
-        objects.setdefault(id(type_), (type_, {}))[1][where] = None
+        objects.setdefault(_identify(type_), (type_, {}))[1][where] = None
         if len(objects) == _LIMIT:
             break
     merged = sorted(
@@ -67,6 +66,18 @@ def make_candidates(found: Iterable[tuple[str, Type]]) -> tuple[Candidate, ...]:
         replace(c, differences=find_differences(merged[0].type, c.type)) if index else c
         for index, c in enumerate(merged)
     )
+
+
+def _identify(type_: Type) -> tuple[int, ...]:
+    """Return what is equal for the same layouts under the same name.
+
+    A build's types are interned, so these are one object; save arrays that were built.
+    """
+    counts = []
+    while isinstance(type_, Array):
+        counts.append(type_.count)
+        type_ = type_.element
+    return id(type_), *counts
 
 
 def has_same_layout(one: Type, other: Type) -> bool:

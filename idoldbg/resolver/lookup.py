@@ -49,6 +49,7 @@ BASE_TYPES: Mapping[str, Scalar] = {
 }
 MAX_COUNT = 1 << 24  # elements of an array: more than any memory here
 _NEAR_LIMIT = 10_000  # names to compare
+_FEW = 32  # names to look up
 _NEAR = 3  # letters that a name may have more or fewer than one that it resembles
 UNIT = Scalar("()", 0, Encoding.UNSIGNED)
 NEVER = Scalar("!", 0, Encoding.UNSIGNED)
@@ -315,15 +316,26 @@ def find_near_types(objects: Sequence[TypeSource], name: str) -> tuple[str, ...]
     names: dict[str, None] = {}
     for info in objects:
         for prefix in dict.fromkeys((name[:1], name[:1].upper())):
+            # Of a generic one (`Option<u8>`), the name before its arguments.
+            heads = (n.partition("<")[0] for n in info.find_type_names(prefix))
             names.update(
-                (n, None)
-                for n in info.find_type_names(prefix)
-                if abs(len(n) - len(name)) <= _NEAR and n.isidentifier()
+                (head, None)
+                for head in heads
+                if abs(len(head) - len(name)) <= _NEAR and head.isidentifier()
             )
     # Strings that begin so may belong to anything: only types are worth naming.
     found = near_misses(name, islice(names, _NEAR_LIMIT))
-    full = dict.fromkeys(t.name for n in found for info in objects for t in info.find_types(n))
+    full: dict[str, None] = {}
+    for head in found:
+        whole = [t.name for info in objects for t in info.find_types(head)]
+        full.update(dict.fromkeys(whole or ([head] if _is_generic(objects, head) else [])))
     return tuple(full)[:3]
+
+
+def _is_generic(objects: Sequence[TypeSource], head: str) -> bool:
+    """Tell whether there are types of this name with arguments; there may be functions instead."""
+    names = ((info, name) for info in objects for name in info.find_type_names(f"{head}<"))
+    return any(info.find_types(name) for info, name in islice(names, _FEW))
 
 
 def _short_names(info: TypeSource, written: RustType) -> tuple[str, ...]:

@@ -15,16 +15,21 @@ T = TypeVar("T")
 
 
 class TolerantSource:
-    """An object in which nothing is found where its debug information is malformed."""
+    """An object in which nothing is found where its debug information is malformed.
+
+    `damage` says what was malformed, "" as long as nothing was.
+    """
 
     def __init__(self, source: TypeSource) -> None:
         self._source = source
         self.name = source.name
+        self.damage = ""
 
     def _try(self, ask: Callable[[], T], nothing: T) -> T:
         try:
             return ask()
-        except DebugInfoError:
+        except DebugInfoError as error:
+            self.damage = self.damage or str(error)
             return nothing
 
     @property

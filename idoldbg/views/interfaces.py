@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idol.records import dataclass
-from idoldbg.errors import NotFound
+from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
@@ -15,7 +15,8 @@ __all__ = ["Server", "read_interfaces"]
 class Server:
     """One interface as one task serves it.
 
-    `problems` are complaints about the interface's text that did not keep it from being used.
+    `problems` are complaints about the interface's text that did not keep it from being used, and
+    why there are no operations where its task's debug information is malformed.
     """
 
     interface: str
@@ -42,10 +43,18 @@ def read_interfaces(program: Program, what: str | None = None) -> tuple[Server, 
                 near=near_misses(operation_name, names),
                 where=f"interface `{interface_name}`",
             )
-        operations = tuple(
-            program.resolve(server, name) for name in names if operation_name in ("", name)
-        )
-        result.append(Server(server.interface.name, server.task.name, operations, server.problems))
+        operations: tuple[ResolvedOperation, ...] = ()
+        problems = server.problems
+        try:
+            operations = tuple(
+                program.resolve(server, name) for name in names if operation_name in ("", name)
+            )
+        except DebugInfoError as error:
+            if what:
+                raise
+            # One damaged task is no reason not to list the others.
+            problems += (f"its types cannot be read: {error}",)
+        result.append(Server(server.interface.name, server.task.name, operations, problems))
     if what and not result:
         raise program.no_interface(interface_name)
     return tuple(result)

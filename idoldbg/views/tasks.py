@@ -131,9 +131,10 @@ def task_type(program: Program) -> Struct:
         if isinstance(type_, Struct):
             return type_
     raise DebugInfoError(
-        f"{program.archive.path}: the kernel's debug information has no `kern::task::Task`; "
-        "was it stripped? Build with `debug = 2`",
+        "the kernel's debug information has no `kern::task::Task`; was it stripped? Build with "
+        "`debug = 2`",
         object="kernel",
+        archive=program.archive.path,
     )
 
 
@@ -144,7 +145,11 @@ def table_address(program: Program) -> int:
             return variable.address
     address = program.find_word("TASK_TABLE_BASE")
     if address is None:
-        raise DebugInfoError("the kernel has no HUBRIS_TASK_TABLE_SPACE", object="kernel")
+        raise DebugInfoError(
+            "the kernel has no HUBRIS_TASK_TABLE_SPACE",
+            object="kernel",
+            archive=program.archive.path,
+        )
     return address
 
 

@@ -53,11 +53,17 @@ class TypeLayout:
 
 @dataclass(frozen=True, slots=True)
 class TypeReport:
-    """All types that a name fits. `declared` are only declared, in the objects that are named."""
+    """All types that a name fits. `declared` are only declared, in the objects that are named.
+
+    `unreadable` are (object, reason) where more of them may be; `unused_overrides` the type
+    overrides that did not matter.
+    """
 
     query: str
     types: tuple[TypeLayout, ...]
     declared: tuple[Candidate, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+    unused_overrides: tuple[str, ...] = ()
 
 
 def read_types(
@@ -74,40 +80,50 @@ def read_types(
     in interfaces: `[SlotId; 2]`, `Option<SlotId>`. `depth` says how many levels to open. `progress`
     is told how many objects were searched. Raises `NotFound` with near misses where there is none.
     """
-    objects = _objects(program, task)
+    objects, unreadable = _objects(program, task)
+    used: set[str] = set()
     written = _parse(query)
     located: list[Located] = []
     declared: list[Located] = []
     for index, info in enumerate(objects):
         progress(index, len(objects), info.name)
-        found, only_declared = _find(info, query, written, program.type_overrides)
+        found, only_declared = _find(info, query, written, program.type_overrides, used)
         located += found
         declared += only_declared
+    unreadable += [
+        (o.name, o.damage) for o in objects if isinstance(o, TolerantSource) and o.damage
+    ]
     if not located and not declared:
         where = f"object `{task}`" if task else "any object of this build"
         name = written.name if isinstance(written, Path) else query.rpartition("::")[2]
-        raise NotFound("type", query, near=find_near_types(objects, name), where=where)
+        hint = "; ".join(f"`{name}` cannot be read: {why}" for name, why in unreadable)
+        near = find_near_types(objects, name)
+        raise NotFound("type", query, near=near, where=where, hint=hint)
     candidates = make_candidates(located)
     by_name = {info.name: info for info in objects}
     layouts = (_describe(c, by_name.get(c.objects[0]), depth) for c in candidates)
-    return TypeReport(query, tuple(layouts), make_candidates(declared))
+    unused = tuple(name for name in program.type_overrides if name not in used)
+    return TypeReport(query, tuple(layouts), make_candidates(declared), tuple(unreadable), unused)
 
 
-def _objects(program: Program, task: str | None) -> list[TypeSource]:
+def _objects(program: Program, task: str | None) -> tuple[list[TypeSource], list[tuple[str, str]]]:
+    """Return where to search, and which objects cannot be, each with the reason."""
     names = program.archive.object_names
     if task is not None:
         if task not in names:
             raise NotFound("object", task, near=near_misses(task, names), where="this build")
-        return [program.object(task)]
+        return [program.object(task)], []
     found: list[TypeSource] = []
+    unreadable: list[tuple[str, str]] = []
     for name in names:
         try:
             info = TolerantSource(program.object(name))
-        except DebugInfoError:
-            continue  # one damaged task is no reason not to look at the others
-        if info.has_debug_info:
-            found.append(info)
-    return found
+            if info.has_debug_info or info.damage:
+                found.append(info)
+        except DebugInfoError as error:
+            # One damaged task is no reason not to look at the others.
+            unreadable.append((name, str(error)))
+    return found, unreadable
 
 
 def _parse(query: str) -> RustType | None:
@@ -118,10 +134,15 @@ def _parse(query: str) -> RustType | None:
 
 
 def _find(
-    info: TypeSource, query: str, written: RustType | None, overrides: Mapping[str, str]
+    info: TypeSource,
+    query: str,
+    written: RustType | None,
+    overrides: Mapping[str, str],
+    used: set[str],
 ) -> tuple[list[Located], list[Located]]:
     if written is None or isinstance(written, Path):
         if query in overrides:
+            used.add(query)
             query = overrides[query]
             written = _parse(query)
         found, declared = ([], []) if written is None else find_located(info, written)
@@ -136,7 +157,7 @@ def _find(
         return found, declared
     # Made of others: `[SlotId; 2]` needs no entry of its own.
     if isinstance(written, WrittenArray):
-        built = TypeLookup(info, tuple, overrides).find(written)
+        built = TypeLookup(info, tuple, overrides, used=used).find(written)
         return ([] if built.type is None else [(info.name, built.type)]), []
     return find_located(info, written)
 

@@ -12,7 +12,7 @@ from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.printable import printable
 from idoldbg.render.text import table
 
-__all__ = ["Paint", "plain", "to_text", "verdict_line"]
+__all__ = ["WIDTH", "Paint", "plain", "to_text", "verdict_line"]
 
 WIDTH = 96
 
@@ -25,9 +25,23 @@ def plain(style: str, text: str) -> str:
     return text
 
 
-def to_text(verdict: Verdict, files: Files, paint: Paint = plain, *, detailed: bool = False) -> str:
-    """Write an audit; `detailed` adds what was suppressed and what the baseline knows."""
-    blocks = [_head(verdict, paint), _table(verdict, paint), *_findings(verdict, files, paint)]
+def to_text(
+    verdict: Verdict,
+    files: Files,
+    paint: Paint = plain,
+    *,
+    detailed: bool = False,
+    width: int = WIDTH,
+) -> str:
+    """Write an audit; `detailed` adds what was suppressed and what the baseline knows.
+
+    Sentences are broken to lines of `width` letters.
+    """
+    blocks = [
+        _head(verdict, paint),
+        _table(verdict, paint),
+        *_findings(verdict, files, paint, width),
+    ]
     if detailed:
         blocks += _set_aside(verdict, paint)
     blocks += [f"note: {printable(remark)}" for remark in verdict.remarks]
@@ -100,12 +114,14 @@ def _tint(line: str, paint: Paint) -> str:
 # ---- findings ------------------------------------------------------------------------------------
 
 
-def _findings(verdict: Verdict, files: Files, paint: Paint) -> Iterator[str]:
+def _findings(verdict: Verdict, files: Files, paint: Paint, width: int) -> Iterator[str]:
     for (level, rule), group in groupby(verdict.open, key=lambda f: (f.level, f.rule)):
-        yield _group(level, rule, list(group), files, paint)
+        yield _group(level, rule, list(group), files, paint, width)
 
 
-def _group(level: Level, rule: str, found: Sequence[Finding], files: Files, paint: Paint) -> str:
+def _group(
+    level: Level, rule: str, found: Sequence[Finding], files: Files, paint: Paint, width: int
+) -> str:
     title = RULES[rule].title
     times = f" ({len(found)} times)" if len(found) > 1 else ""
     lines = [f"{paint(str(level), f'{level}: {rule}')}: {title}{times}"]
@@ -114,23 +130,23 @@ def _group(level: Level, rule: str, found: Sequence[Finding], files: Files, pain
         place = files.place(finding)
         where = paint("strong", printable(finding.subject))
         lines.append(f"  {where}{paint('dim', f'  {printable(place)}') if place else ''}")
-        lines += _wrap(finding.message, "    ")
+        lines += _wrap(finding.message, "    ", width)
         for candidate in finding.candidates:
             objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""
             differs = f": {'; '.join(candidate.differences)}" if candidate.differences else ""
             line = f"{candidate.name}  {_count(candidate.size, 'byte')}{objects}{differs}"
-            lines += _wrap(line, "      ")
+            lines += _wrap(line, "      ", width)
         if len(shared) > 1:
-            lines += _wrap(f"fix: {finding.fix}", "    ")
+            lines += _wrap(f"fix: {finding.fix}", "    ", width)
     if len(shared) == 1:
-        lines += _wrap(f"fix: {shared.pop()}", "  ")
+        lines += _wrap(f"fix: {shared.pop()}", "  ", width)
     return "\n".join(lines)
 
 
-def _wrap(text: str, indent: str) -> list[str]:
+def _wrap(text: str, indent: str, width: int) -> list[str]:
     return textwrap.wrap(
         printable(text, "\n\t"),
-        WIDTH,
+        width,
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,

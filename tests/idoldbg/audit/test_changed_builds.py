@@ -14,9 +14,12 @@ from elftools.elf.elffile import ELFFile
 
 from idoldbg.audit import Audit, Finding, Level
 from idoldbg.audit.verdict import judge
+from idoldbg.cli import run
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.junit import to_junit
 from tests.idoldbg.audit.conftest import Rebuild, audit_build, replaced
+
+Capture = pytest.CaptureFixture[str]
 
 
 def new_findings(report: Audit, demo: Audit) -> list[Finding]:
@@ -43,17 +46,44 @@ def test_server_without_debug_information_is_one_finding(rebuild: Rebuild, demo:
     assert [len(c.findall("failure") + c.findall("skipped")) for c in cases] == [1] * 6
 
 
-def test_damaged_debug_information_names_the_operations(rebuild: Rebuild, demo: Audit) -> None:
-    def spoil(data: bytes) -> bytes:
-        section = ELFFile(BytesIO(data)).get_section_by_name(".debug_abbrev")
-        at, size = section["sh_offset"], section["sh_size"]
-        return data[:at] + b"\xff" * size + data[at + size :]
+def spoil(data: bytes) -> bytes:
+    section = ELFFile(BytesIO(data)).get_section_by_name(".debug_abbrev")
+    at, size = section["sh_offset"], section["sh_size"]
+    return data[:at] + b"\xff" * size + data[at + size :]
 
+
+def test_damaged_debug_information_names_the_operations(rebuild: Rebuild, demo: Audit) -> None:
     report = audit_build(rebuild({"elf/task/spi": spoil}))
     found = new_findings(report, demo)
     assert {f.rule for f in found} == {"debug-info-damaged"}
     assert {f.operation for f in found} == {"read", "write", "exchange", "lock", "release"}
     assert report.summary.callable == demo.summary.callable - 5
+
+
+@pytest.mark.parametrize(
+    ("member", "task"), [("elf/kernel", "kernel"), ("elf/task/hiffy", "hiffy")]
+)
+def test_damage_where_every_call_passes_is_no_lack(
+    member: str, task: str, rebuild: Rebuild, demo: Audit
+) -> None:
+    report = audit_build(rebuild({member: spoil}))
+    finding = only(report, demo)
+    assert (finding.rule, finding.task) == ("debug-info-damaged", task)
+    assert report.summary.callable == 0
+
+
+def test_other_commands_go_on_without_a_damaged_task(rebuild: Rebuild, capsys: Capture) -> None:
+    path = str(rebuild({"elf/task/spi": spoil}))
+    assert run(["-a", path, "list"]) == 0
+    captured = capsys.readouterr()
+    assert "Sensor.get" in captured.out
+    assert "note: its types cannot be read: spi: malformed" in captured.out
+    assert run(["-a", path, "list", "Spi"]) == 4
+    assert capsys.readouterr().err.startswith(f"error: {path}: spi: malformed")
+    assert run(["-a", path, "types", "SensorError"]) == 0
+    assert "note: `spi` is left out: spi: malformed" in capsys.readouterr().err
+    assert run(["-a", path, "types", "SpiError", "--task", "spi"]) == 4
+    assert capsys.readouterr().err.startswith(f"error: {path}: spi: malformed")
 
 
 def test_interface_that_is_no_text_is_told(rebuild: Rebuild, demo: Audit) -> None:

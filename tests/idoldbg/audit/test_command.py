@@ -71,6 +71,10 @@ def test_others_pass(words: list[str], capsys: Capture) -> None:
         (["audit", "/nowhere.zip"], 4, "/nowhere.zip"),
         (["audit", NO_HIFFY, "-a", "other.zip"], 2, "Give one build"),
         (["audit", "--diff", NO_HIFFY, NO_HIFFY, "--format", "html"], 2, "text or json"),
+        (["audit", "--diff", NO_HIFFY, NO_HIFFY, "--rule", "hif-version"], 2, "--rule cannot"),
+        (["audit", NO_HIFFY, "--diff", NO_HIFFY, NO_HIFFY], 2, "ARCHIVE cannot be given"),
+        (["audit", "--baseline=a", "--write-baseline", "--rule=hif-version"], 2, "--rule cannot"),
+        (["audit", "-o", "/dev/full"], 4, "error: /dev/full: No space left"),
         (["audit", "--type", "nonsense"], 2, "--type"),
     ],
 )
@@ -140,6 +144,34 @@ def test_baseline_round_trip(tmp_path: Path, capsys: Capture) -> None:
     assert "3 findings written" in capsys.readouterr().err
     assert run(["audit", NO_HIFFY, "--baseline", path]) == 0
     assert "3 in the baseline" in capsys.readouterr().out
+
+
+def test_one_rule_has_no_remarks_on_others(tmp_path: Path, capsys: Capture) -> None:
+    baseline, suppressions = tmp_path / "baseline.json", tmp_path / "suppressions.toml"
+    assert run(["audit", NO_HIFFY, "--baseline", str(baseline), "--write-baseline"]) == 0
+    suppressions.write_text('[[suppress]]\nrule = "hif-version"\nreason = "old"\n')
+    known = ["--baseline", str(baseline), "--suppressions", str(suppressions)]
+    assert run(["audit", NO_HIFFY, *known, "--rule", "hiffy-absent"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 in the baseline" in shown
+    assert "gone since" not in shown and "matches nothing" not in shown
+
+
+def test_override_that_does_nothing_is_told(capsys: Capture) -> None:
+    assert run(["audit", "--type", "Nonesuch=u8"]) == 0
+    assert "--type Nonesuch: no type of the demo image" in capsys.readouterr().err
+    assert run(["types", "SensorError", "--type", "Nonesuch=u8"]) == 0
+    assert "--type Nonesuch: it does not occur" in capsys.readouterr().err
+
+
+def test_step_summary_that_cannot_be_written_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/nowhere/summary.md")
+    assert run(["audit", NO_HIFFY, "--format", "github"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("::error title=hiffy-absent")
+    assert "summary is left out: /nowhere/summary.md" in captured.err
 
 
 def test_suppressions_are_shown_with_their_reasons(tmp_path: Path, capsys: Capture) -> None:
