@@ -86,11 +86,15 @@ class Die:
             return int.from_bytes(value, "little")
         return value if isinstance(value, int) else None
 
+    def get_text(self, attribute: int) -> str | None:
+        """Return a string; None when absent or of another class."""
+        value = self.attributes.get(attribute)
+        return value if isinstance(value, str) else None
+
     @property
     def name(self) -> str | None:
         """DW_AT_name."""
-        value = self.attributes.get(dw.DW_AT_name)
-        return value if isinstance(value, str) else None
+        return self.get_text(dw.DW_AT_name)
 
 
 class UnitIndex:

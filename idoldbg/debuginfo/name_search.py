@@ -87,7 +87,7 @@ class NameSearch:
             names = self._unit_names[unit.offset] = {}
             for offset in self._reader.index(unit).offsets:
                 die = self._reader.die(offset, unit)
-                for name in {die.name, die.attributes.get(dw.DW_AT_linkage_name)}:
+                for name in {die.name, die.get_text(dw.DW_AT_linkage_name)}:
                     if isinstance(name, str):
                         names.setdefault(name, []).append(offset)
         return names

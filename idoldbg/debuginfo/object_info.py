@@ -243,7 +243,7 @@ class ObjectInfo:
                 if die.tag != tag:
                     continue
                 path = self._types.path(offset)
-                linkage = die.attributes.get(dw.DW_AT_linkage_name)
+                linkage = die.get_text(dw.DW_AT_linkage_name)
                 if path == name or path.endswith("::" + name) or linkage == name:
                     made = make(die)
                     if made is not None:
@@ -264,8 +264,8 @@ class ObjectInfo:
         is_whole = sum(size for _, size in pieces) == type_.size and all(
             a[0] + a[1] == b[0] for a, b in pairwise(pieces)
         )
-        linkage = die.attributes.get(dw.DW_AT_linkage_name)
-        linkage = linkage or declared.attributes.get(dw.DW_AT_linkage_name)
+        linkage = die.get_text(dw.DW_AT_linkage_name)
+        linkage = linkage or declared.get_text(dw.DW_AT_linkage_name)
         linkage = linkage if isinstance(linkage, str) else ""
         if pieces and pieces[0][0] in _TOMBSTONES and not self.elf.find_symbols(linkage):
             pieces = ()
@@ -293,7 +293,7 @@ class ObjectInfo:
             elif child.tag != dw.DW_TAG_template_type_parameter:
                 break  # parameters come first
         result = die.get_int(dw.DW_AT_type)
-        linkage = die.attributes.get(dw.DW_AT_linkage_name)
+        linkage = die.get_text(dw.DW_AT_linkage_name)
         return Subprogram(
             die.name or "",
             self._types.path(die.offset),

@@ -120,6 +120,36 @@ def test_rich_object_is_whole(rich: dict[int, bytes]) -> None:
         assert [v.discriminant for v in option.variants] == [255, None]  # type: ignore[union-attr] # an Enum
 
 
+@pytest.mark.parametrize(
+    ("form", "offset"),
+    [(dw.DW_FORM_strp, "three"), (dw.DW_FORM_sdata, -1)],
+    ids=["text", "negative"],
+)
+def test_a_member_at_an_offset_that_is_none(
+    form: int, offset: object, die: Any, write_elf: Callable[..., bytes]
+) -> None:
+    u8 = die(
+        dw.DW_TAG_base_type,
+        [
+            (dw.DW_AT_name, dw.DW_FORM_strp, "u8"),
+            (dw.DW_AT_byte_size, dw.DW_FORM_data1, 1),
+            (dw.DW_AT_encoding, dw.DW_FORM_data1, 7),
+        ],
+    )
+    member = die(
+        dw.DW_TAG_member,
+        [(dw.DW_AT_type, dw.DW_FORM_ref4, u8), (dw.DW_AT_data_member_location, form, offset)],
+    )
+    struct = die(
+        dw.DW_TAG_structure_type,
+        [(dw.DW_AT_name, dw.DW_FORM_strp, "S"), (dw.DW_AT_byte_size, dw.DW_FORM_data1, 4)],
+        [member],
+    )
+    unit = die(0x11, [(dw.DW_AT_name, dw.DW_FORM_strp, "unit")], [u8, struct])
+    with pytest.raises(DebugInfoError, match="a member at an offset that is no number"):
+        ObjectInfo("test", write_elf([unit], 4)).find_types("S")
+
+
 @pytest.mark.parametrize("version", [4, 5])
 def test_truncated_at_every_length(version: int, rich: dict[int, bytes]) -> None:
     data = rich[version]
