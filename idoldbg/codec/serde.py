@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 DEPTH_LIMIT = 64
-NODE_LIMIT = 250_000
+NODE_LIMIT = 65_536  # values in one value; more than that take seconds, and no board has them
 
 
 class WireError(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 from idol.records import dataclass
 from idoldbg.codec import image
 from idoldbg.debuginfo.frames import FrameRules, UnwindRow, find_stub_row
-from idoldbg.errors import FaultError, IdoldbgError
+from idoldbg.errors import DebugInfoError, FaultError, IdoldbgError
 from idoldbg.program import Program
 from idoldbg.symbols import Symbol
 from idoldbg.types import type_size
@@ -78,18 +78,26 @@ def _saved_registers(program: Program, index: int) -> dict[int, int]:
     block = program.memory.read(address, type_size(entry))
     fields: dict[str, Any] = to_python(image.decode(entry, block, address=address))
     save = fields["save"]
-    psp = save["psp"]
+    psp = _register(save, "psp")
     if not psp:
         return {PC: 0}
     r0, r1, r2, r3, r12, lr, pc, xpsr = _EXCEPTION_FRAME.unpack(
         program.memory.read(psp, _EXCEPTION_FRAME.size)
     )
     registers = {0: r0, 1: r1, 2: r2, 3: r3, 12: r12, LR: lr, PC: pc}
-    registers |= {i: save[f"r{i}"] for i in range(4, 12)}
-    is_basic = save.get("exc_return", _EXC_RETURN_BASIC) & _EXC_RETURN_BASIC
+    registers |= {i: _register(save, f"r{i}") for i in range(4, 12)}
+    has_kind = "exc_return" in save
+    is_basic = not has_kind or _register(save, "exc_return") & _EXC_RETURN_BASIC
     size = _BASIC_FRAME_BYTES if is_basic else _EXTENDED_FRAME_BYTES
     registers[SP] = psp + size + (4 if xpsr & _XPSR_ALIGNED else 0)
     return registers
+
+
+def _register(save: Any, name: str) -> int:
+    value = save.get(name) if isinstance(save, dict) else None
+    if not isinstance(value, int):
+        raise DebugInfoError(f"`kern::task::Task` saves no register `{name}` as a number")
+    return value
 
 
 def _walk(program: Program, name: str, registers: dict[int, int]) -> Backtrace:
