@@ -21,6 +21,7 @@ installed: what it needs for its work is imported when the first fixture is used
 
 from __future__ import annotations
 
+import contextlib
 import os
 import types
 from collections.abc import Generator, Iterator
@@ -64,7 +65,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers; register what writes files."""
+    """Declare the markers; register what writes files. Raises `pytest.UsageError`."""
+    from idoldbg.pytest_plugin.options import has_options
+
+    if has_options(config):  # else nothing can be wrong, and nothing more needs to be imported
+        from idoldbg.pytest_plugin.settings import read_settings
+
+        read_settings(config)
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(JunitTypes(config), "idoldbg-junit")
@@ -81,8 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def idoldbg_pool(request: pytest.FixtureRequest) -> Iterator[BoardPool]:
     """The boards of this process; the other fixtures take theirs from here."""
-    from idoldbg.pytest_plugin.options import read_settings
     from idoldbg.pytest_plugin.pool import BoardPool
+    from idoldbg.pytest_plugin.settings import read_settings
 
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     digits = "".join(c for c in worker if c.isdigit())
@@ -125,40 +132,59 @@ def _say(config: pytest.Config, sentence: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def board(idoldbg_pool: BoardPool) -> Any:
+def board(request: pytest.FixtureRequest, idoldbg_pool: BoardPool) -> Any:
     """The device of this session, for fixtures that set it up; tests rather use `idol`."""
-    return idoldbg_pool.main().device
+    with _plainly(request):
+        return idoldbg_pool.main().device
 
 
 @pytest.fixture
 def idol(request: pytest.FixtureRequest, idoldbg_pool: BoardPool) -> Any:
     """The device, watched: the test fails when a task dies that it does not expect to."""
-    attached = idoldbg_pool.main()
-    _watch(request.node, attached)
-    return attached.device
+    with _plainly(request):
+        attached = idoldbg_pool.main()
+        _watch(request.node, attached)
+        return attached.device
 
 
 @pytest.fixture
 def dut(request: pytest.FixtureRequest, idoldbg_pool: BoardPool) -> Any:
     """Several devices under test, watched, as attributes: `dut.sp`, `dut.rot`."""
-    markers = list(request.node.iter_markers("dut"))
-    if not markers:
-        raise pytest.UsageError(
-            f"{request.node.nodeid}: the fixture `dut` needs @pytest.mark.dut(name=…, chip=…)"
-        )
-    devices = {}
-    for marker in reversed(markers):
+    with _plainly(request):
+        devices = {}
+        for name, chip, board_name in _read_dut_markers(request.node):
+            attached = idoldbg_pool.find(name, chip=chip, board=board_name)
+            _watch(request.node, attached)
+            devices[name] = attached.device
+        return types.SimpleNamespace(**devices)
+
+
+def _read_dut_markers(node: pytest.Item) -> list[tuple[str, str | None, str | None]]:
+    """Return (name, chip, board) of the markers `dut`, from the outermost one on."""
+    found: dict[str, tuple[str, str | None, str | None]] = {}
+    for marker in reversed(list(node.iter_markers("dut"))):
         name = marker.kwargs.get("name") or (marker.args[0] if marker.args else None)
         unknown = sorted(marker.kwargs.keys() - {"name", "chip", "board"})
-        if not isinstance(name, str) or name in devices or unknown:
-            what = f"has no argument `{unknown[0]}`" if unknown else "needs a name of its own"
-            raise pytest.UsageError(f"{request.node.nodeid}: @pytest.mark.dut {what}")
-        attached = idoldbg_pool.find(
-            name, chip=marker.kwargs.get("chip"), board=marker.kwargs.get("board")
-        )
-        _watch(request.node, attached)
-        devices[name] = attached.device
-    return types.SimpleNamespace(**devices)
+        if not isinstance(name, str) or name in found or unknown or len(marker.args) > 1:
+            what = f"has no argument `{unknown[0]}`" if unknown else "needs one name of its own"
+            raise pytest.UsageError(f"@pytest.mark.dut {what}")
+        found[name] = (name, marker.kwargs.get("chip"), marker.kwargs.get("board"))
+    if not found:
+        raise pytest.UsageError("the fixture `dut` needs @pytest.mark.dut(name=…, chip=…)")
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _plainly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Report what a fixture could not do as a sentence; `--full-trace` shows how it came."""
+    from idoldbg.errors import IdoldbgError
+
+    try:
+        yield
+    except (IdoldbgError, pytest.UsageError) as error:
+        if request.config.getoption("fulltrace"):
+            raise
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _watch(node: pytest.Item, attached: AttachedBoard) -> None:
@@ -185,6 +211,8 @@ def _note_loss(attached: AttachedBoard, error: BaseException) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a test that went well but for the tasks that it killed."""
+    used = item.stash.get(USED, [])
+    expected = _read_expected_deaths(item, used) if used else frozenset()
     try:
         result = yield
     except Exception as error:
@@ -194,8 +222,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             raise hide_internals(error) from error.__cause__
         raise
     problems = []
-    expected = frozenset(a for m in item.iter_markers("expect_death") for a in m.args)
-    used = item.stash.get(USED, [])
     for attached in used:
         names = {task.name for task in attached.program.archive.tasks}
         some = expected & names if len(used) > 1 else expected
@@ -205,6 +231,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if problems:
         pytest.fail("\n".join(problems), pytrace=False)
     return result
+
+
+def _read_expected_deaths(item: pytest.Item, used: list[AttachedBoard]) -> frozenset[str]:
+    """Return the tasks of the markers `expect_death`; fail the test for one that is not there."""
+    from idoldbg.near import near_misses
+
+    known = {task.name for attached in used for task in attached.program.archive.tasks}
+    found: set[str] = set()
+    for marker in item.iter_markers("expect_death"):
+        if marker.kwargs or not marker.args:
+            pytest.fail('it is @pytest.mark.expect_death("task", …), with names', pytrace=False)
+        for name in marker.args:
+            if name not in known:
+                near = " or ".join(f"`{n}`" for n in near_misses(str(name), sorted(known)))
+                hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
+                pytest.fail(f"@pytest.mark.expect_death: no task `{name}`; {hint}", pytrace=False)
+            found.add(name)
+    return frozenset(found)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ __all__ = ["Evidence", "collect", "file_stem", "write_dump", "write_evidence"]
 REGISTERS = (*(f"r{i}" for i in range(13)), "sp", "lr", "pc", "xpsr", "msp", "psp")
 DUMP_PIECE = 4096  # what one hole in the memory costs, at most
 DUMP_LIMIT = 16 << 20
+STEM_LIMIT = 120
+_PLAIN_NODE_ID = re.compile(r"(?=.{1,120}$)[\w/.]+(::\w+)*(\[[\w.]+\])?", re.ASCII)
 RING_ENTRIES = 40  # of each ring buffer, the newest
 
 
@@ -204,6 +207,8 @@ def write_evidence(path: Path, found: list[Evidence]) -> None:
 
 
 def file_stem(node_id: str, worker: str) -> str:
-    """Return a name for files about a test: readable, unique enough, never too long."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", node_id).strip("-")[-120:]
+    """Return a name for files about a test: readable, its own, never too long."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", node_id).strip("-")[-STEM_LIMIT:]
+    if not _PLAIN_NODE_ID.fullmatch(node_id):  # others may come to the same name
+        name += f"-{hashlib.sha256(node_id.encode(errors='replace')).hexdigest()[:8]}"
     return f"{name}.{worker}" if worker else name

@@ -11,8 +11,8 @@ import pytest
 
 from idoldbg.errors import IdoldbgError
 from idoldbg.pytest_plugin.evidence import Evidence, file_stem, write_evidence
-from idoldbg.pytest_plugin.options import read_settings
 from idoldbg.pytest_plugin.pool import AttachedBoard, infrastructure_reason
+from idoldbg.pytest_plugin.settings import read_settings
 
 __all__ = ["describe_failure", "hide_internals"]
 
@@ -50,6 +50,8 @@ def describe_failure(
     item: pytest.Item, report: pytest.TestReport, error: BaseException, used: list[AttachedBoard]
 ) -> None:
     """Tell the lab's failures from the test's; collect evidence of boards that can still speak."""
+    if error.__suppress_context__ and isinstance(error, pytest.fail.Exception):
+        error = error.__context__ or error  # a fixture of ours has put it into words
     reason = infrastructure_reason(error)
     if reason is not None:
         report.idoldbg_infrastructure = reason  # type: ignore[attr-defined]  # travels with it
@@ -57,16 +59,15 @@ def describe_failure(
         for attached in used:
             attached.lost = attached.lost or reason
     found = []
-    folder = _folder(item)
+    folder, stem = _folder(item), file_stem(item.nodeid, os.environ.get("PYTEST_XDIST_WORKER", ""))
     for number, attached in enumerate(used):
         if attached.lost is not None:
             continue
-        stem = file_stem(item.nodeid, os.environ.get("PYTEST_XDIST_WORKER", ""))
         dump = folder / (f"{stem}.core" if number == 0 else f"{stem}.{number}.core")
         found.append(attached.collect(dump))
     if not found:
         return
-    path = folder / f"{file_stem(item.nodeid, os.environ.get('PYTEST_XDIST_WORKER', ''))}.json"
+    path = folder / f"{stem}.json"
     try:
         write_evidence(path, found)
         item.user_properties.append(("evidence", str(path)))

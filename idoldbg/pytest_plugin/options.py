@@ -1,17 +1,15 @@
-"""The plug-in's options: command line first, then environment, then the ini file."""
+"""The plug-in's options, declared and read as texts; `settings` says what they mean.
+
+Every pytest run where idoldbg is installed loads this module: it imports nothing of the project.
+"""
 
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
 import pytest
 
-from idol.records import dataclass
-from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
-
-__all__ = ["Settings", "add_options", "read_settings"]
+__all__ = ["add_options", "has_options", "read_option"]
 
 _OPTIONS = (
     ("archive", "PATH", "Hubris archive of what the board runs (default: a bundled demo image)"),
@@ -25,18 +23,6 @@ _OPTIONS = (
 )
 _PATHS = frozenset({"archive", "env", "evidence"})
 _ENVIRONMENT = frozenset({"archive", "board", "probe", "timeout"})  # as for the command line
-DEFAULT_TIMEOUT_S, DEFAULT_WAIT_S = 5.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the options say; `is_listed` tells boards that were named from the one by default."""
-
-    places: tuple[Place, ...]
-    is_listed: bool
-    timeout_s: float
-    wait_s: float
-    evidence: Path | None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -50,7 +36,8 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
-def _read(config: pytest.Config, name: str) -> str | None:
+def read_option(config: pytest.Config, name: str) -> str | None:
+    """Return what is said first: on the command line, in the environment, in the ini file."""
     value = config.getoption(f"--idoldbg-{name}")
     if value is None and name in _ENVIRONMENT:
         value = os.environ.get(f"IDOLDBG_{name.upper()}")
@@ -64,31 +51,6 @@ def _read(config: pytest.Config, name: str) -> str | None:
     return str(config.rootpath / text) if name in _PATHS else text
 
 
-def _seconds(config: pytest.Config, name: str, default: float) -> float:
-    text = _read(config, name)
-    try:
-        value = default if text is None else float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise pytest.UsageError(f"--idoldbg-{name}: `{text}` is not a number of seconds")
-    return value
-
-
-def read_settings(config: pytest.Config) -> Settings:
-    """Read all options; raise `pytest.UsageError` or `ArgumentError` for what makes no sense."""
-    archive, board, probe = (_read(config, n) for n in ("archive", "board", "probe"))
-    default = Place(probe or board or "emu", archive, board, probe)
-    environment = _read(config, "env")
-    known = [] if environment is None else read_environment(Path(environment))
-    listed = re.split(r"[,\s]+", _read(config, "boards") or "")
-    texts = [text for text in listed if text]
-    places = parse_board_list(texts, known, default) if texts else known
-    evidence = _read(config, "evidence")
-    return Settings(
-        places=tuple(places) or (default,),
-        is_listed=bool(places),
-        timeout_s=_seconds(config, "timeout", DEFAULT_TIMEOUT_S),
-        wait_s=_seconds(config, "wait", DEFAULT_WAIT_S),
-        evidence=None if evidence is None else Path(evidence).absolute(),
-    )
+def has_options(config: pytest.Config) -> bool:
+    """Tell whether anything was said at all."""
+    return any(read_option(config, name) is not None for name, _, _ in _OPTIONS)

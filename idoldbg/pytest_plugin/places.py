@@ -12,21 +12,20 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
 from idol.records import dataclass
-from idoldbg.errors import ArgumentError
+from idoldbg.errors import ArgumentError, LinkError
+from idoldbg.link.runtime_dir import private_dir
 from idoldbg.near import near_misses
 
 __all__ = [
     "Place",
     "PlaceLock",
     "iter_rotated",
-    "lock_directory",
     "parse_board_list",
     "read_environment",
 ]
@@ -138,14 +137,6 @@ def _probe_spec(probe: Any, where: str) -> str:
     )
 
 
-def lock_directory() -> Path:
-    """Return the folder for locks: this user's runtime directory, else one of their own in /tmp."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and Path(runtime).is_dir():
-        return Path(runtime) / "idoldbg" / "places"
-    return Path(tempfile.gettempdir()) / f"idoldbg-{os.getuid()}" / "places"
-
-
 class PlaceLock:
     """The right to use a place, held until `release` or the end of the process."""
 
@@ -154,11 +145,13 @@ class PlaceLock:
 
     @classmethod
     def try_acquire(cls, place: Place, holder: str, folder: Path | None = None) -> Self | None:
-        """Take the lock; None where another process has it. Raises `OSError`."""
+        """Take the lock; None where another process has it. Raises `LinkError`."""
         path = _lock_path(place, folder)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # "a+" creates but never empties: the words of who holds it stay readable.
-        file = path.open("a+")
+        try:
+            # "a+" creates but never empties: the words of who holds it stay readable.
+            file = path.open("a+")
+        except OSError as error:
+            raise LinkError(f"{path}: cannot be locked: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -187,7 +180,7 @@ def _lock_path(place: Place, folder: Path | None) -> Path:
     key = place.probe or place.name
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     readable = "".join(c if c.isalnum() else "-" for c in key)[:40]
-    return (folder or lock_directory()) / f"{readable}-{digest}.lock"
+    return (folder or private_dir("places")) / f"{readable}-{digest}.lock"
 
 
 def iter_rotated(places: list[Place], start: int) -> Iterator[Place]:

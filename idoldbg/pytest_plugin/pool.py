@@ -16,8 +16,8 @@ from idoldbg.link import Link
 from idoldbg.load.target_toml import load_board
 from idoldbg.program import Program
 from idoldbg.pytest_plugin.evidence import Evidence, collect
-from idoldbg.pytest_plugin.options import Settings
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
+from idoldbg.pytest_plugin.settings import Settings
 from idoldbg.session import TargetOptions, demo_boards, find_board, open_program
 from idoldbg.target import Board
 from idoldbg.views.faults import read_last_fault

@@ -205,10 +205,10 @@ def test_place_has_a_limit_of_its_own(lab: Lab, tmp_path: Path) -> None:
     suite = write_suite(
         tmp_path / "suite", "def test_hangs(idol):\n    __import__('time').sleep(99)\n"
     )
-    options = ("--places", "c1", "--place-timeout", "12", "-o", str(tmp_path / "o"))
+    options = ("--places", "c1", "--place-timeout", "4", "-o", str(tmp_path / "o"))
     done = lab.run("farm", "run", *options, "--", str(suite))
     assert done.returncode == 4
-    assert "c1: not done after 12 s (--place-timeout)" in done.stdout
+    assert "c1: not done after 4 s (--place-timeout)" in done.stdout
 
 
 @pytest.mark.slow

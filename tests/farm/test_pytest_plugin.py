@@ -12,6 +12,7 @@ import pytest
 
 from idoldbg.load import open_build
 from idoldbg.program import Program
+from idoldbg.pytest_plugin.evidence import file_stem
 from idoldbg.pytest_plugin.places import Place, PlaceLock
 from idoldbg.session import demo_archive
 from idoldbg.views.tasks import read_tasks
@@ -192,23 +193,6 @@ def test_wrong_image_is_the_lab_s_fault(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*the target runs another image*"])
 
 
-@pytest.mark.parametrize(
-    ("ini", "message"),
-    [
-        ("idoldbg_timeout = soon", "*--idoldbg-timeout: `soon` is not a number of seconds*"),
-        ("idoldbg_env = missing.json", "*missing.json*No such file*"),
-        ("idoldbg_boards = nonsense", "*`nonsense` is neither a target of*"),
-        ("idoldbg_archive = missing.zip", "*missing.zip*"),
-    ],
-)
-def test_bad_options_say_which(pytester: pytest.Pytester, ini: str, message: str) -> None:
-    pytester.makeini(f"[pytest]\n{ini}\n")
-    pytester.makepyfile(test_board="def test_it(idol): pass\n")
-    result = pytester.runpytest_inprocess(*ARGUMENTS)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([message])
-
-
 def test_boards_of_humility_s_environment_file(pytester: pytest.Pytester) -> None:
     archive = demo_archive("lpcxpresso55s69")
     target = {"probe": "emu", "archive": str(archive), "description": "on the desk"}
@@ -265,13 +249,76 @@ def test_workers_of_xdist_share_no_board(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=6)
 
 
-def test_plugin_costs_nothing_when_it_is_not_used() -> None:
+def test_plugin_costs_nothing_when_it_is_not_used(tmp_path: Path) -> None:
     """Only itself and the standard library are loaded; the rest comes with the first fixture."""
+    (tmp_path / "test_other.py").write_text("def test_it(): pass\n")
     code = (
-        "import sys, pytest; before = set(sys.modules); import idoldbg.pytest_plugin;"
-        "print(sorted(m for m in set(sys.modules) - before if 'idoldbg' in m))"
+        "import sys, pytest; pytest.main(['-q', '-p', 'no:labgrid', '-p', 'no:cacheprovider']);"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('idol', 'idoldbg')))"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == str(
-        ["idoldbg", "idoldbg.errors", "idoldbg.pytest_plugin", "idoldbg.pytest_plugin.junit"]
-    )
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-2].startswith("1 passed"), out.stdout
+    plugin = [f"idoldbg.pytest_plugin{name}" for name in ("", ".junit", ".options")]
+    assert out.stdout.splitlines()[-1] == str(["idoldbg", "idoldbg.errors", *plugin])
+
+
+MARKERS = """
+import pytest
+
+@pytest.mark.expect_death("vicitm")
+def test_misspelt(idol):
+    pass
+
+@pytest.mark.expect_death
+def test_without_names(idol):
+    pass
+
+@pytest.mark.dut("sp", chop="stm32f4")
+def test_unknown_argument(dut):
+    pass
+"""
+
+
+def test_markers_that_make_no_sense_are_said_in_a_sentence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MARKERS)
+    done = pytester.runpytest_inprocess(*ARGUMENTS)
+    done.assert_outcomes(failed=2, errors=1)
+    text = done.stdout.str()
+    assert "@pytest.mark.expect_death: no task `vicitm`; did you mean `victim`?" in text
+    assert 'it is @pytest.mark.expect_death("task", …), with names' in text
+    assert "@pytest.mark.dut has no argument `chop`" in text
+    assert "pytest_plugin" not in text, "no traceback of ours"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-o", "idoldbg_timeout=soon"), "--idoldbg-timeout: `soon` is not a number of seconds"),
+        (("--idoldbg-env=nowhere.json",), "--idoldbg-env: nowhere.json"),
+        (("--idoldbg-boards=a,b",), "--idoldbg-boards: `a` is neither a target"),
+    ],
+)
+def test_options_that_make_no_sense_are_errors_of_use(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], words: str
+) -> None:
+    pytester.makepyfile("def test_nothing(): pass")
+    done = pytester.runpytest_inprocess(*ARGUMENTS, *arguments)
+    assert done.ret is pytest.ExitCode.USAGE_ERROR
+    assert words in done.stderr.str()
+
+
+def test_archive_that_is_missing_is_said_in_a_sentence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_calls(idol): pass")
+    done = pytester.runpytest_inprocess(*ARGUMENTS, "--idoldbg-archive=nowhere.zip")
+    done.assert_outcomes(errors=1)
+    assert "nowhere.zip: cannot be read" in done.stdout.str()
+    assert "pytest_plugin" not in done.stdout.str()
+
+
+def test_files_of_tests_with_like_names_do_not_overwrite_each_other() -> None:
+    names = ["t.py::t[a/b]", "t.py::t[a-b]", "t.py::t[é]", "t.py::t[è]", f"t.py::t[{'x' * 300}]"]
+    stems = [file_stem(name, "") for name in [*names, f"t.py::t[{'x' * 301}]"]]
+    assert len(set(stems)) == len(stems)
+    assert all(len(stem) < 160 and "/" not in stem for stem in stems)
+    assert file_stem("tests/test_a.py::test_b", "gw0") == "tests-test_a.py-test_b.gw0"
