@@ -42,6 +42,7 @@ __all__ = [
     "is_tuple_like",
     "is_unit",
     "short_name",
+    "shown_field",
     "type_size",
 ]
 
@@ -254,6 +255,12 @@ def is_result(type_: Type) -> bool:
         and type_.name.startswith("core::result::Result<")
         and [v.name for v in type_.variants] == ["Ok", "Err"]
     )
+
+
+def shown_field(name: str) -> str:
+    """Return what Rust calls a field: `0` for the `__0` of tuples; other names are as they are."""
+    number = name.removeprefix("__")
+    return number if number.isdecimal() else name
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idoldbg.types import Array, CEnum, Enum, Scalar, Struct, Type, Union
+from idoldbg.types import Array, CEnum, Enum, Scalar, Struct, Type, Union, shown_field
 
 __all__ = ["is_inhabited", "smallest_encoding", "walk_types"]
 
@@ -30,11 +30,11 @@ def walk_types(type_: Type) -> Iterator[tuple[str, Type]]:
 def _inside(path: str, type_: Type) -> Iterator[tuple[str, Type]]:
     if isinstance(type_, Struct | Union):
         for member in type_.members:
-            yield f"{path}.{member.name.removeprefix('__')}", member.type
+            yield f"{path}.{shown_field(member.name)}", member.type
     elif isinstance(type_, Enum):
         for variant in type_.variants:
             for member in variant.type.members:
-                yield f"{path}::{variant.name}.{member.name.removeprefix('__')}", member.type
+                yield f"{path}::{variant.name}.{shown_field(member.name)}", member.type
     elif isinstance(type_, Array):
         yield f"{path}[…]", type_.element
 

@@ -22,6 +22,7 @@ from idoldbg.types import (
     Union,
     is_newtype,
     short_name,
+    shown_field,
 )
 
 __all__ = ["WireChange", "compare_codes", "compare_types"]
@@ -124,7 +125,7 @@ class _Comparer:
             yield WireChange(path, " and ".join(words) or f"{len(old)} fields became {len(new)}")
             return
         for before, after in zip(old, new, strict=True):
-            inner = f"{path}.{after.name.removeprefix('__')}"
+            inner = f"{path}.{shown_field(after.name)}"
             if not self._is_serialized and before.offset != after.offset:
                 yield WireChange(inner, f"moved from byte {before.offset} to {after.offset}")
             yield from self.compare(before.type, after.type, inner, depth + 1)

@@ -31,6 +31,7 @@ from idoldbg.types import (
     Union,
     Variant,
     is_byte_array,
+    shown_field,
     type_size,
 )
 from idoldbg.values import (
@@ -96,7 +97,7 @@ def find_unreadable(value: Value) -> tuple[str, Unreadable] | None:
             for name, field in fields:
                 found = find_unreadable(field)
                 if found is not None:
-                    return f".{name.removeprefix('__')}{found[0]}", found[1]
+                    return f".{shown_field(name)}{found[0]}", found[1]
         case EnumValue(variant=variant, payload=payload) if payload is not None:
             found = find_unreadable(payload)
             if found is not None:

@@ -14,6 +14,7 @@ from idoldbg.calls import Reply
 from idoldbg.errors import OperationError
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.target import Board
+from idoldbg.types import shown_field
 from idoldbg.values import to_json
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
@@ -142,7 +143,7 @@ def _part(part: Part) -> Object:
     """Return one part of a layout; what does not apply to its kind is left out."""
     result: Object = {"kind": part.kind}
     if part.kind is not PartKind.PADDING:
-        result["name"] = part.name.removeprefix("__")
+        result["name"] = shown_field(part.name)
     if part.kind is PartKind.VARIANT:
         result["value"] = part.value
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from idoldbg.types import CEnum, Enum, Pointer, short_name
+from idoldbg.types import CEnum, Enum, Pointer, short_name, shown_field
 from idoldbg.views.layout import Part, PartKind, Tag, kind_of
 from idoldbg.views.types import TypeLayout, TypeReport
 
@@ -116,7 +116,7 @@ def _rows(parts: Sequence[Part], stem: str, keys: dict[int, str]) -> Iterator[li
 
 
 def _row(part: Part, branch: str, keys: dict[int, str]) -> list[str]:
-    name = part.name.removeprefix("__")
+    name = shown_field(part.name)
     match part.kind:
         case PartKind.PADDING:
             return [str(part.offset), str(part.size), EMPTY, f"{branch}(padding)", ""]

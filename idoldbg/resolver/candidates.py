@@ -19,6 +19,7 @@ from idoldbg.types import (
     Type,
     Union,
     short_name,
+    shown_field,
 )
 
 __all__ = [
@@ -195,7 +196,7 @@ def _numbers(
 
 
 def _dotted(at: str, name: str) -> str:
-    name = name.removeprefix("__")
+    name = shown_field(name)
     return f"{at}.{name}" if at else name
 
 

@@ -21,6 +21,7 @@ from idoldbg.types import (
     Union,
     Variant,
     is_tuple_like,
+    shown_field,
 )
 
 __all__ = ["Part", "PartKind", "Tag", "alignment_of", "find_padding", "kind_of", "lay_out"]
@@ -226,7 +227,7 @@ def _find_path(type_: Type, offset: int, size: int, depth: int) -> str | None:
                 if member.offset <= offset and offset + size <= member.offset + member.type.size:
                     inner = _find_path(member.type, offset - member.offset, size, depth + 1)
                     if inner is not None:
-                        return f".{member.name.removeprefix('__')}{inner}"
+                        return f".{shown_field(member.name)}{inner}"
             return None
         case Enum(tag=tag, variants=variants):
             if tag is not None and tag.offset == offset:

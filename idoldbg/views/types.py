@@ -19,7 +19,7 @@ from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.lookup import Located, find_located, find_near_types
 from idoldbg.resolver.tolerant import TolerantSource
 from idoldbg.symbols import TypeSource
-from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union
+from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union, shown_field
 from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
 
 __all__ = ["TypeLayout", "TypeReport", "WireSize", "read_types"]
@@ -150,16 +150,18 @@ def _find(
             # `Option`: all of them, whatever their arguments.
             for name in info.find_type_names(f"{written.name}<"):
                 found += [(info.name, t) for t in info.find_types(name) if _ends(t, written)]
-        if not found:
-            # Closures, vtables and whatever else is no Rust that one could write.
-            types = info.find_types(query)
-            found = [(info.name, t) for t in types if not isinstance(t, Opaque)]
-        return found, declared
+        return found or _find_as_spelt(info, query), declared
     # Made of others: `[SlotId; 2]` needs no entry of its own.
     if isinstance(written, WrittenArray):
         built = TypeLookup(info, tuple, overrides, used=used).find(written)
         return ([] if built.type is None else [(info.name, built.type)]), []
-    return find_located(info, written)
+    found, declared = find_located(info, written)
+    return found or _find_as_spelt(info, query), declared
+
+
+def _find_as_spelt(info: TypeSource, query: str) -> list[Located]:
+    """Find vtables, closures, `&dyn Trait` and whatever else has a name that Rust does not."""
+    return [(info.name, t) for t in info.find_types(query) if not isinstance(t, Opaque)]
 
 
 def _ends(type_: Type, written: Path) -> bool:
@@ -212,5 +214,5 @@ def _not_zerocopy(type_: Type, seen: set[int]) -> str:
             for member in members:
                 inner = _not_zerocopy(member.type, seen)
                 if inner:
-                    return f"`{member.name.removeprefix('__')}` is {inner}"
+                    return f"`{shown_field(member.name)}` is {inner}"
     return ""

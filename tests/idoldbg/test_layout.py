@@ -12,7 +12,7 @@ from idoldbg.errors import NotFound
 from idoldbg.load import open_build
 from idoldbg.program import Program
 from idoldbg.render import layout as drawing
-from idoldbg.types import Array, CEnum, Enum, Opaque, Scalar, Struct, Type, Union
+from idoldbg.types import Array, CEnum, Enum, Opaque, Scalar, Struct, Type, Union, shown_field
 from idoldbg.views.layout import Part, PartKind, alignment_of, find_padding, lay_out
 from idoldbg.views.types import TypeReport, read_types
 from tests.conftest import ARCHIVES
@@ -202,3 +202,21 @@ def test_scalars_have_no_parts() -> None:
     part = lay_out(U32, 5)
     assert (part.size, part.parts, part.tag) == (4, (), None)
     assert isinstance(part.type, Scalar)
+
+
+def test_names_are_shown_as_they_are_written() -> None:
+    """Of `__0` in a tuple Rust says `0`; `__field0` is a name."""
+    assert [shown_field(name) for name in ("__0", "__12", "__field0", "__", "x")] == [
+        "0",
+        "12",
+        "__field0",
+        "__",
+        "x",
+    ]
+    build = open_build(DEMO)
+    program = Program(build.archive, build.memory)
+    (found,) = read_types(program, "&dyn core::fmt::Debug", task="sensor").types
+    assert [part.name for part in found.layout.parts] == ["pointer", "vtable"]
+    (found,) = read_types(program, "<&str as core::fmt::Debug>::{vtable_type}", task="sensor").types
+    text = drawing.types(TypeReport("", (found,), ()))
+    assert "__method3" in text
