@@ -96,15 +96,21 @@ class Caller:
 
         Failed calls (`OperationError`, `ServerDied`) are yielded and stop no other. What a single
         call raises before it is made is raised before any is. `HiffyFailure` ends a program: it is
-        raised, and which of that program's calls were made is not known. `timeout_s` is for each
-        program.
+        raised with a note of how many calls that leaves in doubt. `timeout_s` is for each program.
         """
         session = self._session
         requests = [self._request(call) for call in calls]
         position = 0
         for batch in split_batches(session.layout, requests):
             program = build_program(session.layout, batch)
-            outcomes = self._run(partial(session.run_program, program, timeout_s=self.timeout_s))
+            try:
+                outcomes = self._run(
+                    partial(session.run_program, program, timeout_s=self.timeout_s)
+                )
+            except IdoldbgError as error:
+                is_begun = not (isinstance(error, HiffyFailure) and error.failure == "not ready")
+                error.add_note(_batch_words(len(calls), position, len(batch) if is_begun else 0))
+                raise
             for outcome in outcomes:
                 call = calls[position]
                 position += 1
@@ -326,3 +332,12 @@ class Caller:
             task=task.name,
             generation=generation,
         )
+
+
+def _batch_words(total: int, answered: int, in_doubt: int) -> str:
+    """Say how far a batch came: the next program, of `in_doubt` calls, gave no answers."""
+    unmade = total - answered - in_doubt
+    words = [f"of the {total} calls of this batch, {answered} were answered"]
+    words += [f"{in_doubt} may have been made or not, in the program that failed"] * (in_doubt > 0)
+    words += [f"{unmade} were not made"] * (unmade > 0)
+    return ", ".join(words)

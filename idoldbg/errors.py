@@ -71,6 +71,16 @@ class IdoldbgError(Exception):
         super().__init__(message)
         self.message = message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to other processes, as from a worker of a pool, without what `__init__` asks for."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[IdoldbgError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    made = kind.__new__(kind, *args)
+    made.__dict__.update(state)
+    return made
+
 
 class ArchiveError(IdoldbgError):
     """A file that should hold a Hubris build does not, or part of it is damaged."""

@@ -202,7 +202,10 @@ def choose_spec(options: TargetOptions, notify: Notify = ignore) -> str:
 
     A core dump is itself, an attached probe wants to be used, else emulate.
     """
-    if options.probe:
+    if options.probe is not None:
+        if not options.probe or options.probe.endswith(":"):  # as of a variable that was not set
+            words = f"`{options.probe}` does not say which target; use {SPECS}"
+            raise ArgumentError(words, name="--probe")
         return options.probe
     if options.archive is None:
         return "emu"

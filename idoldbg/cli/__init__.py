@@ -9,9 +9,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -110,8 +113,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
+@contextmanager
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Send Ctrl-C once more where it came to a finalizer, whose exceptions Python drops."""
+    outer = sys.unraisablehook
+    again: list[threading.Timer] = []
+
+    def hear(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            outer(lost)
+            return
+        # Later: sent from here, it would come to this function, and be dropped once more.
+        again.append(threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]))
+        again[-1].start()
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = outer
+        for timer in again:
+            timer.cancel()
+
+
 def run(arguments: list[str]) -> int:
     """Run the command line; return the exit code."""
+    with _ctrl_c_is_heard():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         result = idoldbg.main(arguments, prog_name="idoldbg", standalone_mode=False)
         if sys.stdout is not None:  # None: the caller closed it (`>&-`)

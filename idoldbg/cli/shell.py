@@ -25,7 +25,7 @@ from idoldbg.cli.output import say
 from idoldbg.device import Device, Err, Ok, open_target
 from idoldbg.device.completion import complete
 from idoldbg.device.operation import BoundOperation
-from idoldbg.errors import IdoldbgError
+from idoldbg.errors import ArgumentError, IdoldbgError
 
 FAILED = 1
 BANNER = """{device}
@@ -50,6 +50,9 @@ def command(settings: Settings, command_: str | None, script: str | None) -> Non
     SCRIPT or a program on standard input run without all that. Errors of the target end these with
     the exit codes of `call`, others with 1.
     """
+    if command_ is not None and script is not None:
+        raise ArgumentError("give -c CODE or a SCRIPT, not both", name="SCRIPT")
+    text = None if script is None else Path(script).read_bytes()
     session = open_target(
         settings.archive,
         board=settings.board,
@@ -62,26 +65,27 @@ def command(settings: Settings, command_: str | None, script: str | None) -> Non
         names = _namespace(dev)
         if command_ is not None:
             status = _run(command_, "<command>", names, shows_last=True)
-        elif script is not None:
-            status = _run(Path(script).read_text(encoding="utf-8"), script, names)
+        elif script is not None and text is not None:
+            sys.argv, sys.path[0] = [script], str(Path(script).resolve().parent)
+            status = _run(text, script, names | {"__file__": script})
         elif not sys.stdin.isatty():
-            status = _run(sys.stdin.read(), "<stdin>", names)
+            status = _run(sys.stdin.buffer.read(), "<stdin>", names)
         else:
             status = _interact(dev, names)
     click.get_current_context().exit(status)
 
 
 def _namespace(dev: Device) -> dict[str, Any]:
-    names = {name: getattr(dev, name) for name in _interfaces(dev)}
+    names = {name: getattr(dev, name) for name in _interfaces(dev) if hasattr(dev, name)}
     own = {"dev": dev, "idoldbg": idoldbg, "errors": errors, "Ok": Ok, "Err": Err}
-    return {"__name__": "__console__", "__doc__": None, **names, **own}
+    return {"__name__": "__main__", "__doc__": None, **names, **own}
 
 
 def _interfaces(dev: Device) -> list[str]:
     return [name for name in dir(dev) if not hasattr(type(dev), name)]
 
 
-def _run(text: str, name: str, names: dict[str, Any], *, shows_last: bool = False) -> int:
+def _run(text: str | bytes, name: str, names: dict[str, Any], *, shows_last: bool = False) -> int:
     """Run a program; return the exit code. Errors of the target are for the command line."""
     try:
         tree = ast.parse(text, name)
@@ -111,7 +115,7 @@ def _status(stop: SystemExit) -> int:
 def _show_traceback(error: BaseException) -> None:
     """Print a traceback without the frames of the shell itself."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, ast.__file__):
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace)
     click.echo("".join(lines), err=True, nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from pathlib import Path
 
 import click
@@ -34,9 +35,10 @@ def command(settings: Settings, build: str | None, output: str, check: bool) -> 
     Attaching to a build whose interfaces are others fails and says which; a new image id alone is
     no reason to. `--check` in CI tells that the package was forgotten.
     """
+    directory = Path(output)
+    _check_place(output, directory)
     chosen = settings.overridden_by(Settings(archive=build))
     files = generate(open_program(chosen.target()))
-    directory = Path(output)
     found = {name: _read(directory / name) for name in files}
     changed = [name for name, text in files.items() if found[name] != text]
     if check:
@@ -54,6 +56,20 @@ def command(settings: Settings, build: str | None, output: str, check: bool) -> 
     for name in changed:
         (directory / name).write_text(files[name], encoding="utf-8")
     click.echo(f"{directory}: {len(changed)} of {len(files)} files written")
+
+
+def _check_place(output: str, directory: Path) -> None:
+    """Refuse what cannot be imported, and folders that hold something else."""
+    name = directory.resolve().name
+    if not output or not name.isidentifier() or keyword.iskeyword(name):
+        words = f"`{output}` cannot be imported: end it in a Python name, such as hubris_stubs"
+        raise ArgumentError(words, name="-o")
+    is_ours = MADE_BY in (_read(directory / "__init__.py") or "")
+    if directory.is_dir() and any(directory.iterdir()) and not is_ours:
+        raise ArgumentError(
+            f"`{directory}` holds what was not written by `idoldbg stubs`: name a folder in it",
+            name="-o",
+        )
 
 
 def _read(path: Path) -> str | None:

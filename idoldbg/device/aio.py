@@ -99,5 +99,4 @@ class AioDevice(Space[AioOperation]):
         return AioOperation(self._core, resolved, self._worker)
 
     def __getitem__(self, task: str) -> AioDevice:
-        self._core.program.task(task)
-        return AioDevice(self._core, self._worker, task)
+        return AioDevice(self._core, self._worker, self._known_task(task))

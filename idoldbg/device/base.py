@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from idoldbg.device.core import Core
+from idoldbg.errors import ArgumentError
 from idoldbg.link import Link
 from idoldbg.program import Program
 from idoldbg.session import Session
 from idoldbg.supervisor import Request
 from idoldbg.views.tasks import TaskRow, TaskTable, read_task, read_tasks
 
-__all__ = ["BaseDevice", "BaseTask"]
+__all__ = ["BaseDevice", "BaseTask", "check_seconds"]
+
+DAY_S = 86400.0
+
+
+def check_seconds(name: str, seconds: float) -> None:
+    """Refuse what is no limit to wait for; raises `ArgumentError`."""
+    if not isinstance(seconds, (int, float)) or not 0 < seconds <= DAY_S:
+        words = f"give seconds, more than 0 and at most {DAY_S:.0f} (a day), not {seconds!r}"
+        raise ArgumentError(words, name=name)
 
 
 class BaseTask:
@@ -57,6 +67,14 @@ class BaseDevice:
 
     _core: Core
 
+    if not TYPE_CHECKING:  # it would have checkers accept every name
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Set what can be set; a misspelt `timeout_s` is an error."""
+            if not name.startswith("_") and not hasattr(type(self), name):
+                raise AttributeError(f"`{name}` is nothing that can be set; `timeout_s` is")
+            super().__setattr__(name, value)
+
     @property
     def session(self) -> Session:
         """What is below: build, link, and calls as texts."""
@@ -79,6 +97,7 @@ class BaseDevice:
 
     @timeout_s.setter
     def timeout_s(self, seconds: float) -> None:
+        check_seconds("timeout_s", seconds)
         self.session.caller.timeout_s = seconds
 
     def tasks(self) -> TaskTable:
@@ -99,9 +118,7 @@ class BaseDevice:
 
     def close(self) -> None:
         """Let go of the target; calls that are being made in other threads end first."""
-        self._core.stop()
-        with self._core.exclusive():
-            self.session.close()
+        self._core.close()
 
     def __enter__(self) -> Self:
         return self

@@ -33,7 +33,10 @@ class Pending(Generic[T, L, E]):
         """The reply; raises what the call alone would have raised."""
         if self._answer is None:
             name = self._call.operation.name
-            raise NotCallable(f"{name}: the batch was not run to here", operation=name)
+            raise NotCallable(
+                f"{name}: there is no answer: the batch was not run yet, or failed before it",
+                operation=name,
+            )
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
@@ -50,12 +53,12 @@ class Pending(Generic[T, L, E]):
 
     @property
     def exception(self) -> Exception | None:
-        """What went wrong, None if nothing did (or the call was not made)."""
+        """What went wrong, None if nothing did (or there is no answer)."""
         return self._answer if isinstance(self._answer, Exception) else None
 
     @property
     def is_done(self) -> bool:
-        """Whether the call was made."""
+        """Whether the call was answered."""
         return self._answer is not None
 
     @property
@@ -68,7 +71,7 @@ class Pending(Generic[T, L, E]):
 
     def __repr__(self) -> str:
         if self._answer is None:
-            return f"<{self._call.operation.name}: not made yet>"
+            return f"<{self._call.operation.name}: no answer>"
         return f"<{self._call.operation.name}: {self._answer!r}>"
 
 
@@ -88,15 +91,15 @@ class BaseBatch:
     """Records calls in a `with` block and makes them at its end, in order.
 
     An error of one call stops no other and is raised where its answer is looked at. When hiffy
-    itself fails (`HiffyFailure`), or the link, the rest is not made and the error comes out of the
-    block.
+    itself fails (`HiffyFailure`), or the link, the error comes out of the block, with a note of how
+    many calls were answered, how many may have been made, and how many were not.
     """
 
     _core: Core
     calls: list[Pending[Any, Leases, Any]]
 
     def run(self) -> None:
-        """Make the calls that were not made yet."""
+        """Make the calls that have no answer yet: after a failure, those in doubt once more."""
         todo = iter([p for p in self.calls if not p.is_done])
 
         def done(answer: Reply[Any, Leases] | Exception) -> None:
@@ -124,7 +127,7 @@ class BaseBatch:
 
     def __repr__(self) -> str:
         done = sum(p.is_done for p in self.calls)
-        return f"<batch of {len(self.calls)} calls, {done} made>"
+        return f"<batch of {len(self.calls)} calls, {done} answered>"
 
 
 class Batch(Space[BatchOperation], BaseBatch):
@@ -143,8 +146,7 @@ class Batch(Space[BatchOperation], BaseBatch):
         return BatchOperation(self._core, resolved, self)
 
     def __getitem__(self, task: str) -> Batch:
-        self._core.program.task(task)
-        return Batch(self._core, self.calls, task)
+        return Batch(self._core, self.calls, self._known_task(task))
 
     def _add(self, call: Call) -> Pending[Any, Leases, Any]:
         with self._core.names:

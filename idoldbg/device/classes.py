@@ -94,10 +94,10 @@ class TargetEnum(enum.IntEnum):
     """An enum without data; prints as Rust writes it."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}::{self.name}"
+        return f"{type(self).__name__}::{self}"
 
     def __str__(self) -> str:
-        return self.name
+        return _target_name(self.name)
 
 
 def _plain_repr(obj: Any) -> str:
@@ -108,13 +108,13 @@ def _plain_repr(obj: Any) -> str:
         return name
     if all(f.name == f"_{i}" for i, f in enumerate(fields)):
         return f"{name}({', '.join(_inner(getattr(obj, f.name)) for f in fields)})"
-    parts = [f"{f.name.rstrip('_')}: {_inner(getattr(obj, f.name))}" for f in fields]
+    parts = [f"{_target_name(f.name)}: {_inner(getattr(obj, f.name))}" for f in fields]
     return f"{name} {{ {', '.join(parts)} }}"
 
 
 def _inner(value: Any) -> str:
     if isinstance(value, TargetEnum):
-        return value.name
+        return str(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -145,7 +145,14 @@ def field_name(name: str) -> str:
 
 
 def _no_keyword(name: str) -> str:
-    return f"{name}_" if keyword.iskeyword(name) or name == "self" else name
+    # Besides keywords: what parameters of a method, and members of an enum, may not be called.
+    return f"{name}_" if keyword.iskeyword(name) or name in ("self", "mro") else name
+
+
+def _target_name(name: str) -> str:
+    """Undo `field_name`, as far as that goes without the type."""
+    bare = name.removesuffix("_")
+    return bare if name == _no_keyword(bare) else name
 
 
 class Classes:
@@ -318,7 +325,7 @@ def lower(obj: Any) -> Any:
     """Turn objects of these classes into what `from_python` takes; leave the rest as it is."""
     match obj:
         case TargetEnum():
-            return obj.name
+            return str(obj)
         case Ok(value=value):
             return {"Ok": lower(value)}
         case Some(value=value):
@@ -346,7 +353,7 @@ def _lower_object(obj: Any) -> Any:
     if all(name == f"_{i}" for i, name in enumerate(names)) and names:
         content: Any = values[0] if len(values) == 1 else tuple(values)
     else:
-        content = dict(zip((n.removesuffix("_") for n in names), values, strict=True))
+        content = dict(zip(map(_target_name, names), values, strict=True))
     if obj.__variant__ is None:
         return content
     return {obj.__variant__: content} if names else obj.__variant__

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from idoldbg import calls
 from idoldbg.codec import image
@@ -86,16 +87,43 @@ class Core:
         self.stop: Callable[[], None] = lambda: None
         """Ends what is under way in other threads."""
         self.supervisor = Supervisor(session.program, self._target)
+        self._is_closed = False
+        self._process = os.getpid()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a device cannot be copied or pickled, nor what belongs to it: open another with attach"
+        )
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Have target and build for this thread alone."""
+        """Have target and build for this thread alone.
+
+        Raises `LinkError` once the device is closed, and in a process that was forked off: two
+        cannot share one connection.
+        """
+        if os.getpid() != self._process:
+            raise LinkError(
+                "this device was attached by another process, of which this one is a fork; attach "
+                "here", link=self.session.link.spec,
+            )  # fmt: skip
         with self._turn, self.names:
+            if self._is_closed:
+                raise LinkError("this device was closed", link=self.session.link.spec)
             outer, self._target.holder = self._target.holder, threading.get_ident()
             try:
                 yield
             finally:
                 self._target.holder = outer
+
+    def close(self) -> None:
+        """Let go of the target; calls that are being made in other threads end first."""
+        if os.getpid() != self._process:
+            return  # it is the other process's
+        self.stop()
+        with self._turn, self.names:
+            self._is_closed = True
+            self.session.close()
 
     @contextmanager
     def stopped_by(self, should_stop: Callable[[], bool]) -> Iterator[None]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from idoldbg.device.aio import AioDevice, Worker
-from idoldbg.device.base import BaseDevice, BaseTask
+from idoldbg.device.base import BaseDevice, BaseTask, check_seconds
 from idoldbg.device.batch import Batch
 from idoldbg.device.classes import Classes
 from idoldbg.device.core import Core
@@ -34,6 +34,7 @@ def open_target(
     notify: Callable[[str], None] | None = None,
 ) -> Session:
     """Open a build and the link to its target, and compare the two; see `attach`."""
+    check_seconds("timeout_s", timeout_s)
     options = TargetOptions(
         archive=None if archive is None else os.fspath(archive),
         board=None if board is None else os.fspath(board),
@@ -127,8 +128,7 @@ class Device(Space[Operation], BaseDevice):
         return Operation(self._core, resolved)
 
     def __getitem__(self, task: str) -> TaskSpace:
-        self.program.task(task)
-        return TaskSpace(self._core, task)
+        return TaskSpace(self._core, self._known_task(task))
 
     @property
     def aio(self) -> AioDevice:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from idoldbg.device.classes import Classes, class_name, crate_name
+from idoldbg.device.classes import Classes, class_name, crate_name, field_name
 from idoldbg.errors import OperationError
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.types import CEnum, Enum, Type
@@ -82,10 +82,11 @@ def _make(type_: Type) -> type[VariantError]:
     variants = {}
     for variant in _variant_names(type_):
         doc = f"`{type_.name}::{variant}`"
-        made = type(variant, (base,), {"__module__": module, "__doc__": doc})
-        made.__qualname__ = f"{name}.{variant}"
+        attribute = field_name(variant)
+        made = type(attribute, (base,), {"__module__": module, "__doc__": doc})
+        made.__qualname__ = f"{name}.{attribute}"
         variants[variant] = made
-        setattr(base, variant, made)
+        setattr(base, attribute, made)
     base.variants = variants
     return base
 

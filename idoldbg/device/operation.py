@@ -118,7 +118,7 @@ class Errors:
 
     def __init__(self, classes: list[type[VariantError]]) -> None:
         self._names: dict[str, type[VariantError]] = {}
-        variants = [(n, c) for base in classes for n, c in base.variants.items()]
+        variants = [(field_name(n), c) for base in classes for n, c in base.variants.items()]
         for name, made in variants:
             if sum(name == n for n, _ in variants) == 1:
                 self._names[name] = made
@@ -217,14 +217,19 @@ class Space(ABC, Generic[O_co]):
             raise _Ambiguous(f"`{name}` is served by several tasks: write {choices}")
         return servers[0]
 
+    def _known_task(self, name: str) -> str:
+        """Return the name of a task of this build; raise `NotFound`, or TypeError for no name."""
+        if not isinstance(name, str):
+            raise TypeError(f'a task goes by its name, as in ["spi"], and not by {name!r}')
+        return self._core.program.task(name).name
+
     def _servers(self) -> list[ServedInterface]:
         with self._core.names:
             servers = self._core.program.servers
         return [s for s in servers if self._task in (None, s.task.name)]
 
     def _interface_names(self) -> list[str]:
-        names = [s.interface.name for s in self._servers()]
-        return [n for n in dict.fromkeys(names) if names.count(n) == 1]
+        return list(dict.fromkeys(s.interface.name for s in self._servers()))
 
     def __dir__(self) -> list[str]:
         own = [n for n in super().__dir__() if not n.startswith("_")]

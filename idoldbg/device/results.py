@@ -48,6 +48,14 @@ class LeaseData(bytes):
         """The elements as Python values."""
         return self._decode(bytes(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _with_elements, (bytes(self), self.elements)
+
+
+def _with_elements(data: bytes, elements: list[Any]) -> LeaseData:
+    """Make what was copied or pickled again, without the build that says what elements are."""
+    return LeaseData(data, lambda _: list(elements))
+
 
 class BaseLeases(Mapping[str, LeaseData]):
     """The leases that the server wrote, by name."""

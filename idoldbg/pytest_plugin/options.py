@@ -40,7 +40,7 @@ def read_option(config: pytest.Config, name: str) -> str | None:
     """Return what is said first: on the command line, in the environment, in the ini file."""
     value = config.getoption(f"--idoldbg-{name}")
     if value is None and name in _ENVIRONMENT:
-        value = os.environ.get(f"IDOLDBG_{name.upper()}")
+        value = os.environ.get(f"IDOLDBG_{name.upper()}") or None  # empty: not set
     if value is not None:
         return str(value)
     value = config.getini(f"idoldbg_{name}")

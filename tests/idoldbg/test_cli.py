@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli import run
+from idoldbg.link.emulated import EmulatedLink
 from idoldbg.session import demo_archive
 
 Golden = Callable[[str, str], None]
@@ -264,6 +265,28 @@ def test_a_closed_standard_output_is_no_bug() -> None:
     command = f"{sys.executable} -m idoldbg list >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+class _CtrlCInFinalizer:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_is_heard_where_python_drops_it(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exceptions of finalizers are dropped: this one comes again."""
+    victims = [_CtrlCInFinalizer()]
+    wait = EmulatedLink.wait
+
+    def wait_once_interrupted(link: EmulatedLink, seconds: float) -> None:
+        victims.clear()
+        wait(link, seconds)
+
+    monkeypatch.setattr(EmulatedLink, "wait", wait_once_interrupted)
+    words = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
+    assert run(["call", "Victim.hang", *words]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
 
 
 def test_ctrl_c_ends_a_call_quietly(capsys: Capture) -> None:

@@ -120,3 +120,21 @@ def test_batches_are_nearly_as_fast_as_hiffy_can(
     monkeypatch.setattr(mailbox, "FIRST_WAIT_S", 0.0001)
     monkeypatch.setattr(mailbox, "WAIT_GROWTH", 1.0)
     assert seconds() / usual_s >= 0.8
+
+
+def test_a_failed_batch_says_how_far_it_came() -> None:
+    with (
+        idoldbg.attach(timeout_s=0.3) as dev,
+        pytest.raises(errors.CallTimeout) as failed,
+        dev.batch() as b,
+    ):
+        b.Sensor.configure(mode="Off", offset=None)  # ends its program: Complex error
+        b.Sensor.get(id=0)
+        b["victim"].Victim.hang(milliseconds=2000)
+        b.Sensor.configure(mode="Off", offset=None)
+        b.Sensor.get(id=0)
+    assert [p.is_done for p in b] == [True, False, False, False, False]
+    assert failed.value.__notes__[-1] == (
+        "of the 5 calls of this batch, 1 were answered, 3 may have been made or not, in the "
+        "program that failed, 1 were not made"
+    )
