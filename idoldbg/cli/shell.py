@@ -63,10 +63,11 @@ def command(settings: Settings, command_: str | None, script: str | None) -> Non
     )
     with Device(session) as dev:
         names = _namespace(dev)
+        sys.path.insert(0, "" if script is None else str(Path(script).resolve().parent))
         if command_ is not None:
             status = _run(command_, "<command>", names, shows_last=True)
         elif script is not None and text is not None:
-            sys.argv, sys.path[0] = [script], str(Path(script).resolve().parent)
+            sys.argv = [script]
             status = _run(text, script, names | {"__file__": script})
         elif not sys.stdin.isatty():
             status = _run(sys.stdin.buffer.read(), "<stdin>", names)

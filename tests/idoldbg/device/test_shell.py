@@ -95,6 +95,23 @@ def test_programs_from_standard_input_and_files(tmp_path: Path) -> None:
     assert shell("/no/such/script.py").returncode == 4
 
 
+def test_a_script_is_as_it_is_for_python(tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text("x = 21.5")
+    script = tmp_path / "script.py"
+    script.write_bytes(
+        b"# coding: latin-1\nimport sys\nfrom neighbour import x\nif __name__ == '__main__':\n"
+        b"    print(sys.argv == [__file__], Sensor.get(0).value == x, ascii('\xe9'))\n"
+    )
+    done = shell(str(script))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True True '\\xe9'\n", "")
+    script.write_bytes(b"\xff\xfe")
+    done = shell(str(script))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("SyntaxError")
+    assert "ast.py" not in shell("-c", "x =").stderr
+    assert shell(str(script), "-c", "1").returncode == 2
+
+
 class Terminal:
     """A shell on a pseudo-terminal."""
 

@@ -301,6 +301,21 @@ def test_check_tells_what_was_forgotten(
     assert run(["stubs", "/no/such.zip", "-o", str(out)]) == 4
 
 
+def test_only_packages_of_their_own_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("class", "my-stubs", "1st", ""):
+        out = str(tmp_path / name) if name else ""
+        assert run(["stubs", str(demo_archive(BOARD)), "-o", out]) == 2
+        assert "cannot be imported" in capsys.readouterr().err
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "test_mine.py").write_text("")
+    assert run(["stubs", str(demo_archive(BOARD)), "-o", str(theirs)]) == 2
+    assert "holds what was not written by" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.rglob("*")] == ["theirs", "test_mine.py"]
+
+
 def test_stubs_of_other_interfaces_are_refused_at_attach(right: Any) -> None:
     """The small image's Victim has other operations; a new image id alone changes nothing."""
     stubs = right.hubris_stubs.STUBS
