@@ -184,9 +184,13 @@ def _write(folder: Path, result: FarmResult) -> None:
     from idoldbg.farm.junit_xml import to_junit
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / REPORT).write_text(to_html(result))
-    (folder / JUNIT).write_text(to_junit(result))
-    (folder / RESULTS).write_text(json.dumps(_as_json(result), sort_keys=True, indent=1) + "\n")
+    for name, text in (
+        (REPORT, to_html(result)),
+        (JUNIT, to_junit(result)),
+        (RESULTS, json.dumps(_as_json(result), sort_keys=True, indent=1) + "\n"),
+    ):
+        # What tests say may hold half of a surrogate pair, which no file can.
+        (folder / name).write_text(text, encoding="utf-8", errors="replace")
 
 
 def _counts(count: Callable[[Any], int]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The report of a farm run as one HTML file that needs nothing else.
 
-Boards across, tests down, what failed with its evidence below. All text is escaped: it comes from
-firmware, from tests and from the network.
+What went wrong with its evidence, the boards, then all tests: boards across, tests down. All text
+is escaped: it comes from firmware, from tests and from the network.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def to_html(result: FarmResult) -> str:
             f"<title>{escape(_verdict(result)[1])} · idoldbg farm</title>",
             f"<style>{folder.joinpath('report.css').read_text()}</style></head><body>",
             _head(result),
+            _failures(spots),
             _places(result.places),
             _matrix(result.places, spots),
-            _failures(spots),
             "<footer>made by <code>idoldbg farm run</code></footer>",
             f"<script>{folder.joinpath('report.js').read_text()}</script>",
             "</body></html>\n",
@@ -167,7 +167,9 @@ def _card(place: PlaceResult, longest_s: float) -> str:
 def _matrix(places: list[PlaceResult], spots: Mapping[str, Mapping[str, _Spot]]) -> str:
     if not spots:
         return ""
-    heads = "".join(f'<th scope="col"><span>{escape(place.name)}</span></th>' for place in places)
+    heads = "".join(
+        f'<th scope="col"><span>{_breakable(place.name)}</span></th>' for place in places
+    )
     body = []
     file = None
     for node_id, row in spots.items():
@@ -182,7 +184,7 @@ def _matrix(places: list[PlaceResult], spots: Mapping[str, Mapping[str, _Spot]])
         cells = "".join(_cell(row.get(place.name)) for place in places)
         body.append(
             f'<tr data-outcomes="{" ".join(outcomes)}"><th scope="row">'
-            f"{escape(name or path)}</th>{cells}</tr>"
+            f"{_breakable(name or path)}</th>{cells}</tr>"
         )
     return (
         '<section><h2>Tests</h2><label class="search">'
@@ -190,6 +192,11 @@ def _matrix(places: list[PlaceResult], spots: Mapping[str, Mapping[str, _Spot]])
         '</label><div class="scroll"><table><thead><tr><th scope="col">test</th>'
         f"{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div></section>"
     )
+
+
+def _breakable(name: str) -> str:
+    """Let a long name break where its words end."""
+    return re.sub(r"(::|[-_/.]|(?=\[))", r"\1<wbr>", escape(name))
 
 
 def _cell(spot: _Spot | None) -> str:
@@ -243,11 +250,11 @@ def _failure(heading: str, outcome: Outcome, bad: list[_Spot], *, by_place: bool
             took = f" <small>{_seconds(time_s)}</small>" if time_s else ""
             inner.append(
                 f'<details id="{spot.anchor}" class="spot"{is_open}>'
-                f"<summary>{escape(name)}{took}</summary>{_spot(spot)}</details>"
+                f"<summary>{_breakable(name)}{took}</summary>{_spot(spot)}</details>"
             )
     return (
         f'<article class="failure {outcome}"><h3><span class="mark">{_SYMBOLS[outcome]}</span> '
-        f"{escape(heading)}</h3>{''.join(inner)}</article>"
+        f"{_breakable(heading)}</h3>{''.join(inner)}</article>"
     )
 
 

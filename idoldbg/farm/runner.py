@@ -8,7 +8,10 @@ Places are given back as soon as their process has ended. What ends the run from
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,7 +54,7 @@ targets:
 
 @dataclass(frozen=True, slots=True)
 class FarmOptions:
-    """What to run where. `archives` maps a board or chip (or "" for all) to a build."""
+    """What to run where; no `environment` means one made for each place, with `archive`."""
 
     output: Path
     pytest_arguments: tuple[str, ...] = ()
@@ -134,7 +137,7 @@ class _Run:
         started, begin_s = time.time(), time.monotonic()
         results = [PlaceResult(place.name, dict(place.tags)) for place in places]
         threads = [
-            threading.Thread(target=self._run_place, args=(result,), name=result.name)
+            threading.Thread(target=self._follow_place, args=(result,), name=result.name)
             for result in results
         ]
         try:
@@ -172,8 +175,18 @@ class _Run:
 
     # -- one place
 
-    def _run_place(self, result: PlaceResult) -> None:
+    def _follow_place(self, result: PlaceResult) -> None:
         begin_s = time.monotonic()
+        try:
+            self._run_place(result)
+        except Exception as error:  # noqa: BLE001  # whatever it was, it is reported
+            # Not even a bug on one place may lose the report of the others, or pass for success.
+            result.problem = result.problem or f"idoldbg farm failed here: {error!r}"
+        result.duration_s = time.monotonic() - begin_s
+        state = "lost" if result.problem else "done"
+        self._report(Progress(result.name, state, len(result.tests), len(result.tests)))
+
+    def _run_place(self, result: PlaceResult) -> None:
         self._report(Progress(result.name, "acquiring"))
         self._watchdog.tell("acquire", result.name)
         try:
@@ -192,9 +205,6 @@ class _Run:
                 result.problem = f"pytest could not be run: {error}"
             finally:
                 self._release(result)
-        result.duration_s = time.monotonic() - begin_s
-        state = "lost" if result.problem else "done"
-        self._report(Progress(result.name, state, len(result.tests), len(result.tests)))
 
     def _release(self, result: PlaceResult) -> None:
         try:
@@ -206,7 +216,7 @@ class _Run:
             self._watchdog.tell("released", result.name)
 
     def _run_pytest(self, result: PlaceResult) -> None:
-        folder = self._options.output / "places" / result.name
+        folder = self._options.output / "places" / _folder_name(result.name)
         folder.mkdir(parents=True, exist_ok=True)
         lines = folder / "results.jsonl"
         lines.unlink(missing_ok=True)
@@ -264,9 +274,10 @@ class _Run:
         if environment is None:
             environment = folder / "environment.yaml"
             archive = self._options.archive
-            driver = "{}" if archive is None else f'{{archive: "{Path(archive).absolute()}"}}'
+            # JSON's strings are YAML's, whatever a path has in it.
+            driver = {} if archive is None else {"archive": str(Path(archive).absolute())}
             flash = str(self._options.flash).lower()
-            environment.write_text(ENVIRONMENT.format(driver=driver, flash=flash))
+            environment.write_text(ENVIRONMENT.format(driver=json.dumps(driver), flash=flash))
         return [
             *(sys.executable, "-m", "pytest", "-o", f"cache_dir={folder.absolute() / 'cache'}"),
             f"--idoldbg-results={lines.absolute()}",
@@ -284,6 +295,14 @@ class _Run:
             "LG_HOSTNAME": holder.host,
             "LG_USERNAME": holder.user,
         }
+
+
+def _folder_name(place: str) -> str:
+    """Return a name for a place's files: labgrid allows any text for places, slashes as well."""
+    if re.fullmatch(r"[\w-][\w.-]{0,79}", place, re.ASCII):
+        return place
+    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', place)[:80]}-{digest}"
 
 
 def _whole_lines(file: TextIO, is_last: bool) -> Iterator[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
+from idoldbg.cli.farm import _write
 from idoldbg.farm.html import to_html
 from idoldbg.farm.junit_xml import to_junit
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, ResultReader
+from idoldbg.farm.runner import _folder_name
 from tests.browser import Browser
 
 EVIL = "<script>document.title='broken'</script>&\"'\0\x1b]0;x\udcff"
@@ -130,6 +133,26 @@ def test_page_fits_its_window(
     page = browser.open(path, width=width)
     assert page.script("return document.documentElement.scrollWidth <= innerWidth") is True
     page.screenshot(tmp_path / f"report-{width}.png")
+
+
+def test_surrogates_and_odd_places_do_not_lose_the_report(tmp_path: Path) -> None:
+    """What JSON lines can hold may be more than a file can."""
+    place = PlaceResult("../rack 1/ü")
+    reader = ResultReader()
+    reader.feed(lines(tmp_path, "desk", "stm32f4", {"test_evil": "failed"}))
+    place.tests = reader.finish("")
+    _write(tmp_path / "out", FarmResult([place], 0.0, 1.0, ["pytest"]))
+    assert ET.parse(tmp_path / "out" / "junit.xml").getroot().get("failures") == "1"
+    assert "<h1>1 test failed on 1 board</h1>" in (tmp_path / "out" / "report.html").read_text()
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["summary"]["failed"] == 1
+
+
+def test_folders_of_places_stay_inside_the_report() -> None:
+    names = ["rack1-f4", "..", "a/b", "a-b", "../../etc", ".hidden", "ü", "x" * 300, "x" * 299]
+    folders = [_folder_name(name) for name in names]
+    assert folders[0] == "rack1-f4"
+    assert len(set(folders)) == len(names)
+    assert all(re.fullmatch(r"[\w-][\w.-]{0,99}", folder, re.ASCII) for folder in folders)
 
 
 def test_page_says_when_all_is_well_and_when_nothing_ran(tmp_path: Path) -> None:
