@@ -99,14 +99,14 @@ class Program:
     @property
     def servers(self) -> tuple[ServedInterface, ...]:
         """Every interface of every task, in task order."""
-        self._prefetch()
+        self.prefetch()
         served = map(self._served_by, self.archive.tasks)
         return tuple(s for s in served if isinstance(s, ServedInterface))
 
     @property
     def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
         """(task, reason) for each task of which it cannot be told what it serves."""
-        self._prefetch()
+        self.prefetch()
         served = ((task.name, self._served_by(task)) for task in self.archive.tasks)
         return tuple((name, why) for name, why in served if isinstance(why, str))
 
@@ -130,8 +130,11 @@ class Program:
             return f"{task.name}: an interface of {count} operations, more than any build has"
         return ServedInterface(task, interface, tuple(d.message for d in interface.diagnostics))
 
-    def _prefetch(self) -> None:
-        """Get the objects of all tasks that are not open, if one of them must be read anyway."""
+    def prefetch(self) -> None:
+        """Begin to get the objects of all tasks that are not open, if one must be read anyway.
+
+        For questions about all tasks: it is done in the background, the kernel's first.
+        """
         wanted = [
             task.name
             for task in self.archive.tasks
@@ -139,11 +142,11 @@ class Program:
             and not (self._answers and self._answers.knows(task.name, "interface", ""))
         ]
         if len(wanted) > 1:
-            self.archive.prefetch([*wanted, KERNEL])  # which nearly every question needs as well
+            self.archive.prefetch([KERNEL, *wanted])  # which nearly every question needs as well
 
     def _servers_of(self, interface: str) -> list[ServedInterface]:
         """Return who serves an interface; only texts that may have its name are parsed."""
-        self._prefetch()
+        self.prefetch()
         found = []
         for task in self.archive.tasks:
             try:

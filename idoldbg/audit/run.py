@@ -74,6 +74,7 @@ class _Auditor:
 
     def run(self) -> Audit:
         program, archive = self._program, self._program.archive
+        program.prefetch()
         self._hiffy, found = read_hiffy(program)
         self._findings += [*check_kernel(program), *found, *check_network(archive)]
         no_error = all(f.level is not Level.ERROR for f in self._findings)

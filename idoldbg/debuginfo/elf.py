@@ -4,7 +4,8 @@ Spec: System V ABI, chapters 4 and 5; AAELF32 for Arm. Build archives come from 
 count, offset and size is checked before pyelftools follows it (see `malformed`). For the same
 reason headers are read one by one with its `structs`: `ELFFile.get_section` and `iter_segments`
 make objects that read on by themselves, such as hash tables and dynamic sections, and its notes and
-names end where a NUL is, not where their section ends.
+names end where a NUL is, not where their section ends. `ELFFile` itself is loaded for compressed
+sections alone: it brings all of pyelftools, which takes 35 ms, and makes its parsers once a file.
 
 Reading a symbol costs 30 to 50 µs this way, 43 ms for the kernel of a large build. So names are
 read first, apart from the rest, and a look-up by name reads only the symbols that it finds: 1.5 ms.
@@ -15,13 +16,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any
 
 from elftools.common.utils import roundup, struct_parse
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Section as SectionReader
+from elftools.elf.structs import ELFStructs
 
 from idol.records import dataclass
 from idoldbg.debuginfo.malformed import Malformed, Unsupported, translated
@@ -104,13 +104,19 @@ class ElfFile:
         if data[4:6] != b"\x01\x01":
             raise self.error("not a 32-bit little-endian ELF file, as Cortex-M images are")
         with self.reading():
+            self._stream = BytesIO(data)
             with translated("the ELF header makes no sense"):
-                self._file = ELFFile(BytesIO(data))
-            self.type: str | int = self._file["e_type"]
-            self.entry: int = self._file["e_entry"]
+                self._header = struct_parse(_basic_structs().Elf_Ehdr, self._stream, 0)
+                self._structs = _structs(
+                    self._header["e_type"],
+                    self._header["e_machine"],
+                    self._header["e_ident"]["EI_OSABI"],
+                )
+            self.type: str | int = self._header["e_type"]
+            self.entry: int = self._header["e_entry"]
             self.segments = self._read_segments()
             self._section_headers = self._read_table(
-                "section headers", self._file.structs.Elf_Shdr, "sh"
+                "section headers", self._structs.Elf_Shdr, "sh"
             )
             self.sections = self._read_sections()
         self._by_name = {s.name: s for s in reversed(self.sections)}
@@ -142,7 +148,7 @@ class ElfFile:
     def _read_table(self, what: str, header: Any, prefix: str) -> list[Any]:
         """Read the table of section or program headers, as pyelftools' containers."""
         offset, entry, count = (
-            self._file[f"e_{prefix}{field}"] for field in ("off", "entsize", "num")
+            self._header[f"e_{prefix}{field}"] for field in ("off", "entsize", "num")
         )
         size = header.sizeof()
         if count and entry != size:
@@ -155,14 +161,13 @@ class ElfFile:
             raise Malformed(f"{count} {what}: more than any build has")
         with translated(f"the {what} make no sense"):
             return [
-                struct_parse(header, self._file.stream, offset + index * size)
-                for index in range(count)
+                struct_parse(header, self._stream, offset + index * size) for index in range(count)
             ]
 
     def _read_segments(self) -> tuple[SegmentHeader, ...]:
         segments = []
         left = 2 * len(self.data)  # neighbours may share bytes, but not all of them
-        headers = self._read_table("program headers", self._file.structs.Elf_Phdr, "ph")
+        headers = self._read_table("program headers", self._structs.Elf_Phdr, "ph")
         for index, header in enumerate(headers):
             segment = SegmentHeader(
                 header["p_type"],
@@ -185,7 +190,7 @@ class ElfFile:
         headers = self._section_headers
         if not headers:
             return ()
-        names_index = self._file["e_shstrndx"]
+        names_index = self._header["e_shstrndx"]
         if names_index >= len(headers):
             raise Malformed(
                 f"section {names_index} should hold the section names, of {len(headers)}"
@@ -231,6 +236,8 @@ class ElfFile:
         """Return a section's bytes, decompressed; NOBITS sections have none."""
         if section.type in (SHT_NULL, SHT_NOBITS) or not section.size:
             return b""
+        if not section.flags & SHF_COMPRESSED:
+            return self.data[section.offset : section.offset + section.size]
         with (
             self.reading(),
             translated(
@@ -238,19 +245,24 @@ class ElfFile:
                 "(relink with --compress-debug-sections=none)"
             ),
         ):
-            header = self._section_headers[section.index]
-            reader = SectionReader(header, section.name, self._file)
-            if reader.compressed:
-                if section.size < self._file.structs.Elf_Chdr.sizeof():
-                    raise Malformed(f"compressed section `{section.name}` has no header")
-                # A size of zero would be no limit at all.
-                if not reader.data_size:
-                    return b""
-                if reader.data_size > MAX_SECTION_SIZE:
-                    raise Malformed(
-                        f"section `{section.name}` claims {reader.data_size} bytes uncompressed"
-                    )
-            data: bytes = reader.data()
+            return self._expand(section)
+
+    def _expand(self, section: Section) -> bytes:
+        from elftools.elf.elffile import ELFFile
+        from elftools.elf.sections import Section as SectionReader
+
+        if section.size < self._structs.Elf_Chdr.sizeof():
+            raise Malformed(f"compressed section `{section.name}` has no header")
+        header = self._section_headers[section.index]
+        reader = SectionReader(header, section.name, ELFFile(self._stream))
+        # A size of zero would be no limit at all.
+        if not reader.data_size:
+            return b""
+        if reader.data_size > MAX_SECTION_SIZE:
+            raise Malformed(
+                f"section `{section.name}` claims {reader.data_size} bytes uncompressed"
+            )
+        data: bytes = reader.data()
         return data
 
     # ---- symbols --------------------------------------------------------------------------------
@@ -317,7 +329,7 @@ class ElfFile:
                 name = self._symbol_names[index]
                 if not name:
                     continue
-                entry = struct_parse(self._file.structs.Elf_Sym, stream, index * _SYMBOL_NAME.size)
+                entry = struct_parse(self._structs.Elf_Sym, stream, index * _SYMBOL_NAME.size)
                 kind = _KINDS.get(entry["st_info"]["type"])
                 place = entry["st_shndx"]
                 # Not section and file symbols, nor what is not defined here.
@@ -341,7 +353,7 @@ class ElfFile:
 
     def iter_notes(self) -> Iterator[Note]:
         """Yield the notes of all PT_NOTE segments."""
-        header = self._file.structs.Elf_Nhdr
+        header = self._structs.Elf_Nhdr
         count = 0
         for segment in self.segments:
             if segment.type != PT_NOTE:
@@ -349,7 +361,7 @@ class ElfFile:
             at, end = segment.offset, segment.offset + segment.file_size
             while end - at >= header.sizeof():
                 with self.reading(), translated(f"the note at 0x{at:x} makes no sense"):
-                    note = struct_parse(header, self._file.stream, at)
+                    note = struct_parse(header, self._stream, at)
                 owner_at = at + header.sizeof()
                 data_at = owner_at + roundup(note["n_namesz"], 2)
                 data_end = data_at + note["n_descsz"]
@@ -365,3 +377,19 @@ class ElfFile:
                     self.data[data_at:data_end],
                 )
                 at = data_at + roundup(note["n_descsz"], 2)
+
+
+@lru_cache(maxsize=1)
+def _basic_structs() -> ELFStructs:
+    structs = ELFStructs(little_endian=True, elfclass=32)
+    structs.create_basic_structs()
+    return structs
+
+
+@lru_cache(maxsize=16)  # the ELF files of a build are all alike
+def _structs(type_: Any, machine: Any, abi: Any) -> ELFStructs:
+    """Make pyelftools' parsers for files with these header fields (a name, or else a number)."""
+    structs = ELFStructs(little_endian=True, elfclass=32)
+    structs.create_basic_structs()
+    structs.create_advanced_structs(type_, machine, abi)
+    return structs

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.attributes import MAX_NAME
-from idoldbg.debuginfo.dies import DieReader, is_named
+from idoldbg.debuginfo.dies import DieReader
 from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.units import Abbreviation, Unit, fixed_size, read_uleb
 
@@ -44,8 +45,7 @@ class NameSearch:
     def __init__(self, reader: DieReader) -> None:
         self._reader = reader
         self._unit_names: dict[int, dict[str, list[int]]] = {}
-        self._shapes: dict[int, dict[int, _Shape]] = {}
-        self._numbered = [u for u in reader.units if u.version >= 5]
+        self._shapes: dict[int, dict[int, _Shape | None]] = {}
         self._found: dict[str, tuple[int, ...]] = {}
 
     def find(self, name: str) -> tuple[int, ...]:
@@ -124,7 +124,7 @@ class NameSearch:
             after = following or unit.end
             if entry is not None:
                 code, body = read_uleb(info, entry)
-                shape = self._name_shapes(unit).get(code)
+                shape = self._name_shape(unit, code)
                 if shape is None:
                     pass
                 elif shape.is_varying:
@@ -155,20 +155,24 @@ class NameSearch:
         # A linker that merges tails keeps no second copy of a string that ends another.
         return whole or tails
 
-    def _name_shapes(self, unit: Unit) -> dict[int, _Shape]:
+    def _name_shape(self, unit: Unit, code: int) -> _Shape | None:
         table = self._reader.table(unit)
-        shapes = self._shapes.get(id(table))
-        if shapes is None:
-            found = ((a, _name_shape(a, unit)) for a in table.values() if is_named(a))
-            shapes = self._shapes[id(table)] = {a.code: s for a, s in found if s is not None}
-        return shapes
+        shapes = self._shapes.setdefault(id(table), {})
+        if code not in shapes:
+            shapes[code] = _name_shape(table[code], unit)
+        return shapes[code]
 
     # ---- by numbered strings --------------------------------------------------------------------
 
-    def _is_numbered(self, unit: Unit) -> bool:
-        return any(
-            s.form in _STRX_FORMS for a in self._reader.table(unit).values() for s in a.specs
-        )
+    @cached_property
+    def _numbered(self) -> list[Unit]:
+        """The units whose strings are numbered."""
+        return [
+            u
+            for u in self._reader.units
+            if u.version >= 5
+            and any(s.form in _STRX_FORMS for a in self._reader.table(u).values() for s in a.specs)
+        ]
 
     def _inline_units(self) -> list[Unit]:
         return [
@@ -186,8 +190,6 @@ class NameSearch:
             return
         wanted = {struct.pack("<I", at) for at in self._string_offsets(name.encode("utf-8"))}
         for unit in self._numbered:
-            if not self._is_numbered(unit):
-                continue
             if self._may_have(unit, wanted):
                 yield from self.unit_names(unit).get(name, ())
 

@@ -11,9 +11,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
-from typing import Any
-
-from elftools.elf.elffile import ELFFile
+from typing import TYPE_CHECKING, Any
 
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.attributes import DebugSections
@@ -27,6 +25,9 @@ from idoldbg.debuginfo.units import read_uleb
 from idoldbg.errors import DebugInfoError
 from idoldbg.symbols import Block, Subprogram, SymbolTable, Variable
 from idoldbg.types import Opaque, Type, TypeAt
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
 
 __all__ = ["ObjectInfo"]
 
@@ -335,6 +336,8 @@ class ObjectInfo:
 
     def to_elftools(self) -> ELFFile:
         """Open the object with pyelftools, for line programs, call frames and comparisons."""
+        from elftools.elf.elffile import ELFFile  # see `elf`
+
         return ELFFile(BytesIO(self.elf.data))
 
 

@@ -12,10 +12,10 @@ import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from elftools.common.utils import struct_parse
 from elftools.dwarf.abbrevtable import AbbrevTable
-from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
 from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
 from elftools.dwarf.structs import DWARFStructs
 
@@ -96,6 +96,16 @@ def fixed_size(form: int, version: int, offset_size: int) -> int | None:
     return _FIXED.get(form)
 
 
+class _Shape(NamedTuple):
+    """All of an abbreviation that tables share: everything but its code."""
+
+    tag: int
+    has_children: bool
+    specs: tuple[AttributeSpec, ...]
+    size: int
+    steps: tuple[int, ...]
+
+
 class Abbreviation:
     """One entry of an abbreviation table, ready for reading.
 
@@ -104,35 +114,11 @@ class Abbreviation:
 
     __slots__ = ("code", "decode", "has_children", "size", "specs", "steps", "tag")
 
-    def __init__(
-        self,
-        code: int,
-        tag: int,
-        has_children: bool,
-        specs: tuple[AttributeSpec, ...],
-        version: int,
-        offset_size: int,
-    ) -> None:
+    def __init__(self, code: int, shape: _Shape) -> None:
         self.code = code
-        self.tag = tag
-        self.has_children = has_children
-        self.specs = specs
+        self.tag, self.has_children, self.specs, self.size, self.steps = shape
         # Made by `dies` when an entry of this kind is first decoded.
         self.decode: Decode | None = None
-        steps: list[int] = []
-        for spec in specs:
-            width = fixed_size(spec.form, version, offset_size)
-            if width is None:
-                step = _VARIABLE.get(spec.form)
-                if step is None:
-                    raise Malformed(f"unknown attribute form 0x{spec.form:x}")
-                steps.append(step)
-            elif width and steps and steps[-1] > 0:
-                steps[-1] += width
-            elif width:
-                steps.append(width)
-        self.size = sum(steps) if all(s > 0 for s in steps) else -1
-        self.steps = tuple(steps)
 
     def has(self, attribute: int) -> bool:
         """Tell whether entries of this kind have the attribute."""
@@ -170,13 +156,6 @@ _SPLIT = (
     "its debug information is split: the types are in .dwo files, which archives do not have; "
     "build with -Csplit-debuginfo=off"
 )
-# What DWARFInfo could read besides, and is not asked to.
-_SECTIONS_ELSEWHERE = (
-    "debug_aranges_sec", "debug_frame_sec", "eh_frame_sec", "debug_str_sec", "debug_loc_sec",
-    "debug_ranges_sec", "debug_line_sec", "debug_pubtypes_sec", "debug_pubnames_sec",
-    "debug_addr_sec", "debug_str_offsets_sec", "debug_line_str_sec", "debug_loclists_sec",
-    "debug_rnglists_sec", "debug_sup_sec", "gnu_debugaltlink_sec", "debug_types_sec",
-)  # fmt: skip
 
 
 class UnitReader:
@@ -185,12 +164,7 @@ class UnitReader:
     def __init__(self, info: bytes, abbreviations: bytes) -> None:
         self._info = info
         self._abbreviations = abbreviations
-        self._dwarf = DWARFInfo(
-            DwarfConfig(little_endian=True, machine_arch="ARM", default_address_size=4),
-            debug_info_sec=_section(".debug_info", info),
-            debug_abbrev_sec=_section(".debug_abbrev", abbreviations),
-            **dict.fromkeys(_SECTIONS_ELSEWHERE),
-        )
+        self._stream = BytesIO(info)
         self._budget = min(16 * len(abbreviations) + 4096, _MAX_TABLES)
 
     def read_units(self) -> list[Unit]:
@@ -205,20 +179,20 @@ class UnitReader:
         return units
 
     def _read_unit(self, at: int) -> Unit:
-        end = _check_unit(self._info, at)
+        end, dwarf_format = _check_unit(self._info, at)
         with translated("a unit's header makes no sense", at):
-            unit = self._dwarf.get_CU_at(at)
-            header = unit.header
+            structs = DWARFStructs(little_endian=True, dwarf_format=dwarf_format, address_size=4)
+            header = struct_parse(structs.Dwarf_CU_header, self._stream, at)
             kind = header.get("unit_type", "DW_UT_compile")
             if kind == "DW_UT_skeleton":
                 raise Unsupported(_SPLIT)
             is_type = kind in ("DW_UT_type", "DW_UT_split_type")
             read = Unit(
                 offset=at,
-                first_die=unit.cu_die_offset,
+                first_die=self._stream.tell(),
                 end=end,
                 version=header["version"],
-                offset_size=unit.structs.dwarf_format // 8,
+                offset_size=dwarf_format // 8,
                 abbreviations_at=header["debug_abbrev_offset"],
                 signature=header["type_signature"] if is_type else None,
                 type_offset=header["type_offset"] if is_type else None,
@@ -237,28 +211,26 @@ class UnitReader:
         if self._budget < 0:
             raise Malformed("the units' abbreviation tables overlap, or are too large", unit.offset)
         with translated(f"the abbreviation table at 0x{at:x} makes no sense", unit.offset):
-            read = {code: _compile(code, _declared(body), unit) for code, body in bodies}
+            read = {
+                code: Abbreviation(code, _shape(body, unit.version, unit.offset_size))
+                for code, body in bodies
+            }
         if any(entry.has(dw.DW_AT_GNU_dwo_name) for entry in read.values()):
             raise Unsupported(_SPLIT)
         return read
 
 
-def _section(name: str, data: bytes) -> DebugSectionDescriptor:
-    return DebugSectionDescriptor(BytesIO(data), name, None, len(data), 0)
-
-
-def _check_unit(info: bytes, at: int) -> int:
-    """Check what pyelftools trusts in a unit's header; return the unit's end.
-
-    For each version it makes parsers that it keeps for ever, before it looks whether it knows it.
+def _check_unit(info: bytes, at: int) -> tuple[int, int]:
+    """Check what pyelftools trusts in a unit's header; return the unit's end, and 32 or 64 for its
+    format.
     """
     (length,) = struct.unpack_from("<I", info, at)
-    head = at + 4
+    head, dwarf_format = at + 4, 32
     if length == 0xFFFFFFFF:
         if head + 8 > len(info):
             raise Malformed("a unit's header is cut short", at)
         (length,) = struct.unpack_from("<Q", info, head)
-        head += 8
+        head, dwarf_format = head + 8, 64
     elif length >= 0xFFFFFFF0:
         raise Malformed(f"reserved unit length 0x{length:x}", at)
     end: int = head + length
@@ -267,7 +239,7 @@ def _check_unit(info: bytes, at: int) -> int:
     (version,) = struct.unpack_from("<H", info, head)
     if not 2 <= version <= 5:
         raise Malformed(f"DWARF version {version}; 2 to 5 are known", at)
-    return end
+    return end, dwarf_format
 
 
 # A declaration (7.5.3): code, tag, whether it has children, attributes and forms, two zeros. Each
@@ -324,8 +296,24 @@ def _declared(body: bytes) -> _Declared:
     return _number(ENUM_DW_TAG, declaration["tag"]), declaration.has_children(), specs
 
 
-def _compile(code: int, declared: _Declared, unit: Unit) -> Abbreviation:
-    return Abbreviation(code, *declared, unit.version, unit.offset_size)
+@lru_cache(maxsize=4096)
+def _shape(body: bytes, version: int, offset_size: int) -> _Shape:
+    """Work out how entries of a declaration lie in units of this format."""
+    tag, has_children, specs = _declared(body)
+    steps: list[int] = []
+    for spec in specs:
+        width = fixed_size(spec.form, version, offset_size)
+        if width is None:
+            step = _VARIABLE.get(spec.form)
+            if step is None:
+                raise Malformed(f"unknown attribute form 0x{spec.form:x}")
+            steps.append(step)
+        elif width and steps and steps[-1] > 0:
+            steps[-1] += width
+        elif width:
+            steps.append(width)
+    size = sum(steps) if all(s > 0 for s in steps) else -1
+    return _Shape(tag, has_children, specs, size, tuple(steps))
 
 
 def _number(names: Mapping[str, int], name: str | int) -> int:

@@ -16,7 +16,7 @@ import struct
 import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Protocol
 
 from idol.records import dataclass
@@ -57,6 +57,7 @@ class ZipMembers:
         self._path = path
         self._data = data
         self._left = MAX_TOTAL_SIZE
+        self._coming: dict[str, Event] = {}  # what workers expand, until it is read
         self._expanded: dict[str, bytes] = {}
         end_at, end = self._find_end()
         _, _, _, _, count, size, offset, _ = end
@@ -132,34 +133,41 @@ class ZipMembers:
         return tuple(self._entries)
 
     def prefetch(self, names: Sequence[str]) -> None:
-        """Expand several members at once, on as many cores as there are, for `read` to give out.
+        """Begin to expand several members, on as many cores as there are, for `read` to give out.
 
         Expanding is most of what a look through all tasks takes, and it does not hold Python's
-        lock. What goes wrong is left for `read` to find.
+        lock: meanwhile the first can be looked at. What goes wrong is left for `read` to find.
         """
-        pending = [n for n in names if n in self._entries and n not in self._expanded]
+        pending = [n for n in names if n in self._entries and n not in self._coming]
         count = min(len(pending), _cores())
-        if count < 2 or sum(self._entries[n].size for n in pending) > self._left:
+        if count < 2 or sum(self._entries[n].size for n in [*pending, *self._coming]) > self._left:
             return
+        self._coming.update((name, Event()) for name in pending)
 
         def work() -> None:
-            while pending:
+            while True:
                 try:
-                    name = pending.pop()
+                    name = pending.pop(0)
+                except IndexError:  # the last was taken
+                    return
+                try:
                     self._expanded[name] = self._expand(self._entries[name], MAX_MEMBER_SIZE)
-                except (IndexError, ArchiveError):  # the last was taken meanwhile; or it is damaged
+                except ArchiveError:
                     continue
+                finally:
+                    self._coming[name].set()
 
-        workers = [Thread(target=work) for _ in range(count)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        for _ in range(count):
+            Thread(target=work).start()
 
     def read(self, name: str) -> bytes:
         entry = self._entries.get(name)
         if entry is None:
             raise self._error("is missing from the archive: was the build finished?", name)
+        coming = self._coming.get(name)
+        if coming is not None:
+            coming.wait()  # ends: what a member expands to is limited
+            del self._coming[name]
         data = self._expanded.pop(name, None)
         if data is None:
             data = self._expand(entry, self._left)

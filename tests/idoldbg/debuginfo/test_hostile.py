@@ -390,7 +390,7 @@ def unit_header(version: int = 4, table: int = 0, address_size: int = 4) -> byte
     ("info", "abbreviations", "message"),
     [
         (unit_header(version=9), b"\0", "DWARF version 9"),
-        (unit_header(address_size=3), b"\0", "a unit's header makes no sense"),
+        (unit_header(address_size=3), b"\0", "addresses of 3 bytes"),
         (unit_header(address_size=8), b"\0", "addresses of 8 bytes"),
         (unit_header() * 20_000, b"\0", "more units than any build has"),
         (struct.pack("<IHBBIxxx", 11, 5, 0x77, 4, 0), b"\0", "a unit's header makes no sense"),
