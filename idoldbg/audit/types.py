@@ -42,9 +42,11 @@ def check_types(subject: Subject) -> Iterator[Finding]:
 
 def _unresolved(subject: Subject, part: Part) -> Finding:
     text, effect = part.resolution.text, _effect(subject, part)
+    # Such an operation can be called: its errors merely have no names.
+    level = Level.WARNING if _is_response_code(subject, part) else None
     match part.resolution.how:
         case How.AMBIGUOUS:
-            return _ambiguous(subject, part, effect)
+            return _ambiguous(subject, part, effect, level)
         case How.INCOMPLETE:
             names = ", ".join(f"`{c.name}`" for c in part.resolution.candidates) or "its name"
             return subject.finding(
@@ -53,6 +55,7 @@ def _unresolved(subject: Subject, part: Part) -> Finding:
                 f"the compiler wrote {names} without a layout. {effect}",
                 _keep_fix(text),
                 part=part,
+                level=level,
             )
     return subject.finding(
         "type-missing",
@@ -60,7 +63,12 @@ def _unresolved(subject: Subject, part: Part) -> Finding:
         f"left after optimisation. {effect}",
         _keep_fix(text),
         part=part,
+        level=level,
     )
+
+
+def _is_response_code(subject: Subject, part: Part) -> bool:
+    return part.role is Role.ERROR and subject.resolved.error_kind is not ErrorKind.COMPLEX
 
 
 def _keep_fix(text: str) -> str:
@@ -74,15 +82,15 @@ def _effect(subject: Subject, part: Part) -> str:
     if part.role is Role.OK:
         return "The reply cannot be read."
     if part.role is Role.ERROR:
-        if subject.resolved.error_kind is ErrorKind.COMPLEX:
-            return "The error cannot be read."
-        return "Errors can be shown as numbers only."
+        if _is_response_code(subject, part):
+            return "Errors can be shown as numbers only."
+        return "The error cannot be read."
     if part.role is Role.LEASE:
         return "It cannot be told how much to lend."
     return "Its value cannot be encoded."
 
 
-def _ambiguous(subject: Subject, part: Part, effect: str) -> Finding:
+def _ambiguous(subject: Subject, part: Part, effect: str, level: Level | None) -> Finding:
     text, candidates = part.resolution.text, part.resolution.candidates
     names = sorted({c.name for c in candidates})
     message = (
@@ -100,7 +108,9 @@ def _ambiguous(subject: Subject, part: Part, effect: str) -> Finding:
             "Types of one path come from two versions of a crate: build with one of them. Or "
             "generate the server's stub with `idol server`, which keeps the type that is meant."
         )
-    return subject.finding("type-ambiguous", message, fix, part=part, candidates=candidates)
+    return subject.finding(
+        "type-ambiguous", message, fix, part=part, level=level, candidates=candidates
+    )
 
 
 def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ def command(settings: Settings, what: str | None, types: dict[str, str]) -> None
 
     Every type is the one that the image's own debug information settled on; -v says how, and how
     large messages and replies are. `???` marks a type that is missing there, or of which there are
-    several: such an operation cannot be called. Needs no board.
+    several: such an operation cannot be called, save where it is that of an error without data,
+    which is then shown as a number. Needs no board.
     """
     program = open_program(settings.target())
     program.type_overrides.update(types)

@@ -50,7 +50,7 @@ FINDINGS: dict[str, list[tuple[str, str, str, str, str, str]]] = {
         ("warning", "args-missing", "lean", "store", "", "Lean_store_ARGS"),
         ("warning", "args-missing", "lean", "switch", "", "Lean_switch_ARGS"),
         ("warning", "type-missing", "lean", "switch", "argument", "mode"),
-        ("error", "type-missing", "lean", "switch", "error", ""),
+        ("warning", "type-missing", "lean", "switch", "error", ""),
         ("error", "type-missing", "lean", "position", "ok", ""),
         ("error", "interface-unparsable", "unparsable", "", "", '"'),
         ("warning", "interface-unknown-field", "unknown", "ping", "", "idempotnet"),

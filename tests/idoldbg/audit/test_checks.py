@@ -14,6 +14,7 @@ from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
+from idoldbg.audit.walk import is_inhabited, smallest_encoding
 from idoldbg.hiffy.layout import Area, HiffyFunction, HiffyLayout
 from idoldbg.program import ServedInterface
 from idoldbg.resolver import How, Resolution, ResolvedArgument, ResolvedLease, ResolvedOperation
@@ -31,6 +32,7 @@ from idoldbg.types import (
     Type,
     Variant,
 )
+from tests.idoldbg.typegen import make_struct
 
 U8 = Scalar("u8", 1, Encoding.UNSIGNED)
 U32 = Scalar("u32", 4, Encoding.UNSIGNED)
@@ -284,6 +286,16 @@ def test_arguments_that_vary_are_a_warning_if_short_ones_fit() -> None:
 def test_function_that_is_missing_or_of_another_age(functions: dict[str, int], count: int) -> None:
     findings: list[Finding] = list(check_limits(subject(), hiffy(**functions)))
     assert [f.rule for f in findings] == ["hiffy-send-missing"] * count
+
+
+def test_types_of_many_parts_take_no_time() -> None:
+    """Made-up debug information has pairs of pairs: 2 ** 60 parts."""
+    type_: Type = U8
+    for level in range(60):
+        type_ = make_struct(f"p::P{level}", [("a", type_), ("b", type_)])
+    assert is_inhabited(type_)
+    assert smallest_encoding(type_) == 0  # not looked at so deep
+    assert smallest_encoding(make_struct("p::S", [("a", U32), ("b", U8)])) == 5
 
 
 def test_elements_that_fit_are_counted() -> None:
