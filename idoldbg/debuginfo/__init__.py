@@ -34,6 +34,6 @@ __all__ = ["DebugObject", "ObjectInfo", "TypeInterner"]
 def __getattr__(name: str) -> Any:
     if name != "ObjectInfo":
         raise AttributeError(f"module `idoldbg.debuginfo` has no attribute `{name}`")
-    from idoldbg.debuginfo.object_info import ObjectInfo  # 40 ms, nearly all of them pyelftools'
+    from idoldbg.debuginfo.object_info import ObjectInfo  # most of its time is pyelftools'
 
     return ObjectInfo

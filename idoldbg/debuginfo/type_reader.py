@@ -7,7 +7,7 @@ type that holds them (rustc 1.67 gives -1 in an i8 as 255, later ones as -1).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.dies import TYPE_TAGS, Die, DieReader
@@ -36,6 +36,7 @@ __all__ = ["TypeReader"]
 
 MAX_DEPTH = 64  # of types inside types; of scopes around them (well inside Python's own limit)
 MAX_NAME = 65536  # characters of a full path
+MAX_PARTS = 8192  # members, variants or enumerators of a type, and what else stands in it
 MAX_NUMBER_SIZE = 16  # bytes: those of a u128
 
 _ENCODINGS = {
@@ -233,9 +234,15 @@ class TypeReader:
             type_ = self._interner.intern(Array(f"[{type_.name}; {count}]", type_, count or 0))
         return type_
 
+    def _iter_parts(self, die: Die) -> Iterator[Die]:
+        for count, child in enumerate(self._reader.iter_children(die)):
+            if count == MAX_PARTS:
+                raise Malformed(f"a type of more than {MAX_PARTS} parts", die.offset)
+            yield child
+
     def _c_enum(self, die: Die, name: str, size: int) -> Type:
         values: list[tuple[str, int]] = []
-        for child in self._reader.iter_children(die):
+        for child in self._iter_parts(die):
             value = child.get_constant(dw.DW_AT_const_value)
             if child.tag == dw.DW_TAG_enumerator and value is not None:
                 values.append((child.name or "", value))
@@ -253,7 +260,7 @@ class TypeReader:
 
     def _struct(self, die: Die, name: str, size: int) -> Type:
         members: list[Member] = []
-        for child in self._reader.iter_children(die):
+        for child in self._iter_parts(die):
             if child.tag == dw.DW_TAG_variant_part:
                 return self._enum(child, name, size)
             if child.tag != dw.DW_TAG_member or dw.DW_AT_external in child.attributes:
@@ -264,7 +271,7 @@ class TypeReader:
         return Struct(name, size, tuple(members))
 
     def _union(self, die: Die, name: str, size: int) -> Type:
-        children = self._reader.iter_children(die)
+        children = self._iter_parts(die)
         members = tuple(self._member(c) for c in children if c.tag == dw.DW_TAG_member)
         return Union(name, size, members)
 
@@ -283,7 +290,7 @@ class TypeReader:
         tag: Member | None = None
         variants: list[Variant] = []
         raw: list[tuple[int | None, Die]] = []
-        for child in self._reader.iter_children(part):
+        for child in self._iter_parts(part):
             if child.tag == dw.DW_TAG_member and child.offset == discriminant_at:
                 tag = self._member(child)
             elif child.tag == dw.DW_TAG_variant:
@@ -291,7 +298,7 @@ class TypeReader:
                     return Opaque(name, "has variants chosen by lists of discriminants", size)
                 raw.append((child.get_constant(dw.DW_AT_discr_value), child))
         for value, child in raw:
-            members = [m for m in self._reader.iter_children(child) if m.tag == dw.DW_TAG_member]
+            members = [m for m in self._iter_parts(child) if m.tag == dw.DW_TAG_member]
             if len(members) != 1:
                 return Opaque(name, "has a variant without exactly one member", size)
             member = self._member(members[0])

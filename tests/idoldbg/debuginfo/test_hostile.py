@@ -210,6 +210,38 @@ def test_deep_nesting(die: Any, write_object: Callable[..., ObjectInfo]) -> None
         info.type_at(max(o for o in info._names.find("T")))
 
 
+@pytest.mark.parametrize(
+    ("tag", "part"),
+    [
+        (dw.DW_TAG_structure_type, dw.DW_TAG_member),
+        (dw.DW_TAG_union_type, dw.DW_TAG_member),
+        (dw.DW_TAG_enumeration_type, dw.DW_TAG_enumerator),
+    ],
+)
+def test_types_of_very_many_parts(
+    die: Any, write_object: Callable[..., ObjectInfo], tag: int, part: int
+) -> None:
+    number = die(
+        dw.DW_TAG_base_type,
+        [
+            (dw.DW_AT_name, dw.DW_FORM_strp, "u8"),
+            (dw.DW_AT_byte_size, dw.DW_FORM_data1, 1),
+            (dw.DW_AT_encoding, dw.DW_FORM_data1, dw.DW_ATE_unsigned),
+        ],
+    )
+
+    def wide(count: int) -> Any:
+        parts = [die(part, [(dw.DW_AT_type, dw.DW_FORM_ref4, number)]) for _ in range(count)]
+        return die(tag, [(dw.DW_AT_name, dw.DW_FORM_strp, f"Wide{count}")], parts)
+
+    info = write_object([die(0x11, [], [number, wide(8192), wide(8193)])])
+    assert len(info.find_types("Wide8192")) == 1
+    with pytest.raises(DebugInfoError, match="more than 8192 parts") as error:
+        info.find_types("Wide8193")
+    assert error.value.object == "test"
+    assert error.value.die_offset is not None
+
+
 def test_types_that_double_at_each_level(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
     """Two members of the type below, fifty times: as a tree this has 2^50 leaves."""
 
