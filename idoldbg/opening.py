@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from idol.records import dataclass
-from idoldbg.errors import ArgumentError, NotFound
+from idoldbg.errors import ArchiveError, ArgumentError, NotFound
 from idoldbg.load import Build, open_build
 from idoldbg.load.cache import Cache
 from idoldbg.program import Program
@@ -79,7 +79,14 @@ def find_build(options: TargetOptions) -> Build:
         from idoldbg.link.board_socket import connect_board
 
         with connect_board(rest) as board:
-            return open_build(str(board.status().get("archive")), cache=cache)
+            archive = str(board.status().get("archive"))
+        try:
+            return open_build(archive, cache=cache)
+        except ArchiveError as error:
+            error.add_note(
+                f"it is what {options.probe} was started with; --archive says where it is"
+            )
+            raise
     return open_build(str(demo_archive(options.board or DEMO_BOARD)), cache=cache)
 
 

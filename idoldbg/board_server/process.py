@@ -131,7 +131,10 @@ class _Kept:
 
     def flashed(self, archive: str, image_id: str) -> None:
         self.entry = replace(self.entry, archive=archive, image_id=image_id)
-        write_board_entry(self.entry)
+        try:
+            write_board_entry(self.entry)
+        except OSError as error:  # the disk is full, say: `board list` is out of date, no more
+            log.warning("the entry cannot be written: %s", error)
         log.info("flashed with %s", archive or "an unnamed image")
 
 

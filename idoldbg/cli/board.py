@@ -19,7 +19,7 @@ from idoldbg.board_server import (
     stop_board,
 )
 from idoldbg.cli.options import Settings, command_options
-from idoldbg.cli.output import say, show
+from idoldbg.cli.output import show
 from idoldbg.errors import ArgumentError
 from idoldbg.render import running_boards as render
 
@@ -134,8 +134,6 @@ def stop(settings: Settings, names: tuple[str, ...], everything: bool) -> None:
         raise ArgumentError("give the names of boards, or --all", name="NAME")
     wanted = [entry.name for entry in list_boards()] if everything else list(names)
     stopped = [asdict(stop_board(name)) for name in wanted]
-    if not stopped:
-        say("no board is running")
     show(settings, lambda: render.stopped_text(stopped), lambda: render.boards_object(stopped))
 
 

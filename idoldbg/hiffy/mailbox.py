@@ -349,7 +349,7 @@ class HiffySession:
         if scheduler.variant == "Runnable":
             return "it is runnable, but tasks of higher priority leave it no time, or it is busy"
         if status.kick:
-            return "it was kicked and has not woken up: is the target's clock running?"
+            return "it was kicked and has not woken up: is the core halted, or its clock off?"
         return "it is busy with another program"
 
     def _peer(self, scheduler: EnumValue) -> str:

@@ -57,6 +57,8 @@ def started_text(board: Facts) -> str:
 
 def stopped_text(boards: Sequence[Facts]) -> str:
     """Say what was stopped."""
+    if not boards:
+        return "no board is running"
     return "\n".join(f"{board['name']}: stopped" for board in boards)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idoldbg.errors import IdoldbgError
+from idoldbg.memory import read_u32
 from idoldbg.program import Program
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.tasks import TaskRow, read_tasks
@@ -17,6 +18,8 @@ __all__ = ["PostMortem", "read_post_mortem"]
 
 HIFFY = "hiffy"
 FRAMES = 4
+DHCSR = 0xE000EDF0  # Debug Halting Control and Status Register: ARMv7-M manual, C1.6.2
+S_HALT = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,21 @@ class PostMortem:
     running: TaskRow | None = None
     backtrace: Backtrace | None = None
     epitaph: str | None = None
+    is_halted: bool = False
     is_circular: bool = False
     recovery: str = ""
 
     @property
     def is_wedged(self) -> bool:
         """Whether hiffy waits for another task, which nothing but its restart ends for certain."""
-        return len(self.waits) > 1
+        return len(self.waits) > 1 and not self.is_halted
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """All of it in words, one fact each."""
         found = []
+        if self.is_halted:
+            found.append("the core is halted by a debugger: only resuming or a reset lets it go on")
         if self.epitaph is not None:
             found.append(f"the kernel has panicked: {self.epitaph}")
         for row, peer in zip(self.waits, self.waits[1:], strict=False):
@@ -93,4 +99,13 @@ def read_post_mortem(program: Program) -> PostMortem | None:
     else:
         running = None
     trace = None if last is None or last.name == HIFFY else read_backtrace(program, last.index)
-    return PostMortem(tuple(waits), running, trace, table.epitaph, row is not None)
+    return PostMortem(
+        tuple(waits), running, trace, table.epitaph, _is_halted(program), row is not None
+    )
+
+
+def _is_halted(program: Program) -> bool:
+    try:
+        return bool(read_u32(program.memory, DHCSR) & S_HALT)
+    except IdoldbgError:
+        return False

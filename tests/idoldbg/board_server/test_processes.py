@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from idoldbg.board_server import (
     start_board,
     stop_board,
 )
+from idoldbg.board_server import process as board_process
 from idoldbg.cli import run
 from idoldbg.errors import ArchiveError, ArgumentError, LinkError, NotFound, ProbeNotFound
 from idoldbg.link import board_protocol
@@ -187,12 +189,34 @@ def test_serving_in_the_foreground_until_stdin_closes() -> None:
         assert process.wait(20) == 0
 
 
+def test_a_full_disk_does_not_keep_a_board_from_being_flashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_entry: BoardEntry) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(board_process, "write_board_entry", full)
+    kept = board_process._Kept(BoardEntry("a", 1, "", "b", "c", "old.zip", "", 0.0, ""))
+    kept.flashed("build.zip", "0102")
+    assert kept.entry.archive == "build.zip"
+    assert "No space left" in caplog.text
+
+
+def test_a_build_that_is_gone_is_explained(tmp_path: Path, capsys: Capture) -> None:
+    archive = tmp_path / "build.zip"
+    archive.write_bytes(demo_archive("nucleo-g031").read_bytes())
+    with running_board("orphan", str(archive)):
+        archive.unlink()
+        assert run(["-p", "emu:orphan", "tasks"]) == 4
+        assert "what emu:orphan was started with; --archive says" in capsys.readouterr().err
+
+
 def test_stop_all_where_none_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setenv("IDOLDBG_RUNTIME_DIR", str(tmp_path / ("deep" * 40)))
     assert run(["board", "stop", "--all"]) == 0
-    assert "no board is running" in capsys.readouterr().err
+    assert capsys.readouterr().out == "no board is running\n"
     assert run(["board", "stop"]) == 2
     # The path of the socket is longer than its address may be.
     with running_board("deep", board="nucleo-g031") as entry:

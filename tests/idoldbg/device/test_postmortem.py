@@ -71,6 +71,18 @@ def test_a_busy_task_starves_hiffy_and_is_named(dev: Device) -> None:
     assert victim.Victim.ping().value == 1
 
 
+@pytest.mark.parametrize("probe", ["emu", "pyocd:emu"])
+def test_a_halted_core_is_told_from_a_stuck_one(probe: str) -> None:
+    with idoldbg.attach(board=BOARD, probe=probe, timeout_s=0.3) as dev:
+        dev.Sensor.get(id=0)
+        dev.link.halt()
+        with pytest.raises(errors.CallTimeout) as caught:
+            dev.Sensor.get(id=0)
+        assert caught.value.__notes__[0].startswith("the core is halted by a debugger")
+        dev.link.resume()
+        assert dev.Sensor.get(id=0).value == 21.5
+
+
 def test_a_task_that_is_not_started_can_be(dev: Device) -> None:
     sleeper = dev["sleeper"]
     assert not sleeper.state().is_started
