@@ -128,8 +128,8 @@ def run(
       idoldbg farm run --match chip=stm32f4 -- tests/hardware
       idoldbg farm run -a build.zip --flash -- tests/hardware -k spi
 
-    Exits with 0 when all tests passed everywhere, 1 when tests failed, 4 when no test failed but
-    boards were lost to the lab.
+    Exits with 0 when all tests passed everywhere, 1 when tests failed, 2 when pytest does not know
+    its arguments, 4 when no test failed but boards were lost to the lab, or nothing passed.
     """
     coordinators = _import("idoldbg.farm.coordinator")
     runner = _import("idoldbg.farm.runner")
@@ -242,9 +242,8 @@ def _summary(result: FarmResult, folder: Path) -> str:
     lines = [table(rows)]
     for place in result.places:
         lost = dict.fromkeys(t.message for t in place.tests if t.outcome is Outcome.INFRASTRUCTURE)
-        lines += [
-            f"{place.name}: {reason}" for reason in ([place.problem] if place.problem else lost)
-        ]
+        reasons = [reason for reason in lost if not place.problem or place.problem not in reason]
+        lines += [f"{place.name}: {reason}" for reason in [place.problem, *reasons] if reason]
         bad = [t for t in place.tests if t.outcome in (Outcome.FAILED, Outcome.ERROR)]
         lines += [f"{place.name}: {t.node_id}: {t.message}" for t in bad]
     lines.append(f"report: {folder / REPORT}")
@@ -253,7 +252,10 @@ def _summary(result: FarmResult, folder: Path) -> str:
 
 def _exit_code(result: FarmResult) -> int:
     from idoldbg.farm.records import Outcome
+    from idoldbg.farm.runner import USAGE_STATUS
 
+    if result.places and all(place.exit_status == USAGE_STATUS for place in result.places):
+        return 2  # pytest did not understand its arguments
     if result.count(Outcome.FAILED) or result.count(Outcome.ERROR):
         return 1
     lost = any(p.problem or p.count(Outcome.INFRASTRUCTURE) for p in result.places)

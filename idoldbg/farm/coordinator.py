@@ -14,7 +14,6 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from getpass import getuser
-from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
@@ -24,6 +23,7 @@ from labgrid.util.proxy import proxymanager
 
 from idol.records import dataclass
 from idoldbg.errors import LinkError
+from idoldbg.farm.processes import start_time
 
 __all__ = ["Coordinator", "FarmPlace", "Holder", "PlaceTaken", "is_stale"]
 
@@ -53,7 +53,7 @@ class Holder:
         pid = os.getpid()
         host = os.environ.get("LG_HOSTNAME") or socket.gethostname()
         user = os.environ.get("LG_USERNAME") or getuser()
-        return cls(host, f"{user}-farm-{pid}-{_start_time(pid)}")
+        return cls(host, f"{user}-farm-{pid}-{start_time(pid)}")
 
     def __str__(self) -> str:
         return f"{self.host}/{self.user}"
@@ -65,16 +65,7 @@ def is_stale(acquired_by: str | None) -> bool:
     match = _FARM_USER.match(user)
     if match is None or host != Holder.of_this_process().host:
         return False
-    return _start_time(int(match["pid"])) != int(match["start"])
-
-
-def _start_time(pid: int) -> int:
-    """Return when a process began, in clock ticks since boot (proc(5), stat field 22); 0: never."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[19])
+    return start_time(int(match["pid"])) != int(match["start"])
 
 
 @dataclass(frozen=True, slots=True)

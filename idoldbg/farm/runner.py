@@ -29,12 +29,13 @@ from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stal
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader
 from idoldbg.farm.watchdog import Watchdog
 
-__all__ = ["FarmOptions", "Progress", "choose_places", "run_farm"]
+__all__ = ["FarmOptions", "Progress", "USAGE_STATUS", "choose_places", "run_farm"]
 
 POLL_S = 0.1
 GRACE_S = 5.0
 LOG_TAIL_BYTES = 8000
-OK_STATUSES = frozenset({0, 1, 5})  # pytest's: passed, tests failed, no tests collected
+USAGE_STATUS = 4  # pytest's, as those below
+OK_STATUSES = frozenset({0, 1, 5})  # passed, tests failed, no tests collected
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 ENVIRONMENT = """\
@@ -237,12 +238,12 @@ class _Run:
                 _end_group(process)
                 self._watchdog.tell("ended", process.pid)
         result.exit_status = process.returncode
+        log_tail = (folder / "pytest.log").read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
         if not result.problem and process.returncode not in OK_STATUSES:
-            result.problem = f"pytest ended with {_status_words(process.returncode)}"
+            result.problem = f"pytest ended with {_status_words(process.returncode, log_tail)}"
         result.tests = reader.finish(result.problem)
         if result.problem:
-            data = (folder / "pytest.log").read_bytes()[-LOG_TAIL_BYTES:]
-            result.log_tail = data.decode(errors="replace")
+            result.log_tail = log_tail
 
     def _follow(
         self, process: subprocess.Popen[bytes], path: Path, reader: ResultReader, place: str
@@ -330,8 +331,11 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _status_words(status: int) -> str:
+def _status_words(status: int, log: str) -> str:
     if status < 0:
         return f"signal {signal.Signals(-status).name}"
-    words = {2: "an interrupt", 3: "an internal error", 4: "a usage error"}
+    if status == USAGE_STATUS:
+        said = re.findall(r"^(?:ERROR|.*: error): (.+)", log, re.MULTILINE)
+        return f"a usage error: {said[-1]}" if said else "a usage error"
+    words = {2: "an interrupt", 3: "an internal error"}
     return f"{words.get(status, 'an unknown problem')} (exit status {status})"

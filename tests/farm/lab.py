@@ -7,6 +7,7 @@ outside, at the bridge. Needs root and `ip`; `skip_reason` says what is missing.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idoldbg.farm.processes import start_time
+
+PREFIX = "idlab"  # of bridges and namespaces; each host's name begins with h
 MARK = "IDOLDBG_TEST_LAB"  # in the environment of every process of a lab
 READY_LIMIT_S = 60.0
 PORT = 20408
@@ -85,8 +89,6 @@ class Lab:
 
     def places(self) -> dict[str, Any]:
         """Ask for the state of every place, by name."""
-        import json
-
         done = self.run("farm", "status", "--format", "json")
         assert done.returncode == 0, done.stderr
         return {place["place"]: place for place in json.loads(done.stdout)["places"]}
@@ -108,9 +110,10 @@ class Lab:
 @contextlib.contextmanager
 def running_lab(folder: Path, hosts: Mapping[str, Mapping[str, str]]) -> Iterator[Lab]:
     """Run a lab; `hosts` maps each to its groups, and these to boards. Each group is a place."""
-    number = os.getpid() % 250 + 1
-    bridge = f"idlab{number}"
-    lab = Lab(folder, f"{os.getpid()}-{time.monotonic_ns()}", f"10.231.{number}.1")
+    clean_up_after_the_dead()
+    number = _make_bridge()
+    bridge = f"{PREFIX}{number}"
+    lab = Lab(folder, f"{_owner()} {time.monotonic_ns()}", f"10.231.{number}.1")
     for index, (name, boards) in enumerate(hosts.items()):
         address = f"10.231.{number}.{index + 11}"
         lab.hosts.append(Host(name, f"{bridge}{name}", address, boards))
@@ -128,16 +131,52 @@ def running_lab(folder: Path, hosts: Mapping[str, Mapping[str, str]]) -> Iterato
                 os.kill(pid, signal.SIGKILL)
         for child in lab.children:
             child.wait()
-        _drop_network(lab, bridge)
+        _drop_network(bridge)
 
 
 def _ip(*arguments: str, check: bool = True) -> None:
     subprocess.run(["ip", *arguments], check=check, capture_output=not check)
 
 
+def _owner() -> str:
+    """Name this process so that no later one has the same name."""
+    return f"{os.getpid()} {start_time(os.getpid())}"
+
+
+def _is_dead(owner: str) -> bool:
+    """Tell that the process is gone which `owner` (or a token that begins with it) names."""
+    pid, started = owner.split()[:2]
+    return start_time(int(pid)) != int(started)
+
+
+def clean_up_after_the_dead() -> None:
+    """Remove what test runs have left that were killed; labs of runs that live are left alone."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            for variable in (folder / "environ").read_bytes().decode(errors="replace").split("\0"):
+                name, _, token = variable.partition("=")
+                if name == MARK and _is_dead(token):
+                    os.kill(int(folder.name), signal.SIGKILL)
+    for link in _links("type", "bridge"):
+        owner = link.get("ifalias")  # absent while its lab is being made
+        if owner and _is_dead(owner):
+            _drop_network(link["ifname"])
+
+
+def _make_bridge() -> int:
+    """Make a bridge under the first number that nobody has; it says whose it is."""
+    for number in range(1, 251):
+        bridge = f"{PREFIX}{number}"
+        made = subprocess.run(
+            ["ip", "link", "add", bridge, "type", "bridge"], capture_output=True, text=True
+        )
+        if made.returncode == 0:
+            _ip("link", "set", bridge, "alias", _owner())
+            return number
+    raise RuntimeError(f"no bridge can be made: {made.stderr.strip()}")
+
+
 def _make_network(lab: Lab, bridge: str) -> None:
-    _drop_network(lab, bridge)  # of a run that was killed
-    _ip("link", "add", bridge, "type", "bridge")
     _ip("address", "add", f"{lab.address}/24", "dev", bridge)
     _ip("link", "set", bridge, "up")
     for index, host in enumerate(lab.hosts):
@@ -152,10 +191,22 @@ def _make_network(lab: Lab, bridge: str) -> None:
         _ip(*within, "link", "set", "lo", "up")
 
 
-def _drop_network(lab: Lab, bridge: str) -> None:
-    for host in lab.hosts:
-        _ip("netns", "del", host.namespace, check=False)
+def _drop_network(bridge: str) -> None:
+    """Remove a lab's network: first the cables, which namespaces would remove later, when empty."""
+    for link in _links("type", "veth"):
+        if link["ifname"].startswith(f"{bridge}o"):
+            _ip("link", "del", link["ifname"], check=False)
+    listed = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True)
+    for line in listed.stdout.splitlines():
+        if line.startswith(f"{bridge}h"):
+            _ip("netns", "del", line.split()[0], check=False)
     _ip("link", "del", bridge, check=False)
+
+
+def _links(*selection: str) -> list[dict[str, Any]]:
+    command = ["ip", "-json", "link", "show", *selection]
+    links = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [link for link in json.loads(links or "[]") if link.get("ifname", "").startswith(PREFIX)]
 
 
 def _start_coordinator(lab: Lab) -> None:

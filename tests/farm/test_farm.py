@@ -212,7 +212,12 @@ def test_place_has_a_limit_of_its_own(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_errors_of_use_say_what_there_is(lab: Lab) -> None:
+def test_errors_of_use_say_what_there_is(lab: Lab, tmp_path: Path) -> None:
+    done = lab.run("farm", "run", "--places", "c1", "-o", str(tmp_path / "o"), "--", "nowhere")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (
+        "c1: pytest ended with a usage error: file or directory not found: nowhere" in done.stdout
+    )
     for arguments, code, words in (
         (("--places", "z9"), 2, "the coordinator has no place `z9`; it has a1, a2"),
         (("--match", "chip=z80"), 2, "no place matches chip=z80"),
