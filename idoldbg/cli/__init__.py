@@ -199,6 +199,8 @@ def _report(
     hint: str = "",
     error: BaseException | None = None,
 ) -> int:
+    from idoldbg.render.printable import LAYOUT, printable  # only errors need it here
+
     if output_format(arguments) == "json":
         facts = {"kind": kind, "message": message, **_facts(error)}
         post_mortem = getattr(error, "post_mortem", None)
@@ -207,7 +209,8 @@ def _report(
         click.echo(json.dumps({"error": facts}, sort_keys=True), err=True)
     else:
         notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
-        click.echo("\n".join([f"error: {message}", *notes, *([hint] if hint else [])]), err=True)
+        words = "\n".join([f"error: {message}", *notes, *([hint] if hint else [])])
+        click.echo(printable(words, LAYOUT), err=True)
     return code
 
 

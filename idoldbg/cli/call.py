@@ -18,6 +18,7 @@ from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.opening import open_program
 from idoldbg.program import Program
 from idoldbg.render import json, text
+from idoldbg.render.printable import LAYOUT, printable
 from idoldbg.resolver import ResolvedOperation
 
 MAX_DATA = 1 << 20
@@ -70,7 +71,7 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     for name in program.unused_overrides:
         say(f"--type {name}: {operation} has no type of that name")
     if wants_help:
-        click.echo(text.operation_help(resolved))
+        click.echo(printable(text.operation_help(resolved), LAYOUT))
         return
     texts = _texts(resolved, [w for w in parsed if w.name not in mine])
     if own["output"] is not None and not any(lease.write for lease in resolved.leases):

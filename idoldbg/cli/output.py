@@ -9,15 +9,17 @@ import click
 
 from idoldbg.cli.options import Settings
 from idoldbg.render import json
+from idoldbg.render.printable import LAYOUT, printable
 
 __all__ = ["say", "show"]
 
 
 def say(message: str) -> None:
     """Tell the user something that is not the result."""
-    click.echo(f"note: {message}", err=True)
+    click.echo(f"note: {printable(message, LAYOUT)}", err=True)
 
 
 def show(settings: Settings, as_text: Callable[[], str], as_json: Callable[[], Any]) -> None:
     """Print the result in the format that was asked for."""
-    click.echo(json.dumps(as_json()) if settings.is_json else as_text())
+    # Names and documentation come from the build, and may hold what terminals obey.
+    click.echo(json.dumps(as_json()) if settings.is_json else printable(as_text(), LAYOUT))

@@ -7,8 +7,8 @@ from typing import Any
 
 from idoldbg.audit import Audit, Level
 from idoldbg.audit.compare import BuildComparison
-from idoldbg.render.audit.printable import printable
 from idoldbg.render.audit.text import Paint, plain
+from idoldbg.render.printable import printable
 
 __all__ = ["to_json", "to_text"]
 

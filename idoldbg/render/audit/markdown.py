@@ -12,8 +12,8 @@ from itertools import groupby
 from idoldbg.audit import RULES, Aspect, Finding, Level, Mark, ServerCoverage
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
-from idoldbg.render.audit.printable import printable
 from idoldbg.render.audit.text import verdict_line
+from idoldbg.render.printable import printable
 
 __all__ = ["to_markdown"]
 

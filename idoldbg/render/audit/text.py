@@ -9,7 +9,7 @@ from itertools import groupby
 from idoldbg.audit import RULES, Finding, Level, ServerCoverage
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
-from idoldbg.render.audit.printable import printable
+from idoldbg.render.printable import printable
 from idoldbg.render.text import table
 
 __all__ = ["WIDTH", "Paint", "plain", "to_text", "verdict_line"]

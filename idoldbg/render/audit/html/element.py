@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from idoldbg.render.audit.printable import printable
+from idoldbg.render.printable import printable
 
 __all__ = ["Html", "el", "join"]
 
