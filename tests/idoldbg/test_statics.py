@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from idoldbg.calls import prepare_call
 from idoldbg.errors import OperationError
 from idoldbg.load import open_build
+from idoldbg.memory import MemoryImage, Segment
 from idoldbg.program import Program
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.views.statics import (
@@ -61,3 +63,45 @@ def test_ring_buffers_of_real_dumps_are_those_that_humility_shows(
         assert [(e.index, e.line, e.generation, e.count) for e in entries] == [
             tuple(map(int, row)) for row in rows
         ]
+
+
+def test_entries_of_a_ring_buffer_are_read_oldest_first(real_hubris: Path) -> None:
+    """A real image's types over memory made by hand: in no dump at hand has jefe written any.
+
+    The layout is this build's: `last` is an `Option<usize>`; then entries of `count: u32`,
+    `line: u16`, `generation: u16`, and a `Trace` of a tag, a byte and a task's number.
+    """
+    build = open_build(real_hubris / "cores" / "hubris.core.inheritance.0")
+    ((task, variable),) = find_ring_buffers(Program(build.archive, build.memory))
+    assert variable.address is not None
+
+    def entries_after(last: bytes, *entries: bytes) -> list[tuple[int, int, int, int, str]]:
+        content = last + b"".join(entries)
+        segments = [*build.memory.segments, Segment(variable.address or 0, content)]
+        program = Program(build.archive, MemoryImage(segments))
+        ring = read_ring_buffer(program, task, variable)
+        return [(e.index, e.line, e.generation, e.count, e.payload) for e in ring.entries]
+
+    def entry(count: int, line: int, generation: int, *trace: int) -> bytes:
+        return struct.pack("<IHHBBH", count, line, generation, *trace)
+
+    never = bytes(12)
+    first = entry(1, 40, 1, 1, 3, 5)  # Request(Release, TaskIndex(5))
+    second = entry(70000, 41, 1, 3, 1, 0)  # Error(BadTask)
+    third = entry(1, 42, 2, 2, 2, 9)  # Disposition(TaskIndex(9), Hold)
+    assert entries_after(struct.pack("<II", 0, 0), never, never, never, never) == []
+    assert entries_after(struct.pack("<II", 1, 1), first, second, never, never) == [
+        (0, 40, 1, 1, "Request(Release, TaskIndex(5))"),
+        (1, 41, 1, 70000, "Error(BadTask)"),
+    ]
+    wrapped = entries_after(struct.pack("<II", 1, 0), third, second, first, second)
+    assert wrapped == [
+        (1, 41, 1, 70000, "Error(BadTask)"),
+        (2, 40, 1, 1, "Request(Release, TaskIndex(5))"),
+        (3, 41, 1, 70000, "Error(BadTask)"),
+        (0, 42, 2, 1, "Disposition(TaskIndex(9), Hold)"),
+    ]
+    # What a torn write or a wild pointer leaves must not hide the rest.
+    assert entries_after(struct.pack("<II", 1, 99), first, second, never, never) == []
+    damaged = entries_after(struct.pack("<II", 1, 1), entry(1, 40, 1, 77, 0, 0), second)
+    assert [e[:4] for e in damaged] == [(0, 40, 1, 1), (1, 41, 1, 70000)]
