@@ -209,6 +209,7 @@ class BoardPool:
         self._labgrid = labgrid
         self._boards: dict[str, AttachedBoard] = {}
         self._refused: dict[str, str] = {}
+        self._patience_s = settings.wait_s
 
     @property
     def attached(self) -> tuple[AttachedBoard, ...]:
@@ -270,7 +271,7 @@ class BoardPool:
         """Take the first place that nobody uses, waiting if need be."""
         if self._labgrid is not None:
             return self._attach_labgrid()
-        end_s = time.monotonic() + self.settings.wait_s
+        end_s = time.monotonic() + self._patience_s
         has_waited = False
         while True:
             for place in iter_rotated(places, self._start):
@@ -286,6 +287,7 @@ class BoardPool:
                 self._notify(f"waiting for a board: {self._holders(places)}")
             has_waited = True
             time.sleep(RETRY_S)
+        self._patience_s = 0.0  # the next test looks again, but does not wait for so long again
         pytest.skip(
             f"no board is free after {self.settings.wait_s:g} s (--idoldbg-wait): "
             f"{self._holders(places)}"

@@ -214,11 +214,13 @@ def test_board_in_use_is_waited_for_then_skipped(
     monkeypatch.setattr("idoldbg.pytest_plugin.pool.attach", lambda *_, **__: pytest.fail("used"))
     lock = PlaceLock.try_acquire(Place("desk", probe="pyocd:0669"), "pytest gw3")
     assert lock is not None
-    pytester.makepyfile(test_board="def test_it(idol): pass\n")
-    options = ("--idoldbg-boards=desk=pyocd:0669", "--idoldbg-wait=0.1", "-rs")
+    tests = "".join(f"def test_{number}(idol): pass\n" for number in range(20))
+    pytester.makepyfile(test_board=tests)
+    options = ("--idoldbg-boards=desk=pyocd:0669", "--idoldbg-wait=1", "-rs")
     result = pytester.runpytest_inprocess(*ARGUMENTS, *options)
     lock.release()
-    result.assert_outcomes(skipped=1)
+    result.assert_outcomes(skipped=20)
+    assert result.duration < 15, "the time is waited once, not for each test"
     result.stdout.fnmatch_lines(["*desk is used by pytest gw3 (process *"])
 
 
