@@ -33,6 +33,9 @@ __all__ = ["AccessKind", "BadAccess", "Engine", "Interrupt", "Outcome", "Registe
 
 _STOP_ADDRESS = 0xFFFFFFFC
 _FLUSH_TLB = (1 << 30) | const.UC_CTL_TLB_FLUSH
+# Bytes of translated code. Unicorn would fill a gigabyte with it before it starts anew, and a board
+# that runs for days would seem to leak; the largest images at hand need a fraction of this.
+CODE_BUFFER_SIZE = 8 << 20
 # Unicorn says that it is typed but exports names that a type checker cannot see: untyped here.
 _library: Any = binding.uclib
 _unicorn: Any = import_module("unicorn")
@@ -140,6 +143,7 @@ class Engine:
         else:
             self._uc = _unicorn.Uc(const.UC_ARCH_ARM, const.UC_MODE_THUMB)
             self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M7)
+        self._uc.ctl_set_tcg_buffer_size(CODE_BUFFER_SIZE)
         self.v8m = v8m
         self.handle: Any = self._uc._uch
         self.bad_access: BadAccess | None = None
