@@ -7,9 +7,7 @@ configuration file, the same options.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +21,7 @@ from labgrid.remote import exporter
 from labgrid.util import get_free_port
 
 from idoldbg.errors import ArgumentError
+from idoldbg.farm.child import child_command
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe
 from idoldbg.pyocd_plugin.boards import ENVIRONMENT
 
@@ -31,7 +30,6 @@ __all__ = ["BoardExport", "run_exporter"]
 STOP_LIMIT_S = 3.0
 ATTEMPTS = 3  # to start a server that ends before it is STABLE_S old
 STABLE_S = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 @attr.s(eq=False)
@@ -74,7 +72,7 @@ class BoardExport(exporter.ResourceExport):
 
     def _start(self, start_params: dict[str, Any]) -> None:
         self.port = get_free_port()
-        command = [sys.executable, "-m", "pyocd", "server", "--no-config", "--no-wait"]
+        command = child_command("pyocd", "server", "--no-config", "--no-wait")
         command += ["--port", str(self.port)]
         command += [] if self.proxy_required else ["--allow-remote"]
         if self._unique_id is not None:
@@ -83,9 +81,7 @@ class BoardExport(exporter.ResourceExport):
         if isinstance(self.local, IdoldbgEmulatedBoard):
             archive = f",{self.local.archive}" if self.local.archive else ""
             environment[ENVIRONMENT] = f"{self._unique_id}={self.local.board}{archive}"
-        self.child = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
-        )
+        self.child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
         self.started_s = time.monotonic()
         self.logger.info("starting pyOCD server for %s on port %d", self._unique_id, self.port)
 
@@ -116,11 +112,6 @@ class BoardExport(exporter.ResourceExport):
             if self.failures >= ATTEMPTS:
                 self.broken = reason
         return bool(super().poll())
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process when its parent goes (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run_exporter(arguments: list[str]) -> None:
