@@ -34,7 +34,7 @@ from idoldbg.session import (
     TargetOptions,
     choose_spec,
     emulate,
-    find_board,
+    get_board,
     open_program,
     open_session,
     probe_options,
@@ -137,7 +137,7 @@ def flash_board(
     job = _Job(
         replace(options, probe=spec),
         program,
-        _board(options, program.archive),
+        get_board(options, program.archive),
         program.archive.flash_segments(),
         force,
         under_reset,
@@ -172,17 +172,6 @@ def flash_board(
 
 
 # ---------------------------------------------------------------------- checks
-
-
-def _board(options: TargetOptions, archive: Archive) -> Board:
-    board = find_board(options, archive)
-    if board is None:
-        raise ArgumentError(
-            f"the build is for board `{archive.board}`, which no board file covers; "
-            "give --board NAME or the path of your own",
-            name="--board",
-        )
-    return board
 
 
 def _check_fits(job: _Job) -> None:

@@ -57,6 +57,7 @@ __all__ = [
     "emulated_board",
     "find_board",
     "find_build",
+    "get_board",
     "open_program",
     "open_session",
     "probe_options",
@@ -180,6 +181,18 @@ def find_board(options: TargetOptions, archive: Archive) -> Board | None:
     return find_board_for_archive(archive.board)
 
 
+def get_board(options: TargetOptions, archive: Archive) -> Board:
+    """Return what `find_board` returns; raise `ArgumentError` where no board file covers it."""
+    board = find_board(options, archive)
+    if board is None:
+        raise ArgumentError(
+            f"the build is for board `{archive.board}`, which no board file covers; "
+            "give --board NAME or the path of your own",
+            name="--board",
+        )
+    return board
+
+
 def open_session(
     options: TargetOptions, *, notify: Notify = ignore, program: Program | None = None
 ) -> Session:
@@ -273,13 +286,7 @@ def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard
 
 def emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
     """Make the board that the options and the build mean; it runs the build, fresh from reset."""
-    board = find_board(options, archive)
-    if board is None:
-        raise ArgumentError(
-            f"the build is for board `{archive.board}`, which no board file covers; "
-            "give --board NAME or the path of your own",
-            name="--board",
-        )
+    board = get_board(options, archive)
     try:
         from idoldbg.emu import EmulatedBoard
     except ModuleNotFoundError as error:

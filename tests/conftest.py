@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,17 @@ settings.load_profile("idoldbg")
 ROOT = Path(__file__).resolve().parent.parent
 ARCHIVES = ROOT / "fixtures" / "archives"
 GOLDEN = ROOT / "tests" / "golden"
+
+
+def wait_until(is_so: Callable[[], bool], what: str, limit_s: float = 60) -> None:
+    """Wait for what other processes bring about; fail with `what` if it never comes.
+
+    The limit is for the slowest machine: it says when to give up, not how fast things are.
+    """
+    end_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end_s, f"{what}: not within {limit_s:g} s"
+        time.sleep(0.02)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -32,7 +32,7 @@ from idoldbg.link import board_protocol
 from idoldbg.link.board_entries import boards_dir
 from idoldbg.link.board_socket import connect_board
 from idoldbg.session import TargetOptions, demo_archive, open_session
-from tests.conftest import ARCHIVES, ROOT
+from tests.conftest import ARCHIVES, ROOT, wait_until
 
 Capture = pytest.CaptureFixture[str]
 
@@ -49,11 +49,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_for_end(pid: int, limit_s: float = 10) -> None:
-    end = time.monotonic() + limit_s
-    while is_running(pid):
-        assert time.monotonic() < end, f"process {pid} is still there"
-        time.sleep(0.02)
+def wait_for_end(pid: int) -> None:
+    wait_until(lambda: not is_running(pid), f"process {pid} ends")
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +270,11 @@ def open_descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+def is_alone(board: BoardEntry) -> bool:
+    """Whether the board has no client but the one that asks."""
+    return bool(board_status(board.name)["clients"] == 1)
+
+
 def resident_kib(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
@@ -285,8 +287,8 @@ def test_four_clients_call_at_once_and_get_their_own_replies(board: BoardEntry) 
     for process in callers:
         out, _ = process.communicate(timeout=120)
         assert out.splitlines()[-1] == "done", out
-    assert open_descriptors(board.pid) <= before
-    assert board_status(board.name)["clients"] == 1
+    wait_until(lambda: is_alone(board), "all clients but ours are gone")
+    wait_until(lambda: open_descriptors(board.pid) <= before, "their descriptors are closed")
 
 
 @pytest.mark.slow
@@ -304,10 +306,10 @@ def test_clients_that_are_killed_do_no_harm(board: BoardEntry) -> None:
         victim.communicate(timeout=20)
     out, _ = witness.communicate(timeout=120)
     assert out.splitlines()[-1] == "done", out
-    assert open_descriptors(board.pid) <= before
+    wait_until(lambda: is_alone(board), "all clients but ours are gone")
+    wait_until(lambda: open_descriptors(board.pid) <= before, "their descriptors are closed")
     assert resident_kib(board.pid) < memory + 20_000
-    status = board_status(board.name)
-    assert not status["halted"] and status["clients"] == 1
+    assert not board_status(board.name)["halted"]
 
 
 def test_debuggers_that_are_killed_leave_the_core_running(board: BoardEntry) -> None:
@@ -324,10 +326,7 @@ def test_debuggers_that_are_killed_leave_the_core_running(board: BoardEntry) -> 
     assert board_status(board.name)["held_by"] == 1
     process.kill()
     process.communicate(timeout=20)
-    end = time.monotonic() + 5
-    while board_status(board.name)["halted"] and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not board_status(board.name)["halted"]
+    wait_until(lambda: not board_status(board.name)["halted"], "the core runs again")
 
 
 # ---------------------------------------------------------------------- pyOCD's clients
@@ -367,10 +366,12 @@ def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None
         [sys.executable, *words, str(kernel)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
     )
     try:
-        end = time.monotonic() + 60
-        while "GDB server listening" not in (tmp_path / "log").read_text():
-            assert server.poll() is None and time.monotonic() < end, (tmp_path / "log").read_text()
-            time.sleep(0.1)
+        shown = tmp_path / "log"
+        wait_until(
+            lambda: server.poll() is not None or "GDB server listening" in shown.read_text(),
+            "gdbserver listens",
+        )
+        assert server.poll() is None, shown.read_text()
         script = ["set confirm off", f"target remote localhost:{port}", "x/2xw 0x08000000"]
         script += ["info registers pc", "stepi", "info registers pc", "detach"]
         commands = [word for line in script for word in ("-ex", line)]
