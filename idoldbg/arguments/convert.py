@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from idoldbg.arguments.nodes import bytes_of, node_of, split_suffix
 from idoldbg.arguments.syntax import (
     Bytes,
     Call,
@@ -101,7 +102,7 @@ def parse_bytes(text: str, *, name: str = "", read_data: ReadData | None = None)
         node = parse(text)
     except SyntaxFault:
         node = None
-    data = None if node is None else _bytes_of(node)
+    data = None if node is None else bytes_of(node)
     if data is None:
         raise ArgumentError(
             f"`{text:.40}` is no data: write hex:0102ff, str:text, [1, 2, 255], @FILE, or - for"
@@ -130,39 +131,6 @@ def from_python(obj: Any, type_: Type, *, name: str = "") -> Value:
     return _Converter(name).convert(obj, type_, "", 0)
 
 
-# Whatever is no Node and no Value is plain Python data.
-_NODES = (
-    Number, TextNode, CharNode, Bytes, Null, Name, Call, Record, TupleNode, ListNode, Repeat,
-)  # fmt: skip
-
-
-def _node(obj: Any) -> Node | None:
-    """Return the node that a Python object stands for; its parts stay Python objects."""
-    if isinstance(obj, _NODES):
-        return obj
-    match obj:
-        case None:
-            return Null()
-        case bool():
-            return Name(("true" if obj else "false",))
-        case int():
-            return Number(hex(obj))  # no limit of digits, unlike decimal
-        case float():
-            return Number(repr(obj))
-        case str():
-            return TextNode(obj)
-        case bytes() | bytearray() | memoryview():
-            return Bytes(bytes(obj))
-        case tuple():
-            return TupleNode(obj)
-        case Mapping():
-            return Record((), tuple((str(k), v) for k, v in obj.items()))
-        case Sequence():
-            return ListNode(tuple(obj))
-        case _:
-            return None
-
-
 class _Converter:
     def __init__(self, name: str) -> None:
         self.name = name
@@ -182,7 +150,7 @@ class _Converter:
             if obj.type != type_:
                 self.fail(place, f"a value of `{obj.type.name}`, `{type_.name}` is wanted")
             return obj
-        node = _node(obj)
+        node = node_of(obj)
         if node is None:
             self.fail(place, f"{type(obj).__name__} objects have no meaning on the target")
         match type_:
@@ -240,7 +208,7 @@ class _Converter:
     def integer(self, node: Node, type_: Type, place: str) -> int:
         if not isinstance(node, Number):
             self.mismatch(node, type_, place, "a number such as 10, 0x0a, 0b1010 or 1_000")
-        digits, suffix = _split_suffix(node.text)
+        digits, suffix = split_suffix(node.text)
         if suffix and suffix != type_.name:
             self.fail(place, f"{node.text} is a {suffix}, {type_.name} is wanted")
         sign = -1 if digits.startswith("-") else 1
@@ -258,7 +226,7 @@ class _Converter:
         text = node.text if isinstance(node, Number | TextNode) else ""
         if isinstance(node, Name) and node.path[0].lower() in ("inf", "infinity", "nan"):
             text = node.path[0]
-        digits, suffix = _split_suffix(text)
+        digits, suffix = split_suffix(text)
         if suffix and suffix != type_.name:
             self.fail(place, f"{text} is a {suffix}, {type_.name} is wanted")
         try:
@@ -356,7 +324,7 @@ class _Converter:
             return make_enum(
                 type_, variant.name, StructValue(variant.type, ((members[0].name, inner),))
             )
-        node = _node(obj)
+        node = node_of(obj)
         if not members:
             if node not in (Null(), TupleNode(()), ListNode(()), Record((), ())):
                 self.fail(place, "it carries no data")
@@ -455,7 +423,7 @@ class _Converter:
     def exact_bytes(self, node: Node, type_: Type, size: int, place: str) -> bytes:
         if isinstance(node, Repeat) and node.count != size:
             self.fail(place, f"{size} bytes are wanted, not {node.count}")
-        data = _bytes_of(node)
+        data = bytes_of(node)
         if data is None:
             if isinstance(node, ListNode | TupleNode):
                 self.fail(place, "bytes are numbers in 0..=255")
@@ -463,51 +431,6 @@ class _Converter:
         if len(data) != size:
             self.fail(place, f"{size} bytes are wanted, not {len(data)}")
         return data
-
-
-def _bytes_of(node: Node) -> bytes | None:
-    """Return the bytes that a node stands for, None where it stands for none."""
-    match node:
-        case Bytes(data=data):
-            return data
-        case TextNode(text=text):
-            return text.encode("utf-8", "surrogateescape")
-        case Record(path=(), fields=(("hex", inner),)):
-            digits = _node(inner)
-            try:
-                return bytes.fromhex(digits.text) if isinstance(digits, TextNode) else None
-            except ValueError:
-                return None
-        case Repeat(value=value, count=count):
-            byte = _byte(value)
-            return None if byte is None or count > NODE_LIMIT else bytes([byte]) * count
-        case ListNode(values=values) | TupleNode(values=values):
-            parts = [_byte(v) for v in values]
-            return None if None in parts else bytes(p for p in parts if p is not None)
-        case _:
-            return None
-
-
-def _byte(obj: Any) -> int | None:
-    node = _node(obj)
-    if not isinstance(node, Number):
-        return None
-    digits, suffix = _split_suffix(node.text)
-    try:
-        number = int(digits.replace("_", ""), 0 if digits[:2].lower() in ("0x", "0b", "0o") else 10)
-    except ValueError:
-        return None
-    return number if 0 <= number <= 0xFF and suffix in ("", "u8") else None
-
-
-def _split_suffix(text: str) -> tuple[str, str]:
-    """Divide `12u8` into digits and suffix. Hexadecimal digits end in f32 without meaning it."""
-    start = next((i for i, c in enumerate(text) if c in "iuIU"), None)
-    if start is None and not text.lower().lstrip("+-").startswith("0x"):
-        start = next((i for i, c in enumerate(text) if c == "f"), None)
-    if start is None or text.lower().lstrip("+-").startswith("inf"):
-        return text, ""
-    return text[:start].rstrip("_"), text[start:]
 
 
 def _shown(number: int) -> str:
