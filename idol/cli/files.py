@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from idol.source import Source
+from idol.whole_file import write_whole
 
 #: Largest file that is read, in bytes; the largest interface of Hubris has 20 kB.
 MAX_FILE_SIZE: Final = 4 * 1024 * 1024
@@ -93,22 +93,6 @@ def write_if_changed(path: Path, text: str) -> None:
     try:
         if path.is_file() and path.read_bytes() == data:
             return
-        # In the same directory, so that the rename is atomic.
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_get_umask()
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        write_whole(path, data)
     except OSError as error:
         raise HostError(f"{path} cannot be written: {error.strerror or error}") from None
-
-
-def _get_umask() -> int:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask

@@ -68,7 +68,7 @@ def _format_file(name: str, arguments: argparse.Namespace) -> int:
         if name == "-":
             sys.stdout.write(text)
         else:
-            write_if_changed(Path(name).resolve(), text)  # a link stays a link
+            write_if_changed(Path(name), text)
         return OK
     if arguments.check and text != source.text:
         if not arguments.diff:

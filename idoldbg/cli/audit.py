@@ -18,6 +18,7 @@ from idoldbg.cli.audit_output import (
     Output,
     parse_outputs,
     read_interface_files,
+    refuse_for_changes,
     write_comparison,
     write_file,
     write_outputs,
@@ -141,6 +142,7 @@ def command(
     }
     if compared is not None:
         _refuse("--diff compares two builds", {"ARCHIVE": archive_argument, **accepted})
+        refuse_for_changes(outputs)
         return _compare(settings, compared, types, fail_on, outputs)
     if write_baseline:
         if baseline is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from idol.records import dataclass
+from idol.whole_file import write_whole
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings
 from idoldbg.cli.output import say
@@ -29,6 +31,7 @@ __all__ = [
     "Output",
     "parse_outputs",
     "read_interface_files",
+    "refuse_for_changes",
     "write_comparison",
     "write_file",
     "write_outputs",
@@ -121,13 +124,19 @@ def write_outputs(
         click.echo(text.verdict_line(verdict), err=True)
 
 
+def refuse_for_changes(outputs: Sequence[Output]) -> None:
+    """Raise `ArgumentError` for formats that changes between builds are not written in."""
+    for output in outputs:
+        if output.format not in ("text", "json"):
+            raise ArgumentError(
+                f"changes between builds are text or json, not {output.format}", name="--format"
+            )
+
+
 def write_comparison(comparison: BuildComparison, fail_on: str, outputs: Sequence[Output]) -> None:
     """Write what changed between two builds, as text or as JSON."""
     from idoldbg.render.audit import changes
 
-    for output in outputs:
-        if output.format not in ("text", "json"):
-            raise ArgumentError("changes are text or json", name="--format")
     for output in outputs:
         if output.format == "json":
             shown = json.dumps(changes.to_json(comparison, fail_on)) + "\n"
@@ -175,30 +184,41 @@ def _render(verdict: Verdict, files: Files, output: Output, detailed: bool) -> s
             return to_text(verdict, files, paint, detailed=detailed, width=width) + "\n"
 
 
-def write_file(path: str, text: str, mode: str = "w") -> None:
-    """Write a file; an `OSError` names it, also where the disk is full."""
-    try:
-        with Path(path).open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        error.filename = error.filename or path
-        raise
+def write_file(path: str, text: str) -> None:
+    """Write a report as a whole or not at all; an `OSError` names the file."""
+    write_whole(path, text.encode(errors="backslashreplace"))
 
 
 def _append_summary(verdict: Verdict, files: Files) -> None:
     """Add to the summary page of a GitHub Actions step, whose file the runner names.
 
-    It is an extra: where it cannot be written, the audit still says what it found.
+    It is an extra: where it cannot be written, the audit still says what it found. Others write to
+    the file too, so it is not replaced; what was there stays, and of ours there is all or nothing.
     """
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     from idoldbg.render.audit.markdown import to_markdown
 
+    data = to_markdown(verdict, files).encode(errors="backslashreplace")
     try:
-        write_file(path, to_markdown(verdict, files), "a")
+        _append(path, data)
     except OSError as error:
         say(f"the step's summary is left out: {path}: {error.strerror}")
+
+
+def _append(path: str, data: bytes) -> None:
+    # Not to wait for the reader of a pipe.
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    try:
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        if os.write(file, data) < len(data):
+            os.ftruncate(file, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    finally:
+        os.close(file)
 
 
 def _line_width(most: int) -> int:

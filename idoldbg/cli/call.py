@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from idol.whole_file import write_whole
 from idoldbg.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_words import Word, own_names, own_values, split_words
 from idoldbg.cli.options import Settings, command_options, type_option
@@ -133,7 +134,7 @@ def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, An
         lambda: json.reply(reply),
     )
     if own["output"] is not None:  # after the reply is shown: a full disk does not swallow it
-        Path(own["output"]).write_bytes(b"".join(reply.leases.values()))
+        write_whole(own["output"], b"".join(reply.leases.values()))
 
 
 def _check_output(path: Path) -> None:

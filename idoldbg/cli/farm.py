@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from idol.whole_file import write_whole
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
@@ -190,7 +191,7 @@ def _write(folder: Path, result: FarmResult) -> None:
         (RESULTS, json.dumps(_as_json(result), sort_keys=True, indent=1) + "\n"),
     ):
         # What tests say may hold half of a surrogate pair, which no file can.
-        (folder / name).write_text(text, encoding="utf-8", errors="replace")
+        write_whole(folder / name, text.encode(errors="replace"))
 
 
 def _counts(count: Callable[[Any], int]) -> dict[str, int]:

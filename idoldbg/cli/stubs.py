@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from idol.whole_file import write_whole
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.errors import ArgumentError
 from idoldbg.session import open_program
@@ -54,7 +55,7 @@ def command(settings: Settings, build: str | None, output: str, check: bool) -> 
             )
     directory.mkdir(parents=True, exist_ok=True)
     for name in changed:
-        (directory / name).write_text(files[name], encoding="utf-8")
+        write_whole(directory / name, files[name].encode())
     click.echo(f"{directory}: {len(changed)} of {len(files)} files written")
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, field
 from pathlib import Path
 
 from idol.records import dataclass
+from idol.whole_file import write_whole
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
 from idoldbg.link import Link
@@ -165,7 +166,7 @@ def write_dump(path: Path, archive: Archive, link: Link, target: Board | None = 
     if not ram:
         raise FaultError("no RAM could be read", address=0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_dump(zipped, [*archive.flash_segments(), *ram], registers))
+    write_whole(path, encode_dump(zipped, [*archive.flash_segments(), *ram], registers))
 
 
 def _ram(archive: Archive, target: Board | None) -> list[tuple[int, int]]:
@@ -203,7 +204,7 @@ def write_evidence(path: Path, found: list[Evidence]) -> None:
     """Write what was found as JSON, for reports that are made later."""
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {"schema": "idoldbg.evidence/1", "boards": [asdict(e) for e in found]}
-    path.write_text(json.dumps(record, sort_keys=True, indent=1))
+    write_whole(path, json.dumps(record, sort_keys=True, indent=1).encode())
 
 
 def file_stem(node_id: str, worker: str) -> str:
