@@ -1,4 +1,4 @@
-"""Writes files as a whole or not at all: whoever reads meanwhile sees the old one or the new one."""
+"""Writes files as a whole or not at all: who reads meanwhile sees the old one or the new one."""
 
 from __future__ import annotations
 

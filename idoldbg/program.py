@@ -16,7 +16,7 @@ from idol.records import dataclass
 from idoldbg.archive import KERNEL, Archive, TaskImage
 from idoldbg.codec import image
 from idoldbg.debuginfo import TypeInterner
-from idoldbg.errors import ArgumentError, DebugInfoError, FaultError, NotFound
+from idoldbg.errors import ArchiveError, ArgumentError, DebugInfoError, FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
 from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
@@ -185,6 +185,9 @@ class Program:
         names = [s.interface.name for s in self.servers]
         known = ", ".join(dict.fromkeys(names))
         hint = f"it has {known}" if names else "no task of it serves any interface"
+        unreadable = ", ".join(f"`{task}`" for task, _ in self.unreadable_interfaces)
+        if unreadable:
+            hint += f"; what {unreadable} serves cannot be read"
         return NotFound(
             "interface", name, near=near_misses(name, names), where=self._where, hint=hint
         )
@@ -300,5 +303,12 @@ def _open_object(
 ) -> ObjectInfo:
     from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
 
-    data = archive.object_bytes(name)
+    try:
+        data = archive.object_bytes(name)
+    except ArchiveError as error:
+        if not error.member:
+            raise
+        # One file that is missing or damaged is no reason not to use the others.
+        reason = str(error).removeprefix(f"{archive.path}: ")
+        raise DebugInfoError(reason, object=name, archive=archive.path) from error
     return ObjectInfo(name, data, interner, follow=follow, archive=archive.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -196,7 +197,7 @@ def test_own_board_beside_its_chip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "write", [lambda p: None, lambda p: p.write_bytes(b"\xff\xfe"), lambda p: p.mkdir()]
+    "write", [lambda p: None, lambda p: p.write_bytes(b"\xff\xfe"), lambda p: p.mkdir(), os.mkfifo]
 )
 def test_unreadable_file(tmp_path: Path, write: Callable[[Path], object]) -> None:
     path = tmp_path / "mine.toml"
@@ -208,7 +209,7 @@ def test_unreadable_file(tmp_path: Path, write: Callable[[Path], object]) -> Non
 def test_huge_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(b"#" * (2 << 20))
-    with pytest.raises(TargetFileError, match="larger than"):
+    with pytest.raises(TargetFileError, match="more than 1 MiB"):
         load_board(str(path))
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import idol
 from idol.records import dataclass
+from idoldbg.archive import KERNEL
 from idoldbg.audit.rules import Level
 from idoldbg.resolver import Candidate
 
@@ -64,7 +65,9 @@ class Finding:
     def subject(self) -> str:
         """What the finding is about, for headings: `Spi.read (task spi)`."""
         if not self.interface:
-            return f"task {self.task}" if self.task else "image"
+            if self.task in ("", KERNEL):
+                return self.task or "image"
+            return f"task {self.task}"
         what = f"{self.interface}.{self.operation}" if self.operation else self.interface
         return f"{what} (task {self.task})"
 

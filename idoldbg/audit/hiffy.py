@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.interfaces import damaged
+from idoldbg.audit.interfaces import check_object, damaged
 from idoldbg.audit.rules import RULES, Level
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.hif.ops import HIF_VERSION
@@ -34,6 +34,10 @@ def read_hiffy(program: Program) -> tuple[Hiffy | None, tuple[Finding, ...]]:
     found = []
     if not task.start:
         found.append(_not_started())
+    effect = "no operation can be called"
+    unreadable = check_object(program, HIFFY, effect)
+    if unreadable is not None:
+        return None, (*found, unreadable)
     try:
         info = program.object(HIFFY)
         variables = find_variables(info.find_variables)
@@ -41,7 +45,7 @@ def read_hiffy(program: Program) -> tuple[Hiffy | None, tuple[Finding, ...]]:
         version = _read_version(program, layout)
     except DebugInfoError as error:
         if error.die_offset is not None:
-            return None, (*found, damaged(HIFFY, f"{error}. Without it no operation can be called"))
+            return None, (*found, damaged(HIFFY, str(error), effect))
         return None, (*found, _incomplete(str(error)))
     if version is not None and version[:2] != HIF_VERSION:
         found.append(_other_version(version))

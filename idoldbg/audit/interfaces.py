@@ -11,7 +11,7 @@ from idoldbg.audit.rules import RULES
 from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program, ServedInterface
 
-__all__ = ["check_readable", "check_text", "damaged", "read_text"]
+__all__ = ["check_object", "check_readable", "check_text", "damaged", "read_text"]
 
 _PARSE_FIX = (
     "Correct the text and build again; `idol check` says the same about the file. Until then "
@@ -47,12 +47,21 @@ def _diagnose(source: idol.Source) -> tuple[idol.Diagnostic, ...]:
         return error.diagnostics
 
 
-def damaged(task: str, reason: str) -> Finding:
-    """Report a task, or the kernel, whose file or debug information is malformed."""
+def damaged(task: str, reason: str, effect: str = "it is unknown what it serves") -> Finding:
+    """Report a task, or the kernel, whose file or debug information is missing or malformed."""
     rule = RULES["debug-info-damaged"]
     fix = "Build the archive again; if that does not help, the linker or a strip tool wrote this."
-    message = f"`{task}` cannot be read: {reason.removeprefix(f'{task}: ')}"
+    message = f"`{task}` cannot be read, so {effect}: {reason.removeprefix(f'{task}: ')}"
     return Finding(rule.id, rule.level, message, fix, task)
+
+
+def check_object(program: Program, name: str, effect: str) -> Finding | None:
+    """Report an object whose ELF file is missing or malformed."""
+    try:
+        program.object(name).has_debug_info  # noqa: B018  reads the file's headers
+    except DebugInfoError as error:
+        return damaged(name, str(error), effect)
+    return None
 
 
 def check_text(server: ServedInterface) -> Iterator[Finding]:

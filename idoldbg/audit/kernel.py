@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.interfaces import damaged
+from idoldbg.audit.interfaces import check_object, damaged
 from idoldbg.audit.rules import RULES
 from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program
@@ -24,11 +24,16 @@ def check_kernel(program: Program) -> Iterator[Finding]:
             "Give the whole archive, or the folder that also has the kernel's ELF file.",
         )
         return
+    effect = "no call can be followed, and none is made"
+    unreadable = check_object(program, KERNEL, effect)
+    if unreadable is not None:
+        yield unreadable
+        return
     try:
         task_type(program)
     except DebugInfoError as error:
         if error.die_offset is not None:
-            yield damaged(KERNEL, f"{error}. Without it no call can be followed")
+            yield damaged(KERNEL, str(error), effect)
             return
         yield _finding(
             str(error),

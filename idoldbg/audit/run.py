@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import idol
+from idoldbg.archive import Archive
 from idoldbg.audit.callers import check_caller, check_network, check_started, is_restricted
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, mark_aspects
 from idoldbg.audit.finding import Finding
@@ -20,7 +21,7 @@ from idoldbg.audit.serialization import SerdeEvidence, check_serialization
 from idoldbg.audit.sizes import check_incoming, check_sizes
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
-from idoldbg.errors import DebugInfoError
+from idoldbg.errors import ArchiveError, DebugInfoError
 from idoldbg.program import Program, ServedInterface
 
 __all__ = ["Audit", "Progress", "audit"]
@@ -80,7 +81,10 @@ class _Auditor:
         no_error = all(f.level is not Level.ERROR for f in self._findings)
         self._is_usable = self._hiffy is not None and no_error
         unreadable: dict[str, ServerCoverage] = {}
+        reported = {f.task for f in self._findings if f.rule == "debug-info-damaged"}
         for task, finding in check_readable(program):
+            if task.name in reported:  # hiffy, for which there are more words
+                continue
             self._findings.append(finding)
             source = read_text(program, task.name)
             unreadable[task.name] = ServerCoverage(task.name, task.start, source, None, ())
@@ -97,7 +101,7 @@ class _Auditor:
             archive.name,
             archive.board,
             archive.image_name,
-            archive.image_id.hex() if archive.image_id is not None else "",
+            _read_image_id(archive),
             archive.git_rev,
             tuple(order),
             self._hiffy,
@@ -160,6 +164,13 @@ class _Auditor:
             found += check_limits(subject, self._hiffy)
         found += check_caller(subject)
         return found
+
+
+def _read_image_id(archive: Archive) -> str:
+    try:
+        return (archive.image_id or b"").hex()
+    except ArchiveError:  # the kernel's file is damaged, which is a finding of its own
+        return ""
 
 
 def _no_debug_info(server: ServedInterface) -> Finding:

@@ -24,13 +24,15 @@ from idoldbg.cli.audit_output import (
     write_outputs,
 )
 from idoldbg.cli.explain import explain
-from idoldbg.cli.options import Settings, options_except, type_option
+from idoldbg.cli.options import TARGET_FLAGS, Settings, options_except, type_option
 from idoldbg.cli.output import say
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError
+from idoldbg.load.files import read_regular
 from idoldbg.opening import TargetOptions, open_program
 from idoldbg.render.audit import FORMATS, Files
 
+_MOST_BYTES = 16 << 20  # of a baseline or of suppressions; those of the largest builds have 1 MB
 OfRule = TypeVar("OfRule", Finding, Known, Suppression)
 EPILOG = f"""\b
 Formats: {", ".join(FORMATS)}.
@@ -108,7 +110,7 @@ cannot be read.
     help="Compare two builds: what became uncallable, what callers of OLD get wrong.",
 )
 @type_option
-@options_except("--format")
+@options_except("--format", hidden=TARGET_FLAGS)
 def command(
     settings: Settings,
     archive_argument: str | None,
@@ -225,7 +227,7 @@ def _of_rules(items: Sequence[OfRule], wanted: set[str]) -> tuple[OfRule, ...]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return read_regular(Path(path), _MOST_BYTES).decode()
     except UnicodeDecodeError:
         raise ArgumentError(f"{path} is not text in UTF-8") from None
 

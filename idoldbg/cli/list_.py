@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.cli.options import Settings, command_options, type_option
+from idoldbg.cli.options import Settings, build_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.opening import open_program
 from idoldbg.render import json, text
@@ -14,7 +14,7 @@ from idoldbg.views.interfaces import read_interfaces
 @click.command("list")
 @click.argument("what", required=False, metavar="[IFACE[.OP]]")
 @type_option
-@command_options
+@build_options
 def command(settings: Settings, what: str | None, types: dict[str, str]) -> None:
     """List interfaces, operations and their types.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
@@ -16,7 +16,9 @@ from idoldbg.opening import TargetOptions
 __all__ = [
     "DEFAULT_TIMEOUT_S",
     "GLOBAL_OPTIONS",
+    "TARGET_FLAGS",
     "Settings",
+    "build_options",
     "command_options",
     "global_options",
     "options_except",
@@ -171,6 +173,10 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
+TARGET_FLAGS = ("--board", "--probe", "--timeout", "--wait", "--uart")
+"""What questions about a build do not need; `--board` chooses among the demo images, though."""
+
+
 def global_options(function: F) -> F:
     """Add the global options to the group itself."""
     for flags, keywords in reversed(GLOBAL_OPTIONS):
@@ -178,10 +184,13 @@ def global_options(function: F) -> F:
     return function
 
 
-def options_except(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def options_except(
+    *left_out: str, hidden: Collection[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a command take the global options too, and pass it the resulting `Settings` first.
 
-    `left_out` are flags that the command gives a meaning of its own, such as `--format`.
+    `left_out` are flags that the command gives a meaning of its own, such as `--format`; those of
+    `hidden` are taken, but not in its help.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,7 +206,8 @@ def options_except(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..
             if not set(flags) & set(left_out):
                 # The environment was read by the group; a second reading would win over its flags.
                 quiet = {k: v for k, v in keywords.items() if k != "envvar"}
-                wrapper = click.option(*flags, **quiet)(wrapper)
+                is_hidden = not set(flags).isdisjoint(hidden)
+                wrapper = click.option(*flags, **quiet, hidden=is_hidden)(wrapper)
         return wrapper
 
     return decorate
@@ -206,6 +216,11 @@ def options_except(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..
 def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take the global options too, and pass it the resulting `Settings` first."""
     return options_except()(function)
+
+
+def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Do as `command_options` for a question about a build: help is silent about targets."""
+    return options_except(hidden=TARGET_FLAGS)(function)
 
 
 def parse_types(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from idol.whole_file import write_whole
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, build_options
 from idoldbg.errors import ArgumentError
 from idoldbg.session import open_program
 from idoldbg.stubs import MADE_BY, generate
@@ -22,7 +22,7 @@ from idoldbg.stubs import MADE_BY, generate
     is_flag=True,
     help="Write nothing; exit with 1 where the package is not what would be written.",
 )
-@command_options
+@build_options
 def command(settings: Settings, build: str | None, output: str, check: bool) -> None:
     """Write a Python package with the types of a build's interfaces.
 

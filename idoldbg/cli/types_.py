@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.cli.options import Settings, command_options, type_option
+from idoldbg.cli.options import Settings, build_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.opening import open_program
@@ -24,7 +24,7 @@ from idoldbg.views.types import read_types
 )
 @click.option("--all", "show_all", is_flag=True, help="Draw all types of the name, however many.")
 @type_option
-@command_options
+@build_options
 def command(
     settings: Settings,
     name: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache as cache_result
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from idoldbg.archive import Archive
@@ -17,6 +17,8 @@ from idoldbg.load.recorded_archive import recorded_archive
 from idoldbg.memory import MemoryImage, Segment
 
 __all__ = ["Build", "CachedBuild", "list_cached", "open_build"]
+
+_ELF, _ZIP = b"\x7fELF", b"PK"  # how these files begin
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,9 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
         return _open_recorded(cache, shown, digest, None)
 
     before = path.stat() if cache is not None and path.is_file() else None
-    data = read_file(path, shown)
-    if data[:4] == b"\x7fELF":
+    data = read_file(path, shown, check_start=partial(_refuse_unknown, shown))
+    if data[:4] == _ELF:
         return _open_elf(shown, path, data, cache)
-    if data[:2] != b"PK":
-        raise ArchiveError(
-            f"{shown}: neither a Hubris archive (zip) nor an ELF file; give a build-*.zip, a core "
-            "dump, or the directory with the build's ELF files",
-            path=shown,
-        )
     if cache is not None and before is not None:
         digest = sha256_hex(data)
         build = _open_recorded(cache, shown, digest, data)
@@ -84,6 +80,16 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     from idoldbg.load.archive_zip import read_archive
 
     return Build(read_archive(shown, data))
+
+
+def _refuse_unknown(shown: str, start: bytes) -> None:
+    if start != _ELF and start[:2] != _ZIP:
+        what = "empty: " if not start else ""
+        raise ArchiveError(
+            f"{shown}: {what}neither a Hubris archive (zip) nor an ELF file; give a build-*.zip, a "
+            "core dump, or the directory with the build's ELF files",
+            path=shown,
+        )
 
 
 def _open_directory(shown: str, path: Path) -> Archive:

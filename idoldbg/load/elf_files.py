@@ -110,7 +110,11 @@ class FileMembers:
         file = self._files.get(name)
         if file is None:
             raise ArchiveError(f"{self._path}: {name} is missing", path=self._path, member=name)
-        return read_file(file, str(file))
+        try:
+            return read_file(file, str(file))
+        except ArchiveError as error:
+            error.member = name
+            raise
 
 
 def find_files(directory: Path) -> dict[str, Path]:

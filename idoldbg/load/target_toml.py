@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from idoldbg.errors import NotFound, TargetFileError
+from idoldbg.load.files import read_regular
 from idoldbg.target import (
     Board,
     Chip,
@@ -391,12 +392,10 @@ def _load_own_board(path: Path) -> Board:
 
 def _read(file: Traversable) -> str:
     try:
-        with file.open("rb") as stream:
-            data = stream.read(_MAX_FILE_SIZE + 1)
-        if len(data) > _MAX_FILE_SIZE:
-            raise TargetFileError(f"{file}: larger than {_MAX_FILE_SIZE} bytes", path=str(file))
+        data = read_regular(file, _MAX_FILE_SIZE) if isinstance(file, Path) else file.read_bytes()
         return data.decode()
     except FileNotFoundError:
         raise NotFound("board file", str(file)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise TargetFileError(f"{file}: cannot be read: {error}", path=str(file)) from None
+        reason = getattr(error, "strerror", None) or error
+        raise TargetFileError(f"{file}: cannot be read: {reason}", path=str(file)) from None

@@ -11,12 +11,16 @@ import pytest
 from idol.whole_file import write_whole
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_writes_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "report"
     for data in (b"one", b"", b"two" * 100_000):
         write_whole(path, data)
         assert path.read_bytes() == data
-    assert os.listdir(tmp_path) == ["report"]
+    assert names(tmp_path) == ["report"]
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
@@ -70,7 +74,7 @@ def test_failure_changes_nothing_and_names_the_file(
         write_whole(path, b"new")
     assert caught.value.filename == str(path)
     assert caught.value.filename2 is None
-    assert sorted(os.listdir(tmp_path)) == ["folder", "report"]
+    assert names(tmp_path) == ["folder", "report"]
     assert (tmp_path / "report").read_text() == "old"
 
 
@@ -91,7 +95,7 @@ def test_file_that_cannot_be_replaced_is_written(
     monkeypatch.setattr(Path, "replace", busy)
     write_whole(path, b"new")
     assert path.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["report"]
+    assert names(tmp_path) == ["report"]
 
 
 def test_pipes_and_devices_are_written_to(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def to_markdown(verdict: Verdict, files: Files) -> str:
     lines = [f"## {icon} Idol audit: {_escape(what)}", "", _escape(verdict_line(verdict)), ""]
     lines += _findings(verdict, files)
     for server in audit.servers:
-        lines += _matrix(server)
+        if server.operations:
+            lines += _matrix(server)
     if verdict.remarks:
         lines += [f"- {_escape(remark)}" for remark in verdict.remarks] + [""]
     text = "\n".join(lines)

@@ -60,7 +60,11 @@ def verdict_line(verdict: Verdict, paint: Paint = plain) -> str:
         if (count := verdict.count_standing(standing))
     ]
     said = f"{summary.callable} of {_count(summary.operations, 'operation')} can be called"
-    return f"{head}  {said}; {', '.join(parts)}"
+    unread = [s.task for s in verdict.audit.servers if s.interface is None]
+    if unread:
+        whose = unread[0] if len(unread) == 1 else f"{len(unread)} tasks"
+        said += f", those of {whose} are unknown"
+    return f"{head}  {printable(said)}; {', '.join(parts)}"
 
 
 def _count(number: int, word: str) -> str:
@@ -84,11 +88,10 @@ def _table(verdict: Verdict, paint: Paint) -> str:
     for server in verdict.audit.servers:
         operations = server.operations
         total = server.operation_count
-        numbers = [
-            str(total),
-            str(sum(o.is_complete for o in operations)),
-            str(sum(o.is_callable for o in operations)),
-        ]
+        numbers = ["?", "?", "?"]
+        if server.interface is not None:
+            done = sum(o.is_complete for o in operations), sum(o.is_callable for o in operations)
+            numbers = [str(number) for number in (total, *done)]
         cells = [n.rjust(len(title)) for n, title in zip(numbers, rows[0][2:5], strict=True)]
         names = [printable(server.task), printable(server.name)]
         rows.append([*names, *cells, _levels(verdict, server) or "-"])

@@ -13,7 +13,7 @@ from idoldbg.session import TargetOptions, open_program
 from tests.conftest import ARCHIVES
 
 DEMO = ARCHIVES / "stm32f4-discovery.zip"
-Change = Callable[[bytes], bytes]
+Change = Callable[[bytes], bytes | None]
 Rebuild = Callable[[Mapping[str, Change]], Path]
 
 
@@ -28,7 +28,7 @@ def demo() -> Audit:
 
 @pytest.fixture
 def rebuild(tmp_path: Path) -> Rebuild:
-    """Write the demo's archive anew, with some members changed."""
+    """Write the demo's archive anew, with some members changed, or left out (None)."""
 
     def write(changes: Mapping[str, Change]) -> Path:
         path = tmp_path / "build.zip"
@@ -37,7 +37,9 @@ def rebuild(tmp_path: Path) -> Rebuild:
             assert set(changes) <= set(old.namelist())
             for member in old.infolist():
                 data = old.read(member)
-                new.writestr(member.filename, changes.get(member.filename, bytes)(data))
+                changed = changes.get(member.filename, bytes)(data)
+                if changed is not None:
+                    new.writestr(member.filename, changed)
         return path
 
     return write

@@ -17,6 +17,7 @@ from idoldbg.audit.verdict import judge
 from idoldbg.cli import run
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.junit import to_junit
+from idoldbg.render.audit.text import verdict_line
 from tests.idoldbg.audit.conftest import Rebuild, audit_build, replaced
 
 Capture = pytest.CaptureFixture[str]
@@ -84,6 +85,51 @@ def test_other_commands_go_on_without_a_damaged_task(rebuild: Rebuild, capsys: C
     assert "note: `spi` is left out: spi: malformed" in capsys.readouterr().err
     assert run(["-a", path, "types", "SpiError", "--task", "spi"]) == 4
     assert capsys.readouterr().err.startswith(f"error: {path}: spi: malformed")
+
+
+LOST = {
+    "missing": lambda data: None,
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[: len(data) // 2],
+    "a page of HTML": lambda data: b"<html><title>404</title></html>",
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_one_lost_file_is_one_finding(how: str, rebuild: Rebuild, demo: Audit) -> None:
+    """The rest is audited: CI shall tell all that is wrong, not the first thing."""
+    report = audit_build(rebuild({"elf/task/spi": LOST[how]}))
+    finding = only(report, demo)
+    assert (finding.rule, finding.task) == ("debug-info-damaged", "spi")
+    assert report.summary.callable == demo.summary.callable - 5
+    verdict = judge(report)
+    assert verdict.has_failed
+    assert "those of spi are unknown; 1 error" in verdict_line(verdict)
+    root = XmlTree.fromstring(to_junit(verdict, Files(report)))
+    assert len(root.findall("testsuite[@name='spi.?']/testcase/failure")) == 1
+
+
+@pytest.mark.parametrize("how", LOST)
+@pytest.mark.parametrize(
+    ("member", "task"), [("elf/kernel", "kernel"), ("elf/task/hiffy", "hiffy")]
+)
+def test_lost_file_that_every_call_needs_is_one_finding(
+    how: str, member: str, task: str, rebuild: Rebuild, demo: Audit
+) -> None:
+    report = audit_build(rebuild({member: LOST[how]}))
+    finding = only(report, demo)
+    assert (finding.rule, finding.task) == ("debug-info-damaged", task)
+    assert report.summary.complete == demo.summary.complete
+    assert report.summary.callable == 0
+
+
+def test_other_commands_go_on_without_a_lost_file(rebuild: Rebuild, capsys: Capture) -> None:
+    path = str(rebuild({"elf/task/spi": LOST["missing"]}))
+    assert run(["-a", path, "-p", "emu", "call", "Sensor.reading", "--id", "0"]) == 0
+    assert run(["-a", path, "types", "SensorError"]) == 0
+    assert "`spi` is left out: elf/task/spi: is missing" in capsys.readouterr().err
+    assert run(["-a", path, "call", "Spi.lock"]) == 2
+    assert "what `spi` serves cannot be read" in capsys.readouterr().err
 
 
 def test_interface_that_is_no_text_is_told(rebuild: Rebuild, demo: Audit) -> None:

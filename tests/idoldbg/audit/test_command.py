@@ -232,3 +232,13 @@ def test_colours_on_a_terminal_alone(no_color: str, is_coloured: bool) -> None:
     assert process.wait(timeout=60) == 0
     assert b"PASS" in shown
     assert (b"\x1b[" in shown) is is_coloured
+
+
+@pytest.mark.parametrize("command", ["audit", "list", "types", "stubs"])
+def test_questions_about_builds_do_not_speak_of_probes(command: str, capsys: Capture) -> None:
+    assert run([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--archive" in out and "--no-cache" in out
+    assert "--probe" not in out and "--timeout" not in out
+    if command in ("audit", "list"):  # they are taken all the same
+        assert run([command, "--board", "nucleo-g031", "--probe", "emu"]) == 0

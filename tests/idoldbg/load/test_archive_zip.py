@@ -124,11 +124,14 @@ def replaced(name: str, data: bytes) -> dict[str, bytes]:
     return {**MEMBERS, name: data}
 
 
+_MANY_TASKS = b"".join(b"t%d = {}\n" % i for i in range(4097))
+
+
 @pytest.mark.parametrize(
     ("members", "member", "message"),
     [
         (without("app.toml"), "app.toml", "missing"),
-        (without("elf/task/spi"), "elf/task/spi", "missing, though app.toml has this task"),
+        (replaced("app.toml", b"[tasks]\n" + _MANY_TASKS), "app.toml", "4097 tasks"),
         (replaced("app.toml", b"= ="), "app.toml", "not valid TOML"),
         (replaced("app.toml", b"\xff"), "app.toml", "not valid TOML"),
         (replaced("app.toml", b"a=" + b"[" * 5000), "app.toml", "not valid TOML"),
@@ -164,10 +167,12 @@ def test_other_zips(comment: bytes, message: str) -> None:
         read_archive("a.zip", pack(comment=comment))
 
 
-def test_missing_kernel_is_said_when_it_is_wanted() -> None:
-    archive = read_archive("a.zip", pack(without("elf/kernel")))
-    with pytest.raises(ArchiveError, match="elf/kernel: is missing"):
-        archive.object_bytes("kernel")
+@pytest.mark.parametrize(("member", "name"), [("elf/kernel", "kernel"), ("elf/task/spi", "spi")])
+def test_missing_files_are_said_when_they_are_wanted(member: str, name: str) -> None:
+    archive = read_archive("a.zip", pack(without(member)))
+    with pytest.raises(ArchiveError, match=f"{member}: is missing"):
+        archive.object_bytes(name)
+    assert archive.object_bytes("jefe")
 
 
 def patched_directory(data: bytes, name: bytes, at: int, value: bytes) -> bytes:
