@@ -258,9 +258,12 @@ class BoardLoop:
             client.execution = None
             self._reply(client, *execution.answer(self._shared.board))
         else:
-            client.wait_ends_real_s = self._clock() + WAIT_LIMIT_S
+            limit_s = WAIT_LIMIT_S
             if execution.wants_lock:
                 self._lock_queue.append(client)
+                if execution.lock_patience_s is not None:
+                    limit_s = min(limit_s, execution.lock_patience_s)
+            client.wait_ends_real_s = self._clock() + limit_s
 
     def _refuse(self, client: _Client, why: str) -> None:
         """Tell a client why it is not served, and close the connection once it knows."""

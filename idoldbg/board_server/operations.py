@@ -166,13 +166,15 @@ class SharedBoard:
 class Execution:
     """A request on its way: what it has done, and what it waits for, if it does.
 
-    `wait_until_s` is a time of the board, `wants_lock` its lock.
+    `wait_until_s` is a time of the board, `wants_lock` its lock, for which `lock_patience_s` real
+    seconds are given, None for as many as the server likes.
     """
 
     client: object
     operations: Sequence[Operation]
     wait_until_s: float | None = None
     wants_lock: bool = False
+    lock_patience_s: float | None = None
     _results: list[Header] = field(default_factory=list)
     _data: list[bytes] = field(default_factory=list)
     _began_s: float = 0.0
@@ -192,6 +194,7 @@ class Execution:
             if operation.name == "lock":
                 if not shared.try_lock(self.client):
                     self.wants_lock = True
+                    self.lock_patience_s = operation.values.get("seconds")
                     return False
                 self._results.append({})
                 continue

@@ -114,7 +114,7 @@ _FIELDS: dict[str, dict[str, tuple[str, bool]]] = {
     "halt": {},
     "resume": {},
     "hold": {},
-    "lock": {},
+    "lock": {"seconds": ("seconds", True)},
     "unlock": {},
     "release": {},
     "reset": {"halt": ("flag", True)},

@@ -256,18 +256,19 @@ class RemoteBoard:
         """Undo one `hold`; the core goes on when nobody holds it that stood in its way."""
         self._do({"op": "release"})
 
-    def lock(self) -> None:
+    def lock(self, limit_s: float = LOCK_LIMIT_S) -> None:
         """Have the board's lock until `unlock` or the end of this connection.
 
         It keeps nobody from anything but having it too. Raises `LinkTimeout` when another client
-        does not give it back.
+        does not give it back within `limit_s`, in real time.
         """
-        end = time.monotonic() + LOCK_LIMIT_S
+        end = time.monotonic() + limit_s
         while True:
+            left_s = min(max(0.0, end - time.monotonic()), MAX_WAIT_S)
             try:
-                self._do({"op": "lock"})
+                self._do({"op": "lock", "seconds": left_s})
             except LinkTimeout:  # of the server's, which answers now and then
-                if time.monotonic() > end:
+                if time.monotonic() >= end:
                     raise
             else:
                 return

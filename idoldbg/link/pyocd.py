@@ -30,6 +30,7 @@ from idoldbg.errors import FaultError, IdoldbgError, LinkError, ProbeNotFound
 from idoldbg.link import BaseLink
 from idoldbg.link.core_debug import CoreDebug
 from idoldbg.link.host_lock import HostLock
+from idoldbg.link.pyocd_calls import CallLock
 from idoldbg.link.pyocd_errors import Attempt, translated
 from idoldbg.link.pyocd_probes import (
     ProbeInfo,
@@ -178,6 +179,9 @@ class PyocdLink(BaseLink):
         self._connection: _Connection | None = None
         self._leave_halted = False
         self._core = CoreDebug(self, self.wait, self.monotonic, link=spec)
+        self._calls = CallLock(
+            spec, lambda attempt, action: self._do(attempt, lambda ap: action(ap.dp.probe))
+        )
 
     def connect(self) -> None:
         """Attach, in a few attempts with growing pauses between them."""
@@ -247,6 +251,10 @@ class PyocdLink(BaseLink):
 
     def halted(self) -> contextlib.AbstractContextManager[None]:
         return self._core.halted()
+
+    def exclusive(self) -> contextlib.AbstractContextManager[None]:
+        """Keep others from making calls meanwhile, where an emulated board has several users."""
+        return self._calls.held()
 
     def reset(self) -> None:
         """Reset by SYSRESETREQ, or by the nRESET line where that has no effect; then run."""

@@ -9,9 +9,13 @@ from __future__ import annotations
 import socket
 import time
 
+from pyocd.core import exceptions
 from pyocd.probe.tcp_client_probe import TCPClientProbe
 
-__all__ = ["BoundedSocket", "RemoteProbe"]
+__all__ = ["LOCK_CALLS", "UNLOCK_CALLS", "BoundedSocket", "RemoteProbe"]
+
+# Requests that only the server of a board knows that is kept running (idoldbg.pyocd_plugin.server).
+LOCK_CALLS, UNLOCK_CALLS = "idoldbg_lock_calls", "idoldbg_unlock_calls"
 
 CONNECT_LIMIT_S = 5.0
 LINE_LIMIT = 16 << 20  # bytes; a block of 64 KiB takes about 0.7 MiB as JSON
@@ -88,6 +92,23 @@ class RemoteProbe(TCPClientProbe):  # type: ignore[misc]  # pyOCD publishes no t
         self._lock_count: int
         # Private, but the only seam there is; pyproject.toml pins the series it was seen in.
         self._socket = BoundedSocket(host, port, limit_s)
+
+    def lock_calls(self, limit_s: float) -> bool:
+        """Have the lock that goes with calls through hiffy; tell whether it was to be had in time.
+
+        `limit_s` is to be less than that of an answer. Raises `NotImplementedError` where the
+        server knows of no such lock.
+        """
+        result, error = self._perform_request_without_raise(LOCK_CALLS, limit_s)
+        if type(error) is exceptions.Error:  # "unknown request type" is one of no particular kind
+            raise NotImplementedError
+        if error is not None:
+            raise error
+        return bool(result)
+
+    def unlock_calls(self) -> None:
+        """Give back what `lock_calls` took."""
+        self._perform_request(UNLOCK_CALLS)
 
     def close(self) -> None:
         # Dying with the server's lock would hang its other clients.

@@ -18,7 +18,7 @@ from pyocd.core import exceptions
 from pyocd.core.memory_interface import MemoryInterface
 from pyocd.probe.debug_probe import DebugProbe
 
-from idoldbg.errors import FaultError, IdoldbgError
+from idoldbg.errors import FaultError, IdoldbgError, LinkTimeout
 from idoldbg.link.board_socket import RemoteBoard
 from idoldbg.link.emulated import Board
 from idoldbg.pyocd_plugin.boards import OfferedBoard, list_boards
@@ -157,6 +157,30 @@ class EmulatedProbe(DebugProbe):  # type: ignore[misc]  # pyOCD publishes no typ
         with self._access() as (dap, board):
             for value in values:
                 dap.write_ap(board, addr >> 24, addr & 0xFC, value)
+
+    def lock_calls(self, limit_s: float) -> bool:
+        """Have the lock that goes with calls through hiffy; tell whether it was to be had in time.
+
+        A board of this process has one user, who needs none.
+        """
+        live, _ = self._opened()
+        if not isinstance(live.board, RemoteBoard):
+            return True
+        try:
+            with self._access():
+                live.board.lock(limit_s)
+        except exceptions.ProbeError as error:
+            if isinstance(error.__cause__, LinkTimeout):
+                return False
+            raise
+        return True
+
+    def unlock_calls(self) -> None:
+        """Give back what `lock_calls` took."""
+        live, _ = self._opened()
+        if isinstance(live.board, RemoteBoard):
+            with self._access():
+                live.board.unlock()
 
     def get_memory_interface_for_ap(self, ap_address: Any) -> BlockAccess | None:
         if not self._block_access or ap_address.nominal_address != 0:

@@ -1,7 +1,8 @@
 """A board that is kept running as a pyOCD probe server, for any pyOCD client.
 
-pyOCD's own server, with its known traps taken out: a client that dies while it holds the probe's
-lock lets go of it, and threads that serve clients do not outlive the process.
+Of pyOCD's own server the protocol is used. There each client shares one probe with the others: the
+first to leave takes the debug port's power with it, and one that dies with the probe's lock hangs
+the rest. Here each has a probe of its own, and the board keeps them apart.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from functools import partial
 from typing import Any
 
 from pyocd.core.session import Session
-from pyocd.probe.tcp_probe_server import DebugProbeRequestHandler, DebugProbeServer
+from pyocd.probe.tcp_probe_server import DebugProbeRequestHandler, TCPProbeServer
 
 from idoldbg.errors import LinkError
 from idoldbg.link.board_socket import connect_board
+from idoldbg.link.pyocd_remote import LOCK_CALLS, UNLOCK_CALLS
 from idoldbg.pyocd_plugin._probe import EmulatedProbe
 from idoldbg.pyocd_plugin.boards import OfferedBoard
 
@@ -30,74 +32,67 @@ SWITCH_INTERVAL_S = 0.0005
 log = logging.getLogger(__name__)
 
 
+class _Server(TCPProbeServer):  # type: ignore[misc]  # pyOCD publishes no types
+    """Serves a board on this host."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, offer: OfferedBoard) -> None:
+        self._offer = offer
+        session = Session(
+            probe=None,
+            options={"no_config": True, "user_script": os.devnull, "serve_local_only": True},
+        )
+        super().__init__(("localhost", port), session, None)
+        self.RequestHandlerClass = _Handler
+
+    @property
+    def probe(self) -> EmulatedProbe:
+        """A new probe, for the client that asks."""
+        return EmulatedProbe(self._offer)
+
+
 class _Handler(DebugProbeRequestHandler):  # type: ignore[misc]  # pyOCD publishes no types
-    """One client's thread. What it has taken and not given back is given back at its end."""
+    """One client's thread. Whatever it had ends with it."""
 
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()
-        self._locks = 0
-        self._opens = 0
-        for name, change in (("lock", self._lock), ("unlock", self._unlock)):
-            self._REQUEST_HANDLERS[name] = (change, 0)
-        self._REQUEST_HANDLERS["open"] = (self._open, 0)
-        self._REQUEST_HANDLERS["close"] = (self._close, 0)
-
-    def _lock(self) -> None:
-        self._probe.lock()
-        self._locks += 1
-
-    def _unlock(self) -> None:
-        self._probe.unlock()
-        self._locks -= 1
-
-    def _open(self) -> None:
-        self._probe.open()
-        self._opens += 1
-
-    def _close(self) -> None:
-        self._probe.close()
-        self._opens -= 1
+        probe: EmulatedProbe = self._probe
+        self._REQUEST_HANDLERS[LOCK_CALLS] = (probe.lock_calls, 1)
+        self._REQUEST_HANDLERS[UNLOCK_CALLS] = (probe.unlock_calls, 0)
 
     def finish(self) -> None:
-        # In the thread that took them: the probe's lock is reentrant and belongs to a thread.
-        for _ in range(self._locks):
-            self._probe.unlock()
-        for _ in range(self._opens):
-            with suppress(Exception):  # the board may have gone first
-                self._probe.close()
         with suppress(OSError):  # what the client has not read is of no use any more
             super().finish()
+        with suppress(Exception):  # the board may have gone first
+            self._probe.close()
 
 
 @contextmanager
 def serving_board(name: str, board_name: str, port: int) -> Iterator[int]:
     """Serve the board of that name on a port of this host, 0 for any free one; give the port."""
-    session = Session(
-        probe=None,
-        options={"no_config": True, "user_script": os.devnull, "serve_local_only": True},
-    )
     offer = OfferedBoard(
         name, board_name, partial(connect_board, name, clock="wall"), stays_up=True
     )
+    server: Any = _Server(port, offer)
     try:
-        server: Any = DebugProbeServer(session, EmulatedProbe(offer), port)
+        server.server_bind()
+        server.server_activate()
     except OSError as error:
+        server.server_close()
         raise LinkError(
             f"cannot serve on port {port}: {error.strerror}; give another one, or 0 for any",
             link=f"emu:{name}",
         ) from error
-    server._server.RequestHandlerClass = _Handler
-    server._server.daemon_threads = True
     # Emulation and clients' threads take turns; Python's 5 ms would be felt in every access.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    server.start()
-    # Set by the server's thread, which `start` waits for only up to its first line.
-    while server.port == 0:
-        threading.Event().wait(0.005)
+    thread = threading.Thread(target=server.serve_forever, name=f"probe server of {name}")
+    thread.start()
     try:
-        yield server.port
+        yield server.server_address[1]
     finally:
-        server.stop()
-        server._server.server_close()
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -238,9 +238,10 @@ import random, sys
 from idoldbg.calls import prepare_call
 from idoldbg.render.json import reply
 from idoldbg.session import TargetOptions, open_session
-name, number, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+spec, number, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 rng = random.Random(number)
-with open_session(TargetOptions(probe="emu:" + name, timeout_s=30)) as session:
+options = TargetOptions(board="stm32f4-discovery", probe=spec, timeout_s=30)
+with open_session(options) as session:
     print("ready", flush=True)
     for _ in range(count):
         data = rng.randbytes(rng.randrange(1, 40))
@@ -257,9 +258,9 @@ print("done", flush=True)
 """
 
 
-def caller(name: str, number: int, count: int) -> subprocess.Popen[str]:
+def caller(spec: str, number: int, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CALLER, name, str(number), str(count)],
+        [sys.executable, "-c", CALLER, spec, str(number), str(count)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -283,7 +284,9 @@ def resident_kib(pid: int) -> int:
 @pytest.mark.slow
 def test_four_clients_call_at_once_and_get_their_own_replies(board: BoardEntry) -> None:
     before = open_descriptors(board.pid)
-    callers = [caller(board.name, number, 40) for number in range(4)]
+    through_pyocd = [f"remote:localhost:{board.pyocd_port}", f"pyocd:board-{board.name}"]
+    specs = [board.spec, board.spec, *through_pyocd]
+    callers = [caller(spec, number, 40) for number, spec in enumerate(specs)]
     for process in callers:
         out, _ = process.communicate(timeout=120)
         assert out.splitlines()[-1] == "done", out
@@ -296,9 +299,9 @@ def test_clients_that_are_killed_do_no_harm(board: BoardEntry) -> None:
     """They die at random points of random calls; the others' replies stay right."""
     rng = random.Random(3)
     before, memory = open_descriptors(board.pid), resident_kib(board.pid)
-    witness = caller(board.name, 99, 150)
+    witness = caller(board.spec, 99, 150)
     for number in range(6):
-        victim = caller(board.name, number, 10_000)
+        victim = caller(board.spec, number, 10_000)
         assert victim.stdout is not None
         assert victim.stdout.readline() == "ready\n"
         time.sleep(rng.random() * 0.3)
