@@ -1,12 +1,14 @@
 """The texts of a package of stubs.
 
-Everything that could grow long stands one item a line, so that a change of an interface is a
-small diff. Formatters are kept away by `fmt: off`, linters by `noqa`: which lines they would break
-depends on the settings of whoever keeps the package.
+Laid out as `ruff format` and Black would, for lines of 88 characters or more: everything that could
+grow long stands one item a line with a comma behind it, which also makes a change of an interface a
+small diff. What is longer without any comma keeps its line by `fmt: skip`. Linters are kept away by
+`noqa`: which rules they have is up to whoever keeps the package.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -28,13 +30,15 @@ __all__ = [
 MADE_BY = "Made by `idoldbg stubs`"
 INDENT = "    "
 WIDTH = 80
+FORMATTED_WIDTH = 88
+#: A statement on one line.
+_STATEMENT = re.compile(r"[\w.]+(: | = )\S|(async )?def .*\.\.\.$")
 _BUILTINS = {"int", "float", "bool", "str", "bytes", "list", "tuple"}
 
 
 def _header(plan: Plan, what: str) -> str:
     return "\n".join(
         [
-            "# fmt: off",
             "# ruff: noqa",
             f"# {MADE_BY}. Do not edit: make it anew when the interfaces change.",
             f"# image: {plan.image_id or '(no id)'}",
@@ -45,9 +49,22 @@ def _header(plan: Plan, what: str) -> str:
     )
 
 
+def _finish(lines: Iterable[str]) -> str:
+    """Join lines; keep formatters from breaking the statements that are too long for them."""
+    finished = []
+    in_docstring = False
+    for line in lines:
+        in_docstring ^= line.count('"""') % 2 == 1
+        is_long = len(line) > FORMATTED_WIDTH and not in_docstring
+        is_kept = is_long and not line.endswith(",") and _STATEMENT.match(line.lstrip())
+        finished.append(f"{line}  # fmt: skip" if is_kept else line)
+    return "\n".join(finished)
+
+
 def write_init(plan: Plan, app: str) -> str:
     """Write `__init__.py`."""
     return _header(plan, f"The interfaces of {app}, with types; `attach` opens a target.") + (
+        "\n"
         "from . import errors, types\n"
         "from .device import STUBS, Device, attach\n"
         "\n"
@@ -114,7 +131,8 @@ def write_types(plan: Plan) -> str:
     table = ["CLASSES: dict[str, Any] = {"]
     table += [f'{INDENT}"{t.name}": {plan.names[t.name]},' for t in plan.types]
     table += ["}", '"""Classes by the full names of the types."""', ""]
-    return "\n".join([*head, *(f"\n{block}\n" for block in blocks), "\n" + "\n".join(table)])
+    text = "\n".join([*head, *(f"\n{block}\n" for block in blocks), "\n" + "\n".join(table)])
+    return _finish(text.split("\n"))
 
 
 def _class(plan: Plan, type_: Type) -> str:
@@ -185,7 +203,7 @@ def write_errors(plan: Plan) -> str:
     lines += ["", "CLASSES: dict[str, type[VariantError]] = {"]
     lines += [f'{INDENT}"{t.name}": {plan.names[t.name]},' for t in plan.errors]
     lines += ["}", '"""Classes by the full names of the error types."""', ""]
-    return "\n".join(lines)
+    return _finish(lines)
 
 
 def _error(plan: Plan, type_: Type) -> list[str]:
@@ -198,6 +216,7 @@ def _error(plan: Plan, type_: Type) -> list[str]:
         "",
         *_error_property(f"{annotations.out(type_)} | None"),
     ]
+    lines += [""] * bool(variants)
     lines += [f"{INDENT}{field_name(v)}: ClassVar[type[{name}_{v}]]" for v in variants]
     for variant in variants:
         lines += ["", "", f"class {name}_{variant}({name}):"]
@@ -219,7 +238,6 @@ def _error_property(annotation: str) -> list[str]:
         "",
         f"{INDENT}{INDENT}@property",
         f"{INDENT}{INDENT}def error(self) -> {annotation}: ...",
-        "",
     ]
 
 
@@ -278,7 +296,7 @@ def write_device_types(plan: Plan) -> str:
         ") -> Device: ...",
         "",
     ]
-    return "\n".join(lines)
+    return _finish(lines)
 
 
 FACES = ("", "Aio", "Batch")
@@ -306,7 +324,7 @@ def _operation(plan: Plan, planned: PlannedServer, operation: ResolvedOperation)
     parameters = [*_parameters(annotations, operation)]
     docs = _doc(operation)
     for face in FACES:
-        lines += [f"class {name}{face}:", *docs]
+        lines += [f"class {name}{face}:", *docs, ""]
         lines.append(f"{INDENT}Error: Final[type[{exception}]]")
         if face == "Batch":
             returns = f"Pending[{ok}, {leases}, {error}]"
@@ -322,7 +340,10 @@ def _operation(plan: Plan, planned: PlannedServer, operation: ResolvedOperation)
 def _method(define: str, name: str, parameters: Iterable[str], returns: str) -> list[str]:
     lines = [f"{INDENT}{define} {name}(", f"{INDENT}{INDENT}self,"]
     lines += [f"{INDENT}{INDENT}{parameter}," for parameter in parameters]
-    return [*lines, f"{INDENT}) -> {returns}: ..."]
+    lines.append(f"{INDENT}) -> {returns}: ...")
+    if len(lines[-1]) <= FORMATTED_WIDTH:
+        return lines
+    return [f"{INDENT}# fmt: off", *lines, f"{INDENT}# fmt: on"]  # Black takes no `skip` here
 
 
 def _parameters(annotations: Annotations, operation: ResolvedOperation) -> Iterable[str]:

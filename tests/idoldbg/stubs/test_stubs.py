@@ -267,7 +267,7 @@ def test_the_package_is_the_same_every_time_and_formatted(package: Path, tmp_pat
     assert (stubs / "py.typed").exists()
     for name, text in again.items():
         if text:
-            assert text.startswith("# fmt: off\n# ruff: noqa\n# Made by `idoldbg stubs`")
+            assert text.startswith("# ruff: noqa\n# Made by `idoldbg stubs`")
             assert re.search(r"^# image: [0-9a-f]{16}\n# interfaces: [0-9a-f]{16}$", text, re.M), (
                 name
             )
@@ -275,7 +275,8 @@ def test_the_package_is_the_same_every_time_and_formatted(package: Path, tmp_pat
             assert text.endswith("\n")
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
     if ruff is not None:
-        for words in (["format", "--check"], ["check"]):
+        formats = [["format", "--check", "--line-length", width] for width in ("88", "100", "120")]
+        for words in (*formats, ["check"]):
             subprocess.run([ruff, *words, "--isolated", stubs], check=True, capture_output=True)
 
 
