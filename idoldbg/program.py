@@ -7,7 +7,7 @@ before it is asked for: a call to one task touches that task's object, hiffy's a
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,13 @@ from idoldbg.debuginfo import TypeInterner
 from idoldbg.errors import ArchiveError, ArgumentError, DebugInfoError, FaultError, NotFound
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
-from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
+from idoldbg.resolver import (
+    DeclaredSize,
+    ResolvedOperation,
+    Resolver,
+    read_override,
+    written_names,
+)
 from idoldbg.symbols import Variable
 from idoldbg.types import Type, type_size
 from idoldbg.values import Value
@@ -223,6 +229,39 @@ class Program:
         if key not in self._resolved:
             self._resolved[key] = self._resolver.resolve(server.interface, operation, server.task)
         return self._resolved[key]
+
+    @cached_property
+    def written_types(self) -> frozenset[str]:
+        """The names of types in all interfaces of the build: what overrides can be for."""
+        return frozenset().union(*(written_names(s.interface) for s in self.servers))
+
+    def override_types(
+        self,
+        overrides: Mapping[str, str],
+        *,
+        also: Collection[str] = (),
+        option: str = "type_overrides",
+    ) -> None:
+        """Settle type names from now on, besides what was settled before; for a fresh program.
+
+        Raises `ArgumentError`, in the name of `option`, for what is no type, and for names that
+        neither an interface of this build has nor `also` does.
+        """
+        try:
+            read = dict(read_override(name, path) for name, path in overrides.items())
+        except ValueError as error:
+            raise ArgumentError(str(error), name=option) from None
+        for name in read:
+            if name in also or name in self.written_types or self.unreadable_interfaces:
+                continue
+            near = near_misses(name, sorted({*self.written_types, *also}))
+            meant = " or ".join(f"`{n}`" for n in near)
+            raise ArgumentError(
+                f"no interface of {self._where} has a type called `{name}`"
+                + (f"; did you mean {meant}?" if near else ""),
+                name=option,
+            )
+        self.type_overrides.update(read)
 
     @property
     def unused_overrides(self) -> tuple[str, ...]:

@@ -185,11 +185,13 @@ def get_board(options: TargetOptions, archive: Archive) -> Board:
     """Return what `find_board` returns; raise `ArgumentError` where no board file covers it."""
     board = find_board(options, archive)
     if board is None:
-        raise ArgumentError(
-            f"the build is for board `{archive.board}`, which no board file covers; "
-            "give --board NAME or the path of your own",
-            name="--board",
+        what = (
+            f"the build is for board `{archive.board}`, which no board file covers"
+            if archive.board
+            else f"{archive.path} does not say what board it is for, as archives (build-*.zip) do"
         )
+        words = f"{what}; give --board NAME or the path of your own"
+        raise ArgumentError(words, name="--board")
     return board
 
 

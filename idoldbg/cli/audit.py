@@ -30,6 +30,7 @@ from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError
 from idoldbg.load.files import read_regular
 from idoldbg.opening import TargetOptions, open_program
+from idoldbg.program import Program
 from idoldbg.render.audit import FORMATS, Files
 
 _MOST_BYTES = 16 << 20  # of a baseline or of suppressions; those of the largest builds have 1 MB
@@ -155,7 +156,9 @@ def command(
     known_files = read_interface_files(idl_folders)
     entries = parse_suppressions(_read(suppressions), suppressions) if suppressions else ()
     known = parse_baseline(_read(baseline), baseline) if baseline and not write_baseline else ()
-    report = _audit(target, types)
+    program = open_program(target)
+    program.override_types(types, option="--type")
+    report = _audit(program)
     report = replace(report, findings=_of_rules(report.findings, wanted))
     verdict = judge(
         report,
@@ -181,8 +184,11 @@ def _compare(
     """Audit two builds and tell the differences."""
     from idoldbg.audit.compare import compare_builds  # brings `idol.diff`, for nobody else
 
-    old, new = (_audit(replace(settings.target(), archive=path), types) for path in compared)
-    comparison = compare_builds(old, new)
+    old, new = (open_program(replace(settings.target(), archive=path)) for path in compared)
+    if types:  # for a type that one of them has
+        old.override_types(types, also=new.written_types, option="--type")
+        new.override_types(types, also=old.written_types, option="--type")
+    comparison = compare_builds(_audit(old), _audit(new))
     write_comparison(comparison, fail_on, outputs)
     return 1 if comparison.has_failed(fail_on) else 0
 
@@ -210,13 +216,11 @@ def _get_rule(name: str) -> str:
     raise ArgumentError(f"there is no rule `{name}`: {advice}", name="--rule")
 
 
-def _audit(target: TargetOptions, types: dict[str, str]) -> Audit:
-    program = open_program(target)
-    program.type_overrides.update(types)
+def _audit(program: Program) -> Audit:
     with ProgressLine("auditing") as line:
         report = audit(program, line.update)
     for name in program.unused_overrides:
-        say(f"--type {name}: no type of {target.archive or 'the demo image'} is called that")
+        say(f"--type {name}: no type of {program.archive.path} is called that")
     return report
 
 

@@ -65,7 +65,7 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     mine = own_names(command) - taken
     later = own_values([w for w in parsed if w.name in mine - LOADING], command)
     wants_help = later.pop("help", False)
-    program.type_overrides.update({**own["types"], **later.pop("types", {})})
+    program.override_types({**own["types"], **later.pop("types", {})}, option="--type")
     own.update({name: later.pop(name) for name in own if name in later})
     settings = settings.overridden_by(Settings(**later))
     resolved = program.operation(operation, own["task"])

@@ -24,12 +24,12 @@ def command(settings: Settings, what: str | None, types: dict[str, str]) -> None
     which is then shown as a number. Needs no board.
     """
     program = open_program(settings.target())
-    program.type_overrides.update(types)
+    program.override_types(types, option="--type")
     for task, reason in program.unreadable_interfaces:
         say(f"task `{task}` is left out: {reason}")
     servers = read_interfaces(program, what)
     for name in program.unused_overrides:
-        say(f"--type {name}: no type here is called that in its interface")
+        say(f"--type {name}: {what} has no type of that name")
     detailed = what is not None
     explain = bool(settings.verbose)
     show(

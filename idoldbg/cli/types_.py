@@ -9,7 +9,7 @@ from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.opening import open_program
 from idoldbg.render import json, layout
-from idoldbg.views.types import read_types
+from idoldbg.views.types import query_names, read_types
 
 
 @click.command("types")
@@ -47,7 +47,7 @@ def command(
     idoldbg types Option                        every Option, whatever is in it
     """
     program = open_program(settings.target())
-    program.type_overrides.update(types)
+    program.override_types(types, also=query_names(name), option="--type")
     with ProgressLine("searching") as line:
         report = read_types(program, name, task=task, depth=depth, progress=line.update)
     for task_name, reason in report.unreadable:

@@ -44,7 +44,7 @@ def open_target(
         notify=notify or _log.info,
     )
     program = open_program(options)
-    program.type_overrides.update(type_overrides or {})
+    program.override_types(type_overrides or {})
     session = open_session(options, notify=notify or _log.info, program=program)
     session.caller.notify = notify or _log.warning
     session.caller.recovers = recover

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 MAX_FILES = 1024  # files of a directory that are looked at
+_ELF32 = b"\x7fELF\1\1"  # ELFCLASS32, ELFDATA2LSB
+_ARM = 40  # e_machine EM_ARM
 _NO_PROGRAMS = (1, 4)  # e_type ET_REL and ET_CORE: not linked, or a dump
 
 # `img/…` of an archive; the last two stand beside the ELF files in Hubris's `dist` directories.
@@ -153,7 +156,7 @@ def read_directory(path: str, files: Mapping[str, Path]) -> Archive:
     if not objects:
         zips = sorted(n for n in files if n.endswith(".zip"))
         hint = f"; give the archive {path}/{zips[0]}" if zips else "; give a build-*.zip archive"
-        raise ArchiveError(f"{path}: no ELF files here{hint}", path=path)
+        raise ArchiveError(f"{path}: no ELF files of a Cortex-M build here{hint}", path=path)
     names = [n for n in objects if n != kernel]
     if kernel:
         names = _in_task_order(members, kernel, names)
@@ -205,7 +208,8 @@ def _is_program(name: str, file: Path) -> bool:
             head = stream.read(20)
     except OSError:
         return False
-    return head[:4] == b"\x7fELF" and int.from_bytes(head[16:18], "little") not in _NO_PROGRAMS
+    kind, machine = struct.unpack_from("<HH", head, 16) if len(head) == 20 else (0, 0)
+    return head.startswith(_ELF32) and machine == _ARM and kind not in _NO_PROGRAMS
 
 
 def _in_task_order(members: FileMembers, kernel: str, names: list[str]) -> list[str]:

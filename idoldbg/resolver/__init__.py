@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from idol import ErrorKind
 from idoldbg.resolver.candidates import Candidate
-from idoldbg.resolver.lookup import How, TypeLookup, parse_override
+from idoldbg.resolver.lookup import How, TypeLookup, parse_override, read_override
 from idoldbg.resolver.operation import (
     Resolution,
     ResolvedArgument,
@@ -18,6 +18,7 @@ from idoldbg.resolver.operation import (
 )
 from idoldbg.resolver.resolve import Resolver
 from idoldbg.resolver.sizes import DeclaredSize, SizeOf, WireSizes
+from idoldbg.resolver.written import names_in, written_names
 
 __all__ = [
     "Candidate",
@@ -32,5 +33,8 @@ __all__ = [
     "SizeOf",
     "TypeLookup",
     "WireSizes",
+    "names_in",
     "parse_override",
+    "read_override",
+    "written_names",
 ]

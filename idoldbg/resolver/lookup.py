@@ -36,6 +36,7 @@ __all__ = [
     "find_near_types",
     "is_base",
     "parse_override",
+    "read_override",
 ]
 
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8, "128": 16, "size": 4}
@@ -383,7 +384,12 @@ def parse_override(text: str) -> tuple[str, str]:
     name, equals, path = (part.strip() for part in text.partition("="))
     if not equals or not name or not path:
         raise ValueError(f"`{text}` is not NAME=PATH, such as SpiError=drv_spi_api::SpiError")
+    return read_override(name, path)
+
+
+def read_override(name: str, path: str) -> tuple[str, str]:
+    """Return both in their one spelling; raise `ValueError` when either is no type."""
     try:
         return str(parse_type(name)), str(parse_type(path))
     except TypeSyntaxError as error:
-        raise ValueError(f"`{text}`: {error}") from None
+        raise ValueError(f"`{name}={path}`: {error}") from None

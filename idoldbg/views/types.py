@@ -13,7 +13,7 @@ from idoldbg import codec
 from idoldbg.errors import DebugInfoError, EncodeError, NotFound
 from idoldbg.near import near_misses
 from idoldbg.program import Program
-from idoldbg.resolver import Candidate, TypeLookup
+from idoldbg.resolver import Candidate, TypeLookup, names_in
 from idoldbg.resolver.candidates import make_candidates
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.lookup import Located, find_located, find_near_types
@@ -22,7 +22,7 @@ from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union, shown_field
 from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
 
-__all__ = ["TypeLayout", "TypeReport", "WireSize", "read_types"]
+__all__ = ["TypeLayout", "TypeReport", "WireSize", "query_names", "read_types"]
 
 ENCODINGS = ("Zerocopy", "Hubpack", "Ssmarshal")
 
@@ -104,6 +104,12 @@ def read_types(
     layouts = (_describe(c, by_name.get(c.objects[0]), depth) for c in candidates)
     unused = tuple(name for name in program.type_overrides if name not in used)
     return TypeReport(query, tuple(layouts), make_candidates(declared), tuple(unreadable), unused)
+
+
+def query_names(query: str) -> frozenset[str]:
+    """Return the names that a query for types is about: its own, and those inside it."""
+    written = _parse(query)
+    return frozenset() if written is None else frozenset(names_in(written))
 
 
 def _objects(program: Program, task: str | None) -> tuple[list[TypeSource], list[tuple[str, str]]]:

@@ -19,6 +19,7 @@ from tests.conftest import ARCHIVES, ROOT
 
 Capture = pytest.CaptureFixture[str]
 NO_HIFFY = str(ARCHIVES / "stm32f4-discovery-no-hiffy.zip")
+BUILD = str(ARCHIVES / "stm32f4-discovery.zip")
 
 
 def test_demo_image_passes(capsys: Capture) -> None:
@@ -157,11 +158,10 @@ def test_one_rule_has_no_remarks_on_others(tmp_path: Path, capsys: Capture) -> N
     assert "gone since" not in shown and "matches nothing" not in shown
 
 
-def test_override_that_does_nothing_is_told(capsys: Capture) -> None:
-    assert run(["audit", "--type", "Nonesuch=u8"]) == 0
-    assert "--type Nonesuch: no type of the demo image" in capsys.readouterr().err
-    assert run(["types", "SensorError", "--type", "Nonesuch=u8"]) == 0
-    assert "--type Nonesuch: it does not occur" in capsys.readouterr().err
+@pytest.mark.parametrize("words", [["audit"], ["audit", "--diff", BUILD, BUILD]])
+def test_override_of_no_type_is_refused(words: list[str], capsys: Capture) -> None:
+    assert run([*words, "--type", "SpiErorr=u8"]) == 2
+    assert "has a type called `SpiErorr`; did you mean `SpiError`?" in capsys.readouterr().err
 
 
 def test_step_summary_that_cannot_be_written_hides_nothing(

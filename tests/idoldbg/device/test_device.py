@@ -222,3 +222,18 @@ def test_a_reset_is_noticed() -> None:
         device.Sensor.post(id=0, value=1)
         device.reset()
         assert device.Sensor.get(id=0).value == 21.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"SpiErorr": "u8"}, r"^type_overrides: .*`SpiErorr`; did you mean `SpiError`\?"),
+        ({"Nope": "u8"}, "no interface of .* has a type called `Nope`$"),
+        ({"SpiError": "drv_spi_api::"}, "is not a Rust type"),
+    ],
+)
+def test_type_overrides_must_be_for_types_of_interfaces(
+    overrides: dict[str, str], message: str
+) -> None:
+    with pytest.raises(errors.ArgumentError, match=message):
+        idoldbg.attach(type_overrides=overrides)

@@ -166,7 +166,9 @@ def test_what_is_no_build(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="neither"):
         open_build(write(tmp_path / "empty", b""))
     (tmp_path / "dir").mkdir()
-    with pytest.raises(ArchiveError, match=r"no ELF files here; give a build-\*\.zip"):
+    with pytest.raises(
+        ArchiveError, match=r"no ELF files of a Cortex-M build here; give a build-\*\.zip"
+    ):
         open_build(tmp_path / "dir")
     write(tmp_path / "dir" / "build-demo.zip", b"PK")
     with pytest.raises(ArchiveError, match=r"give the archive .*/build-demo\.zip"):
