@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -25,10 +25,11 @@ from idoldbg.errors import (
     MismatchError,
     Unsupported,
 )
+from idoldbg.link.board_entries import read_board_entries
 from idoldbg.link.board_socket import connect_board
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.memory import Segment, read_u32
-from idoldbg.pyocd_plugin.boards import register_board, unregister_board
+from idoldbg.pyocd_plugin.boards import RUNNING_PREFIX, register_board, unregister_board
 from idoldbg.session import (
     Session,
     TargetOptions,
@@ -63,6 +64,7 @@ PARTS = {
     0xC27: Core.CORTEX_M7,
     0xD21: Core.CORTEX_M33,
 }
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
 OWN_PROBE = "emu-flashed"  # the probe of the board that `pyocd:emu` means, for as long as it takes
 
 
@@ -111,6 +113,14 @@ class _Job:
     def archive(self) -> Archive:
         return self.program.archive
 
+    @property
+    def path(self) -> str:
+        return str(Path(self.archive.path).absolute())
+
+    @property
+    def image_id(self) -> str:
+        return (self.archive.image_id or b"").hex()
+
 
 def flash_board(
     options: TargetOptions,
@@ -158,14 +168,14 @@ def flash_board(
             )
     with session as opened:
         _verify(job, opened)
+        _name_image(job, opened.link.spec)
         _see_it_boot(job, opened)
         used = spec if OWN_PROBE in opened.link.spec else opened.link.spec
-    image_id = program.archive.image_id
     return Flashed(
         spec=used,
         board=job.board.name,
         archive=program.archive.path,
-        image_id="" if image_id is None else image_id.hex(),
+        image_id=job.image_id,
         size=sum(len(s.data) for s in job.segments),
         seconds=time.monotonic() - begin,
     )
@@ -234,15 +244,14 @@ def _refuse(job: _Job, what: str, actual: str) -> None:
 def _flash_emulated(job: _Job, where: str) -> Iterator[Session]:
     """Program an emulated board directly: its flash takes what is written."""
     segments = [(s.address, s.data) for s in job.segments]
-    image_id = job.archive.image_id or b""
-    path = str(Path(job.archive.path).absolute())
     job.progress("program", 0.0)
     if where:
         with connect_board(where) as board:
             found = str(board.status().get("board"))
             if found != job.board.name:
                 _refuse(job, f"emu:{where} is a {found}", found)
-            board.flash(segments, archive=path, image_id=image_id.hex())
+            board.lock()  # not in the middle of somebody's call
+            board.flash(segments, archive=job.path, image_id=job.image_id)
     with open_session(job.options, notify=job.notify, program=job.program) as session:
         if not where:
             link = session.link.inner
@@ -331,6 +340,27 @@ def _chunks(segments: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
     for segment in segments:
         for offset in range(0, len(segment.data), VERIFY_CHUNK):
             yield segment.address + offset, segment.data[offset : offset + VERIFY_CHUNK]
+
+
+def _name_image(job: _Job, spec: str) -> None:
+    """Tell a board that is kept running, and was flashed through pyOCD, what it runs now."""
+    kind, _, rest = spec.partition(":")
+    if kind == "pyocd" and rest.startswith(RUNNING_PREFIX):
+        name = rest.removeprefix(RUNNING_PREFIX)
+    else:
+        name = _name_behind(kind, rest)
+    if name:
+        with suppress(LinkError), connect_board(name) as board:  # it just went: nothing to tell
+            segments = [(s.address, s.data) for s in job.segments]
+            board.name_image(segments, archive=job.path, image_id=job.image_id)
+
+
+def _name_behind(kind: str, address: str) -> str:
+    """Return the running board whose own probe server that is, "" for none."""
+    host, _, port = address.rpartition(":")
+    if kind != "remote" or host not in LOCAL_HOSTS:
+        return ""
+    return next((e.name for e in read_board_entries() if str(e.pyocd_port) == port), "")
 
 
 def _see_it_boot(job: _Job, session: Session) -> None:

@@ -80,6 +80,12 @@ def find_build(options: TargetOptions) -> Build:
 
         with connect_board(rest) as board:
             archive = str(board.status().get("archive"))
+        if not archive:
+            raise ArgumentError(
+                f"board `{rest}` was flashed by another program, and what it holds is not known "
+                f"here: give its build, or flash one (`idoldbg -p {options.probe} flash BUILD`)",
+                name="--archive",
+            )
         try:
             return open_build(archive, cache=cache)
         except ArchiveError as error:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from idoldbg.errors import IdoldbgError
+from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.link.board_protocol import Header, Operation, encode_error
 from idoldbg.link.emulated import Board
 
-__all__ = ["Execution", "ServedBoard", "SharedBoard", "StatusFacts"]
+__all__ = ["Execution", "NO_IMAGE", "NamedImage", "ServedBoard", "SharedBoard", "StatusFacts"]
 
 
 class ServedBoard(Board, Protocol):
@@ -47,18 +47,36 @@ StatusFacts = Callable[[], Mapping[str, Any]]
 """What the server adds to a `status`: names, process, clients."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image of which it is known what build it is of: its path, and its id in hexadecimal."""
+
+    archive: str
+    image_id: str
+    segments: tuple[tuple[int, bytes], ...] = field(repr=False)
+
+
+NO_IMAGE = NamedImage("", "", ())
+
+
 class SharedBoard:
-    """A board whose core several clients may want to hold still at the same time."""
+    """A board whose core several clients may want to hold still at the same time.
+
+    `image` is what it runs at first. `image_changed` is told when it runs another one: one that a
+    client has named, or `NO_IMAGE` where the flash was changed in a way that nobody spoke of.
+    """
 
     def __init__(
         self,
         board: ServedBoard,
         facts: StatusFacts,
-        flashed: Callable[[str, str], None] = lambda archive, image_id: None,
+        image: NamedImage = NO_IMAGE,
+        image_changed: Callable[[NamedImage], None] = lambda image: None,
     ) -> None:
         self.board = board
         self._facts = facts
-        self._flashed = flashed
+        self._image = self._told_image = image
+        self._image_changed = image_changed
         self._holds: dict[object, int] = {}
         self._halted_by_user = False
         """Whether the core is to stay halted when nobody holds it any more."""
@@ -103,12 +121,32 @@ class SharedBoard:
                 board.uart_feed(values["port"], operation.data)
             case "flash":
                 self._flash(operation)
+            case "name-image":
+                self._name_image(_image(operation))
             case _:  # status
+                self.look_at_image()
                 return self._status(), b""
         return {}, b""
 
+    def look_at_image(self) -> None:
+        """Tell if the flash does not hold the named image any more, or does so again."""
+        image = self._image if self._holds_image(self._image) else NO_IMAGE
+        if image is not self._told_image:
+            self._told_image = image
+            self._image_changed(image)
+
+    def _holds_image(self, image: NamedImage) -> bool:
+        return all(self.board.read(at, len(data)) == data for at, data in image.segments)
+
+    def _name_image(self, image: NamedImage) -> None:
+        if not self._holds_image(image):
+            raise LinkError("the board's flash holds another image than the one to be named")
+        self._image = image
+        self.look_at_image()
+
     def leave(self, client: object) -> None:
         """Let go of what a client held; it has gone, in whatever way."""
+        self.look_at_image()
         self._unlock(client)
         self._release(client, self._holds.get(client, 0))
 
@@ -139,15 +177,13 @@ class SharedBoard:
             self.board.resume()
 
     def _flash(self, operation: Operation) -> None:
-        segments, at = [], 0
-        for address, size in operation.values["segments"]:
-            segments.append((address, operation.data[at : at + size]))
-            at += size
-        self.board.flash(segments)
+        image = _image(operation)
+        self.board.flash(image.segments)
         self._halted_by_user = False
         if self._holds:
             self.board.halt()
-        self._flashed(operation.values.get("archive", ""), operation.values.get("image_id", ""))
+        self._image = image if image.archive else NO_IMAGE
+        self.look_at_image()
 
     def _status(self) -> Header:
         board = self.board
@@ -160,6 +196,16 @@ class SharedBoard:
             "notices": list(board.notices),
             "time_s": board.time_s,
         }
+
+
+def _image(operation: Operation) -> NamedImage:
+    """Cut the payload of a `flash` or `name-image` into its segments."""
+    segments, at = [], 0
+    for address, size in operation.values["segments"]:
+        segments.append((address, operation.data[at : at + size]))
+        at += size
+    values = operation.values
+    return NamedImage(values.get("archive", ""), values.get("image_id", ""), tuple(segments))
 
 
 @dataclass(slots=True)

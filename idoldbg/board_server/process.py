@@ -17,7 +17,7 @@ from typing import Any
 
 from idol.records import dataclass
 from idoldbg.board_server.loop import BoardLoop
-from idoldbg.board_server.operations import SharedBoard
+from idoldbg.board_server.operations import NamedImage, SharedBoard
 from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.link.board_entries import (
     BoardEntry,
@@ -91,6 +91,11 @@ def _serve_locked(
     archive = find_build(options).archive
     board = emulate(options, archive)
     path = socket_path(request.name)
+    image = NamedImage(
+        archive=str(Path(archive.path).absolute()),
+        image_id=(archive.image_id or b"").hex(),
+        segments=tuple((s.address, s.data) for s in archive.flash_segments()),
+    )
     kept = _Kept(
         BoardEntry(
             name=request.name,
@@ -98,13 +103,13 @@ def _serve_locked(
             socket=str(path),
             board=board.board.name,
             chip=board.board.chip.name,
-            archive=str(Path(archive.path).absolute()),
-            image_id=(archive.image_id or b"").hex(),
+            archive=image.archive,
+            image_id=image.image_id,
             since=time.time(),
             log=str(log_file),
         )
     )
-    shared = SharedBoard(board, kept.facts, kept.flashed)
+    shared = SharedBoard(board, kept.facts, image, kept.image_changed)
     with contextlib.closing(board), _listening(path) as listener:
         loop = BoardLoop(shared, listener)
         kept.client_count = lambda: loop.client_count
@@ -129,13 +134,13 @@ class _Kept:
     def facts(self) -> dict[str, Any]:
         return {**asdict(self.entry), "clients": self.client_count()}
 
-    def flashed(self, archive: str, image_id: str) -> None:
-        self.entry = replace(self.entry, archive=archive, image_id=image_id)
+    def image_changed(self, image: NamedImage) -> None:
+        self.entry = replace(self.entry, archive=image.archive, image_id=image.image_id)
         try:
             write_board_entry(self.entry)
         except OSError as error:  # the disk is full, say: `board list` is out of date, no more
             log.warning("the entry cannot be written: %s", error)
-        log.info("flashed with %s", archive or "an unnamed image")
+        log.info("it now runs %s", image.archive or "an image that nobody has named")
 
 
 @contextlib.contextmanager

@@ -39,7 +39,8 @@ class BoardEntry:
     """A board that runs.
 
     `board` and `chip` are names of board and chip files, `archive` is the build's path, `image_id`
-    hexadecimal or "", `since` in seconds of Unix time. `pyocd_port` is that of its probe server
+    hexadecimal or ""; `archive` is "" as well where the board was flashed by another program, which
+    told nobody with what. `since` in seconds of Unix time. `pyocd_port` is that of its probe server
     on this host, None without one.
     """
 

@@ -125,9 +125,14 @@ _FIELDS: dict[str, dict[str, tuple[str, bool]]] = {
         "archive": ("text", True),
         "image_id": ("text", True),
     },
+    "name-image": {
+        "segments": ("segments", False),
+        "archive": ("text", False),
+        "image_id": ("text", False),
+    },
     "status": {},
 }
-_WITH_DATA = {"write", "uart-send", "flash"}
+_WITH_DATA = {"write", "uart-send", "flash", "name-image"}
 
 
 def decode_operations(header: Header, payload: bytes) -> tuple[Operation, ...]:
@@ -216,7 +221,7 @@ def _is_segment(address: Any, size: Any) -> bool:
 def _data_size(name: str, values: Mapping[str, Any]) -> int:
     if name not in _WITH_DATA:
         return 0
-    if name == "flash":
+    if "segments" in values:
         return sum(size for _, size in values["segments"])
     return int(values["size"])
 

@@ -300,8 +300,19 @@ class RemoteBoard:
 
         `archive` and `image_id` are what the board's entry says from then on.
         """
+        self._say_image("flash", segments, archive, image_id)
+
+    def name_image(
+        self, segments: Sequence[tuple[int, bytes]], *, archive: str, image_id: str
+    ) -> None:
+        """Say what build the board's flash holds; raise `LinkError` where it holds another one."""
+        self._say_image("name-image", segments, archive, image_id)
+
+    def _say_image(
+        self, name: str, segments: Sequence[tuple[int, bytes]], archive: str, image_id: str
+    ) -> None:
         operation = {
-            "op": "flash",
+            "op": name,
             "segments": segment_list(segments),
             "archive": archive,
             "image_id": image_id,

@@ -32,6 +32,7 @@ from idoldbg.pyocd_plugin.live import LiveBoard
 
 __all__ = [
     "ENVIRONMENT",
+    "RUNNING_PREFIX",
     "OfferedBoard",
     "list_boards",
     "parse_environment",

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 SCHEMA = "idoldbg.board/1"
+UNKNOWN = "(not known: flashed by another program)"
 Facts = Mapping[str, Any]
 
 
@@ -37,7 +38,8 @@ def boards_text(boards: Sequence[Facts], detailed: bool) -> str:
     for board in boards:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(board["since"]))
         port = "" if board["pyocd_port"] is None else str(board["pyocd_port"])
-        row = [board["name"], board["board"], str(board["pid"]), since, port, board["archive"]]
+        archive = board["archive"] or UNKNOWN
+        row = [board["name"], board["board"], str(board["pid"]), since, port, archive]
         if detailed:
             row += [board["socket"], board["log"]]
         rows.append(row)
@@ -72,7 +74,7 @@ def status_text(status: Facts) -> str:
     lights = [name for name, is_on in sorted(status["leds"].items()) if is_on]
     rows = [
         ["board", f"{status['board']} ({status['chip']})"],
-        ["image", f"{status['archive']} {status['image_id']}".strip()],
+        ["image", f"{status['archive'] or UNKNOWN} {status['image_id']}".strip()],
         ["process", f"{status['pid']}, log {status['log']}"],
         ["socket", status["socket"]],
         ["clock", f"{status['time_s']:.3f} s"],

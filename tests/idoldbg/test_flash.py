@@ -60,8 +60,29 @@ def test_a_board_that_is_kept_running_gets_another_image(desk: str, kind: str) -
         assert phases["program"] == phases["verify"] == phases["boot"] == 1
         with open_session(TargetOptions(archive=archive, probe=f"emu:{name}")) as session:
             session.settle()
-        if kind.startswith("emu"):
-            assert board_status(name)["archive"] == archive
+        assert board_status(name)["archive"] == archive
+
+
+def test_a_board_that_another_program_flashed_does_not_pass_for_what_it_was(
+    desk: str, capsys: Capture
+) -> None:
+    name = desk.split()[0]
+    assert run(["-p", f"emu:{name}", "flash", FULL]) == 0
+    first = find_build(TargetOptions(archive=FULL)).archive.flash_segments()[0]
+    with connect_board(name) as remote:
+        remote.halt()
+        remote.write(first.address, bytes(len(first.data)))
+    capsys.readouterr()
+    assert run(["-p", f"emu:{name}", "tasks"]) == 2
+    assert f"`{name}` was flashed by another program" in capsys.readouterr().err
+    assert run(["board", "list"]) == run(["board", "status", name]) == 0
+    assert capsys.readouterr().out.count("not known: flashed by another program") == 2
+    with connect_board(name) as remote:
+        with pytest.raises(LinkError, match="holds another image"):
+            remote.name_image([(first.address, first.data)], archive=FULL, image_id="")
+        remote.write(first.address, first.data)
+        remote.reset()
+    assert board_status(name)["archive"] == FULL
 
 
 def test_the_makers_algorithm_runs_on_the_emulated_core() -> None:

@@ -26,6 +26,7 @@ from idoldbg.board_server import (
     stop_board,
 )
 from idoldbg.board_server import process as board_process
+from idoldbg.board_server.operations import NamedImage
 from idoldbg.cli import run
 from idoldbg.errors import ArchiveError, ArgumentError, LinkError, NotFound, ProbeNotFound
 from idoldbg.link import board_protocol
@@ -194,7 +195,7 @@ def test_a_full_disk_does_not_keep_a_board_from_being_flashed(
 
     monkeypatch.setattr(board_process, "write_board_entry", full)
     kept = board_process._Kept(BoardEntry("a", 1, "", "b", "c", "old.zip", "", 0.0, ""))
-    kept.flashed("build.zip", "0102")
+    kept.image_changed(NamedImage("build.zip", "0102", ()))
     assert kept.entry.archive == "build.zip"
     assert "No space left" in caplog.text
 
