@@ -1,10 +1,10 @@
 """A Hubris build: what its archive says about the image, and the ELF files inside.
 
-Layout after Hubris's `build/xtask/src/dist.rs` (format 11) and the older archives of formats 4 to
-10: `app.toml` describes the tasks in the order of their indices, `elf/kernel` and `elf/task/NAME`
-hold the programs, `img/final.elf` what is flashed. An `Archive` holds values only; the files
-behind it come from a `Members` (a zip, the zip inside a core dump, a directory), which reads each
-at its first use.
+Layout after Hubris's `build/xtask/src/dist.rs` (format 11) and older archives, down to the first
+format: `app.toml` describes the tasks in the order of their indices, `elf/kernel` and
+`elf/task/NAME` hold the programs, `img/final.elf` what is flashed. An `Archive` holds values only;
+the files behind it come from a `Members` (a zip, the zip inside a core dump, a directory), which
+reads each at its first use.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ answers: `elf` (sections, symbols) and `units` (unit headers, abbreviations), wh
 reads; `attributes` and `dies` (entries), `name_search` (which entries), `type_reader` and
 `interner` (types).
 
-Where Hubris's facts lie (seen in builds of formats 4 to 11, rustc 1.67 to 1.96):
+Where Hubris's facts lie (seen in builds of formats 1 to 11, rustc of 2021 to 1.96):
 
 - the task table: kernel static `HUBRIS_TASK_TABLE_SPACE`, entries of type `kern::task::Task` (its
   own type is `MaybeUninit<[Task; N]>` or `[MaybeUninit<Task>; N]`); kernels before 2021 have words

@@ -26,7 +26,7 @@ from idoldbg.load.elf_files import read_facts, read_flash
 
 __all__ = ["ZipMembers", "describe_build", "read_archive"]
 
-OLDEST_FORMAT, NEWEST_FORMAT = 4, 11
+NEWEST_FORMAT = 11
 MAX_MEMBER_SIZE = 32 << 20  # bytes one member may expand to
 MAX_TOTAL_SIZE = 128 << 20  # bytes all members read may expand to
 MAX_MEMBERS = 4096
@@ -249,7 +249,8 @@ def _expand_bzip2(packed: bytes, limit: int) -> bytes:
 def read_archive(path: str, data: bytes) -> Archive:
     """Read a Hubris archive from its bytes; `path` is for messages."""
     members = ZipMembers(path, data)
-    match = re.fullmatch(rb"hubris build archive v(\d{1,6})", members.comment)
+    # The first format, until 2022, was `v1.0.0`.
+    match = re.fullmatch(rb"hubris build archive v(\d{1,6})(?:\.0\.0)?", members.comment)
     if match is None:
         raise ArchiveError(
             f"{path}: a zip file, but not a Hubris build archive (its comment does not say so); "
@@ -257,11 +258,10 @@ def read_archive(path: str, data: bytes) -> Archive:
             path=path,
         )
     version = int(match[1])
-    if not OLDEST_FORMAT <= version <= NEWEST_FORMAT:
-        hint = "update idoldbg" if version > NEWEST_FORMAT else "rebuild it with a newer Hubris"
+    if version > NEWEST_FORMAT:
         raise ArchiveError(
-            f"{path}: archive format {version}; formats {OLDEST_FORMAT} to {NEWEST_FORMAT} are "
-            f"known: {hint}",
+            f"{path}: archive format {version}; formats up to {NEWEST_FORMAT} are known: "
+            "update idoldbg",
             path=path,
         )
     return describe_build(path, members, version)
@@ -391,10 +391,13 @@ class _Reader:
         return tuple(value)
 
     def _slots(self, table: Mapping[str, Any], where: str) -> Mapping[str, str]:
-        """Task slots: `"sys"` binds slot `sys` to task `sys`, `{spi = "spi2"}` to another."""
+        """Task slots: `"sys"` binds slot `sys` to task `sys`, `{spi = "spi2"}` to another.
+
+        The first builds that had slots have one table of them.
+        """
         slots: dict[str, str] = {}
         value = table.get("task-slots", [])
-        for item in value if isinstance(value, list) else [None]:
+        for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str):
                 slots[item] = item
             elif isinstance(item, dict) and all(isinstance(v, str) for v in item.values()):

@@ -116,6 +116,18 @@ def test_older_formats_patch_the_description() -> None:
     assert archive.chip_description["spi1"]["size"] == 0x400
 
 
+@pytest.mark.parametrize(("comment", "version"), [("v1.0.0", 1), ("v2", 2), ("v3", 3)])
+def test_first_formats(comment: str, version: int) -> None:
+    archive = read_archive("a.zip", pack(comment=f"hubris build archive {comment}".encode()))
+    assert (archive.format_version, archive.name) == (version, "demo")
+
+
+def test_slots_of_the_first_builds_are_one_table() -> None:
+    app = b"name='a'\n[tasks.spi]\n[tasks.spi.task-slots]\nsys='jefe'\ngpio='gpio_driver'\n"
+    archive = read_archive("a.zip", pack(replaced("app.toml", app)))
+    assert archive.tasks[0].slots == {"sys": "jefe", "gpio": "gpio_driver"}
+
+
 def without(name: str) -> dict[str, bytes]:
     return {n: d for n, d in MEMBERS.items() if n != name}
 
@@ -159,7 +171,7 @@ def test_bad_members(members: dict[str, bytes], member: str, message: str) -> No
     [
         (b"", "its comment does not say so"),
         (b"hubris build archive v99", "update idoldbg"),
-        (b"hubris build archive v3", "newer Hubris"),
+        (b"hubris build archive v1.1.0", "its comment does not say so"),
     ],
 )
 def test_other_zips(comment: bytes, message: str) -> None:
