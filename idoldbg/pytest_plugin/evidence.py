@@ -95,9 +95,7 @@ def _stacks(program: Program, link: Link) -> str:
     with link.halted():
         live = _registers(link)
         for task in program.archive.tasks:
-            # A handler's registers are none of a task's: the link register of its entry is magic.
-            is_live = task.index == current and not live.get("xpsr", 1) & 0x1FF
-            trace = read_backtrace(program, task.index, live if is_live else None)
+            trace = read_backtrace(program, task.index, live if task.index == current else None)
             rows += _trace_rows(task.index, trace)
     return text.table(rows)
 

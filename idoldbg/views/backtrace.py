@@ -3,6 +3,9 @@
 A task that does not run has its registers in its entry of the task table (`save`:
 sys/kern/src/arch/arm_m.rs, SavedState) and on its stack, where exception entry put r0 to r3, r12,
 lr, pc and xpsr (Armv7-M ARM B1.5.6). The rest follows from `.debug_frame`.
+
+A stack that overflowed has no such registers. What is left is r7, the frame pointer where the
+compiler keeps one: it points to the caller's, with the return address above (AAPCS32, 6.2.1.4).
 """
 
 from __future__ import annotations
@@ -25,8 +28,11 @@ __all__ = ["Backtrace", "Frame", "read_backtrace"]
 
 FRAME_LIMIT = 32
 SP, LR, PC = 13, 14, 15
+FRAME_POINTER = "r7"
+OUTERMOST = "_start"  # where the kernel starts a task
 _EXCEPTION_FRAME = struct.Struct("<8I")  # r0, r1, r2, r3, r12, lr, pc, xpsr
 _BASIC_FRAME_BYTES, _EXTENDED_FRAME_BYTES = 0x20, 0x68  # without and with floating point
+_XPSR_EXCEPTION = 0x1FF  # the number of the exception that is handled; 0 in a task
 _XPSR_ALIGNED = 1 << 9  # exception entry left a word free to align the stack
 _EXC_RETURN_BASIC = 1 << 4
 
@@ -54,33 +60,53 @@ def read_backtrace(
 ) -> Backtrace:
     """Walk the stack of task `index`; never raises what the target or its debug info cause.
 
-    `live_registers` are the core's own, of a halted core that runs this very task; all other tasks
-    have been put aside by the kernel.
+    `live_registers` are those of a halted core whose current task this is. They tell where it
+    stands only while the core is in its code; the kernel, and a ROM before it, have their own, and
+    the task was put aside like all others.
     """
     name = program.archive.tasks[index].name
     try:
-        if live_registers is not None:
-            registers = {i: live_registers[f"r{i}"] for i in range(13)}
-            registers |= {SP: live_registers["sp"], LR: live_registers["lr"]}
-            registers[PC] = live_registers["pc"]
-        else:
-            registers = _saved_registers(program, index)
+        live = _live_registers(program, name, live_registers or {})
+        save = _save_area(program, index)
+        if live is None and not _register(save, "psp"):
+            return Backtrace(name, (), "it has not run yet")
     except (IdoldbgError, KeyError) as error:
         return Backtrace(name, (), f"its registers cannot be read: {error}")
-    if not registers[PC]:
-        return Backtrace(name, (), "it has not run yet")
-    return _walk(program, name, registers)
+    if live is not None:
+        return _walk(program, name, live)
+    try:
+        trace = _walk(program, name, _stacked_registers(program, save))
+    except IdoldbgError as error:
+        trace = Backtrace(name, (), f"its registers cannot be read: {error}")
+    if trace.frames and trace.frames[0].function is not None:
+        return trace
+    guess = _follow_frame_pointers(program, name, _register(save, FRAME_POINTER))
+    if guess.frames:
+        return guess
+    if trace.frames and not trace.frames[0].address:
+        return Backtrace(name, (), "it has not run yet, or went to address 0")
+    return trace
 
 
-def _saved_registers(program: Program, index: int) -> dict[int, int]:
+def _live_registers(program: Program, name: str, live: Mapping[str, int]) -> dict[int, int] | None:
+    """Return the core's registers by DWARF's numbers; None unless it runs this task's code."""
+    in_handler = live.get("xpsr", 0) & _XPSR_EXCEPTION
+    if in_handler or not program.object(name).symbols.find_function_at(live.get("pc", 0) & ~1):
+        return None
+    registers = {i: live[f"r{i}"] for i in range(13)}
+    return registers | {SP: live["sp"], LR: live["lr"], PC: live["pc"]}
+
+
+def _save_area(program: Program, index: int) -> Any:
     entry = task_type(program)
     address = table_address(program) + index * type_size(entry)
     block = program.memory.read(address, type_size(entry))
     fields: dict[str, Any] = to_python(image.decode(entry, block, address=address))
-    save = fields["save"]
+    return fields["save"]
+
+
+def _stacked_registers(program: Program, save: Any) -> dict[int, int]:
     psp = _register(save, "psp")
-    if not psp:
-        return {PC: 0}
     r0, r1, r2, r3, r12, lr, pc, xpsr = _EXCEPTION_FRAME.unpack(
         program.memory.read(psp, _EXCEPTION_FRAME.size)
     )
@@ -100,6 +126,28 @@ def _register(save: Any, name: str) -> int:
     return value
 
 
+def _follow_frame_pointers(program: Program, name: str, frame: int) -> Backtrace:
+    """Guess who is on a stack whose top is lost: only return addresses, from the first caller."""
+    problem = "a guess: the top of its stack is lost, and these are found by frame pointers"
+    frames: list[Frame] = []
+    try:
+        symbols = program.object(name).symbols
+        while len(frames) < FRAME_LIMIT:
+            caller, address = struct.unpack("<II", program.memory.read(frame, 8))
+            # A return address may lie behind its function, when the call was the last instruction.
+            symbol = symbols.find_function_at((address & ~1) - 2)
+            if symbol is None:
+                break
+            at = address & ~1
+            frames.append(Frame(at, symbol.path, at - symbol.address))
+            if caller <= frame or symbol.path == OUTERMOST:  # stacks grow downwards
+                break
+            frame = caller
+    except IdoldbgError:
+        pass  # what is found until then
+    return Backtrace(name, tuple(frames), problem)
+
+
 def _walk(program: Program, name: str, registers: dict[int, int]) -> Backtrace:
     try:
         symbols = program.object(name).symbols
@@ -117,11 +165,12 @@ def _walk(program: Program, name: str, registers: dict[int, int]) -> Backtrace:
             frames.append(Frame(pc, None))
             return Backtrace(name, tuple(frames), "no function of this task is there")
         frames.append(Frame(pc, symbol.path, pc - symbol.address))
+        if symbol.path == OUTERMOST:
+            return Backtrace(name, tuple(frames))
         row = None if len(frames) > 1 else _stub_row(program, name, symbol, pc)
         row = row or rules.find_row(probe)
         if row is None or row.cfa_register not in registers:
-            problem = "" if symbol.path == "_start" else "no call frame information here"
-            return Backtrace(name, tuple(frames), problem)
+            return Backtrace(name, tuple(frames), "no call frame information here")
         cfa = registers[row.cfa_register] + row.cfa_offset & 0xFFFFFFFF
         step = (pc, cfa)
         if step in seen:

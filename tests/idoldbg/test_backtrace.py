@@ -9,10 +9,12 @@ import pytest
 
 from idoldbg.debuginfo.frames import FrameRules, find_stub_row
 from idoldbg.load import open_build
+from idoldbg.memory import MemoryReader, read_u32
 from idoldbg.program import Program
 from idoldbg.session import TargetOptions, demo_boards, open_session
+from idoldbg.types import Struct
 from idoldbg.views.backtrace import Backtrace, read_backtrace
-from idoldbg.views.tasks import read_tasks
+from idoldbg.views.tasks import read_tasks, table_address, task_type
 
 
 def functions(trace: Backtrace) -> list[str | None]:
@@ -37,6 +39,56 @@ def test_stack_that_is_gone_ends_the_walk_with_a_reason() -> None:
     trace = read_backtrace(Program(build.archive, build.memory), 0)
     assert trace.frames == ()
     assert "cannot be read" in trace.problem
+
+
+class Patched:
+    """Another's memory, but for some words."""
+
+    def __init__(self, inner: MemoryReader, words: dict[int, int]) -> None:
+        self.inner, self.words = inner, words
+
+    def read(self, address: int, size: int) -> bytes:
+        data = bytearray(self.inner.read(address, size))
+        for at, word in self.words.items():
+            if address <= at <= address + size - 4:
+                data[at - address : at - address + 4] = word.to_bytes(4, "little")
+        return bytes(data)
+
+
+def test_who_overflowed_a_stack_is_found_by_frame_pointers() -> None:
+    """What an overflow leaves: a stack pointer where none of the task's registers are, and r7."""
+    with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
+        session.settle()
+        program = session.program
+        spi = program.task("spi").index
+        entry = task_type(program)
+        assert isinstance(entry, Struct)
+        save = next(m for m in entry.members if m.name == "save")
+        assert isinstance(save.type, Struct)
+        save_at = table_address(program) + spi * entry.size + save.offset
+        at = {m.name: save_at + m.offset for m in save.type.members}
+        main, start = (f.address | 1 for f in read_backtrace(program, spi).frames[1:])
+        frame = read_u32(program.memory, at["psp"])
+        records = {frame: frame + 16, frame + 4: main, frame + 16: 0, frame + 20: start}
+        for psp in (0xFFFF0000, 0x20000000):  # no memory; nothing that makes sense
+            words = records | {at["psp"]: psp, at["r7"]: frame}
+            trace = read_backtrace(Program(program.archive, Patched(program.memory, words)), spi)
+            assert functions(trace) == ["main", "_start"]
+            assert "a guess" in trace.problem
+            words[at["r7"]] = frame + 4
+            trace = read_backtrace(Program(program.archive, Patched(program.memory, words)), spi)
+            assert [f for f in functions(trace) if f] == []
+            assert trace.problem
+
+
+def test_registers_of_the_kernel_are_not_taken_for_those_of_its_current_task() -> None:
+    with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
+        session.settle()
+        spi = session.program.task("spi").index
+        waiting = read_backtrace(session.program, spi)
+        for pc, xpsr in ((0x08000400, 0), (waiting.frames[0].address, 11), (0x1FFF0000, 0)):
+            live = {f"r{i}": 0 for i in range(13)} | {"sp": 0, "lr": 0, "pc": pc, "xpsr": xpsr}
+            assert read_backtrace(session.program, spi, live) == waiting
 
 
 @pytest.mark.parametrize(
