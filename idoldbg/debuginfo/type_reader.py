@@ -37,6 +37,9 @@ __all__ = ["TypeReader"]
 MAX_DEPTH = 64  # of types inside types; of scopes around them (well inside Python's own limit)
 MAX_NAME = 65536  # characters of a full path
 MAX_PARTS = 8192  # members, variants or enumerators of a type, and what else stands in it
+# Of all types of an object that are read: the largest task of a real build has 13,000 (LPC55 RoT,
+# `sprot`), of which an audit needs a part.
+MAX_PARTS_READ = 1 << 17
 MAX_NUMBER_SIZE = 16  # bytes: those of a u128
 
 _ENCODINGS = {
@@ -100,6 +103,7 @@ class TypeReader:
         self._open: set[int] = set()
         self._paths: dict[int, str] = {0: ""}
         self._names: dict[int, str] = {}
+        self._parts_read = 0
 
     # ---- names ----------------------------------------------------------------------------------
 
@@ -238,6 +242,11 @@ class TypeReader:
         for count, child in enumerate(self._reader.iter_children(die)):
             if count == MAX_PARTS:
                 raise Malformed(f"a type of more than {MAX_PARTS} parts", die.offset)
+            self._parts_read += 1
+            if self._parts_read > MAX_PARTS_READ:
+                raise Malformed(
+                    f"the types of an object have more than {MAX_PARTS_READ} parts", die.offset
+                )
             yield child
 
     def _c_enum(self, die: Die, name: str, size: int) -> Type:

@@ -242,6 +242,28 @@ def test_types_of_very_many_parts(
     assert error.value.die_offset is not None
 
 
+def test_very_many_types_of_many_parts(
+    die: Any, write_object: Callable[..., ObjectInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one object can make the reader do has an end, also where each type is allowed."""
+    monkeypatch.setattr("idoldbg.debuginfo.type_reader.MAX_PARTS_READ", 100)
+    u8 = die(dw.DW_TAG_base_type, [(dw.DW_AT_name, dw.DW_FORM_strp, "u8")])
+    types = [
+        die(
+            dw.DW_TAG_structure_type,
+            [(dw.DW_AT_name, dw.DW_FORM_strp, f"T{number}")],
+            [die(dw.DW_TAG_member, [(dw.DW_AT_type, dw.DW_FORM_ref4, u8)]) for _ in range(30)],
+        )
+        for number in range(5)
+    ]
+    info = write_object([die(0x11, [], [u8, *types])])
+    for _ in range(2):  # what was read once is not read again
+        assert [len(info.find_types(f"T{number}")) for number in range(3)] == [1, 1, 1]
+    with pytest.raises(DebugInfoError, match="more than 100 parts"):
+        info.find_types("T3")
+    assert info.find_types("T0")
+
+
 def test_types_that_double_at_each_level(die: Any, write_object: Callable[..., ObjectInfo]) -> None:
     """Two members of the type below, fifty times: as a tree this has 2^50 leaves."""
 
