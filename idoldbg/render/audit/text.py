@@ -129,10 +129,11 @@ def _group(
     times = f" ({len(found)} times)" if len(found) > 1 else ""
     lines = [f"{paint(str(level), f'{level}: {rule}')}: {title}{times}"]
     shared = {f.fix for f in found}
-    for finding in found:
-        place = files.place(finding)
-        where = paint("strong", printable(finding.subject))
-        lines.append(f"  {where}{paint('dim', f'  {printable(place)}') if place else ''}")
+    for _, alike in groupby(found, key=_words):
+        for finding in alike:
+            place = files.place(finding)
+            where = paint("strong", printable(finding.subject))
+            lines.append(f"  {where}{paint('dim', f'  {printable(place)}') if place else ''}")
         lines += _wrap(finding.message, "    ", width)
         for candidate in finding.candidates:
             objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""
@@ -144,6 +145,12 @@ def _group(
     if len(shared) == 1:
         lines += _wrap(f"fix: {shared.pop()}", "  ", width)
     return "\n".join(lines)
+
+
+def _words(finding: Finding) -> tuple[object, ...]:
+    """Return what is said of a finding; where that is the same, it is said once."""
+    candidates = [(c.name, c.size, c.objects, c.differences) for c in finding.candidates]
+    return finding.message, finding.fix, candidates
 
 
 def _wrap(text: str, indent: str, width: int) -> list[str]:

@@ -56,9 +56,7 @@ def overview_section(verdict: Verdict) -> Html:
     summary = verdict.audit.summary
     tiles = [
         _tile(summary.operations, "operations", ""),
-        _tile(verdict.count(Level.ERROR), "errors", "error"),
-        _tile(verdict.count(Level.WARNING), "warnings", "warning"),
-        _tile(verdict.count(Level.NOTE), "notes", "note"),
+        *(_tile(verdict.count(level), f"{level}s", str(level)) for level in Level),
     ]
     accepted = verdict.count_standing(Standing.SUPPRESSED)
     known = verdict.count_standing(Standing.BASELINE)
@@ -88,7 +86,8 @@ def overview_section(verdict: Verdict) -> Html:
 
 def _tile(number: int, words: str, kind: str) -> Html:
     classes = f"tile {kind if number else ''}".strip()
-    return el("li", el("b", str(number)), f" {words}", class_=classes)
+    said = words.removesuffix("s") if number == 1 else words
+    return el("li", el("b", str(number)), f" {said}", class_=classes)
 
 
 def _ring(part: int, whole: int) -> Html:
@@ -127,17 +126,18 @@ def _bar(server: ServerCoverage) -> Html:
     can = sum(o.is_callable for o in server.operations)
     complete = sum(o.is_complete and not o.is_callable for o in server.operations)
     broken = total - can - complete
+    words, numbers = f"{can} of {total} callable", f"{can}/{total}"
     if server.interface is None:
-        broken = 1  # its text cannot be read: there is something, nobody knows what
+        broken = 1  # there is something, nobody knows what
+        words, numbers = "unreadable", "?"
     pieces = [
         el("span", class_=kind, style=f"flex:{count} 0 0")
         for kind, count in (("callable", can), ("complete", complete), ("broken", broken))
         if count
     ]
-    words = f"{can} of {total} callable" if server.interface is not None else "unreadable"
     return el(
         "li",
         el("a", el("b", server.task), f" {server.name}", href=f"#server-{server.task}"),
         el("span", *pieces, class_="bar", role="img", aria_label=words),
-        el("span", f"{can}/{total}", class_="number"),
+        el("span", numbers, class_="number"),
     )
