@@ -1,0 +1,132 @@
+"""The audit of a server that is compiled here, from LLVM's intermediate code: `types.ll`.
+
+What rustc gives to LLVM can be written so, and with it debug information that the rustc at hand
+does not make. LLVM makes the forms of it that linkers and debuggers differ about.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from idoldbg.audit import Audit, Finding
+from tests.idoldbg.audit.conftest import Rebuild, audit_build
+
+HERE = Path(__file__).parent
+TOOLS = ("llc", "ld.lld", "llvm-objcopy")
+INTERFACE = """
+Interface(
+    name: "Odd",
+    ops: {
+        "level": (reply: Simple("odd::Level")),
+        "declared": (reply: Simple("odd::Declared")),
+        "holder": (reply: Simple("odd::Holder")),
+        "lend": (leases: {"to": (type: "odd::Declared", read: true)}, reply: Simple("()")),
+        "choice": (reply: Simple("odd::Choice")),
+        "packed": (reply: Simple("odd::Choice"), encoding: Hubpack),
+        "bits": (reply: Simple("odd::Bits"), encoding: Hubpack),
+        "raw_bits": (reply: Simple("odd::Bits")),
+    },
+)
+"""
+FINDINGS = {
+    ("error", "type-incomplete", "declared", "ok", ""),
+    ("error", "type-incomplete", "holder", "ok", ""),
+    ("error", "type-incomplete", "lend", "lease", "to"),
+    ("warning", "variant-without-discriminant", "choice", "ok", ""),
+    ("note", "variant-without-discriminant", "packed", "ok", ""),
+    ("error", "encoding-unsupported", "bits", "ok", ""),
+}
+
+Compile = Callable[..., bytes]
+
+
+@pytest.fixture
+def compile_server(tmp_path: Path) -> Compile:
+    """Return what compiles `types.ll` with options of llc, and of objcopy for what llc wrote."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+    def compile_(*options: str, after: str = "") -> bytes:
+        (tmp_path / "interface").write_text(INTERFACE)
+        for line in (
+            f"llc -filetype=obj {' '.join(options)} {HERE}/types.ll -o server.o",
+            "ld.lld server.o -o server",
+            f"llvm-objcopy --add-section .idolatry=interface {after} server",
+        ):
+            command = line.split()
+            done = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert not done.returncode, f"{line}\n{done.stderr}"
+        return (tmp_path / "server").read_bytes()
+
+    return compile_
+
+
+def audit_server(server: bytes, rebuild: Rebuild) -> list[Finding]:
+    """Audit the demo's image with the server in place of `victim`; return what is found of it."""
+    report: Audit = audit_build(rebuild({"elf/task/victim": lambda _: server}))
+    return [finding for finding in report.findings if finding.task == "victim"]
+
+
+def key(finding: Finding) -> tuple[str, str, str, str, str]:
+    return (
+        str(finding.level),
+        finding.rule,
+        finding.operation,
+        str(finding.role or ""),
+        finding.name,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-dwarf-version=4",
+        "-dwarf-version=5",
+        "-dwarf-version=5 -accel-tables=Dwarf",  # .debug_names
+        "-dwarf-version=4 -accel-tables=Apple",
+        "-dwarf-version=5 -generate-type-units",
+        "-dwarf-version=4 -dwarf-inlined-strings=Enable",
+    ],
+)
+def test_each_lack_is_its_finding(options: str, compile_server: Compile, rebuild: Rebuild) -> None:
+    found = audit_server(compile_server(*options.split()), rebuild)
+    assert {key(f) for f in found} == FINDINGS
+    assert len(found) == len(FINDINGS)
+
+
+def test_findings_name_what_is_declared(compile_server: Compile, rebuild: Rebuild) -> None:
+    found = {f.operation: f for f in audit_server(compile_server(), rebuild)}
+    assert "`odd::Declared` without a layout" in found["declared"].message
+    assert "`odd::Holder.inner` is a `odd::Declared`" in found["holder"].message
+    assert "static KEEP: Option<fn() -> odd::Declared> = None;" in found["holder"].fix
+    assert "First, Second of `odd::Choice`. Its value cannot" in found["choice"].message
+    assert "Calls are not affected" in found["packed"].message
+
+
+@pytest.mark.parametrize(
+    ("options", "after", "why"),
+    [
+        ("", "--compress-debug-sections=zlib", ""),
+        ("-dwarf-version=4 -generate-type-units", "", "build with -Zdwarf-version=5, or without"),
+        ("-split-dwarf-file=server.dwo", "", "build with -Csplit-debuginfo=off"),
+    ],
+)
+def test_other_forms_are_read_or_refused(
+    options: str, after: str, why: str, compile_server: Compile, rebuild: Rebuild
+) -> None:
+    """What is refused says what to build instead, for each operation."""
+    found = audit_server(compile_server(*options.split(), after=after), rebuild)
+    if not why:
+        assert {key(f) for f in found} == FINDINGS
+        return
+    assert {f.rule for f in found} == {"debug-info-damaged"}
+    assert len(found) == INTERFACE.count("reply:")
+    assert all(why in f.message for f in found)
