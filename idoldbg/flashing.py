@@ -144,6 +144,7 @@ def flash_board(
     if kind in ("pyocd", "remote") and options.archive is None and options.board is None:
         raise ArgumentError("give the build to flash", name="ARCHIVE")
     program = open_program(options)
+    phases = _Phases(progress)
     job = _Job(
         replace(options, probe=spec),
         program,
@@ -152,25 +153,14 @@ def flash_board(
         force,
         under_reset,
         notify,
-        progress,
+        phases,
     )
     _check_fits(job)
-    match kind:
-        case "emu":
-            session = _flash_emulated(job, rest)
-        case "pyocd" | "remote":
-            session = _flash_through_pyocd(job, kind, rest)
-        case _:
-            raise Unsupported(
-                f"{spec} cannot be flashed; use a probe or an emulated board",
-                capability="flash",
-                link=spec,
-            )
-    with session as opened:
-        _verify(job, opened)
-        _name_image(job, opened.link.spec)
-        _see_it_boot(job, opened)
-        used = spec if OWN_PROBE in opened.link.spec else opened.link.spec
+    try:
+        used = _flash(job, kind, rest)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(phases.words(is_atomic=kind == "emu"))
+        raise
     return Flashed(
         spec=used,
         board=job.board.name,
@@ -179,6 +169,34 @@ def flash_board(
         size=sum(len(s.data) for s in job.segments),
         seconds=time.monotonic() - begin,
     )
+
+
+class _Phases:
+    """Passes progress on, and remembers how far it is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._phase = ""
+
+    def __call__(self, phase: str, fraction: float) -> None:
+        self._phase = phase
+        self._progress(phase, fraction)
+
+    def words(self, *, is_atomic: bool) -> str:
+        """Say what the board has now; `is_atomic` programs all of the image or nothing."""
+        match self._phase:
+            case "":
+                return "nothing was changed on the board"
+            case "erase" | "program" if is_atomic:
+                return "the board has its old image, or all of the new one"
+            case "erase" | "program":
+                return (
+                    "the flash is partly written, and the board does not run until it is flashed "
+                    "again"
+                )
+            case "verify":
+                return "the image was programmed, but not verified"
+        return "the image is in the flash, verified, but was not seen to come up"
 
 
 # ---------------------------------------------------------------------- checks
@@ -238,6 +256,27 @@ def _refuse(job: _Job, what: str, actual: str) -> None:
 
 
 # ---------------------------------------------------------------------- programming
+
+
+def _flash(job: _Job, kind: str, rest: str) -> str:
+    """Program, verify, see it boot; return the SPEC that was used."""
+    spec = f"{kind}:{rest}" if rest else kind
+    match kind:
+        case "emu":
+            session = _flash_emulated(job, rest)
+        case "pyocd" | "remote":
+            session = _flash_through_pyocd(job, kind, rest)
+        case _:
+            raise Unsupported(
+                f"{spec} cannot be flashed; use a probe or an emulated board",
+                capability="flash",
+                link=spec,
+            )
+    with session as opened:
+        _verify(job, opened)
+        _name_image(job, opened.link.spec)
+        _see_it_boot(job, opened)
+        return spec if OWN_PROBE in opened.link.spec else opened.link.spec
 
 
 @contextmanager

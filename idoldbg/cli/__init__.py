@@ -11,16 +11,15 @@ import json
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from idoldbg import errors
+from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
 from idoldbg.cli.options import Settings, global_options, output_format
 
 __all__ = ["COMMANDS", "EXIT_CODES", "exit_code", "idoldbg", "main"]
@@ -113,32 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-@contextmanager
-def _ctrl_c_is_heard() -> Iterator[None]:
-    """Send Ctrl-C once more where it came to a finalizer, whose exceptions Python drops."""
-    outer = sys.unraisablehook
-    again: list[threading.Timer] = []
-
-    def hear(lost: sys.UnraisableHookArgs) -> None:
-        if not isinstance(lost.exc_value, KeyboardInterrupt):
-            outer(lost)
-            return
-        # Later: sent from here, it would come to this function, and be dropped once more.
-        again.append(threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]))
-        again[-1].start()
-
-    sys.unraisablehook = hear
-    try:
-        yield
-    finally:
-        sys.unraisablehook = outer
-        for timer in again:
-            timer.cancel()
-
-
 def run(arguments: list[str]) -> int:
     """Run the command line; return the exit code."""
-    with _ctrl_c_is_heard():
+    with hearing_ctrl_c():
         return _run(arguments)
 
 
@@ -150,9 +126,8 @@ def _run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        return 130
+    except click.Abort as abort:
+        return _report_interrupt(arguments, abort.__cause__)
     except click.UsageError as error:
         return _report(arguments, "Usage", error.format_message(), 2, _usage_hint(error))
     except click.ClickException as error:
@@ -170,6 +145,17 @@ def _run(arguments: list[str]) -> int:
         traceback.print_exc()
         click.echo("This is a bug in idoldbg: please report it with the lines above.", err=True)
         return BUG
+
+
+def _report_interrupt(arguments: list[str], cause: BaseException | None) -> int:
+    """Say that the command was ended, and what it leaves behind; return 128 + the signal."""
+    number = cause.number if isinstance(cause, Ended) else signal.SIGINT
+    first = cause.__cause__ if isinstance(cause, Ended) else cause
+    notes = getattr(first, "__notes__", [])
+    if notes:
+        return _report(arguments, "Interrupted", "; ".join(["interrupted", *notes]), 128 + number)
+    click.echo("interrupted", err=True)
+    return 128 + number
 
 
 def _words(error: errors.IdoldbgError) -> str:

@@ -13,6 +13,7 @@ import click
 from idol.whole_file import write_whole
 from idoldbg.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_words import Word, own_names, own_values, split_words
+from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
@@ -110,7 +111,7 @@ def _open(
 def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, Any]) -> None:
     from idoldbg.session import open_session  # all kinds of links: not for mistakes and --help
 
-    with open_session(settings.target(), program=program, notify=say) as session:
+    with ending_tidily(), open_session(settings.target(), program=program, notify=say) as session:
         session.caller.recovers = not own["no_recover"]
         try:
             outcome: Reply | OperationError = session.call(call)

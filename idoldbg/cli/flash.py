@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import click
 
+from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
@@ -33,8 +34,8 @@ def command(settings: Settings, archive_path: str | None, force: bool, under_res
     runs the new image. The build must be for the board; the target's processor, and the board that
     the probe says it is part of, are compared first.
 
-    If it fails half-way, the message says what the board has now; as JSON, `state` does:
-    partly-written, unverified or not-running.
+    If it fails or is interrupted half-way, the message says what the board has now; for a failure
+    `state` does as JSON: partly-written, unverified or not-running.
 
     \b
     Examples:
@@ -44,7 +45,7 @@ def command(settings: Settings, archive_path: str | None, force: bool, under_res
     options = settings.target()
     if archive_path is not None:
         options = replace(options, archive=archive_path)
-    with ProgressLine("flashing") as line:
+    with ending_tidily(), ProgressLine("flashing") as line:
         done = flash_board(
             options,
             force=force,

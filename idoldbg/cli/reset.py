@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.errors import Unsupported
@@ -26,7 +27,7 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
     It is up when hiffy waits for work (in an image without it: when the kernel has started its
     tasks), within --timeout. The image on the board must be that of --archive.
     """
-    with open_session(settings.target(), notify=say) as session:
+    with ending_tidily(), open_session(settings.target(), notify=say) as session:
         inner = session.link.inner
         if not isinstance(inner, ResetControl):
             raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.render import json, text
@@ -19,7 +20,7 @@ def command(settings: Settings) -> None:
     Index, name, generation (how often it was restarted), priority and state. A task that faulted
     says why. Works on a board, on the emulated board (once hiffy waits for work) and on core dumps.
     """
-    with open_session(settings.target(), notify=say) as session:
+    with ending_tidily(), open_session(settings.target(), notify=say) as session:
         session.settle()
         table = read_tasks(session.program)
     show(settings, lambda: text.tasks(table), lambda: json.tasks(table))

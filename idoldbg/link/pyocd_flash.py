@@ -30,7 +30,7 @@ from idoldbg.link.pyocd_probes import (
     lock_probe,
 )
 from idoldbg.link.pyocd_remote import RemoteProbe
-from idoldbg.link.watchdog import Watchdog
+from idoldbg.link.watchdog import CallTimeout, Watchdog
 from idoldbg.memory import Segment
 from idoldbg.target import Board, MemoryKind
 
@@ -38,6 +38,7 @@ __all__ = ["FlashPlan", "flash_local", "flash_remote"]
 
 FLASH_LIMIT_S = 900.0  # a megabyte through a slow probe takes some minutes
 OPEN_LIMIT_S = 60.0
+GIVE_UP_LIMIT_S = 10.0  # the page that is being programmed, and what it takes to detach
 EMULATED_VENDOR = "idoldbg"  # what idoldbg.pyocd_plugin calls the maker of its probes
 # Chips whose emulation has the flash controller that pyOCD's algorithm drives.
 CONTROLLERS = frozenset({"lpc55-flash"})
@@ -106,7 +107,7 @@ def flash_local(
 
     `check` sees the probe before its target is touched, and raises to refuse. Raises `Unsupported`
     where pyOCD has no algorithm for the target, `LinkError` while nothing has been changed, and
-    `FlashError` from then on.
+    `FlashError` from then on. An interrupt lets go of the target before it is passed on.
     """
     spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
     with _watched() as watchdog:
@@ -153,6 +154,11 @@ def _flash(
     try:
         with translated(Attempt(spec, "program its flash")):
             watchdog.call(lambda: _program(driver, spec, plan, options, state), FLASH_LIMIT_S)
+    except KeyboardInterrupt:
+        state.is_given_up = True
+        with contextlib.suppress(CallTimeout):
+            watchdog.call(lambda: None, GIVE_UP_LIMIT_S)  # after the programming, in one thread
+        raise
     except (LinkError, FaultError) as error:
         if isinstance(error, Unsupported) or not state.has_begun:
             raise
@@ -169,11 +175,14 @@ class _State:
 
     def __init__(self, progress: Progress) -> None:
         self.has_begun = False
+        self.is_given_up = False
         self._progress = progress
         self._phase = "erase"
         self._last = 0.0
 
     def report(self, fraction: float) -> None:
+        if self.is_given_up:
+            raise exceptions.FlashFailure("interrupted")
         if fraction < self._last:
             self._phase = "program"
         self._last = fraction

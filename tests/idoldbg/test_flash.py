@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,6 +174,49 @@ def test_a_probe_lost_half_way_says_what_the_board_has(flaky: Flaky, writes: int
     assert caught.value.state == "partly-written"
     flaky.fails_at = 10**9
     flash_board(OPTIONS)
+
+
+class Interruption:
+    """Progress that sends this process a signal when programming has begun."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.is_sent = False
+
+    def __call__(self, phase: str, fraction: float) -> None:
+        if phase == "program" and not self.is_sent:
+            self.is_sent = True
+            os.kill(os.getpid(), self.number)
+        if self.is_sent:
+            time.sleep(0.02)  # the main thread has until the end of the image to hear of it
+
+
+def test_an_interrupt_while_programming_leaves_a_board_that_can_be_flashed(flaky: Flaky) -> None:
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        flash_board(OPTIONS, progress=Interruption(signal.SIGINT))
+    assert "partly written" in interrupt.value.__notes__[0]
+    written = flaky.flash_writes
+    flash_board(OPTIONS)
+    assert flaky.flash_writes > written
+
+
+@pytest.mark.parametrize("kind", ["pyocd:board-NAME", "remote:localhost:PORT"])
+def test_who_is_asked_to_end_says_what_the_board_has(
+    desk: str, kind: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, port = desk.split()
+    interruption = Interruption(signal.SIGTERM)
+
+    def flash(options: TargetOptions, **named: Any) -> object:
+        return flash_board(options, **{**named, "progress": interruption})
+
+    monkeypatch.setattr("idoldbg.cli.flash.flash_board", flash)
+    spec = kind.replace("NAME", name).replace("PORT", port)
+    assert run(["-p", spec, "flash", FULL]) == 128 + signal.SIGTERM
+    assert "interrupted; the flash is partly written" in capsys.readouterr().err
+    assert board_status(name)["archive"] == ""
+    monkeypatch.undo()
+    assert run(["-p", f"emu:{name}", "flash", FULL]) == 0
 
 
 def test_flash_that_does_not_hold_what_was_written(flaky: Flaky) -> None:
