@@ -33,7 +33,7 @@ from idoldbg.link.board_protocol import (
     encode_error,
     encode_frame,
 )
-from idoldbg.link.board_socket import peer_uid
+from idoldbg.link.peer import peer_credentials
 
 __all__ = ["BoardLoop"]
 
@@ -174,7 +174,7 @@ class BoardLoop:
             log.warning("cannot accept a client: %s", error)
             time.sleep(0.01)
             return
-        uid = peer_uid(connection)
+        _, uid = peer_credentials(connection)
         connection.setblocking(False)
         self._numbers += 1
         client = _Client(connection, self._numbers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ from idoldbg.link.board_protocol import (
     segment_list,
 )
 from idoldbg.link.emulated import EmulatedLink
+from idoldbg.link.peer import peer_credentials
 from idoldbg.near import near_misses
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "board_path",
     "connect_board",
     "open_board",
-    "peer_uid",
     "short_address",
 ]
 
@@ -48,7 +47,6 @@ CONNECT_LIMIT_S = 10.0
 LOCK_LIMIT_S = 60.0
 CHUNK_SIZE = 1 << 16
 PATH_LIMIT = 100  # bytes; a Unix socket's address holds 107
-_CREDENTIALS = struct.Struct("3i")  # struct ucred of Linux: pid, uid, gid
 
 
 @contextmanager
@@ -62,13 +60,6 @@ def short_address(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """Return the user at the other end of a Unix socket, as the kernel knows it."""
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(found)
-    return int(uid)
 
 
 class BoardClient:
@@ -155,14 +146,16 @@ def _connect(path: Path, spec: str) -> socket.socket:
         connection.settimeout(CONNECT_LIMIT_S)
         with short_address(path) as address:
             connection.connect(address)
-        if peer_uid(connection) not in (os.getuid(), 0):
+        if peer_credentials(connection)[1] not in (os.getuid(), 0):
             raise LinkError(f"{spec}: {path} is served by another user", link=spec)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         connection.close()
         raise ProbeNotFound(_nobody_there(path, spec), link=spec) from error
     except OSError as error:
         connection.close()
-        raise LinkError(f"{spec}: cannot reach {path} ({error})", link=spec) from error
+        denied = isinstance(error, PermissionError)
+        why = "it belongs to another user, and is for that one alone" if denied else str(error)
+        raise LinkError(f"{spec}: cannot reach {path}: {why}", link=spec) from error
     except BaseException:
         connection.close()
         raise

@@ -2,14 +2,20 @@
 
 The lock is the kernel's (`flock`), so it ends with its holder however that dies; the text inside
 the file only says who holds it. A file that nobody has locked is stale, whatever it says.
+
+Such a file is in a folder of one user. What several users could reach has a name besides that they
+all see: an abstract Unix socket (unix(7)), which ends with its holder as well.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import pwd
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,8 +24,9 @@ from pathlib import Path
 from typing import Self
 
 from idol.records import dataclass
+from idoldbg.link.peer import peer_credentials
 
-__all__ = ["Holder", "HostLock", "LockHeld", "find_holder", "this_process"]
+__all__ = ["Holder", "HostLock", "LockHeld", "find_holder", "find_user", "this_process"]
 
 TEXT_LIMIT = 4096
 COMMAND_LIMIT = 200
@@ -30,13 +37,19 @@ GRACE_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock. `since` is in seconds of Unix time; `pid` is 0 where it is not known."""
+    """Who holds a lock. `since` is in seconds of Unix time; `pid` is 0 where it is not known.
+
+    `user` is the name of another user, of whose process nothing more is known.
+    """
 
     pid: int
     command: str
     since: float
+    user: str = ""
 
     def __str__(self) -> str:
+        if self.user:
+            return f"process {self.pid} of user {self.user}"
         if not self.pid:
             return "another process"
         began = time.localtime(self.since)
@@ -67,9 +80,10 @@ def this_process(command: str | None = None) -> Holder:
 class HostLock:
     """A lock that this process holds, until `release` or its end. Made by `acquire`."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, shared: socket.socket | None = None) -> None:
         self.path = path
         self._descriptor: int | None = descriptor
+        self._shared = shared
 
     @classmethod
     def acquire(
@@ -77,34 +91,56 @@ class HostLock:
         path: Path,
         *,
         command: str | None = None,
+        shared_name: str = "",
         wait_s: float = 0.0,
         on_wait: Callable[[Holder], None] | None = None,
     ) -> Self:
         """Take the lock in a folder of our own, waiting for at most `wait_s`.
 
         `command` is what others read of the holder, by default what this process was run as.
+        With `shared_name`, no process of another user holds one of that name either.
         `on_wait` hears once who holds it, when it has to be waited for. Raises `LockHeld`.
         """
         begin = time.monotonic()
         told = False
         while True:
-            descriptor = _open_locked(path)
-            if descriptor is not None:
-                _write_holder(descriptor, this_process(command))
-                return cls(path, descriptor)
+            found = cls._try(path, command, shared_name)
+            if not isinstance(found, Holder):
+                return found
             waited = time.monotonic() - begin
             if waited >= max(wait_s, GRACE_S):
-                raise LockHeld(_read_holder(path))
+                raise LockHeld(found)
             if waited > GRACE_S and on_wait is not None and not told:
                 told = True
-                on_wait(_read_holder(path))
+                on_wait(found)
             time.sleep(PAUSE_S)
+
+    @classmethod
+    def _try(cls, path: Path, command: str | None, shared_name: str) -> Self | Holder:
+        """Return the lock, or who holds it."""
+        descriptor = _open_locked(path)
+        if descriptor is None:
+            return _read_holder(path)
+        shared = None
+        if shared_name:
+            shared = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                shared.bind(_abstract(shared_name))
+                shared.listen()
+            except OSError:
+                shared.close()
+                os.close(descriptor)
+                return find_user(shared_name) or UNKNOWN
+        _write_holder(descriptor, this_process(command))
+        return cls(path, descriptor, shared)
 
     def release(self) -> None:
         """Let others have it, and remove its file; releasing twice is harmless."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
+        if self._shared is not None:
+            self._shared.close()
         with contextlib.suppress(OSError):
             # Still locked: nobody can have taken it; a later file of this name is another one.
             self.path.unlink()
@@ -130,6 +166,27 @@ def find_holder(path: Path) -> Holder | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def find_user(shared_name: str) -> Holder | None:
+    """Return who holds a lock of that name, of whatever user; None where nobody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(_abstract(shared_name))
+            pid, uid = peer_credentials(connection)
+        except OSError:
+            return None
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    return Holder(pid, "", 0.0, user)
+
+
+def _abstract(name: str) -> bytes:
+    """Return the address of a name of any length."""
+    return b"\0idoldbg-" + hashlib.sha256(name.encode()).hexdigest().encode()
 
 
 def _open_locked(path: Path) -> int | None:

@@ -18,7 +18,7 @@ from pyocd.probe.aggregator import PROBE_CLASSES
 
 from idol.records import dataclass
 from idoldbg.errors import LinkError, ProbeNotFound
-from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder
+from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
 from idoldbg.link.pyocd_errors import Attempt, translate, translated
 from idoldbg.link.runtime_dir import private_dir
 from idoldbg.link.watchdog import Watchdog
@@ -46,7 +46,7 @@ class ProbeInfo:
     """One probe. `kind` is pyOCD's name for its driver.
 
     `board_guess` is what board it names, `target_guess` pyOCD's target type for that, `boards` the
-    board files that may be for it. `used_by` says which process of this user has it open through
+    board files that may be for it. `used_by` says which process of this host has it open through
     idoldbg.
     """
 
@@ -215,7 +215,7 @@ def guess_board(probe: FoundProbe) -> ProbeInfo:
 def lock_probe(
     info: ProbeInfo, wait_s: float = 0.0, on_wait: Callable[[str], None] = lambda notice: None
 ) -> HostLock | None:
-    """Keep other processes of this user from a probe; None for emulated ones, which need no lock.
+    """Keep other processes from a probe; None for emulated ones, which need no lock.
 
     Raises `LinkError` when somebody else still has it after `wait_s`; `on_wait` gets a sentence
     for the user where it has to be waited for.
@@ -226,10 +226,11 @@ def lock_probe(
 
 
 def lock_link(spec: str, name: str, wait_s: float, on_wait: Callable[[str], None]) -> HostLock:
-    """Keep other processes of this user from what has that name, else as `lock_probe`."""
+    """Keep other processes of this host from what has that name, else as `lock_probe`."""
     try:
         return HostLock.acquire(
             _lock_path(name),
+            shared_name=name,
             wait_s=wait_s,
             on_wait=lambda holder: on_wait(f"{spec} is in use by {holder}; waiting for it"),
         )
@@ -243,8 +244,10 @@ def lock_link(spec: str, name: str, wait_s: float, on_wait: Callable[[str], None
 
 
 def find_probe_holder(info: ProbeInfo) -> Holder | None:
-    """Return which process of this user has a probe open through idoldbg, if one has."""
-    return None if info.is_emulated else find_holder(_lock_path(info.unique_id))
+    """Return which process of this host has a probe open through idoldbg, if one has."""
+    if info.is_emulated:
+        return None
+    return find_holder(_lock_path(info.unique_id)) or find_user(info.unique_id)
 
 
 def _lock_path(name: str) -> Path:

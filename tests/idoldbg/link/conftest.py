@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import struct
 import threading
@@ -170,7 +171,7 @@ def probe_id(chip: FakeChip) -> Iterator[str]:
     """The unique id of a probe with the chip behind it."""
     from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 
-    unique_id = "fake-0669FF495087"
+    unique_id = f"fake-0669FF{os.getpid():06}"  # of this run: locks are seen on all of the host
     register_board(unique_id, lambda: chip, board_name="fake board")
     yield unique_id
     unregister_board(unique_id)

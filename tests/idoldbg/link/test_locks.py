@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -131,6 +132,19 @@ def test_a_probe_in_use_is_not_touched(hardware_id: str) -> None:
         holder = find_holder(lock_of(hardware_id))
         assert holder is not None and holder.pid == os.getpid()
     assert find_holder(lock_of(hardware_id)) is None
+
+
+def test_a_probe_that_another_user_has_is_not_touched(
+    hardware_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user has another folder, which is all that is different here."""
+    with HostLock.acquire(tmp_path / "a.lock", shared_name=hardware_id):
+        owner = rf"process {os.getpid()} of user \w+"
+        with pytest.raises(LinkError, match=rf"is in use by {owner}; .*--wait"):
+            open_probe(hardware_id)
+        (info,) = (p for p in list_probes().probes if p.unique_id == hardware_id)
+        assert info.used_by is not None and re.fullmatch(owner, info.used_by)
+    open_probe(hardware_id).close()
 
 
 def test_waiting_for_a_probe_says_so(hardware_id: str) -> None:
