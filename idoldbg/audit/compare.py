@@ -12,7 +12,9 @@ from dataclasses import replace
 
 import idol.diff
 from idol.records import dataclass
+from idoldbg.archive import KERNEL
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage
+from idoldbg.audit.hiffy import HIFFY
 from idoldbg.audit.rules import Level
 from idoldbg.audit.run import Audit
 from idoldbg.audit.verdict import reaches
@@ -30,6 +32,7 @@ _LEVELS = {
 }
 # What the types of the images say more exactly than the texts.
 _ABOUT_TYPES = frozenset({"type-changed", "error-type-changed", "lease-type-changed"})
+_UNCALLABLE = "it could be called, and cannot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class BuildChange:
     """One difference; `kind` is stable. `operation` is "" for what is about the whole server.
 
     Errors break callers of then, or what a debugger could do then; warnings may; notes do not.
+    What is about hiffy or the kernel has that name for an `interface`.
     """
 
     level: Level
@@ -50,7 +54,7 @@ class BuildChange:
     def subject(self) -> str:
         """What it is about: `Spi.read (task spi)`."""
         name = f"{self.interface}.{self.operation}" if self.operation else self.interface
-        return f"{name} (task {self.task})"
+        return name if name == self.task else f"{name} (task {self.task})"
 
 
 @dataclass(frozen=True)
@@ -73,35 +77,47 @@ class BuildComparison:
 def compare_builds(old: Audit, new: Audit) -> BuildComparison:
     """Compare two audited builds, server by server."""
     found = [change for pair in _pair(old, new) for change in _compare_servers(*pair)]
-    if (old.hiffy is None) is not (new.hiffy is None):
-        found.append(_hiffy_changed(new))
+    if old.is_usable is not new.is_usable:
+        found.append(_usability_changed(new))
     found.sort(key=lambda change: (change.level.rank, change.subject))
     return BuildComparison(old, new, tuple(found))
 
 
-def _hiffy_changed(new: Audit) -> BuildChange:
+def _usability_changed(new: Audit) -> BuildChange:
     """Say once what is so for every operation."""
-    if new.hiffy is None:
-        message = "it can no longer be used: no operation can be called"
-        return BuildChange(Level.ERROR, "hiffy-lost", "hiffy", "hiffy", "", message)
-    return BuildChange(Level.NOTE, "hiffy-gained", "hiffy", "hiffy", "", "it can be used now")
+    if new.is_usable:
+        return BuildChange(Level.NOTE, "hiffy-gained", "hiffy", "hiffy", "", "it can be used now")
+    guilty = KERNEL if new.hiffy is not None and not _is_to_blame(HIFFY, new) else HIFFY
+    message = "it can no longer be used: no operation can be called"
+    return BuildChange(Level.ERROR, f"{guilty}-lost", guilty, guilty, "", message)
+
+
+def _is_to_blame(task: str, audit: Audit) -> bool:
+    return any(f.task == task and f.level is Level.ERROR for f in audit.findings)
 
 
 def _pair(old: Audit, new: Audit) -> Iterator[tuple[ServerCoverage | None, ServerCoverage | None]]:
-    """Pair servers by task and interface; what is left, by interface if its task was renamed."""
-    left = {(s.task, s.name): s for s in new.servers}
+    """Pair servers by task and interface, or by task where one cannot be read.
+
+    What is left is paired by interface, if its task was renamed.
+    """
+    left = {s.task: s for s in new.servers}
     alone = []
     for server in old.servers:
-        twin = left.pop((server.task, server.name), None)
-        if twin is not None:
-            yield server, twin
+        twin = left.get(server.task)
+        if twin is not None and (server.name == twin.name or not _are_readable(server, twin)):
+            yield server, left.pop(server.task)
         else:
             alone.append(server)
     for server in alone:
-        same = [key for key in left if key[1] == server.name]
+        same = [s.task for s in left.values() if s.name == server.name]
         yield server, left.pop(same[0]) if len(same) == 1 else None
     for server in left.values():
         yield None, server
+
+
+def _are_readable(*servers: ServerCoverage) -> bool:
+    return all(server.interface is not None for server in servers)
 
 
 def _compare_servers(
@@ -120,8 +136,11 @@ def _compare_servers(
         yield BuildChange(Level.NOTE, "task-renamed", new.task, new.name, "", message)
     if old.interface is None or new.interface is None:
         if old.interface is not None:
-            message = "its text can no longer be read"
+            message = "it can no longer be read what the task serves"
             yield BuildChange(Level.ERROR, "became-unreadable", new.task, old.name, "", message)
+        elif new.interface is not None:
+            message = "it could not be read before, and can"
+            yield BuildChange(Level.NOTE, "became-readable", new.task, new.name, "", message)
         return
     yield from _compare_interfaces(old, new, old.interface, new.interface)
 
@@ -146,10 +165,14 @@ def _compare_interfaces(
             message = f"{message}: {change.old} -> {change.new}"
         level = _LEVELS[change.level]
         yield BuildChange(level, change.kind, new.task, new.name, name, message)
-    for name, covered in now.items():
-        before = was.get(renamed.get(name, name))
-        if before is not None:
+    for operation in new_interface.operations:
+        name = operation.name
+        before, covered = was.get(renamed.get(name, name)), now.get(name)
+        if before is not None and covered is not None:
             yield from _compare_operations(new, before, covered)
+        elif before is not None and _is_usable(before):  # its debug information is lost or damaged
+            message = f"{_UNCALLABLE}: the audit says why"
+            yield BuildChange(Level.ERROR, "became-uncallable", new.task, new.name, name, message)
 
 
 # ---- operations ----------------------------------------------------------------------------------
@@ -163,7 +186,7 @@ def _compare_operations(
 
     if _is_usable(old) and not _is_usable(new):
         why = "it is closed to hiffy now" if new.is_restricted else "the audit says why"
-        yield change(Level.ERROR, "became-uncallable", f"it could be called, and cannot: {why}")
+        yield change(Level.ERROR, "became-uncallable", f"{_UNCALLABLE}: {why}")
     elif _is_usable(new) and not _is_usable(old):
         yield change(Level.NOTE, "became-callable", "it could not be called, and can")
     for part in _parts(old, new):

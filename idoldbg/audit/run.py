@@ -35,6 +35,7 @@ class Audit:
     """All that the audit found out about a build.
 
     `archive` is what the user gave, `image_id` hexadecimal or "" where the image has none.
+    `is_usable` tells whether calls can be made at all, whatever the operation.
     """
 
     archive: str
@@ -45,6 +46,7 @@ class Audit:
     git_rev: str
     tasks: tuple[str, ...]
     hiffy: Hiffy | None
+    is_usable: bool
     servers: tuple[ServerCoverage, ...]
     findings: tuple[Finding, ...]
 
@@ -70,7 +72,6 @@ class _Auditor:
         self._serde = SerdeEvidence()
         self._findings: list[Finding] = []
         self._hiffy: Hiffy | None = None
-        # Whether calls can be made at all, whatever the operation.
         self._is_usable = False
 
     def run(self) -> Audit:
@@ -105,6 +106,7 @@ class _Auditor:
             archive.git_rev,
             tuple(order),
             self._hiffy,
+            self._is_usable,
             tuple(sorted(servers, key=lambda s: order[s.task])),
             tuple(sorted(self._findings, key=lambda f: order.get(f.task, -1))),
         )

@@ -155,7 +155,7 @@ def command(
     wanted = {_get_rule(name) for name in rules}
     known_files = read_interface_files(idl_folders)
     entries = parse_suppressions(_read(suppressions), suppressions) if suppressions else ()
-    known = parse_baseline(_read(baseline), baseline) if baseline and not write_baseline else ()
+    known = _read_baseline(baseline) if baseline and not write_baseline else ()
     program = open_program(target)
     program.override_types(types, option="--type")
     report = _audit(program)
@@ -234,6 +234,14 @@ def _read(path: str) -> str:
         return read_regular(Path(path), _MOST_BYTES).decode()
     except UnicodeDecodeError:
         raise ArgumentError(f"{path} is not text in UTF-8") from None
+
+
+def _read_baseline(path: str) -> tuple[Known, ...]:
+    try:
+        return parse_baseline(_read(path), path)
+    except FileNotFoundError as error:
+        error.strerror = f"{error.strerror}; --write-baseline makes one"
+        raise
 
 
 def _write_baseline(verdict: Verdict, path: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from idoldbg.calls import Reply
 from idoldbg.errors import OperationError
-from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation, WireSizes
+from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
 from idoldbg.target import Board
 from idoldbg.values import format_value
 from idoldbg.views.interfaces import Server
@@ -112,7 +112,7 @@ def _operation_lines(
             doc = textwrap.fill(" ".join(operation.doc.split()), DOC_WIDTH)
             lines += textwrap.indent(doc, "      ").splitlines()
     if explain:
-        lines.append(f"      {_sizes(operation.wire)}")
+        lines.append(f"      {_sizes(operation)}")
     roles: list[tuple[str, str, Resolution]] = [
         *((a.name, _type(a), a) for a in operation.arguments),
         *((lease.name, _lease_type(lease), lease) for lease in operation.leases),
@@ -138,14 +138,20 @@ def _how(found: Resolution) -> str:
     return f"{found.how}{where}"
 
 
-def _sizes(wire: WireSizes) -> str:
-    return f"{_size('message', wire.arguments_size)}, {_size('reply', wire.reply_size)}"
+def _sizes(operation: ResolvedOperation) -> str:
+    """Say how large the messages are; those that are copied as they lie have one size."""
+    is_fixed = operation.encoding == "Zerocopy"
+    message = _size("message", operation.wire.arguments_size, is_fixed)
+    can_only_succeed = is_fixed and operation.error is None
+    return f"{message}, {_size('reply', operation.wire.reply_size, can_only_succeed)}"
 
 
-def _size(what: str, size: int | None) -> str:
+def _size(what: str, size: int | None, is_fixed: bool) -> str:
     if not size:
         return f"empty {what}" if size == 0 else f"{what} of unknown size"
-    return f"{what} of up to {size} bytes" if size > 1 else f"{what} of 1 byte"
+    if size == 1:
+        return f"{what} of 1 byte"
+    return f"{what} of {'' if is_fixed else 'up to '}{size} bytes"
 
 
 def _candidates(found: Resolution) -> list[str]:

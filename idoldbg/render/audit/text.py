@@ -44,7 +44,7 @@ def to_text(
     ]
     if detailed:
         blocks += _set_aside(verdict, paint)
-    blocks += [f"note: {printable(remark)}" for remark in verdict.remarks]
+    blocks.append("\n".join(f"note: {printable(remark)}" for remark in verdict.remarks))
     blocks.append(verdict_line(verdict, paint))
     return "\n\n".join(block for block in blocks if block)
 

@@ -11,9 +11,12 @@ from idoldbg.audit.wire import compare_types
 from idoldbg.render.audit.changes import to_json, to_text
 from idoldbg.types import Encoding, Member, Scalar, Struct, Type
 from tests.conftest import ARCHIVES
-from tests.idoldbg.audit.conftest import Rebuild, audit_build, replaced
+from tests.idoldbg.audit.conftest import Change, Rebuild, audit_build, replaced
+from tests.idoldbg.audit.test_changed_builds import spoil
 from tests.idoldbg.audit.test_checks import U8, U32, block, c_enum, enum
 
+SPI = ("read", "write", "exchange", "lock", "release")
+no_types = replaced(b"\0.debug_info\0", b"\0.lost_bytes\0")
 I32 = Scalar("i32", 4, Encoding.SIGNED)
 
 
@@ -43,6 +46,30 @@ def test_hiffy_that_is_lost_is_said_once(demo: Audit) -> None:
     assert kinds.count("hiffy-lost") == 1
     assert kinds.count("became-uncallable") == 1  # Jefe.set_reset_reason, closed to hiffy there
     assert "hiffy-gained" in {c.kind for c in compare_builds(other, demo).changes}
+
+
+@pytest.mark.parametrize(
+    ("member", "how", "expected"),
+    [
+        ("elf/task/spi", spoil, {("error", "became-uncallable", name) for name in SPI}),
+        ("elf/task/spi", no_types, {("error", "became-uncallable", name) for name in SPI}),
+        ("elf/task/spi", lambda _: None, {("error", "became-unreadable", "Spi")}),
+        ("elf/task/hiffy", lambda _: None, {("error", "hiffy-lost", "hiffy")}),
+        ("elf/kernel", spoil, {("error", "kernel-lost", "kernel")}),
+        ("elf/kernel", lambda _: None, {("error", "kernel-lost", "kernel")}),
+    ],
+)
+def test_what_is_damaged_has_changed(
+    member: str,
+    how: Change,
+    expected: set[tuple[str, str, str]],
+    rebuild: Rebuild,
+    demo: Audit,
+) -> None:
+    """A build of which less can be read is never as good as the one before."""
+    damaged = audit_build(rebuild({member: how}))
+    assert rows(compare_builds(demo, damaged)) == expected
+    assert not compare_builds(damaged, demo).has_failed("warning")
 
 
 def test_codes_that_shift_and_idempotency_that_is_lost(rebuild: Rebuild, demo: Audit) -> None:
