@@ -233,10 +233,3 @@ def test_task_slots_are_bound(callable_build: Build) -> None:
     assert table[8 : 8 + length] == b"spi"
     (index,) = struct.unpack("<H", loaded_bytes(sensor, address, 2))
     assert callable_build.tasks[index] == "spi"
-
-
-def test_no_local_paths(build: Build) -> None:
-    for name in ("kernel", *(f"task/{task}" for task in build.tasks)):
-        data = build.zip.read(f"elf/{name}")
-        for prefix in (b"/root/", b"/home/", b"/tmp/", b"/usr/src"):
-            assert prefix not in data, f"{name} contains {prefix.decode()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -29,10 +30,18 @@ FAULT_LINES = {
     "BadSyscall": "system call: no such call",
     "BadSlice": "memory access at 0x20000000 in a system call",
     "NoSuchTask": "system call: no such task",
+    "ReadNothing": "bus error at 0x40",
 }
 # ARMv6-M has one kind of fault, and Rust checks its divisions.
 V6M_LINES = dict.fromkeys(
-    ["ReadKernel", "WriteText", "OverflowStack", "IllegalInstruction", "ExecuteData"],
+    [
+        "ReadKernel",
+        "WriteText",
+        "OverflowStack",
+        "IllegalInstruction",
+        "ExecuteData",
+        "ReadNothing",
+    ],
     "invalid operation 0x00000000",
 ) | {"DivideByZero": "panic: panicked at task/victim/src/main.rs"}
 
@@ -138,6 +147,27 @@ def test_blinking_goes_by_the_timer(running: Running) -> None:
     assert running.lit() == 0
 
 
+def test_samples_are_taken_by_interrupts(running: Running) -> None:
+    def newest() -> int:
+        result = running.call("Sensor.reading", id="0")
+        assert isinstance(result, dict)
+        return int(result["timestamp"])
+
+    taken = []
+    running.call("Sensor.configure", mode="Periodic { interval_ms: 50 }", offset="None")
+    for _ in range(4):
+        running.board.run(0.05)
+        taken.append(newest())
+    # Calls take time of the board too, so that some see the next but one.
+    for before, after in pairwise(taken):
+        assert after > before
+        assert (after - before) % 50 == 0
+    running.call("Sensor.configure", mode="Off", offset="None")
+    last = newest()
+    running.board.run(0.2)
+    assert newest() == last
+
+
 def test_a_reset_starts_over(running: Running) -> None:
     running.call("Jefe.set_state", state="7")
     running.call("UserLeds.led_on", index="0")
@@ -155,6 +185,9 @@ def test_long_waits_do_not_stop_more_important_tasks(running: Running) -> None:
 
 def test_no_task_comes_near_the_end_of_its_stack(running: Running) -> None:
     """Exercise everybody, then look how much stack was never used."""
+    region = running.call("Jefe.dump_region", task_index="1", number="1")
+    assert isinstance(region, dict)
+    hiffy = str(region["base"])
     for operation, texts in (
         ("Spi.exchange", {"device_index": "0", "source": "hex:9f", "sink": "4"}),
         ("Sensor.configure", {"mode": "Threshold(1.5, 2.5)", "offset": "Some(-3)"}),
@@ -165,9 +198,12 @@ def test_no_task_comes_near_the_end_of_its_stack(running: Running) -> None:
         ("Sensor.multiply", {"a": "0xffffffffffffffff", "b": "3"}),
         ("Sensor.history", {"samples": "9"}),
         ("Sensor.flash_id", {}),
+        ("Sensor.configure", {"mode": "Periodic { interval_ms: 20 }", "offset": "None"}),
+        ("Sensor.wait_sample", {}),
         ("UserLeds.led_blink", {"index": "0"}),
         ("Jefe.set_reset_reason", {"reason": "Other(1)"}),
         ("Jefe.read_fault_counts", {}),
+        ("Jefe.read_dump", {"task_index": "1", "address": hiffy, "data": "64"}),
     ):
         running.call(operation, **texts)
     with pytest.raises(ServerDied):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from idoldbg.emu.devices.device import Device
+from idoldbg.emu.devices.lpc55_ctimer import Lpc55Ctimer
 from idoldbg.emu.devices.lpc55_flash import Lpc55Flash
 from idoldbg.emu.devices.lpc55_gpio import Lpc55Gpio
 from idoldbg.emu.devices.lpc55_rom_api import Lpc55RomApi
@@ -13,6 +14,7 @@ from idoldbg.emu.devices.lpc55_usart import Lpc55Usart
 from idoldbg.emu.devices.register_bank import RegisterBank
 from idoldbg.emu.devices.stm32_gpio import Stm32Gpio
 from idoldbg.emu.devices.stm32_spi import Stm32SpiV1, Stm32SpiV2
+from idoldbg.emu.devices.stm32_timer import Stm32Timer
 from idoldbg.emu.devices.stm32_usart import Stm32UsartV1, Stm32UsartV2
 from idoldbg.emu.devices.wiring import Wiring
 from idoldbg.target import Peripheral
@@ -24,8 +26,10 @@ MODELS: dict[str, Callable[[Peripheral, Wiring], Device]] = {
     "stm32-gpio": lambda p, w: Stm32Gpio(),
     "stm32-spi-v1": lambda p, w: Stm32SpiV1(w.clock, w.interrupt(p)),
     "stm32-spi-v2": lambda p, w: Stm32SpiV2(w.clock, w.interrupt(p)),
+    "stm32-timer": lambda p, w: Stm32Timer(w.clock, w.interrupt(p)),
     "stm32-usart-v1": lambda p, w: Stm32UsartV1(w.clock, w.interrupt(p)),
     "stm32-usart-v2": lambda p, w: Stm32UsartV2(w.clock, w.interrupt(p)),
+    "lpc55-ctimer": lambda p, w: Lpc55Ctimer(w.clock, w.interrupt(p)),
     "lpc55-gpio": lambda p, w: Lpc55Gpio(),
     "lpc55-spi": lambda p, w: Lpc55Spi(w.clock, w.interrupt(p)),
     "lpc55-usart": lambda p, w: Lpc55Usart(w.clock, w.interrupt(p)),

@@ -25,7 +25,7 @@ BUILD = str(ARCHIVES / "stm32f4-discovery.zip")
 def test_demo_image_passes(capsys: Capture) -> None:
     assert run(["audit"]) == 0
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[-1].startswith("PASS  43 of 44 operations can be called")
+    assert captured.out.splitlines()[-1].startswith("PASS  47 of 48 operations can be called")
     assert captured.err == ""
 
 
@@ -41,7 +41,7 @@ def test_demo_image_passes(capsys: Capture) -> None:
 )
 def test_errors_fail(words: list[str], capsys: Capture) -> None:
     assert run(words) == 1
-    assert "FAIL  0 of 12 operations" in capsys.readouterr().out
+    assert "FAIL  0 of 14 operations" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_text_names_levels_without_colour(verdict: Verdict, files: Files) -> Non
     shown = to_text(verdict, files)
     assert "\x1b" not in shown
     assert "error: type-missing: a type that is not in the debug information" in shown
-    assert shown.splitlines()[-1].startswith("FAIL  43 of 44 operations can be called; 2 errors")
+    assert shown.splitlines()[-1].startswith("FAIL  47 of 48 operations can be called; 2 errors")
     assert "1 suppressed, 1 in the baseline" in shown
 
 

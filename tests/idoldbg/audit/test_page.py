@@ -106,15 +106,15 @@ def test_page_fits_and_is_quiet(width: int, demo: Audit, open_page: Any) -> None
 
 def test_filter_by_text(demo: Audit, open_page: Any) -> None:
     browser = open_page(broken(demo))
-    assert len(visible(browser, ".operation")) == 44
+    assert len(visible(browser, ".operation")) == 48
     browser.find_element("id", "search").send_keys("exchange")
     assert visible(browser, ".operation .opener") == ["exchange"]
     assert visible(browser, ".server h3 b") == ["Spi"]
-    assert visible(browser, "#shown") == ["1 of 44 operations"]
+    assert visible(browser, "#shown") == ["1 of 48 operations"]
     browser.find_element("id", "search").send_keys(" nothing-has-this")
     assert visible(browser, "#nothing") == ["Nothing matches."]
     browser.find_element("id", "search").send_keys("\ue00c")  # Escape
-    assert len(visible(browser, ".operation")) == 44
+    assert len(visible(browser, ".operation")) == 48
 
 
 def test_filter_by_level(demo: Audit, open_page: Any) -> None:
