@@ -13,6 +13,7 @@ from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
 from idoldbg.errors import (
     CallError,
     CallTimeout,
+    DebugInfoError,
     FaultError,
     HiffyFailure,
     IdoldbgError,
@@ -304,11 +305,15 @@ class Caller:
         variables = find_variables(self.program.object(HIFFY).find_variables)
         entry = task_type(self.program)
         address = table_address(self.program) + task.index * type_size(entry)
-        layout = build_layout(
-            variables,
-            task_entry=(address, entry),
-            task_names=[t.name for t in self.program.archive.tasks],
-        )
+        try:
+            layout = build_layout(
+                variables,
+                task_entry=(address, entry),
+                task_names=[t.name for t in self.program.archive.tasks],
+            )
+        except DebugInfoError as error:
+            error.archive = self.program.archive.path  # which the layout knows nothing of
+            raise
         return HiffySession(layout)
 
     def _report_death(self, call: Call, generation: int) -> NoReturn:

@@ -109,12 +109,17 @@ def test_one_lost_file_is_one_finding(how: str, rebuild: Rebuild, demo: Audit) -
     assert len(root.findall("testsuite[@name='spi.?']/testcase/failure")) == 1
 
 
-@pytest.mark.parametrize("how", LOST)
 @pytest.mark.parametrize(
-    ("member", "task"), [("elf/kernel", "kernel"), ("elf/task/hiffy", "hiffy")]
+    ("member", "task", "how"),
+    [
+        ("elf/kernel", "kernel", "missing"),
+        ("elf/kernel", "kernel", "cut short"),
+        ("elf/task/hiffy", "hiffy", "missing"),
+        ("elf/task/hiffy", "hiffy", "empty"),
+    ],
 )
 def test_lost_file_that_every_call_needs_is_one_finding(
-    how: str, member: str, task: str, rebuild: Rebuild, demo: Audit
+    member: str, task: str, how: str, rebuild: Rebuild, demo: Audit
 ) -> None:
     report = audit_build(rebuild({member: LOST[how]}))
     finding = only(report, demo)
@@ -130,6 +135,12 @@ def test_other_commands_go_on_without_a_lost_file(rebuild: Rebuild, capsys: Capt
     assert "`spi` is left out: elf/task/spi: is missing" in capsys.readouterr().err
     assert run(["-a", path, "call", "Spi.lock"]) == 2
     assert "what `spi` serves cannot be read" in capsys.readouterr().err
+
+
+def test_hiffy_without_types_is_said_with_the_build(rebuild: Rebuild, capsys: Capture) -> None:
+    path = str(rebuild({"elf/task/hiffy": replaced(b"\0.debug_info\0", b"\0.lost_bytes\0")}))
+    assert run(["-a", path, "-p", "emu", "call", "Sensor.reading", "--id=0"]) == 4
+    assert f"error: {path}: HIFFY_TEXT is not in the" in capsys.readouterr().err
 
 
 def test_interface_that_is_no_text_is_told(rebuild: Rebuild, demo: Audit) -> None:

@@ -43,7 +43,7 @@ def oddities(tmp_path: Path) -> Iterator[Path]:
         ("sparse", "neither a Hubris archive"),
         ("sparse-zip", f"more than {MAX_FILE_SIZE >> 20} MiB"),
         ("empty", "empty: neither a Hubris archive"),
-        ("folder", "no ELF files here"),
+        ("folder", "no ELF files"),
         ("none", "No such file"),
         ("nul\0byte", "null byte"),
     ],
