@@ -174,6 +174,24 @@ def test_step_summary_that_cannot_be_written_hides_nothing(
     assert "summary is left out: /nowhere/summary.md" in captured.err
 
 
+@pytest.mark.parametrize("before", ["", "before\n", "before"])
+def test_step_summary_is_whole_or_not_there(
+    before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Others write to the file too: what they wrote stays, and begins and ends at lines."""
+    summary = tmp_path / "summary.md"
+    summary.write_text(before)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    write = os.write
+    with monkeypatch.context() as patch:  # as on a disk that fills up
+        patch.setattr(os, "write", lambda file, data: write(file, data[: len(data) // 2]))
+        assert run(["audit", NO_HIFFY, "--format", "github"]) == 1
+    assert "summary is left out" in capsys.readouterr().err
+    assert summary.read_text() == before
+    assert run(["audit", NO_HIFFY, "--format", "github"]) == 1
+    assert summary.read_text().startswith(f"{before.strip()}\n## ❌" if before else "## ❌")
+
+
 def test_suppressions_are_shown_with_their_reasons(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "suppressions.toml"
     path.write_text('[[suppress]]\nrule = "hiffy-absent"\nreason = "production image"\n')
