@@ -18,6 +18,7 @@ from typing import Final
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, USAGE
 from idol.cli.files import HostError
 from idol.errors import DiagnosedError, IdolError, OptionsError
+from idol.streams import take_all_letters
 
 __all__ = ["COMMANDS", "main", "make_parser"]
 
@@ -39,6 +40,7 @@ _DESCRIPTION = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    take_all_letters()
     words = sys.argv[1:] if argv is None else argv
     arguments = make_parser(words).parse_args(words)
     try:

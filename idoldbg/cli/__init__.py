@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from idol.streams import take_all_letters
 from idoldbg import errors
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
 from idoldbg.cli.options import Settings, global_options, output_format
@@ -109,6 +110,7 @@ def idoldbg(ctx: click.Context, /, **values: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit the process with the contract's code."""
+    take_all_letters()
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -1,0 +1,23 @@
+"""What letters standard output and standard error take."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+__all__ = ["take_all_letters"]
+
+_UTF8 = ("utf-8", "utf8")
+
+
+def take_all_letters() -> None:
+    """Let printing never fail for a letter that the locale's encoding lacks.
+
+    Pipes and files get UTF-8, as Idol files are; a terminal shows `?` for what it cannot.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in _UTF8:
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8")
