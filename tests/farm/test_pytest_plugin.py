@@ -78,7 +78,7 @@ def test_outcomes_evidence_and_junit(run: pytest.RunResult, pytester: pytest.Pyt
 
 def _check_terminal(text: str) -> None:
     death = "task `victim` died: panicked at task/victim/src/main.rs"
-    assert f"{death}:40:9: told to panic with code 7 (generation 0 → 1)" in text
+    assert f"{death}:42:9: told to panic with code 7 (generation 0 → 1)" in text
     assert "@pytest.mark.expect_death('victim')" in text
     assert "task `spi` was expected to die, and did not" in text
     assert "user_leds.__USERLEDS_SERVER_COUNTERS.led_on.Ok  +1" in text
