@@ -28,6 +28,7 @@ EXAMPLES = [
     for rule in idol.RULES.values()
     for section in ("Wrong", "Right")
 ]
+PATIENCE_S = 30.0  # of CPU: a few milliseconds are usual, and what explodes takes for ever
 TEXTS = [*(path.read_text() for path in PATHS), *EXAMPLES]
 
 
@@ -69,5 +70,5 @@ def test_damaged_interfaces(seed: int) -> None:
         text = mutate.mutate(generator, TEXTS)
         started = time.process_time()
         ends.add(examine(text, before))
-        assert time.process_time() - started < 1, text
+        assert time.process_time() - started < PATIENCE_S, text
     assert len(ends) >= 3  # the damage is of every kind

@@ -198,7 +198,8 @@ def session(board_name: str, link: str) -> Iterator[Session]:
         elif link == "remote:HOST:PORT":
             served = stack.enter_context(running_board("calls", board=board_name, pyocd_port=0))
             link = f"remote:localhost:{served.pyocd_port}"
-        yield stack.enter_context(open_session(TargetOptions(board=board_name, probe=link)))
+        options = TargetOptions(board=board_name, probe=link, timeout_s=60)
+        yield stack.enter_context(open_session(options))
 
 
 def prepare(session: Session, operation: str, texts: Texts) -> Call:
@@ -342,13 +343,15 @@ def test_too_large_a_payload_is_refused_before_anything_is_written(session: Sess
 def test_a_warm_call_takes_six_transactions_at_most(session: Session) -> None:
     call = prepare(session, "Sensor.get", {"id": "0"})
     session.call(call)
-    spent = []
-    for _ in range(3):  # on boards that follow the wall clock, hiffy may just be awake
+
+    def spent() -> int:
         before = session.traffic
         session.call(call)
         traffic = session.traffic - before
-        spent.append(traffic.transactions - max(traffic.polls - 1, 0))
-    assert min(spent) <= 6
+        return traffic.transactions - max(traffic.polls - 1, 0)
+
+    # More than once: on boards that follow the wall clock, hiffy may just be awake.
+    assert any(spent() <= 6 for _ in range(20))
 
 
 def test_replies_are_json(session: Session) -> None:

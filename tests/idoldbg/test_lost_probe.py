@@ -13,7 +13,7 @@ from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 from idoldbg.session import emulated_board
 
 UID = "loose-cable"
-WORDS = ["-p", f"pyocd:{UID}", "call", "Jefe.get_state"]
+WORDS = ["-p", f"pyocd:{UID}", "--timeout", "60", "call", "Jefe.get_state"]
 
 
 class LooseCable:

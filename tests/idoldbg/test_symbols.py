@@ -87,7 +87,7 @@ def test_hostile_names_end_soon() -> None:
             "_R" + "".join(rng.choice("NCMXYIBTKSAvs_0123aE") for _ in range(rng.randrange(40)))
         )
         demangle("_ZN" + "".join(rng.choice("0123$.u_aE") for _ in range(rng.randrange(40))))
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 30, "what explodes takes for ever"
 
 
 def symbol(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 import idoldbg
 from idoldbg import errors
+from idoldbg.link.emulated import EmulatedLink
 
 
 def test_several_boards_at_once() -> None:
@@ -32,20 +32,49 @@ def test_several_boards_at_once() -> None:
     asyncio.run(main())
 
 
-def test_a_cancelled_call_is_given_up_and_the_next_one_works() -> None:
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Opened; boards of this process stand still while it is closed."""
+    gate = Gate()
+    wait = EmulatedLink.wait
+
+    def wait_at_gate(link: EmulatedLink, seconds: float) -> None:
+        gate.reached.set()
+        gate.opened.wait()
+        wait(link, seconds)
+
+    monkeypatch.setattr(EmulatedLink, "wait", wait_at_gate)
+    return gate
+
+
+class Gate:
+    """`reached` when somebody waits for a board."""
+
+    def __init__(self) -> None:
+        self.reached, self.opened = threading.Event(), threading.Event()
+        self.opened.set()
+
+    async def is_reached(self) -> None:
+        self.reached.clear()
+        await asyncio.to_thread(self.reached.wait)
+
+
+def test_a_cancelled_call_is_given_up_and_the_next_one_works(gate: Gate) -> None:
     async def main() -> None:
         with idoldbg.attach(board="lpcxpresso55s69", timeout_s=30) as dev:
             await dev.aio.Sensor.get(id=0)
+            gate.opened.clear()
             hang = asyncio.create_task(dev.aio["victim"].Victim.hang(milliseconds=120))
             waiting = asyncio.create_task(dev.aio.Sensor.get(id=0))
             never = asyncio.create_task(dev.aio.Sensor.get(id=9))
-            await asyncio.sleep(0.05)
+            await gate.is_reached()
             hang.cancel()
             never.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await hang
             with pytest.raises(asyncio.CancelledError):
                 await never
+            gate.opened.set()
             assert (await waiting).value == 21.5
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
@@ -60,7 +89,7 @@ def test_a_call_cancelled_before_its_turn_is_not_made() -> None:
             dev.Sensor.post(id=2, value=1.0)
             with dev._core.exclusive():
                 late = asyncio.create_task(dev.aio.Sensor.post(id=2, value=2.0))
-                await asyncio.sleep(0.1)  # its thread waits for this one
+                await asyncio.sleep(0.1)  # its thread waits for this one, or has yet to begin
                 late.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await late
@@ -69,22 +98,20 @@ def test_a_call_cancelled_before_its_turn_is_not_made() -> None:
     asyncio.run(main())
 
 
-def test_closing_ends_what_is_under_way_and_leaves_no_thread() -> None:
+def test_closing_ends_what_is_under_way_and_leaves_no_thread(gate: Gate) -> None:
     async def main() -> None:
         dev = idoldbg.attach(board="lpcxpresso55s69", timeout_s=60)
         hang = asyncio.create_task(dev.aio["victim"].Victim.hang(milliseconds=1_000_000))
-        await asyncio.sleep(0.2)
-        begin = time.monotonic()
+        await gate.is_reached()
         await asyncio.to_thread(dev.close)
-        assert time.monotonic() - begin < 5
         with pytest.raises(errors.LinkError, match="given up"):
             await hang
         with pytest.raises(errors.LinkError, match="closed"):
             await dev.aio.Sensor.get(id=0)
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     asyncio.run(main())
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_threads_take_turns() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +14,7 @@ import idoldbg
 from idoldbg import errors
 from idoldbg.device import Device
 from idoldbg.device.classes import Classes, lower
+from idoldbg.link import emulated
 from idoldbg.types import CEnum, Encoding, Enumerator, Member, Scalar, Struct
 
 U8 = Scalar("u8", 1, Encoding.UNSIGNED)
@@ -102,9 +103,10 @@ def test_names_that_python_has_for_itself(dev: Device) -> None:
 
 def test_patience_counts_emulation_alone(dev: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the time that passes while nobody waits for the board."""
+    now_s = [100.0]
+    monkeypatch.setattr(emulated, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     dev.Sensor.get(id=0)
-    monkeypatch.setattr("idoldbg.link.emulated.REAL_LIMIT_S", 0.5)
-    time.sleep(0.6)
+    now_s[0] += 2 * emulated.REAL_LIMIT_S
     dev.wait(0.01)
     dev.reset()
     assert dev.Sensor.get(id=0).value == 21.5

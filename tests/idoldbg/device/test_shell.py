@@ -127,7 +127,7 @@ class Terminal:
             os.execve(sys.executable, words, environment)
         self.seen = ""
 
-    def expect(self, words: str, timeout_s: float = 25) -> None:
+    def expect(self, words: str, timeout_s: float = 120) -> None:
         end_s = time.monotonic() + timeout_s
         while words not in self.seen:
             left_s = end_s - time.monotonic()
@@ -144,7 +144,7 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def wait(self) -> int:
-        end_s = time.monotonic() + 30
+        end_s = time.monotonic() + 120
         while time.monotonic() < end_s:
             try:
                 os.read(self.fd, 4096)

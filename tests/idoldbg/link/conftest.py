@@ -7,7 +7,9 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -198,7 +200,15 @@ def link(request: pytest.FixtureRequest, chip: FakeChip) -> Iterator[Link]:
 @pytest.fixture
 def served_chip(chip: FakeChip, tmp_path: Path) -> Iterator[Path]:
     """The path of a socket at which the chip is served, in a thread of this process."""
-    path = tmp_path / "chip.sock"
+    with serving(chip, tmp_path / "chip.sock") as path:
+        yield path
+
+
+@contextmanager
+def serving(
+    chip: FakeChip, path: Path, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Path]:
+    """Serve a chip at a socket while the block runs."""
     facts = {"name": "chip", "board": "fake", "pid": 0}
     with socket.socket(socket.AF_UNIX) as listener:
         with short_address(path) as address:
@@ -209,7 +219,7 @@ def served_chip(chip: FakeChip, tmp_path: Path) -> Iterator[Path]:
         thread.start()
         yield path
         loop.stop()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

@@ -17,6 +17,7 @@ from idoldbg.link.emulated import EmulatedLink
 from idoldbg.link.pyocd import open_probe
 from idoldbg.link.replay import RecordingLink, ReplayLink
 from idoldbg.load import open_build
+from idoldbg.pyocd_plugin import live
 from idoldbg.pyocd_plugin._probe import EmulatedProbe
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 from idoldbg.session import TargetOptions, emulated_board, open_program, open_session
@@ -103,12 +104,15 @@ def test_registers_agree(links: tuple[Link, Link]) -> None:
             assert probe.read_register(name) == direct.read_register(name), name
 
 
-def test_both_run_the_board(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
+def test_both_run_the_board(
+    board: EmulatedBoard, links: tuple[Link, Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "WALL_LIMIT_S", 60.0)  # or a busy machine catches up in part
     for link in links:
         before = board.time_s
         link.wait(0.01)
         link.read(0x20000000, 4)
-        assert 0.009 < board.time_s - before < 1
+        assert board.time_s - before > 0.009
         assert not board.is_halted
         assert board.lockup is None
 
@@ -129,9 +133,9 @@ def test_a_call_through_a_probe_replays_without_it(
     texts = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
     call = prepare_call(program.operation("Spi.exchange"), texts)
     lines: list[str] = []
-    reply = Caller(program, RecordingLink(links[1], lines.append), timeout_s=5).call(call)
+    reply = Caller(program, RecordingLink(links[1], lines.append), timeout_s=60).call(call)
     assert reply.leases["sink"] == bytes.fromhex("ffef4018")
-    assert Caller(program, ReplayLink(lines), timeout_s=5).call(call) == reply
+    assert Caller(program, ReplayLink(lines), timeout_s=60).call(call) == reply
 
 
 def test_board_files_set_the_debug_clock_and_the_access_port(

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,35 +17,43 @@ import pytest
 
 from idoldbg.errors import LinkError
 from idoldbg.link import pyocd_probes
-from idoldbg.link.host_lock import HostLock, LockHeld, find_holder
+from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder
 from idoldbg.link.pyocd import ProbeOptions, list_probes, open_probe, open_remote
 from idoldbg.link.runtime_dir import private_dir
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from idoldbg.link.host_lock import HostLock
 lock = HostLock.acquire(Path(sys.argv[1]), command="a long flash")
 print("held", flush=True)
-time.sleep(float(sys.argv[2]))
+sys.stdin.readline()
 lock.release()
 """
+LIMIT_S = 60.0  # reached by no test
 
 
 @contextmanager
-def holding(path: Path, seconds: float = 60) -> Iterator[subprocess.Popen[str]]:
-    """Let another process hold a lock."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "held\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+def holding(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Let another process hold a lock until `let_go`, or to the end of the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def let_go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
@@ -75,11 +82,14 @@ def test_a_killed_holder_leaves_a_stale_file_that_nobody_minds(tmp_path: Path) -
 def test_waiting_gets_it_when_it_is_free(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     heard = []
-    with holding(path, 1.0):
-        begin = time.monotonic()
-        with HostLock.acquire(path, wait_s=20, on_wait=heard.append):
-            assert time.monotonic() - begin < 15
-    assert [holder.command for holder in heard] == ["a long flash"]
+    with holding(path) as process:
+
+        def on_wait(holder: Holder) -> None:
+            heard.append(holder.command)
+            let_go(process)
+
+        HostLock.acquire(path, wait_s=LIMIT_S, on_wait=on_wait).release()
+    assert heard == ["a long flash"]
 
 
 def test_many_processes_never_hold_it_together(tmp_path: Path) -> None:
@@ -149,9 +159,13 @@ def test_a_probe_that_another_user_has_is_not_touched(
 
 def test_waiting_for_a_probe_says_so(hardware_id: str) -> None:
     heard: list[str] = []
-    with holding(lock_of(hardware_id), 1.0):
-        options = ProbeOptions(wait_s=20, on_wait=heard.append)
-        open_probe(hardware_id, options).close()
+    with holding(lock_of(hardware_id)) as process:
+
+        def on_wait(notice: str) -> None:
+            heard.append(notice)
+            let_go(process)
+
+        open_probe(hardware_id, ProbeOptions(wait_s=LIMIT_S, on_wait=on_wait)).close()
     assert len(heard) == 1 and "waiting for it" in heard[0]
 
 

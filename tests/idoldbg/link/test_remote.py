@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,10 +15,13 @@ from pyocd.probe.tcp_probe_server import DebugProbeServer
 from idoldbg.errors import FaultError, LinkError, LinkTimeout
 from idoldbg.link import pyocd_remote
 from idoldbg.link.pyocd import ProbeOptions, PyocdLink, open_probe, open_remote
+from idoldbg.link.pyocd_remote import BoundedSocket
+from tests.conftest import wait_until
 
 from .conftest import FLASH, RAM, FakeChip
 
-QUICK = ProbeOptions(attempts=1, limit_s=1.0, connect_limit_s=10.0)
+PATIENT = ProbeOptions(attempts=1, limit_s=120.0, connect_limit_s=120.0)
+QUICK = ProbeOptions(attempts=1, limit_s=1.0)  # where the other side never answers as it should
 
 
 @pytest.fixture
@@ -29,8 +31,7 @@ def server_port(probe_id: str) -> Iterator[int]:
     session = Session(None, no_config=True)
     server = DebugProbeServer(session, probe, port=0, serve_local_only=True)
     server.start()
-    while not server.port:
-        time.sleep(0.001)
+    wait_until(lambda: bool(server.port), "the server listens")
     yield server.port
     server.stop()
     server._server.server_close()
@@ -84,8 +85,22 @@ def relay(server_port: int) -> Iterator[Relay]:
 
 @pytest.fixture
 def link(relay: Relay) -> Iterator[PyocdLink]:
-    with open_remote("127.0.0.1", relay.port, QUICK) as opened:
+    with open_remote("127.0.0.1", relay.port, PATIENT) as opened:
         yield opened
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the client did about each line that it wanted from a server."""
+    found: list[str] = []
+    readline = BoundedSocket.readline
+
+    def noting(self: BoundedSocket) -> bytes:
+        found.append("asked")
+        return readline(self)
+
+    monkeypatch.setattr(BoundedSocket, "readline", noting)
+    return found
 
 
 def test_memory_and_registers(link: PyocdLink, chip: FakeChip) -> None:
@@ -107,45 +122,44 @@ def test_fault(link: PyocdLink) -> None:
 
 def test_closing_leaves_the_server_usable(server_port: int, chip: FakeChip) -> None:
     for _ in range(2):
-        with open_remote("localhost", server_port, QUICK) as link:
+        with open_remote("localhost", server_port, PATIENT) as link:
             assert link.read(FLASH + 1, 1) == b"\7"
     assert chip.debug_writes() == []
 
 
-@contextmanager
-def within(limit_s: float) -> Iterator[None]:
-    start = time.monotonic()
-    start_cpu = time.process_time()
-    yield
-    assert time.monotonic() - start < limit_s
-    assert time.process_time() - start_cpu < limit_s / 2, "waiting must not spin"
+FEW = 10  # pyOCD's own client asks for ever
 
 
-def test_server_that_hangs(link: PyocdLink, relay: Relay) -> None:
+def test_server_that_hangs(link: PyocdLink, relay: Relay, asked: list[str]) -> None:
     relay.frozen.set()
-    with within(6):
-        with pytest.raises(LinkTimeout, match="did not answer within"):
-            link.read(RAM, 4)
-        with pytest.raises(LinkError, match="lost"):
-            link.write(RAM, b"kick")
-        link.close()
+    # Only now: a busy machine may need longer to attach.
+    link._connection.session.probe._socket._limit_s = 0.5  # type: ignore[union-attr]  # attached
+    with pytest.raises(LinkTimeout, match="did not answer within"):
+        link.read(RAM, 4)
+    with pytest.raises(LinkError, match="lost") as caught:
+        link.write(RAM, b"kick")
+    assert not isinstance(caught.value, LinkTimeout), "what has failed stays failed"
+    link.close()
+    assert 0 < len(asked) < FEW
 
 
-def test_server_that_dies(link: PyocdLink, relay: Relay) -> None:
+def test_server_that_dies(link: PyocdLink, relay: Relay, asked: list[str]) -> None:
     """pyOCD's own client reads an ended connection for ever, at full speed."""
     link.read(RAM, 4)
+    asked.clear()
     relay.cut()
-    with within(6):
-        with pytest.raises(LinkError, match="server"):
-            link.read(RAM, 4)
-        link.close()
+    with pytest.raises(LinkError, match="server") as caught:
+        link.read(RAM, 4)
+    assert not isinstance(caught.value, LinkTimeout), "its end is noticed, not waited for"
+    link.close()
+    assert 0 < len(asked) < FEW
 
 
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with within(6), pytest.raises(LinkError, match="nothing listens there"):
-        open_remote("127.0.0.1", port, QUICK)
+    with pytest.raises(LinkError, match="nothing listens there"):
+        open_remote("127.0.0.1", port, PATIENT)
 
 
 def test_unknown_host() -> None:
@@ -169,7 +183,7 @@ def speaker(answer: Callable[[socket.socket], None]) -> Iterator[int]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-    thread.join(2)
+    thread.join(60)
 
 
 def repeating(line: bytes) -> Callable[[socket.socket], None]:
@@ -194,7 +208,7 @@ def repeating(line: bytes) -> Callable[[socket.socket], None]:
     ],
 )
 def test_a_server_that_talks_nonsense(line: bytes) -> None:
-    with speaker(repeating(line)) as port, within(5), pytest.raises(LinkError):
+    with speaker(repeating(line)) as port, pytest.raises(LinkError):
         open_remote("127.0.0.1", port, QUICK)
 
 
@@ -205,16 +219,16 @@ def test_a_line_without_end_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch
         while True:
             connection.sendall(bytes(1 << 16))
 
-    with speaker(flood) as port, within(8), pytest.raises(LinkError, match="a line of over"):
-        open_remote("127.0.0.1", port, QUICK)
+    with speaker(flood) as port, pytest.raises(LinkError, match="a line of over"):
+        open_remote("127.0.0.1", port, PATIENT)
 
 
 def test_a_server_that_accepts_and_says_nothing() -> None:
-    with (
-        speaker(lambda connection: bool(connection.recv(1)) and time.sleep(1)) as port,  # type: ignore[arg-type, return-value]  # what it returns is nobody's business
-        within(6),
-        pytest.raises(LinkTimeout, match="did not answer"),
-    ):
+    def listen(connection: socket.socket) -> None:
+        while connection.recv(4096):
+            pass
+
+    with speaker(listen) as port, pytest.raises(LinkTimeout, match="did not answer"):
         open_remote("127.0.0.1", port, QUICK)
 
 

@@ -9,7 +9,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -357,7 +356,6 @@ def test_processes_at_the_same_time(home: Path, archive: Path) -> None:
     words = [sys.executable, "-m", "idoldbg", "-a", str(archive), "--format", "json", "list"]
     expected = subprocess.run([*words, "--no-cache"], capture_output=True, check=True).stdout
     operations = ["Spi", "Jefe", "Sensor", "Spi.exchange"]
-    time.sleep(0.01)
     running = [
         subprocess.Popen([*words, *more], stdout=subprocess.PIPE)
         for more in ([], [operations[0]], [operations[1]], [operations[3]])
