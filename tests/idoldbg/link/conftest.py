@@ -214,12 +214,14 @@ def serving(
         with short_address(path) as address:
             listener.bind(address)
         listener.listen()
-        loop = BoardLoop(SharedBoard(chip, lambda: facts), listener)
+        loop = BoardLoop(SharedBoard(chip, lambda: facts), listener, clock=clock)
         thread = threading.Thread(target=loop.run)
         thread.start()
-        yield path
-        loop.stop()
-        thread.join(60)
+        try:
+            yield path
+        finally:
+            loop.stop()
+            thread.join(60)
         assert not thread.is_alive()
 
 
