@@ -143,6 +143,7 @@ def run(
         environment=None if environment is None else Path(environment),
         archive=settings.archive,
         flash=flash,
+        timeout_s=settings.timeout,
     )
     status = _StatusLine()
     try:

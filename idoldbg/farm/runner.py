@@ -55,7 +55,11 @@ targets:
 
 @dataclass(frozen=True, slots=True)
 class FarmOptions:
-    """What to run where; no `environment` means one made for each place, with `archive`."""
+    """What to run where.
+
+    No `environment` means one made for each place, with `archive`; `timeout_s` is then how long
+    each wait for a board may take (None: the driver's own limit).
+    """
 
     output: Path
     pytest_arguments: tuple[str, ...] = ()
@@ -65,6 +69,7 @@ class FarmOptions:
     environment: Path | None = None
     archive: str | None = None
     flash: bool = False
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +279,7 @@ class _Run:
         environment = self._options.environment
         if environment is None:
             environment = folder / "environment.yaml"
-            archive = self._options.archive
-            # JSON's strings are YAML's, whatever a path has in it.
-            driver = {} if archive is None else {"archive": str(Path(archive).absolute())}
-            flash = str(self._options.flash).lower()
-            environment.write_text(ENVIRONMENT.format(driver=json.dumps(driver), flash=flash))
+            environment.write_text(_environment(self._options))
         return [
             *(sys.executable, "-m", "pytest", "-o", f"cache_dir={folder.absolute() / 'cache'}"),
             f"--idoldbg-results={lines.absolute()}",
@@ -296,6 +297,17 @@ class _Run:
             "LG_HOSTNAME": holder.host,
             "LG_USERNAME": holder.user,
         }
+
+
+def _environment(options: FarmOptions) -> str:
+    """Return labgrid's environment for a place."""
+    driver: dict[str, str | float] = {}
+    if options.archive is not None:
+        driver["archive"] = str(Path(options.archive).absolute())
+    if options.timeout_s is not None:
+        driver["timeout_s"] = options.timeout_s
+    # JSON's strings are YAML's, whatever a path has in it.
+    return ENVIRONMENT.format(driver=json.dumps(driver), flash=json.dumps(options.flash))
 
 
 def _folder_name(place: str) -> str:

@@ -33,7 +33,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
 
     `archive` is the build: a key of the environment's `images`, or a path (None: what the board
     has bundled). `timeout_s` is how long each wait for the target may take, `start_limit_s` that
-    for a server that its exporter has just started.
+    for a server that its exporter has just started, if that is longer.
     """
 
     bindings: ClassVar[dict[str, Any]] = {
@@ -106,7 +106,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
 
     def _await_server(self) -> tuple[str, int]:
         """Return where the board's server listens, once it does."""
-        end_s = time.monotonic() + self.start_limit_s
+        end_s = time.monotonic() + max(self.start_limit_s, self.timeout_s)
         reason = "its exporter runs no server for the board"
         while True:
             if self.probe.port:

@@ -187,12 +187,14 @@ class CoreDebug:
         """Wait for a bit to be set, first eagerly, then at intervals that grow to 50 ms."""
         end = self._monotonic() + limit_s
         pause_s = 0.0
-        while not self._words.read_word(address) & bit:
-            if self._monotonic() >= end:
+        while True:
+            is_late = self._monotonic() >= end  # asked first: a busy host may stop us right here
+            if self._words.read_word(address) & bit:
+                return True
+            if is_late:
                 return False
             self._wait(pause_s)
             pause_s = min(0.05, pause_s * 2 + 0.0005)
-        return True
 
     def _resume_or_say(self) -> None:
         try:

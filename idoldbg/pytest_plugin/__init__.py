@@ -89,9 +89,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def idoldbg_pool(request: pytest.FixtureRequest) -> Iterator[BoardPool]:
     """The boards of this process; the other fixtures take theirs from here."""
     from idoldbg.pytest_plugin.pool import BoardPool
-    from idoldbg.pytest_plugin.settings import read_settings
+    from idoldbg.pytest_plugin.settings import read_settings, worker_name
 
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    worker = worker_name(request.config)
     digits = "".join(c for c in worker if c.isdigit())
     uses_labgrid = getattr(request.config.option, "lg_env", None) or os.environ.get("LG_ENV")
     pool = BoardPool(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from idoldbg.errors import IdoldbgError
 from idoldbg.pytest_plugin.evidence import Evidence, file_stem, write_evidence
 from idoldbg.pytest_plugin.pool import AttachedBoard, infrastructure_reason
-from idoldbg.pytest_plugin.settings import read_settings
+from idoldbg.pytest_plugin.settings import read_settings, worker_name
 
 __all__ = ["describe_failure", "hide_internals"]
 
@@ -59,7 +58,7 @@ def describe_failure(
         for attached in used:
             attached.lost = attached.lost or reason
     found = []
-    folder, stem = _folder(item), file_stem(item.nodeid, os.environ.get("PYTEST_XDIST_WORKER", ""))
+    folder, stem = _folder(item), file_stem(item.nodeid, worker_name(item.config))
     for number, attached in enumerate(used):
         if attached.lost is not None:
             continue

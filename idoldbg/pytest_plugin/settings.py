@@ -12,7 +12,7 @@ from idoldbg.errors import ArgumentError
 from idoldbg.pytest_plugin.options import read_option
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "read_settings", "worker_name"]
 
 DEFAULT_TIMEOUT_S, DEFAULT_WAIT_S = 5.0, 60.0
 
@@ -58,3 +58,11 @@ def read_settings(config: pytest.Config) -> Settings:
         wait_s=_seconds(config, "wait", DEFAULT_WAIT_S),
         evidence=None if evidence is None else Path(evidence).absolute(),
     )
+
+
+def worker_name(config: pytest.Config) -> str:
+    """Return the name of this worker of pytest-xdist, "" where there are no workers.
+
+    Not from its environment, which other runs inherit that a worker's tests start.
+    """
+    return str(getattr(config, "workerinput", {}).get("workerid", ""))

@@ -9,6 +9,7 @@ import pytest
 
 from idoldbg.board_server import running_board
 
+from .lab import LIMIT_S
 from .test_documents import File, read_guide
 from .test_pytest_plugin import ARGUMENTS
 
@@ -53,5 +54,6 @@ def test_the_same_file_passes(
     """The fifth way, a place of labgrid, is in test_farm.py, where there is a lab."""
     pytester.makepyfile(test_board=guide_test())
     with reach() as spec:
-        result = pytester.runpytest_subprocess(*ARGUMENTS, f"--idoldbg-probe={spec}", timeout=120)
+        options = (f"--idoldbg-probe={spec}", f"--idoldbg-timeout={LIMIT_S}")
+        result = pytester.runpytest_subprocess(*ARGUMENTS, *options, timeout=LIMIT_S)
     result.assert_outcomes(passed=7)

@@ -128,9 +128,10 @@ def test_a_failed_batch_says_how_far_it_came() -> None:
         pytest.raises(errors.CallTimeout) as failed,
         dev.batch() as b,
     ):
+        dev["victim"].hold()
         b.Sensor.configure(mode="Off", offset=None)  # ends its program: Complex error
         b.Sensor.get(id=0)
-        b["victim"].Victim.hang(milliseconds=2000)
+        b["victim"].Victim.panic(code=1)
         b.Sensor.configure(mode="Off", offset=None)
         b.Sensor.get(id=0)
     assert [p.is_done for p in b] == [True, False, False, False, False]

@@ -128,11 +128,13 @@ def test_other_failures_have_their_own_classes(dev: Device) -> None:
     assert died.value.task == "victim"
     with pytest.raises(errors.HiffyFailure, match="restarted"):
         victim.refuse()
+    dev["victim"].hold()
     timeout_s, dev.timeout_s = dev.timeout_s, 0.4
     with pytest.raises(errors.CallTimeout, match="waiting for `victim` to reply") as late:
-        victim.hang(milliseconds=800)
+        victim.panic(code=42)
     assert late.value.timeout_s == 0.4
     dev.timeout_s = timeout_s
+    dev["victim"].release()
     assert victim.ping().value == 1
 
 

@@ -22,6 +22,7 @@ from idoldbg.device import TargetEnum
 from idoldbg.device.typed import StaleStubs
 from idoldbg.session import TargetOptions, demo_archive, demo_boards, open_program
 from idoldbg.stubs import generate
+from tests.idoldbg.device.test_api_guide import guide_of_stubs
 
 ROOT = Path(__file__).resolve().parents[3]
 BOARD = "stm32f4-discovery"
@@ -181,34 +182,34 @@ def test_values_are_instances_of_the_packages_classes(right: Any, dev: Any) -> N
     assert repr(right.types.Mode.Threshold(0.1, 2.0)) == "Threshold(0.1, 2.0)"
 
 
-def mypy(package: Path, target: str, cache: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
-    command += ["--cache-dir", str(cache), "--no-error-summary", "--enable-error-code=unreachable"]
-    environment = os.environ | {"MYPYPATH": str(ROOT)}
-    return subprocess.run(
-        [*command, target], cwd=package, env=environment, capture_output=True, text=True
-    )
-
-
 @pytest.fixture(scope="module")
-def mypy_cache(request: pytest.FixtureRequest) -> Path:
-    """Kept between runs: mypy reads all of idoldbg first."""
-    cache = request.config.cache
-    return Path(cache.mkdir("stubs-mypy")) if cache else ROOT / ".mypy_cache"
+def mypy_said(package: Path, request: pytest.FixtureRequest) -> list[str]:
+    """What mypy says about right and wrong use, the guide's, and the stubs of every board.
+
+    Asked once, with a cache that is kept between runs: it reads all of idoldbg first.
+    """
+    (package / "guide.py").write_text(guide_of_stubs())
+    targets = ["right.py", "wrong.py", "guide.py"]
+    for board in demo_boards():
+        targets.append(f"stubs_of_{board.replace('-', '_')}")
+        (package / targets[-1]).mkdir()
+        for name, text in generate(open_program(TargetOptions(board=board))).items():
+            (package / targets[-1] / name).write_text(text)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
+    command += ["--no-error-summary", "--enable-error-code=unreachable"]
+    if request.config.cache is not None:
+        command += ["--cache-dir", str(request.config.cache.mkdir("stubs-mypy"))]
+    environment = os.environ | {"MYPYPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, *targets], cwd=package, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.slow
-def test_mypy_is_content_with_stubs_and_right_use(package: Path, mypy_cache: Path) -> None:
-    done = mypy(package, "right.py", mypy_cache)
-    assert (done.returncode, done.stdout) == (0, "")
-    for board in demo_boards():
-        files = generate(open_program(TargetOptions(board=board)))
-        other = package / board.replace("-", "_") / "other_stubs"
-        other.mkdir(parents=True)
-        for name, text in files.items():
-            (other / name).write_text(text)
-        done = mypy(other.parent, "other_stubs", mypy_cache)
-        assert (done.returncode, done.stdout) == (0, "")
+def test_mypy_is_content_with_stubs_and_right_use(mypy_said: list[str]) -> None:
+    assert [line for line in mypy_said if not line.startswith("wrong.py:")] == []
 
 
 MYPY_SAYS = {
@@ -223,8 +224,8 @@ MYPY_SAYS = {
 
 
 @pytest.mark.slow
-def test_mypy_rejects_wrong_use(package: Path, mypy_cache: Path) -> None:
-    said = mypy(package, "wrong.py", mypy_cache).stdout
+def test_mypy_rejects_wrong_use(mypy_said: list[str]) -> None:
+    said = "\n".join(mypy_said)
     for number, line in enumerate(WRONG.splitlines(), 1):
         if "#" in line:
             codes = MYPY_SAYS[line.partition("# ")[2]]
