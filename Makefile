@@ -4,13 +4,19 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 
+# Tests start hundreds of short-lived processes: where compiled files may not be kept, most of their
+# time is spent compiling.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint bench soak firmware clean
 
 demo: $(VENV)/.installed
 	@$(RUN)/python -m idoldbg demo
 
+# Whole files to each worker: their tests share boards and labs. In their order, which begins with
+# the longest ones. (A plain `pytest` runs everything in one process.)
 test: $(VENV)/.installed
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	$(RUN)/ruff check .

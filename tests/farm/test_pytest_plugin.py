@@ -13,6 +13,7 @@ import pytest
 
 from idoldbg.load import open_build
 from idoldbg.program import Program
+from idoldbg.pytest_plugin import pool  # runs in this process share it, instead of loading it anew
 from idoldbg.pytest_plugin.evidence import file_stem
 from idoldbg.pytest_plugin.places import Place, PlaceLock
 from idoldbg.session import demo_archive
@@ -212,12 +213,12 @@ def test_board_in_use_is_waited_for_then_skipped(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(pytester.path))
-    monkeypatch.setattr("idoldbg.pytest_plugin.pool.attach", lambda *_, **__: pytest.fail("used"))
+    monkeypatch.setattr(pool, "attach", lambda *_, **__: pytest.fail("used"))
     lock = PlaceLock.try_acquire(Place("desk", probe="pyocd:0669"), "pytest gw3")
     assert lock is not None
     waited_s: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: sum(waited_s), sleep=waited_s.append)
-    monkeypatch.setattr("idoldbg.pytest_plugin.pool.time", clock)
+    monkeypatch.setattr(pool, "time", clock)
     tests = "".join(f"def test_{number}(idol): pass\n" for number in range(20))
     pytester.makepyfile(test_board=tests)
     options = ("--idoldbg-boards=desk=pyocd:0669", "--idoldbg-wait=60", "-rs")

@@ -79,7 +79,7 @@ def test_links_exist(link: str) -> None:
     "word",
     [
         *(kind.value for enum in (Encoding, ErrorKind, RecvKind) for kind in enum),
-        *EXTENSIONS,
+        *sorted(EXTENSIONS),
         *("name", "ops", "args", "leases", "reply", "encoding", "idempotent", "doc"),
         *("description", "type", "recv", "read", "write", "max_len"),
     ],

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from idoldbg import board_server
 from idoldbg.board_server import (
     BoardEntry,
     board_status,
@@ -36,6 +37,7 @@ from idoldbg.session import TargetOptions, demo_archive, open_session
 from tests.conftest import ARCHIVES, ROOT, wait_until
 
 Capture = pytest.CaptureFixture[str]
+LIMIT_S = 300.0  # reached by no test, also on a machine that does other things
 
 
 def files_of(name: str) -> set[str]:
@@ -137,13 +139,11 @@ def test_a_board_that_was_killed_is_gone_and_can_be_started_again(capsys: Captur
     assert files_of("killed") == {"killed.log"}
 
 
-@pytest.mark.slow
-def test_a_board_that_hangs_is_stopped_by_force() -> None:
+def test_a_board_that_hangs_is_stopped_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_server, "TERM_LIMIT_S", 0.5)
     entry = start_board("hung", board="nucleo-g031")
     os.kill(entry.pid, signal.SIGSTOP)
-    begin = time.monotonic()
     assert stop_board("hung").pid == entry.pid
-    assert time.monotonic() - begin < 12
     wait_for_end(entry.pid)
 
 
@@ -165,7 +165,7 @@ def test_a_board_ends_with_its_owner_however_that_ends(number: signal.Signals) -
     pid = int(owner.stdout.readline())
     assert is_running(pid)
     owner.send_signal(number)
-    owner.wait(20)
+    owner.wait(LIMIT_S)
     owner.stdout.close()
     wait_for_end(pid)
     assert "owned" not in [entry.name for entry in list_boards()]
@@ -184,7 +184,7 @@ def test_serving_in_the_foreground_until_stdin_closes() -> None:
         assert "--probe emu:front" in process.stdout.readline()
         assert board_status("front")["pid"] == process.pid
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(LIMIT_S) == 0
 
 
 def test_a_full_disk_does_not_keep_a_board_from_being_flashed(
@@ -241,7 +241,7 @@ from idoldbg.render.json import reply
 from idoldbg.session import TargetOptions, open_session
 spec, number, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 rng = random.Random(number)
-options = TargetOptions(board="stm32f4-discovery", probe=spec, timeout_s=30)
+options = TargetOptions(board="stm32f4-discovery", probe=spec, timeout_s=300)
 with open_session(options) as session:
     print("ready", flush=True)
     for _ in range(count):
@@ -289,7 +289,7 @@ def test_four_clients_call_at_once_and_get_their_own_replies(board: BoardEntry) 
     specs = [board.spec, board.spec, *through_pyocd]
     callers = [caller(spec, number, 40) for number, spec in enumerate(specs)]
     for process in callers:
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=LIMIT_S)
         assert out.splitlines()[-1] == "done", out
     wait_until(lambda: is_alone(board), "all clients but ours are gone")
     wait_until(lambda: open_descriptors(board.pid) <= before, "their descriptors are closed")
@@ -307,8 +307,8 @@ def test_clients_that_are_killed_do_no_harm(board: BoardEntry) -> None:
         assert victim.stdout.readline() == "ready\n"
         time.sleep(rng.random() * 0.3)
         victim.kill()
-        victim.communicate(timeout=20)
-    out, _ = witness.communicate(timeout=120)
+        victim.communicate(timeout=LIMIT_S)
+    out, _ = witness.communicate(timeout=LIMIT_S)
     assert out.splitlines()[-1] == "done", out
     wait_until(lambda: is_alone(board), "all clients but ours are gone")
     wait_until(lambda: open_descriptors(board.pid) <= before, "their descriptors are closed")
@@ -329,7 +329,7 @@ def test_debuggers_that_are_killed_leave_the_core_running(board: BoardEntry) -> 
     assert process.stdout.readline().strip().isdigit()
     assert board_status(board.name)["held_by"] == 1
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=LIMIT_S)
     wait_until(lambda: not board_status(board.name)["halted"], "the core runs again")
 
 
@@ -343,7 +343,7 @@ def test_a_pyocd_client_that_dies_with_the_lock_hangs_nobody(board: BoardEntry) 
             connection.sendall(line)
             assert json.loads(connection.recv(4096))["status"] == 0
     options = TargetOptions(
-        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=20
+        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=LIMIT_S
     )
     with open_session(options) as session:
         session.settle()
@@ -381,13 +381,13 @@ def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None
         commands = [word for line in script for word in ("-ex", line)]
         done = subprocess.run(
             [gdb, "-nx", "-batch", *commands, str(kernel)],
-            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert "0x8000000" in done.stdout, done.stdout + done.stderr
         assert done.stdout.count("pc  ") == 2, done.stdout + done.stderr
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(LIMIT_S)
         log.close()
 
 
@@ -395,7 +395,7 @@ def _knows_arm(gdb: str) -> bool:
     try:
         done = subprocess.run(
             [gdb, "-nx", "-batch", "-ex", "set architecture arm"],
-            capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except OSError:
         return False
@@ -407,7 +407,7 @@ def test_the_example_of_the_documentation(board: BoardEntry) -> None:
     _, _, rest = text.partition("```python\n")
     code, _, _ = rest.partition("```")
     done = subprocess.run(
-        [sys.executable, "-c", code, board.socket], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code, board.socket], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.stdout.startswith("410fc241 0x"), done.stdout + done.stderr
 

@@ -176,13 +176,18 @@ sys.addaudithook(_hear)
 
 @contextmanager
 def watch_writes(*allowed: Path) -> Iterator[list[str]]:
-    """Collect everything that is written, removed or started outside of some directories."""
+    """Collect everything that is written, removed or started outside of some directories.
+
+    Compiled files of modules that are only now imported would be, too: they are not written.
+    """
     found: list[str] = []
+    writes_bytecode, sys.dont_write_bytecode = not sys.dont_write_bytecode, True
     _watch.append((tuple(map(str, allowed)), found))
     try:
         yield found
     finally:
         _watch.pop()
+        sys.dont_write_bytecode = not writes_bytecode
 
 
 # -- speed -------------------------------------------------------------------------------------
