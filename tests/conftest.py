@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,17 @@ def wait_until(is_so: Callable[[], bool], what: str, limit_s: float = 60) -> Non
     while not is_so():
         assert time.monotonic() < end_s, f"{what}: not within {limit_s:g} s"
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a port for a server that cannot choose its own.
+
+    It is below those that the kernel hands out, so that nobody gets it before the server has it.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_768)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from idoldbg.session import demo_archive
+from tests.conftest import free_port
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 LIMIT_S = 300  # reached by no command, also on a machine that does other things
@@ -141,11 +141,6 @@ def check(step: Step, output: str, status: int) -> None:
         found = any(re.search(pattern, line) for line in lines)
         assert found, f"$ {step.command}\nlacks `{wanted}` (in this order):\n{output}"
     assert status == step.status, f"$ {step.command}\nended with {status}:\n{output}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.mark.slow

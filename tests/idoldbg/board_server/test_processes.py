@@ -34,7 +34,7 @@ from idoldbg.link import board_protocol
 from idoldbg.link.board_entries import boards_dir
 from idoldbg.link.board_socket import connect_board
 from idoldbg.session import TargetOptions, demo_archive, open_session
-from tests.conftest import ARCHIVES, ROOT, wait_until
+from tests.conftest import ARCHIVES, ROOT, free_port, wait_until
 
 Capture = pytest.CaptureFixture[str]
 LIMIT_S = 300.0  # reached by no test, also on a machine that does other things
@@ -312,7 +312,7 @@ def test_clients_that_are_killed_do_no_harm(board: BoardEntry) -> None:
     assert out.splitlines()[-1] == "done", out
     wait_until(lambda: is_alone(board), "all clients but ours are gone")
     wait_until(lambda: open_descriptors(board.pid) <= before, "their descriptors are closed")
-    assert resident_kib(board.pid) < memory + 20_000
+    assert resident_kib(board.pid) < memory + 50_000  # of which 8 MiB may be translated code
     assert not board_status(board.name)["halted"]
 
 
@@ -354,11 +354,7 @@ def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None
     gdb = next((g for g in ("gdb-multiarch", "gdb") if _knows_arm(g)), None)
     if gdb is None:
         pytest.skip("needs a gdb that knows Arm (Debian: gdb-multiarch)")
-    with (
-        socket.create_server(("localhost", 0)) as one,
-        socket.create_server(("localhost", 0)) as two,
-    ):
-        port, telnet = one.getsockname()[1], two.getsockname()[1]
+    port, telnet = free_port(), free_port()
     words = ["-m", "pyocd", "gdbserver", "--no-config", "-t", "cortex_m", "-p", str(port)]
     words += ["-T", str(telnet), "-u", f"remote:localhost:{board.pyocd_port}", "--elf"]
     log = (tmp_path / "log").open("w")

@@ -17,7 +17,7 @@ import pytest
 
 from idoldbg.errors import LinkError, LinkTimeout
 from idoldbg.link.pyocd import ProbeOptions, open_remote
-from tests.conftest import wait_until
+from tests.conftest import free_port, wait_until
 
 from .conftest import BOARDS, COUNTER, LOOP, RAM
 
@@ -49,12 +49,6 @@ def pyocd(environment: dict[str, str], *arguments: str, fails: bool = False) -> 
 def commander(environment: dict[str, str], *commands: str, fails: bool = False) -> str:
     arguments = [word for command in commands for word in ("-c", command)]
     return pyocd(environment, "commander", "-u", "counter", *arguments, fails=fails)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager
