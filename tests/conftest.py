@@ -11,15 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from idoldbg.link.board_entries import read_board_entries
 from tests.browser import browser
 
 __all__ = ["browser"]  # a fixture for all tests
 
-# No deadline for one example: on a busy machine it finds nothing but the machine busy.
-settings.register_profile("idoldbg", deadline=None)
+# No limits of time for examples: on a busy machine they find nothing but the machine busy.
+settings.register_profile("idoldbg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("idoldbg")
 
 ROOT = Path(__file__).resolve().parent.parent
