@@ -217,7 +217,8 @@ class _Run:
             with self._asking:
                 self._coordinator.release(result.name)
         except LinkError as error:  # the watchdog tries on
-            result.problem = result.problem or f"the place was not given back: {error.message}"
+            words = f"the place is not given back yet: {error.message}"
+            result.problem = result.problem or words
         else:
             self._watchdog.tell("released", result.name)
 

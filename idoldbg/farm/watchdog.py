@@ -22,6 +22,9 @@ __all__ = ["Watchdog", "main"]
 
 GRACE_S, POLL_S = 5.0, 0.1
 ATTEMPTS, PAUSE_S = 10, 3.0
+# Longer than cleaning up takes with a coordinator that answers. One that is gone is asked again for
+# half a minute, which the report of the run does not wait for.
+CLOSE_LIMIT_S = 3.0
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 
 
@@ -49,11 +52,12 @@ class Watchdog:
             self._process.stdin.flush()
 
     def close(self) -> None:
-        """Let the watchdog clean up what is left, and wait for it."""
+        """Let the watchdog clean up what is left; it goes on by itself where that takes long."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_LIMIT_S)
 
 
 def main(arguments: list[str], lines: Iterable[str]) -> None:

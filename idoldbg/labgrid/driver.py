@@ -117,12 +117,21 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
                     reason = f"no server answers at {host}:{port}: {error.strerror or error}"
                 else:
                     return host, port
-            if time.monotonic() >= end_s:
+            is_gone = self._has_lost_coordinator()
+            if is_gone:
+                reason += "; the coordinator is gone as well"
+            if is_gone or time.monotonic() >= end_s:
                 raise LinkError(
                     f"place {self.place_name}: {reason}", link=f"labgrid:{self.place_name}"
                 )
             time.sleep(POLL_S)
             self.target.update_resources()  # the port changes when a server is started again
+
+    def _has_lost_coordinator(self) -> bool:
+        """Tell whether nothing new will be heard of the place in this process."""
+        places = [r for r in self.target.resources if isinstance(r, RemotePlace)]
+        sessions = [place.manager.session for place in places]
+        return any(session is not None and session.stopping.is_set() for session in sessions)
 
     def disconnect(self) -> None:
         """Let go of the board; the next use attaches anew."""
