@@ -104,8 +104,11 @@ def demo_boards() -> tuple[str, ...]:
 
 
 def demo_archive(board: str) -> Path:
-    """Return the path of the bundled image for a board; raise `NotFound`."""
+    """Return the path of the bundled image for a board; raise `NotFound`, or as `load_board`."""
     if board != DEMO_BOARD and board not in (known := demo_boards()):
+        from idoldbg.load.target_toml import load_board
+
+        load_board(board)  # says what is wrong with one that there is not
         names = ", ".join(known)
         raise NotFound(
             "bundled image for board", board, hint=f"give --archive PATH (bundled: {names})"

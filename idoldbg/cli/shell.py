@@ -26,6 +26,8 @@ from idoldbg.device import Device, Err, Ok, open_target
 from idoldbg.device.completion import complete
 from idoldbg.device.operation import BoundOperation
 from idoldbg.errors import ArgumentError, IdoldbgError
+from idoldbg.render.text import tasks
+from idoldbg.views.tasks import TaskTable
 
 FAILED = 1
 BANNER = """{device}
@@ -96,7 +98,7 @@ def _run(text: str | bytes, name: str, names: dict[str, Any], *, shows_last: boo
         exec(compile(tree, name, "exec"), names)
         if isinstance(last, ast.Expr):
             _display(eval(compile(ast.Expression(last.value), name, "eval"), names))
-    except (IdoldbgError, KeyboardInterrupt):
+    except (IdoldbgError, KeyboardInterrupt, BrokenPipeError):
         raise
     except SystemExit as stop:
         return _status(stop)
@@ -123,9 +125,11 @@ def _show_traceback(error: BaseException) -> None:
 
 
 def _display(value: Any) -> None:
-    """Show a value as the prompt does: an operation as its help text, None not at all."""
+    """Show a value as the prompt does: operations as their help, tasks as a table, None not."""
     if isinstance(value, BoundOperation):
         click.echo(value.__doc__)
+    elif isinstance(value, TaskTable):
+        click.echo(tasks(value))
     elif value is not None:
         click.echo(repr(value))
 
