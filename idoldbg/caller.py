@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from idoldbg.archive import TaskImage
 from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
@@ -17,6 +17,7 @@ from idoldbg.errors import (
     FaultError,
     HiffyFailure,
     IdoldbgError,
+    LinkTimeout,
     MismatchError,
     NotCallable,
     NotFound,
@@ -45,10 +46,14 @@ from idoldbg.types import type_size
 from idoldbg.views.faults import read_last_fault
 from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
 
+if TYPE_CHECKING:
+    from idoldbg.views.postmortem import PostMortem
+
 __all__ = ["Caller", "LiveTarget"]
 
 HIFFY = "hiffy"
 RESTART_S = 0.5  # enough for hiffy to start, where it gets the processor at all
+STARVED_RESTART_S = 0.02  # where it hardly will: emulating a busy target takes many times as long
 GENERATIONS = 64  # abi::TaskId has six bits for them
 T = TypeVar("T")
 
@@ -241,6 +246,9 @@ class Caller:
             if not (is_recovered and error.failure == "not ready"):
                 raise
             self.notify(f"{error.message}; {'; '.join(error.__notes__)}")
+        except LinkTimeout as error:  # emulation that takes too long: the link is in order
+            self._explain(error)
+            raise
         try:
             return self._drive(make())
         except HiffyFailure as error:
@@ -256,20 +264,29 @@ class Caller:
             return False
         is_recovered = False
         if isinstance(error, CallTimeout) and found.is_wedged:
-            words, is_recovered = self._recover() if self.recovers else ("", False)
+            words, is_recovered = self._recover(found) if self.recovers else ("", False)
             found = replace(found, recovery=words)
         error.post_mortem = found
         for sentence in found.sentences:
             error.add_note(sentence)
         return is_recovered
 
-    def _recover(self) -> tuple[str, bool]:
+    def _explain(self, error: LinkTimeout) -> None:
+        """Say what the tasks were at, if the target can still be read."""
+        from idoldbg.views.postmortem import read_post_mortem  # walks stacks: brings pyelftools
+
+        found = read_post_mortem(self.program)
+        for sentence in found.sentences if found is not None else ():
+            error.add_note(sentence)
+
+    def _recover(self, found: PostMortem) -> tuple[str, bool]:
         """Restart hiffy; return what came of it in words."""
         supervisor = self.program.archive.tasks[SUPERVISOR].name
         done = f"hiffy was restarted through `{supervisor}`"
         try:
             Supervisor(self.program, self.target).ask(Request.START, HIFFY)
-            self._drive(self._session.wait_until_ready(timeout_s=min(RESTART_S, self.timeout_s)))
+            restart_s = RESTART_S if found.starving_task is None else STARVED_RESTART_S
+            self._drive(self._session.wait_until_ready(timeout_s=min(restart_s, self.timeout_s)))
         except HiffyFailure as error:
             return f"{done}, which did not help: {error.message}", False
         except IdoldbgError as error:

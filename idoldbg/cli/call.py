@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +17,16 @@ from idoldbg.cli.call_words import Word, own_names, own_values, split_words
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say, show
+from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.opening import open_program
 from idoldbg.program import Program
 from idoldbg.render import json, text
 from idoldbg.render.printable import LAYOUT, printable
 from idoldbg.resolver import ResolvedOperation
+
+if TYPE_CHECKING:
+    from idoldbg.session import Session
 
 MAX_DATA = 1 << 20
 # Options of the command that must be known before the operation can be looked up.
@@ -114,7 +119,8 @@ def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, An
     with ending_tidily(), open_session(settings.target(), program=program, notify=say) as session:
         session.caller.recovers = not own["no_recover"]
         try:
-            outcome: Reply | OperationError = session.call(call)
+            with _waiting(session, call):
+                outcome: Reply | OperationError = session.call(call)
         except OperationError as error:
             outcome = error
         finally:
@@ -136,6 +142,22 @@ def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, An
     )
     if own["output"] is not None:  # after the reply is shown: a full disk does not swallow it
         write_whole(own["output"], b"".join(reply.leases.values()))
+
+
+@contextmanager
+def _waiting(session: Session, call: Call) -> Iterator[None]:
+    """Show on a terminal how long the target was waited for, by its own clock."""
+    link = session.link
+    begin_s = link.monotonic()
+    with ProgressLine(f"waiting for {call.operation.name}") as line:
+
+        def show_time() -> None:
+            waited_s = round(link.monotonic() - begin_s, 1)
+            limit_s = session.timeout_s  # after which others are looked at, and that waits as well
+            line.update(min(waited_s, limit_s), limit_s, "s of the target's time")
+
+        link.on_wait = show_time
+        yield
 
 
 def _check_output(path: Path) -> None:

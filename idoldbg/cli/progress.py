@@ -23,12 +23,12 @@ class ProgressLine:
         self._is_shown = False
         self._is_on = sys.stderr is not None and sys.stderr.isatty()
 
-    def update(self, done: int, total: int, item: str) -> None:
+    def update(self, done: float, total: float, item: str) -> None:
         """Say how far it is; most calls do nothing."""
         if not self._is_on or time.monotonic() < self._next_s:
             return
         self._next_s = time.monotonic() + INTERVAL_S
-        text = f"{self._what}: {done}/{total} {item}"
+        text = f"{self._what}: {done:g}/{total:g} {item}"
         shown = "".join(c if c.isprintable() else "?" for c in text)
         width = max(20, shutil.get_terminal_size().columns - 1)
         sys.stderr.write(f"\r\x1b[K{shown[:width]}")

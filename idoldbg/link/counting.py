@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 from idol.records import dataclass
@@ -47,11 +48,15 @@ class Traffic:
 
 
 class CountingLink(ForwardingLink):
-    """A link around another that counts; `traffic` may be read and subtracted at any time."""
+    """A link around another that counts; `traffic` may be read and subtracted at any time.
+
+    `on_wait` is called before each wait.
+    """
 
     def __init__(self, inner: Link) -> None:
         super().__init__(inner)
         self.traffic = Traffic()
+        self.on_wait: Callable[[], None] = lambda: None
         self._last: tuple[str, int, int] = ("", 0, 0)
 
     def read(self, address: int, size: int) -> bytes:
@@ -72,6 +77,7 @@ class CountingLink(ForwardingLink):
     def wait(self, seconds: float) -> None:
         self._last = ("wait", 0, 0)
         self._add(waits=1)
+        self.on_wait()
         self.inner.wait(seconds)
 
     def read_register(self, name: str) -> int:

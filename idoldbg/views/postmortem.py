@@ -45,6 +45,16 @@ class PostMortem:
         return len(self.waits) > 1 and not self.is_halted
 
     @property
+    def starving_task(self) -> TaskRow | None:
+        """The task that has the processor, and keeps it from hiffy, also from a restarted one."""
+        current = next((r for r in (*self.waits, self.running) if r and r.is_current), None)
+        priorities = [row.priority for row in (current, *self.waits[:1]) if row is not None]
+        match priorities:
+            case [int(its), int(hiffys)] if its < hiffys:  # 0 is the most important
+                return current
+        return None
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """All of it in words, one fact each."""
         found = []

@@ -69,8 +69,23 @@ def test_a_busy_task_starves_hiffy_and_is_named() -> None:
         assert "`victim` stands in " in notes
         assert "main" in notes
         assert "restarted through `jefe`, which did not help" in notes
+        assert caught.value.post_mortem.starving_task.name == "victim"
         victim.start()
         assert victim.Victim.ping().value == 1
+
+
+def test_emulation_that_takes_too_long_says_who_is_busy(
+    dev: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idoldbg.link.emulated.REAL_LIMIT_S", 0.2)
+    dev.timeout_s = 3600  # which this firmware would take far longer for
+    victim = dev["victim"]
+    with pytest.raises(errors.LinkTimeout, match="the firmware is busy") as caught:
+        victim.Victim.hang(milliseconds=86_400_000)
+    assert any(note.startswith("task `") for note in caught.value.__notes__)
+    monkeypatch.undo()
+    dev.reset()
+    assert victim.Victim.ping().value == 1
 
 
 @pytest.mark.parametrize("probe", ["emu", "pyocd:emu"])
