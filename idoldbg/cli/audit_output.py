@@ -6,8 +6,7 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,8 @@ __all__ = [
     "write_outputs",
 ]
 
-_MOST_FILES = 10_000
+_MOST_ENTRIES = 200_000  # that are looked at for `.idol` files; a checkout of Hubris has 2000
+_CACHE_TAG = "CACHEDIR.TAG"  # bford.info/cachedir
 _LARGEST_FILE = 1 << 20
 _NARROWEST = 40  # letters a line: narrower terminals break lines themselves
 _STYLES = {
@@ -96,14 +96,31 @@ def read_interface_files(folders: Sequence[str]) -> dict[str, str]:
     """Return the paths of all `.idol` files below some folders by their texts."""
     found: dict[str, str] = {}
     for folder in folders:
-        root = Path(folder)
-        if not root.is_dir():
+        if not Path(folder).is_dir():
             raise ArgumentError(f"`{folder}` is no folder", name="--idl")
-        for path in islice(sorted(root.rglob("*.idol")), _MOST_FILES):
+        for path in _find_interface_files(folder):
             if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 found.setdefault(normalize(text), path.as_posix())
     return found
+
+
+def _find_interface_files(folder: str) -> Iterator[Path]:
+    """Yield the `.idol` files of a source tree, without what is hidden or can be made anew."""
+    seen = 0
+    for place, folders, files in os.walk(folder):
+        seen += len(folders) + len(files)
+        if seen > _MOST_ENTRIES:
+            raise ArgumentError(
+                f"`{folder}` holds more than {_MOST_ENTRIES} files: give the folder of the "
+                "interfaces",
+                name="--idl",
+            )
+        if _CACHE_TAG in files:  # such as Cargo's `target`
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if name.endswith(".idol"))
 
 
 def write_outputs(

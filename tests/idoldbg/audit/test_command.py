@@ -139,6 +139,23 @@ def test_idl_folder_names_the_files(capsys: Capture) -> None:
     )
 
 
+def test_idl_folder_is_a_source_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    text = (ROOT / "fixtures" / "idl" / "jefe.idol").read_text()
+    for folder in (".git", "target", "idl"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "jefe.idol").write_text(text)
+    (tmp_path / "target" / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55")
+    os.mkfifo(tmp_path / "idl" / "pipe.idol")
+    assert run(["audit", "--idl", str(tmp_path), "--format", "json"]) == 0
+    servers = json.loads(capsys.readouterr().out)["servers"]
+    assert (tmp_path / "idl" / "jefe.idol").as_posix() in {server["file"] for server in servers}
+    monkeypatch.setattr("idoldbg.cli.audit_output._MOST_ENTRIES", 3)
+    assert run(["audit", "--idl", str(tmp_path)]) == 2
+    assert "more than 3 files" in capsys.readouterr().err
+
+
 def test_baseline_round_trip(tmp_path: Path, capsys: Capture) -> None:
     path = str(tmp_path / "baseline.json")
     assert run(["audit", NO_HIFFY, "--baseline", path, "--write-baseline"]) == 0
