@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cached_property
 
 from idol.records import dataclass
 from idoldbg.audit.baseline import Known
@@ -45,7 +46,7 @@ class Verdict:
     remarks: tuple[str, ...]
     fail_on: str
 
-    @property
+    @cached_property
     def open(self) -> tuple[Finding, ...]:
         """The findings that count, worst first, those of a rule together."""
         order = {rule: number for number, rule in enumerate(RULES)}

@@ -30,6 +30,7 @@ NEWEST_FORMAT = 11
 MAX_MEMBER_SIZE = 32 << 20  # bytes one member may expand to
 MAX_TOTAL_SIZE = 128 << 20  # bytes all members read may expand to
 MAX_MEMBERS = 4096
+MAX_TASKS = 1024  # Hubris numbers tasks with ten bits (`TaskId::INDEX_BITS` of `sys/abi`)
 
 _END = struct.Struct("<4s4H2IH")
 _ENTRY = struct.Struct("<4s6H3I5H2I")
@@ -345,8 +346,8 @@ class _Reader:
     def tasks(self, app: Mapping[str, Any]) -> tuple[TaskImage, ...]:
         tables = self._table(app, "tasks", "")
         extra = self._table(self.toml("patches.toml"), "features", "")
-        if len(tables) > MAX_MEMBERS:
-            raise self._error("app.toml", f"has {len(tables)} tasks, more than any build")
+        if len(tables) > MAX_TASKS:
+            raise self._error("app.toml", f"has {len(tables)} tasks; Hubris allows {MAX_TASKS}")
         return tuple(
             self._task(index, name, self._table(tables, name, "tasks."), extra)
             for index, name in enumerate(tables)
