@@ -54,7 +54,7 @@ class CallLock:
                 if time.monotonic() >= end:
                     raise attempt.time_out(
                         "another client of the board is making calls and does not come to an end",
-                        "see who with `idoldbg board status`",
+                        "end that one, or try again",
                     )
         except BaseException:
             self._give_back()  # interrupted: it may be ours all the same

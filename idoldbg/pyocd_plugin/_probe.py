@@ -161,11 +161,11 @@ class EmulatedProbe(DebugProbe):  # type: ignore[misc]  # pyOCD publishes no typ
     def lock_calls(self, limit_s: float) -> bool:
         """Have the lock that goes with calls through hiffy; tell whether it was to be had in time.
 
-        A board of this process has one user, who needs none.
+        Raises `NotImplementedError` for a board of this process, which has one user.
         """
         live, _ = self._opened()
         if not isinstance(live.board, RemoteBoard):
-            return True
+            raise NotImplementedError
         try:
             with self._access():
                 live.board.lock(limit_s)
