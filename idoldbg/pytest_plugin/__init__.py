@@ -26,7 +26,7 @@ import os
 import types
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -241,14 +241,20 @@ def _read_expected_deaths(item: pytest.Item, used: list[AttachedBoard]) -> froze
     found: set[str] = set()
     for marker in item.iter_markers("expect_death"):
         if marker.kwargs or not marker.args:
-            pytest.fail('it is @pytest.mark.expect_death("task", …), with names', pytrace=False)
+            _fail_marker(item, 'it is @pytest.mark.expect_death("task", …), with names')
         for name in marker.args:
             if name not in known:
                 near = " or ".join(f"`{n}`" for n in near_misses(str(name), sorted(known)))
                 hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
-                pytest.fail(f"@pytest.mark.expect_death: no task `{name}`; {hint}", pytrace=False)
+                _fail_marker(item, f"@pytest.mark.expect_death: no task `{name}`; {hint}")
             found.add(name)
     return frozenset(found)
+
+
+def _fail_marker(item: pytest.Item, message: str) -> NoReturn:
+    """Fail a test for how it is written: the boards have nothing to add."""
+    item.stash[USED] = []
+    pytest.fail(message, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
