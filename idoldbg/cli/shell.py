@@ -20,7 +20,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 import idoldbg
 from idoldbg import errors
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import say
 from idoldbg.device import Device, Err, Ok, open_target
 from idoldbg.device.completion import complete
@@ -38,8 +38,11 @@ An operation's name alone says what it takes. Tab completes, Ctrl-D leaves."""
 @click.command("shell")
 @click.option("-c", "command_", metavar="CODE", help="Run CODE, print its last value, and leave.")
 @click.argument("script", required=False, metavar="[SCRIPT]")
+@type_option
 @command_options
-def command(settings: Settings, command_: str | None, script: str | None) -> None:
+def command(
+    settings: Settings, command_: str | None, script: str | None, types: dict[str, str]
+) -> None:
     """Start Python with the target in it, as `dev`.
 
     \b
@@ -60,6 +63,7 @@ def command(settings: Settings, command_: str | None, script: str | None) -> Non
         board=settings.board,
         probe=settings.probe,
         timeout_s=settings.timeout_s,
+        type_overrides=types,
         uart=settings.uart,
         notify=say,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from idol.whole_file import write_whole
-from idoldbg.cli.options import Settings, build_options
+from idoldbg.cli.options import Settings, build_options, type_option
 from idoldbg.errors import ArgumentError
 from idoldbg.session import open_program
 from idoldbg.stubs import MADE_BY, generate
@@ -22,8 +22,11 @@ from idoldbg.stubs import MADE_BY, generate
     is_flag=True,
     help="Write nothing; exit with 1 where the package is not what would be written.",
 )
+@type_option
 @build_options
-def command(settings: Settings, build: str | None, output: str, check: bool) -> None:
+def command(
+    settings: Settings, build: str | None, output: str, check: bool, types: dict[str, str]
+) -> None:
     """Write a Python package with the types of a build's interfaces.
 
     Tests that import it are checked by mypy and pyright, and completed by editors:
@@ -39,7 +42,9 @@ def command(settings: Settings, build: str | None, output: str, check: bool) -> 
     directory = Path(output)
     _check_place(output, directory)
     chosen = settings.overridden_by(Settings(archive=build))
-    files = generate(open_program(chosen.target()))
+    program = open_program(chosen.target())
+    program.override_types(types, option="--type")
+    files = generate(program)
     found = {name: _read(directory / name) for name in files}
     changed = [name for name, text in files.items() if found[name] != text]
     if check:

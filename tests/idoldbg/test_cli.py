@@ -86,6 +86,8 @@ FAILURES: list[tuple[list[str], int, str]] = [
     (["list", "--type", "SensorError=SensorErr"], 2, "did you mean `task_sensor_api::SensorError`"),
     (["list", "--type", "SensrError=u8"], 2, "--type.*`SensrError`; did you mean `SensorError`"),
     (["call", "Spi.release", "--type", "Nonesuch=u8"], 2, "--type.*no interface.*`Nonesuch`$"),
+    (["shell", "-c", "1", "--type", "Nonesuch=u8"], 2, "no interface.*`Nonesuch`$"),
+    (["stubs", "-o", "/tmp/stubs_of_none", "--type", "Nonesuch=u8"], 2, "--type.*`Nonesuch`$"),
     (["types", "Mode", "--type", "Moode=u8"], 2, "`Moode`; did you mean `Mode`"),
     (["call", "Spi.exchange", "--device-indx", "0"], 2, "did you mean `device_index`"),
     (["call", "Spi.exchange", "0"], 2, "unexpected `0`"),
