@@ -193,7 +193,7 @@ def stubs_of_every_style() -> dict[str, str]:
 
 
 def test_stubs_are_accepted(interface: idol.Interface, build: Build) -> None:
-    """What takes a tenth of the time of a build: types and warnings, for every chip."""
+    """Types and warnings alone, in a fraction of the time of a build."""
     everything = {"client": idol.client_stub(interface), "server": idol.server_stub(interface)}
     build.cargo("check", ["--bins"], everything | stubs_of_every_style())
 
