@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from idol.cli.codes import EXIT_CODES, FOUND, HOST, USAGE
+from idol.cli.codes import EXIT_CODES, FOUND, HOST, INTERRUPTED, USAGE
 from idol.cli.files import HostError
 from idol.errors import DiagnosedError, IdolError, OptionsError
 from idol.streams import take_all_letters
@@ -42,6 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     take_all_letters()
     words = sys.argv[1:] if argv is None else argv
+    _write_as_files_are()
+    try:
+        return _run(words)
+    except KeyboardInterrupt:
+        print("idol: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(words: Sequence[str]) -> int:
     arguments = make_parser(words).parse_args(words)
     try:
         code: int = arguments.run(arguments)
@@ -53,10 +63,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except IdolError as error:
         return _fail(arguments, error, "interface", FOUND)
     except BrokenPipeError:
-        # The reader of our output went away; keep the interpreter from noticing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return HOST
+    except OSError as error:  # files have errors of their own: this is the output
+        _drop_output()
+        return _fail(arguments, HostError(f"cannot write: {error.strerror or error}"), "host", HOST)
     return code
+
+
+def _write_as_files_are() -> None:
+    """Write UTF-8 wherever the locale is another: what is written are pieces of Idol files.
+
+    A file's name may be any bytes.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from noticing at exit that nobody takes the rest of the output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:

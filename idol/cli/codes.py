@@ -8,6 +8,7 @@ OK: Final = 0
 FOUND: Final = 1
 USAGE: Final = 2
 HOST: Final = 4
+INTERRUPTED: Final = 130  # Ctrl-C, as shells have it
 
 #: The last line of each command's help.
 EXIT_CODES: Final = (

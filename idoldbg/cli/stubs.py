@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 from pathlib import Path
 
 import click
@@ -66,7 +67,7 @@ def command(
 
 def _check_place(output: str, directory: Path) -> None:
     """Refuse what cannot be imported, and folders that hold something else."""
-    name = directory.resolve().name
+    name = Path(os.path.realpath(directory)).name
     if not output or not name.isidentifier() or keyword.iskeyword(name):
         words = f"`{output}` cannot be imported: end it in a Python name, such as hubris_stubs"
         raise ArgumentError(words, name="-o")

@@ -300,7 +300,7 @@ def _identity(status: os.stat_result) -> str:
 
 
 def _path_digest(path: str) -> str:
-    return sha256_hex(os.fsencode(Path(path).resolve()))
+    return sha256_hex(os.fsencode(os.path.realpath(path)))
 
 
 def fingerprint(digest: str) -> bytes:

@@ -344,6 +344,8 @@ def explain_fault(program: Program, info: Any, panic_message: str | None) -> Fau
         case "SyscallUsage":
             return Fault(kind, f"in syscall: {USAGE_ERRORS.get(str(content), content)}")
         case "Panic":
+            if panic_message == "":  # images without panic messages in them
+                return Fault(kind, "panic without a message", panic_message="")
             words = " ".join((panic_message or "panic with invalid message").split())
             return Fault(kind, words, panic_message=panic_message)
         case "FromServer" if isinstance(content, Sequence) and len(content) == 2:

@@ -232,6 +232,48 @@ def test_a_reader_that_goes_away_is_no_traceback(good: Path) -> None:
     assert b"Traceback" not in errors
 
 
+def test_ctrl_c_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("idol.cli.make_parser", interrupt)
+    assert main(["check"]) == 130
+    assert capsys.readouterr().err == "idol: interrupted\n"
+
+
+def test_a_full_disk_is_an_error_of_the_host(good: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "idol", "client", str(good)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            cwd=ROOT,
+        )
+    assert (result.returncode, result.stderr) == (
+        4,
+        "idol: cannot write: No space left on device\n",
+    )
+
+
+def test_output_is_utf8_in_any_locale(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"\xff.idol")
+    file.write_text('Interface(name: "\u00e9", ops: {})')
+    result = subprocess.run(
+        [sys.executable, "-m", "idol", "check", str(file)],
+        capture_output=True,
+        timeout=60,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert os.fsencode(file) in result.stdout
+    assert "`\u00e9` has no operations".encode() in result.stdout
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     root = tmp_path / "root"

@@ -29,6 +29,7 @@ def oddities(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to("loop")
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "socket"))
         yield tmp_path
@@ -45,6 +46,7 @@ def oddities(tmp_path: Path) -> Iterator[Path]:
         ("empty", "empty: neither a Hubris archive"),
         ("folder", "no ELF files"),
         ("none", "No such file"),
+        ("loop", "Too many levels of symbolic links"),
         ("nul\0byte", "null byte"),
     ],
 )
@@ -63,6 +65,7 @@ def test_builds_are_files(name: str, why: str, oddities: Path) -> None:
         ("audit --suppressions zero", "zero"),
         ("tasks -p dump:zero", "zero"),
         ("types u8 -a sparse-zip", "sparse-zip"),
+        ("list -a loop", "loop"),
     ],
 )
 def test_commands_refuse_them(words: str, name: str, oddities: Path) -> None:
