@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
+from pyocd.core import exceptions
 from pyocd.core.session import Session
 from pyocd.probe.tcp_probe_server import DebugProbeRequestHandler, TCPProbeServer
 
@@ -27,6 +28,7 @@ from idoldbg.pyocd_plugin.boards import OfferedBoard
 
 __all__ = ["serving_board"]
 
+LOCK_LIMIT_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
 
 log = logging.getLogger(__name__)
@@ -59,9 +61,13 @@ class _Handler(DebugProbeRequestHandler):  # type: ignore[misc]  # pyOCD publish
 
     def setup(self) -> None:
         super().setup()
-        probe: EmulatedProbe = self._probe
-        self._REQUEST_HANDLERS[LOCK_CALLS] = (probe.lock_calls, 1)
-        self._REQUEST_HANDLERS[UNLOCK_CALLS] = (probe.unlock_calls, 0)
+        self._REQUEST_HANDLERS[LOCK_CALLS] = (self._lock_calls, 1)
+        self._REQUEST_HANDLERS[UNLOCK_CALLS] = (self._probe.unlock_calls, 0)
+
+    def _lock_calls(self, limit_s: object) -> bool:
+        if not isinstance(limit_s, (int, float)) or not 0 <= limit_s <= LOCK_LIMIT_S:
+            raise exceptions.Error(f"give 0 to {LOCK_LIMIT_S:g} seconds to wait for the lock")
+        return bool(self._probe.lock_calls(float(limit_s)))
 
     def finish(self) -> None:
         with suppress(OSError):  # what the client has not read is of no use any more

@@ -29,10 +29,18 @@ from idoldbg.board_server import (
 from idoldbg.board_server import process as board_process
 from idoldbg.board_server.operations import NamedImage
 from idoldbg.cli import run
-from idoldbg.errors import ArchiveError, ArgumentError, LinkError, NotFound, ProbeNotFound
+from idoldbg.errors import (
+    ArchiveError,
+    ArgumentError,
+    LinkError,
+    LinkTimeout,
+    NotFound,
+    ProbeNotFound,
+)
 from idoldbg.link import board_protocol
 from idoldbg.link.board_entries import boards_dir
 from idoldbg.link.board_socket import connect_board
+from idoldbg.link.pyocd_remote import LOCK_CALLS
 from idoldbg.session import TargetOptions, demo_archive, open_session
 from tests.conftest import ARCHIVES, ROOT, free_port, wait_until
 
@@ -336,14 +344,28 @@ def test_debuggers_that_are_killed_leave_the_core_running(board: BoardEntry) -> 
 # ---------------------------------------------------------------------- pyOCD's clients
 
 
-def test_a_pyocd_client_that_dies_with_the_lock_hangs_nobody(board: BoardEntry) -> None:
-    with socket.create_connection(("localhost", board.pyocd_port or 0), timeout=10) as connection:
-        for number, request in enumerate(("open", "lock")):
-            line = json.dumps({"id": number, "request": request}).encode() + b"\n"
-            connection.sendall(line)
-            assert json.loads(connection.recv(4096))["status"] == 0
+def ask_probe_server(connection: socket.socket, request: str, *arguments: object) -> object:
+    """Make a request of pyOCD's remote probe protocol; return the result."""
+    line = json.dumps({"id": 1, "request": request, "arguments": arguments}).encode() + b"\n"
+    connection.sendall(line)
+    answer = json.loads(connection.recv(4096))
+    assert answer["status"] == 0, answer
+    return answer.get("result")
+
+
+def test_a_pyocd_client_that_dies_with_the_locks_hangs_nobody(board: BoardEntry) -> None:
+    address = ("localhost", board.pyocd_port or 0)
+    with socket.create_connection(address, timeout=30) as first:
+        for request in ("open", "lock"):
+            ask_probe_server(first, request)
+        assert ask_probe_server(first, LOCK_CALLS, 1.0) is True
+        with socket.create_connection(address, timeout=30) as second:
+            ask_probe_server(second, "open")
+            assert ask_probe_server(second, LOCK_CALLS, 0.0) is False
+        with connect_board(board.name) as third, pytest.raises(LinkTimeout):
+            third.lock(0.0)
     options = TargetOptions(
-        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=LIMIT_S
+        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=20
     )
     with open_session(options) as session:
         session.settle()
