@@ -94,7 +94,10 @@ def _candidates(finding: Finding) -> Iterator[Html]:
     if not finding.candidates:
         return
     items = []
+    largest = max(candidate.size for candidate in finding.candidates) or 1
     for candidate in finding.candidates:
+        # To one scale, but no smaller than a name needs.
+        width = f"width:{100 * candidate.size / largest:.0f}%;min-width:min(8rem,100%)"
         objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""
         size = f"{candidate.size} byte{'' if candidate.size == 1 else 's'}"
         said = f", {'; '.join(candidate.differences)}" if candidate.differences else ""
@@ -103,7 +106,7 @@ def _candidates(finding: Finding) -> Iterator[Html]:
                 "li",
                 el("code", candidate.name),
                 prose(f" {size}{objects}{said}"),
-                drawing(candidate.type),
+                el("div", drawing(candidate.type), style=width),
             )
         )
     yield el("ul", *items, class_="candidates")
