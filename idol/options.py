@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import StrEnum
 
 from idol.errors import OptionsError, TypeSyntaxError
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idol.rust_type import Path, parse_type
 
 

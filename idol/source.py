@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from dataclasses import field
 from enum import StrEnum
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 
 #: Longest excerpt of a source line that a diagnostic shows, in characters.
 EXCERPT_LENGTH = 100

@@ -10,10 +10,9 @@ reads each at its first use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from typing import Any, Protocol
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.errors import ArchiveError, NotFound
 from idoldbg.memory import Segment
 from idoldbg.near import near_misses

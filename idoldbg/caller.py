@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
+from idol.records import replace
 from idoldbg.archive import TaskImage
 from idoldbg.calls import Call, Reply, build_request, decode_error, decode_reply
 from idoldbg.errors import (

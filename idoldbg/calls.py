@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg import codec
 from idoldbg.arguments import ReadData, from_python, parse_bytes, parse_value
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError

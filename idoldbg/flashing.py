@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.archive import Archive
 from idoldbg.errors import (
     ArgumentError,

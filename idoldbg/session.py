@@ -7,11 +7,11 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from idol.records import replace
 from idoldbg.archive import Archive
 from idoldbg.caller import Caller
 from idoldbg.calls import Call, Reply

@@ -7,10 +7,10 @@ of which one moves when it is served. This works while hiffy does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from idol.records import dataclass
 from idoldbg.errors import IdoldbgError, LinkTimeout, NotCallable
 from idoldbg.memory import Clock, MemoryReader, MemoryWriter, read_u32
 from idoldbg.program import Program

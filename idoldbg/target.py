@@ -9,11 +9,10 @@ running machine; `idoldbg.load.target_toml` reads the files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from idol.records import dataclass
+from idol.records import dataclass, field, replace
 
 __all__ = [
     "Board",

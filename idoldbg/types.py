@@ -11,12 +11,11 @@ Recursion goes through `Pointer` alone, which knows its target by name and finds
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 
 __all__ = [
     "Array",

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import field
 from typing import Any, TypeAlias
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.types import CEnum, Enum, Type, is_newtype, is_option, is_tuple_like, short_name
 
 __all__ = [

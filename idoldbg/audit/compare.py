@@ -8,10 +8,9 @@ for the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import idol.diff
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.archive import KERNEL
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage
 from idoldbg.audit.hiffy import HIFFY

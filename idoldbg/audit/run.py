@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import idol
+from idol.records import dataclass
 from idoldbg.archive import Archive
 from idoldbg.audit.callers import check_caller, check_network, check_started, is_restricted
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, mark_aspects

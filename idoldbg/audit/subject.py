@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 import idol
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.audit.finding import Finding, Place, Role
 from idoldbg.audit.rules import RULES, Level
 from idoldbg.program import Program, ServedInterface

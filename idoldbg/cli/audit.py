@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from idol.records import replace
 from idoldbg.audit import RULES, Audit, Finding, audit, find_near_rule
 from idoldbg.audit.baseline import Known, format_baseline, parse_baseline
 from idoldbg.audit.suppressions import Suppression, parse_suppressions

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 
+from idol.records import replace
 from idoldbg.board_server import (
     BoardEntry,
     BoardRequest,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 
+from idol.records import replace
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
+from idol.records import replace
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.load.target_toml import board_names, load_board

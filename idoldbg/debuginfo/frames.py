@@ -8,7 +8,6 @@ stubs that make system calls are assembly without such rows: what they push is r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -17,7 +16,7 @@ from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 
 __all__ = ["FrameRules", "UnwindRow", "find_stub_row"]
 

@@ -129,22 +129,46 @@ class Abbreviation:
 Decode: TypeAlias = "Callable[[Unit, int], tuple[dict[int, Any], int]]"
 
 
-@dataclass(slots=True)
 class Unit:
     """One unit of `.debug_info`: entries lie from `first_die` up to `end`."""
 
-    offset: int
-    first_die: int
-    end: int
-    version: int
-    offset_size: int
-    abbreviations_at: int
-    signature: int | None = None
-    type_offset: int | None = None
-    table: dict[int, Abbreviation] | None = None
-    # From the unit's own entry, read when first needed.
-    str_offsets_base: int | None = None
-    addr_base: int | None = None
+    __slots__ = (
+        "abbreviations_at",
+        "addr_base",
+        "end",
+        "first_die",
+        "offset",
+        "offset_size",
+        "signature",
+        "str_offsets_base",
+        "table",
+        "type_offset",
+        "version",
+    )
+
+    def __init__(
+        self,
+        offset: int,
+        first_die: int,
+        end: int,
+        version: int,
+        offset_size: int,
+        abbreviations_at: int,
+        signature: int | None = None,
+        type_offset: int | None = None,
+    ) -> None:
+        self.offset = offset
+        self.first_die = first_die
+        self.end = end
+        self.version = version
+        self.offset_size = offset_size
+        self.abbreviations_at = abbreviations_at
+        self.signature = signature
+        self.type_offset = type_offset
+        self.table: dict[int, Abbreviation] | None = None
+        # From the unit's own entry, read when first needed.
+        self.str_offsets_base: int | None = None
+        self.addr_base: int | None = None
 
 
 # The largest kernels seen have 45 units and 4,560 bytes of abbreviations. pyelftools takes 40 µs

@@ -11,9 +11,9 @@ import builtins
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from idol.records import dataclass
 from idoldbg.device.describe import one_line, variant_names
 from idoldbg.device.operation import BoundOperation
 from idoldbg.types import Encoding, Enum, Scalar, Type, is_option

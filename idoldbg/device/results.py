@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 

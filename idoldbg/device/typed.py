@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from idol.records import dataclass, field
 from idoldbg.device.device import Device, open_target
 from idoldbg.device.face import combined_hash, interface_hashes
 from idoldbg.errors import MismatchError

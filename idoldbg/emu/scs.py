@@ -7,9 +7,8 @@ MPU registers), so the MPU comes first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.emu.core_model import Architecture, CoreModel, coresight_words
 from idoldbg.emu.debug import Debug
 from idoldbg.emu.exceptions import Exceptions

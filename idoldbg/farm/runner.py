@@ -18,12 +18,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import field
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader

@@ -7,10 +7,9 @@ Names and meaning: Hubris, `task/hiffy/src/main.rs` (HIFFY_*) and `generic.rs`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from typing import Protocol
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.errors import DebugInfoError
 from idoldbg.types import (
     Array,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import attr
@@ -15,6 +14,7 @@ from labgrid.resource.remote import RemotePlace
 from labgrid.step import step
 from labgrid.util.proxy import proxymanager
 
+from idol.records import replace
 from idoldbg.device import Device, attach
 from idoldbg.errors import LinkError
 from idoldbg.flashing import flash_board

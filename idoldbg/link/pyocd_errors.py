@@ -13,12 +13,11 @@ import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
 from types import TracebackType
 
 from pyocd.core import exceptions
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout
 from idoldbg.link.watchdog import CallTimeout
 

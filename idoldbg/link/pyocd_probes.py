@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pyocd.probe.aggregator import PROBE_CLASSES
 
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.errors import LinkError, ProbeNotFound
 from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
 from idoldbg.link.pyocd_errors import Attempt, translate, translated

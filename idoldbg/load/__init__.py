@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache as cache_result
 from functools import cached_property, partial
 from pathlib import Path
 
+from idol.records import dataclass, field, replace
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError
 from idoldbg.index import Answers

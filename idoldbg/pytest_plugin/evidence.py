@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict
 from pathlib import Path
 
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idol.whole_file import write_whole
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError, FaultError, IdoldbgError

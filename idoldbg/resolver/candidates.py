@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.types import (
     Array,
     CEnum,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 
+from idol.records import replace
 from idol.rust_type import (
     Array,
     Constant,

@@ -9,10 +9,9 @@ server's trait `InOrder<Iface>Impl`, the block of the server's `handle` that cal
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import idol
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idol.rust_type import Path, RustType, Slice
 from idoldbg.resolver.names import parse_name
 from idoldbg.symbols import Block, TypeSource

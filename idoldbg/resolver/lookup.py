@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from typing import get_args
 
 from idol.errors import TypeSyntaxError
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
 from idol.rust_type import Pointer as RawPointer

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-
 from idol import Encoding, ErrorKind
-from idol.records import dataclass
+from idol.records import dataclass, field
 from idoldbg.resolver.candidates import Candidate
 from idoldbg.resolver.lookup import How
 from idoldbg.resolver.sizes import WireSizes, measure

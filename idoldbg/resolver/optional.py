@@ -6,8 +6,7 @@ upstream's do not compile. The message then has a packed struct where the option
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from idol.records import replace
 from idoldbg.types import CEnum, Encoding, Enum, Member, Scalar, Struct, Type, Variant
 
 __all__ = ["build_option", "build_struct", "find_held"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import idol
 from idol import Encoding, ErrorKind, RecvKind
+from idol.records import replace
 from idol.rust_type import Path, RustType, Slice
 from idol.sizes import is_optional_number
 from idoldbg.archive import Archive, TaskImage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from idol.records import dataclass
 from idoldbg.device.classes import class_name, field_name
 from idoldbg.device.face import combined_hash, interface_hashes
 from idoldbg.errors import NotFound

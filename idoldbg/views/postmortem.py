@@ -6,8 +6,7 @@ cannot be read is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from idol.records import dataclass
 from idoldbg.errors import IdoldbgError
 from idoldbg.memory import read_u32
 from idoldbg.program import Program

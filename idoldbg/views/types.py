@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from idol.errors import TypeSyntaxError
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, parse_type
 from idoldbg import codec

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
-from dataclasses import field
 from typing import Any, ClassVar
 
 import pytest
 
+from idol import records
 from idol.records import dataclass
-
-KINDS = {"ours": dataclass, "standard": dataclasses.dataclass}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +21,8 @@ class Point:
     y: int = 0
 
 
-def classes(kind: Any) -> tuple[Any, Any, Any]:
-    make = kind(frozen=True, slots=True)
+def classes(kind: Any, slots: bool) -> tuple[Any, Any, Any]:
+    make, field = kind.dataclass(frozen=True, slots=slots), kind.field
 
     @make
     class Base:
@@ -50,9 +48,9 @@ def classes(kind: Any) -> tuple[Any, Any, Any]:
     return Base, Derived, Empty
 
 
-def observe(kind: Any) -> list[Any]:
+def observe(kind: Any, slots: bool) -> list[Any]:
     """Everything that a user of the classes can see, in order."""
-    base, derived, empty = classes(kind)
+    base, derived, empty = classes(kind, slots)
     one, two = base(1, c=[2]), base(1, "b", [2], hidden=object())
     seen: list[Any] = [
         repr(one).split(".")[-1],
@@ -71,10 +69,12 @@ def observe(kind: Any) -> list[Any]:
         [(f.name, f.default, f.compare, f.repr) for f in dataclasses.fields(one) if f.name != "c"],
         [f.name for f in dataclasses.fields(derived)],
         dataclasses.replace(one, b="z").b,
+        kind.replace(one, b="z", c=[]) == base(1, "z", []),
+        kind.replace(derived(1), d=4).d,
         dataclasses.asdict(derived(1)),
         dataclasses.is_dataclass(base),
         base.__match_args__,
-        derived.__slots__,
+        getattr(derived, "__slots__", "none"),
         hasattr(one, "__dict__"),
         copy.deepcopy(one) == one,
         base.__doc__ is None or base.__doc__.startswith(base.__name__),
@@ -89,6 +89,7 @@ def observe(kind: Any) -> list[Any]:
         lambda: setattr(one, "a", 2),
         lambda: delattr(one, "a"),
         lambda: hash(one),
+        lambda: kind.replace(one, nothing=2),
     ):
         try:
             wrong()
@@ -98,9 +99,9 @@ def observe(kind: Any) -> list[Any]:
     return seen
 
 
-def test_same_as_the_standard_library() -> None:
-    ours, standard = observe(dataclass), observe(dataclasses.dataclass)
-    assert ours == standard
+@pytest.mark.parametrize("slots", [True, False])
+def test_same_as_the_standard_library(slots: bool) -> None:
+    assert observe(records, slots) == observe(dataclasses, slots)
 
 
 def test_pickle_finds_it() -> None:
@@ -121,14 +122,15 @@ def test_post_init_is_called() -> None:
         Checked(-1)
 
 
-def test_other_options_are_the_standard_library_s() -> None:
-    @dataclass(slots=True)
-    class Changing:
-        value: int = 0
+def test_what_is_left_to_the_standard_library_is_refused() -> None:
+    with pytest.raises(TypeError, match="use the standard library"):
+        dataclass(slots=True)
 
-    changing = Changing()
-    changing.value = 3
-    assert dataclasses.asdict(changing) == {"value": 3}
+    with pytest.raises(TypeError, match="use that of"):
+
+        @dataclass(frozen=True, slots=True)
+        class Mixed:
+            value: int = dataclasses.field(default=0)
 
 
 def test_mixed_bases_are_refused() -> None:

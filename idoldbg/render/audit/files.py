@@ -7,8 +7,8 @@ text as the build found it, so a file with the same text is where it came from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from idol.records import dataclass, field
 from idoldbg.audit import Audit, Finding, ServerCoverage
 
 __all__ = ["Files", "normalize"]
