@@ -5,8 +5,9 @@
         print(finding.format())
     stub = idol.client_stub(interface)
 
-Needs nothing but Python, so that a build script can use it. The generators load when they are used:
-a debugger only reads.
+Needs nothing but Python, so that a build script can use it. Names load when they are
+used: a debugger does not generate, and does not even read what it knows already. (So no module may
+have the name of a function here.)
 """
 
 from __future__ import annotations
@@ -14,39 +15,44 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from idol.check import check
-from idol.errors import (
-    DiagnosedError,
-    FormatError,
-    IdolError,
-    InterfaceError,
-    OptionsError,
-    RonError,
-    TypeSyntaxError,
-)
-from idol.parse import parse
-from idol.rules import RULES, Rule
-from idol.rust_type import RustType, format_type, parse_type
-from idol.source import Diagnostic, Location, Related, Severity, Source, Span, format_diagnostics
-from idol.syntax import (
-    Argument,
-    AttributedType,
-    Encoding,
-    ErrorKind,
-    Interface,
-    Lease,
-    Operation,
-    Recv,
-    RecvKind,
-    Reply,
-    ReplyError,
-    TypeText,
-)
-
 if TYPE_CHECKING:
+    from idol.checks import check
+    from idol.errors import (
+        DiagnosedError,
+        FormatError,
+        IdolError,
+        InterfaceError,
+        OptionsError,
+        RonError,
+        TypeSyntaxError,
+    )
     from idol.format import format_text
+    from idol.kinds import Encoding, ErrorKind, RecvKind
     from idol.options import StubOptions
+    from idol.reader import parse
+    from idol.rules import RULES, Rule
+    from idol.rust_type import RustType, format_type, parse_type
+    from idol.source import (
+        Diagnostic,
+        Location,
+        Related,
+        Severity,
+        Source,
+        Span,
+        format_diagnostics,
+    )
     from idol.stub import client_stub, server_stub
+    from idol.syntax import (
+        Argument,
+        AttributedType,
+        Interface,
+        Lease,
+        Operation,
+        Recv,
+        Reply,
+        ReplyError,
+        TypeText,
+    )
 
 __all__ = [
     # reading
@@ -94,16 +100,50 @@ __all__ = [
     "FormatError",
 ]
 
-_GENERATORS = {
-    "client_stub": "idol.stub",
-    "server_stub": "idol.stub",
-    "StubOptions": "idol.options",
-    "format_text": "idol.format",
+_HOMES = {
+    "parse": "reader",
+    "check": "checks",
+    "format_text": "format",
+    "RULES": "rules",
+    "Rule": "rules",
+    "client_stub": "stub",
+    "server_stub": "stub",
+    "StubOptions": "options",
+    "Interface": "syntax",
+    "Operation": "syntax",
+    "Argument": "syntax",
+    "Lease": "syntax",
+    "Reply": "syntax",
+    "ReplyError": "syntax",
+    "AttributedType": "syntax",
+    "TypeText": "syntax",
+    "Recv": "syntax",
+    "Encoding": "kinds",
+    "ErrorKind": "kinds",
+    "RecvKind": "kinds",
+    "RustType": "rust_type",
+    "parse_type": "rust_type",
+    "format_type": "rust_type",
+    "Source": "source",
+    "Span": "source",
+    "Location": "source",
+    "Diagnostic": "source",
+    "Related": "source",
+    "Severity": "source",
+    "format_diagnostics": "source",
+    "IdolError": "errors",
+    "DiagnosedError": "errors",
+    "RonError": "errors",
+    "InterfaceError": "errors",
+    "TypeSyntaxError": "errors",
+    "OptionsError": "errors",
+    "FormatError": "errors",
 }
 
 
 def __getattr__(name: str) -> Any:
-    home = _GENERATORS.get(name)
+    home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module `idol` has no attribute `{name}`")
-    return getattr(importlib.import_module(home), name)
+    value = globals()[name] = getattr(importlib.import_module(f"idol.{home}"), name)
+    return value

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.options import ServerStyle
 from idol.records import dataclass
-from idol.syntax import Encoding, ErrorKind, RecvKind
 
 #: Stands for the name of a function that panics where there is none.
 PLAIN_PANIC: Final = "panic!"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from idol.finding import Finding
+from idol.kinds import Encoding, RecvKind
 from idol.rust_type import (
     Array,
     Function,
@@ -22,7 +23,7 @@ from idol.rust_type import (
 )
 from idol.sizes import arguments_size, find_core_name
 from idol.source import Related, Span
-from idol.syntax import AttributedType, Encoding, Interface, Operation, RecvKind
+from idol.syntax import AttributedType, Interface, Operation
 
 #: Words of a name that promise a step: doing it twice is not doing it once.
 STEPS: Final = frozenset(

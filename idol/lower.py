@@ -12,14 +12,14 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from idol import ir, syntax
-from idol.check import check
+from idol.checks import check
 from idol.errors import InterfaceError, OptionsError
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.options import FailServer, ServerStyle, StubOptions
 from idol.records import dataclass
 from idol.sizes import is_optional_number
 from idol.source import Severity
-from idol.syntax import Encoding, ErrorKind, RecvKind
 
 #: What can go wrong in a stub beyond repair; the suffix of the function that panics.
 PANICS: Final = {

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from idol.kinds import Encoding, RecvKind
 from idol.records import dataclass
 from idol.rust_type import Array, Path, RustType, Tuple
-from idol.syntax import AttributedType, Encoding, Operation, RecvKind
+from idol.syntax import AttributedType, Operation
 
 
 @dataclass(frozen=True, slots=True)

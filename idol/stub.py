@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idol.check import CLIENT_ERRORS
+from idol.checks import CLIENT_ERRORS
 from idol.lower import lower
 from idol.options import StubOptions
 from idol.rust.client import emit_client

@@ -38,12 +38,11 @@ from idoldbg.hiffy import (
     split_batches,
 )
 from idoldbg.hiffy.layout import find_variables
+from idoldbg.kept import LAYOUT
 from idoldbg.memory import Clock, Exclusive, MemoryImage, MemoryReader, MemoryWriter
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.supervisor import SUPERVISOR, Request, Supervisor
 from idoldbg.types import type_size
-from idoldbg.views.faults import read_last_fault
 from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
 
 if TYPE_CHECKING:
@@ -281,6 +280,8 @@ class Caller:
 
     def _recover(self, found: PostMortem) -> tuple[str, bool]:
         """Restart hiffy; return what came of it in words."""
+        from idoldbg.supervisor import SUPERVISOR, Request, Supervisor  # for what went wrong
+
         supervisor = self.program.archive.tasks[SUPERVISOR].name
         done = f"hiffy was restarted through `{supervisor}`"
         try:
@@ -319,11 +320,15 @@ class Caller:
                 "this image has no task called hiffy, which is what makes calls for a debugger; "
                 "add it to the application (see Hubris's app/*.toml)"
             ) from None
+        layout = self.program.recall("hiffy", "", lambda: self._find_layout(task), LAYOUT)
+        return HiffySession(layout)
+
+    def _find_layout(self, task: TaskImage) -> HiffyLayout:
         variables = find_variables(self.program.object(HIFFY).find_variables)
         entry = task_type(self.program)
         address = table_address(self.program) + task.index * type_size(entry)
         try:
-            layout = build_layout(
+            return build_layout(
                 variables,
                 task_entry=(address, entry),
                 task_names=[t.name for t in self.program.archive.tasks],
@@ -331,10 +336,11 @@ class Caller:
         except DebugInfoError as error:
             error.archive = self.program.archive.path  # which the layout knows nothing of
             raise
-        return HiffySession(layout)
 
     def _report_death(self, call: Call, generation: int) -> NoReturn:
         """Say who died, of what, and what became of it."""
+        from idoldbg.views.faults import read_last_fault  # for what went wrong
+
         task = self.program.task(call.operation.task)
         row = read_task(self.program, task.index)
         before = (generation - 1) % GENERATIONS

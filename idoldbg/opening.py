@@ -8,13 +8,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from idol.records import dataclass
 from idoldbg.errors import ArchiveError, ArgumentError, NotFound
 from idoldbg.load import Build, open_build
 from idoldbg.load.cache import Cache
 from idoldbg.program import Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "Notify",
@@ -117,5 +120,7 @@ def demo_archive(board: str) -> Path:
 
 
 def _demo_path(board: str) -> Path:
+    from pathlib import Path
+
     images = import_module("idoldbg._images").__file__ or ""
     return Path(images).parent / f"{board}.zip"

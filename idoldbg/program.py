@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import idol
 from idol.records import dataclass
@@ -17,24 +17,21 @@ from idoldbg.archive import KERNEL, Archive, TaskImage
 from idoldbg.codec import image
 from idoldbg.debuginfo import TypeInterner
 from idoldbg.errors import ArchiveError, ArgumentError, DebugInfoError, FaultError, NotFound
+from idoldbg.kept import OPERATION
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
-from idoldbg.resolver import (
-    DeclaredSize,
-    ResolvedOperation,
-    Resolver,
-    read_override,
-    written_names,
-)
 from idoldbg.symbols import Variable
 from idoldbg.types import Type, type_size
 from idoldbg.values import Value
 
 if TYPE_CHECKING:
     from idoldbg.debuginfo import DebugObject, ObjectInfo
-    from idoldbg.index import Answers
+    from idoldbg.index import Answers, Field
+    from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
 
 __all__ = ["Program", "ServedInterface"]
+
+T = TypeVar("T")
 
 MAX_OPERATIONS = 1000  # of an interface; Hubris's largest has 38
 
@@ -73,6 +70,15 @@ class Program:
         self._objects: dict[str, DebugObject] = {}
         self._served: dict[str, ServedInterface | str | None] = {}
         self._resolved: dict[tuple[str, str, str], ResolvedOperation] = {}
+
+    def recall(self, question: str, argument: str, find: Callable[[], T], field: Field) -> T:
+        """Return what the index knows, else what `find` returns, which the index keeps then.
+
+        For results that take several look-ups; `field` says how they are written.
+        """
+        if self._answers is None:
+            return find()
+        return self._answers.ask("", question, argument, find, field)
 
     # -- objects and tasks
 
@@ -200,6 +206,13 @@ class Program:
 
     def operation(self, name: str, task: str | None = None) -> ResolvedOperation:
         """Resolve `Interface.operation`; raise `NotFound` with near misses."""
+        if self.type_overrides:  # the index is to know nothing of them
+            return self._find_operation(name, task)
+        return self.recall(
+            "operation", _call_key(name, task), lambda: self._find_operation(name, task), OPERATION
+        )
+
+    def _find_operation(self, name: str, task: str | None = None) -> ResolvedOperation:
         interface, dot, operation = name.partition(".")
         server = self.find_server(interface, task)
         names = [o.name for o in server.interface.operations]
@@ -214,6 +227,11 @@ class Program:
 
         Empty when no server has such an operation.
         """
+        if self._answers is not None and self._answers.knows("", "operation", _call_key(name)):
+            known = self.operation(name)
+            return frozenset(
+                [a.name for a in known.arguments] + [lease.name for lease in known.leases]
+            )
         interface, _, operation = name.partition(".")
         return frozenset(
             name
@@ -233,6 +251,8 @@ class Program:
     @cached_property
     def written_types(self) -> frozenset[str]:
         """The names of types in all interfaces of the build: what overrides can be for."""
+        from idoldbg.resolver import written_names  # not for operations that are known
+
         return frozenset().union(*(written_names(s.interface) for s in self.servers))
 
     def override_types(
@@ -247,6 +267,8 @@ class Program:
         Raises `ArgumentError`, in the name of `option`, for what is no type, and for names that
         neither an interface of this build has nor `also` does.
         """
+        from idoldbg.resolver import read_override  # not for operations that are known
+
         try:
             read = dict(read_override(name, path) for name, path in overrides.items())
         except ValueError as error:
@@ -266,7 +288,7 @@ class Program:
     @property
     def unused_overrides(self) -> tuple[str, ...]:
         """The type overrides that no operation resolved so far names a type like."""
-        return self._resolver.unused_overrides
+        return self._resolver.unused_overrides if self.type_overrides else ()
 
     def declared_sizes(
         self, operation: ResolvedOperation, *, in_clients: bool = True
@@ -284,6 +306,8 @@ class Program:
 
     @cached_property
     def _resolver(self) -> Resolver:
+        from idoldbg.resolver import Resolver  # not for operations that are known
+
         return Resolver(self.archive, self.object, overrides=self.type_overrides)
 
     # -- memory
@@ -332,6 +356,11 @@ class Program:
             if variable.address is not None:
                 return variable.address
         return None
+
+
+def _call_key(name: str, task: str | None = None) -> str:
+    """Return what tells calls apart: `Interface.operation`, and the server that was chosen."""
+    return f"{name}\0{task or ''}"
 
 
 def _open_object(

@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.debuginfo", 1),
     ("idoldbg.index", 1),
     ("idoldbg.resolver", 2),
+    ("idoldbg.kept", 2),
     ("idoldbg.program", 2),
     ("idoldbg.views", 2),
     ("idoldbg.calls", 2),

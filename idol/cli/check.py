@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import Final
 
-from idol.check import check
+from idol.checks import check
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
 from idol.cli.files import FILES_HELP, HostError, expand_folders, read_source
 from idol.errors import DiagnosedError, OptionsError
-from idol.parse import parse
+from idol.reader import parse
 from idol.report import FORMATS, FileReport
 from idol.rules import RULES, advise
 from idol.source import Diagnostic, Severity

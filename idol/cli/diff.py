@@ -9,7 +9,7 @@ from idol.cli.codes import EXIT_CODES, FOUND, OK
 from idol.cli.files import read_source
 from idol.diff import compare
 from idol.errors import InterfaceError, OptionsError
-from idol.parse import parse
+from idol.reader import parse
 from idol.report.changes import changes_to_json, changes_to_text
 from idol.syntax import Interface
 

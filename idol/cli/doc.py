@@ -18,7 +18,7 @@ from idol.cli.files import (
 from idol.document import FORMATS, Format, IndexEntry, describe
 from idol.document.prose import read_summary
 from idol.errors import DiagnosedError, InterfaceError, OptionsError
-from idol.parse import parse
+from idol.reader import parse
 from idol.source import Diagnostic
 from idol.syntax import Interface
 

@@ -20,7 +20,7 @@ from idol.cli.codes import EXIT_CODES, FOUND, OK
 from idol.cli.files import read_source, write_if_changed
 from idol.errors import DiagnosedError, OptionsError
 from idol.options import FailServer, ServerStyle, StubOptions
-from idol.parse import parse
+from idol.reader import parse
 from idol.stub import client_stub, server_stub
 
 #: Where Hubris' build tells a build script the names of all tasks, and its own task's section.

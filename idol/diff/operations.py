@@ -6,17 +6,10 @@ from collections.abc import Iterator
 
 from idol.diff.changes import Change, Level
 from idol.diff.types import compare_errors, compare_types, compare_values, wire_type
+from idol.kinds import Encoding, ErrorKind
 from idol.records import dataclass
 from idol.source import Span
-from idol.syntax import (
-    Argument,
-    AttributedType,
-    Encoding,
-    ErrorKind,
-    Lease,
-    Operation,
-    Reply,
-)
+from idol.syntax import Argument, AttributedType, Lease, Operation, Reply
 
 
 def compare_operations(old: Operation, new: Operation) -> Iterator[Change]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from idol.diff.changes import Level
+from idol.kinds import Encoding, ErrorKind
 from idol.rust_type import BOOL, Path, RustType, Tuple, parse_type
 from idol.sizes import is_optional_number
-from idol.syntax import AttributedType, Encoding, ErrorKind, ReplyError
+from idol.syntax import AttributedType, ReplyError
 
 _U8 = parse_type("u8")
 _NUMBERS = frozenset(

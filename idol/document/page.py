@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Final
 
 from idol.document.prose import Paragraph, Run, read_prose, read_summary
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lint import find_uncallable
 from idol.records import dataclass
 from idol.sizes import (
@@ -16,17 +17,7 @@ from idol.sizes import (
     reply_size,
     value_size,
 )
-from idol.syntax import (
-    Argument,
-    AttributedType,
-    Encoding,
-    ErrorKind,
-    Interface,
-    Lease,
-    Operation,
-    Recv,
-    RecvKind,
-)
+from idol.syntax import Argument, AttributedType, Interface, Lease, Operation, Recv
 
 
 @dataclass(frozen=True, slots=True)

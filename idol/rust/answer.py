@@ -8,6 +8,7 @@ copied, and to drop it is a panic with the operation's name.
 from __future__ import annotations
 
 from idol import ir
+from idol.kinds import Encoding, ErrorKind
 from idol.rust.common import (
     emit_event,
     emit_optional_value,
@@ -17,7 +18,6 @@ from idol.rust.common import (
     serializer,
 )
 from idol.rust.emit import Emitter
-from idol.syntax import Encoding, ErrorKind
 
 _SENDER = "rm.sender"
 

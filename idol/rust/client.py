@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from idol import ir
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lower import needs_length_check
 from idol.rust.common import (
     emit_counters,
@@ -27,7 +28,6 @@ from idol.rust.common import (
 )
 from idol.rust.dispatch import CLIPPY_PARAMETERS
 from idol.rust.emit import Emitter
-from idol.syntax import Encoding, ErrorKind, RecvKind
 
 _MESSAGE_DERIVES = {
     Encoding.ZEROCOPY: ("zerocopy_derive::IntoBytes", "zerocopy_derive::Immutable"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from idol import ir
+from idol.kinds import Encoding
 from idol.rust.emit import Emitter
-from idol.syntax import Encoding
 
 
 def emit_head(emitter: Emitter, interface: ir.Interface, what: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from idol import ir
+from idol.kinds import RecvKind
 from idol.options import ServerStyle
 from idol.rust.answer import answer_panics, emit_result
 from idol.rust.common import emit_method_docs, emit_panic_functions
 from idol.rust.emit import Emitter
-from idol.syntax import RecvKind
 
 #: Parameters from which clippy calls a function too long, `self` included.
 CLIPPY_PARAMETERS = 7

@@ -10,8 +10,8 @@ the static: the optimizer drops it, and its description, with every type in it, 
 from __future__ import annotations
 
 from idol import ir
+from idol.kinds import Encoding
 from idol.rust.emit import Emitter
-from idol.syntax import Encoding
 
 
 def emit_kept_types(emitter: Emitter, interface: ir.Interface) -> None:

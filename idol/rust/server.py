@@ -9,6 +9,7 @@ without other changes: `<OPERATION>_MSG_SIZE`, `<OPERATION>_REPLY_SIZE`, `INCOMI
 from __future__ import annotations
 
 from idol import ir
+from idol.kinds import Encoding, RecvKind
 from idol.options import ServerStyle
 from idol.rust.answer import emit_tokens
 from idol.rust.common import (
@@ -22,7 +23,6 @@ from idol.rust.common import (
 from idol.rust.dispatch import emit_dispatch, emit_fail_server, emit_trait
 from idol.rust.emit import Emitter
 from idol.rust.keep import emit_definition, emit_kept_types
-from idol.syntax import Encoding, RecvKind
 
 _MESSAGE_DERIVES = {
     Encoding.ZEROCOPY: (

@@ -21,7 +21,7 @@ reading the ELF files instead.
 from __future__ import annotations
 
 from idoldbg.index.answers import QUESTIONS, Answers
-from idoldbg.index.fields import IndexDamaged
+from idoldbg.index.fields import Field, IndexDamaged
 from idoldbg.index.file import FINGERPRINT_SIZE, IndexReader, IndexWriter
 from idoldbg.index.recorded import RecordedObject
 
@@ -29,6 +29,7 @@ __all__ = [
     "FINGERPRINT_SIZE",
     "QUESTIONS",
     "Answers",
+    "Field",
     "IndexDamaged",
     "IndexReader",
     "IndexWriter",

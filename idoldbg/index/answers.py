@@ -41,7 +41,7 @@ __all__ = ["QUESTIONS", "Answers"]
 T = TypeVar("T")
 
 #: What can be asked, and the form of the answer. Objects are asked the first group, a build the
-#: rest.
+#: rest. `idoldbg.kept` adds to these.
 QUESTIONS: Mapping[str, Field] = MappingProxyType(
     {
         "types": many(TYPE),
@@ -78,6 +78,7 @@ class Answers:
         self._stored: IndexReader | None = None
         self._given: dict[tuple[str, str, str], Any] = {}
         self._new: set[tuple[str, str, str]] = set()
+        self._fields = dict(QUESTIONS)
         if data is not None:
             try:
                 self._stored = IndexReader(
@@ -91,11 +92,21 @@ class Answers:
         """Tell whether there is something that the index file lacks."""
         return bool(self._new)
 
-    def ask(self, owner: str, question: str, argument: str, find: Callable[[], T]) -> T:
-        """Return the answer to one of `QUESTIONS`: the known one, else what `find` returns.
+    def ask(
+        self,
+        owner: str,
+        question: str,
+        argument: str,
+        find: Callable[[], T],
+        field: Field | None = None,
+    ) -> T:
+        """Return the answer to a question: the known one, else what `find` returns.
 
-        `owner` is the name of an object, "" for the build.
+        `owner` is the name of an object, "" for the build. `field` is the answer's form, where the
+        question is none of `QUESTIONS`.
         """
+        if field is not None:
+            self._fields[question] = field
         key = (owner, question, argument)
         if key in self._given:
             known: T = self._given[key]
@@ -111,13 +122,19 @@ class Answers:
     def knows(self, owner: str, question: str, argument: str) -> bool:
         """Tell whether the answer to a question is known."""
         key = (owner, question, argument)
-        return key in self._given or self._look_up(key)[0]
+        if key in self._given or self._stored is None:
+            return key in self._given
+        try:
+            return "\0".join(key) in self._stored
+        except IndexDamaged as error:
+            self._drop(error)
+            return False
 
     def _look_up(self, key: tuple[str, str, str]) -> tuple[bool, Any]:
         if self._stored is None:
             return False, None
         try:
-            return self._stored.find("\0".join(key), QUESTIONS[key[1]])
+            return self._stored.find("\0".join(key), self._fields[key[1]])
         except IndexDamaged as error:
             self._drop(error)
             return False, None
@@ -158,5 +175,5 @@ class Answers:
             self._drop(error)
             writer = IndexWriter()
         for key in sorted(self._new):
-            writer.add("\0".join(key), QUESTIONS[key[1]], self._given[key])
+            writer.add("\0".join(key), self._fields[key[1]], self._given[key])
         return writer.to_bytes(self._fingerprint)

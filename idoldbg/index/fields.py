@@ -9,7 +9,7 @@ may be anybody's bytes: every number of a text or a row is checked, and wrong on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from idoldbg.archive import ImageFacts, TaskImage
@@ -39,6 +39,7 @@ __all__ = [
     "BYTES",
     "FACTS",
     "INT",
+    "MEMBER",
     "NODES",
     "SEGMENT",
     "SUBPROGRAM",
@@ -50,10 +51,12 @@ __all__ = [
     "IndexDamaged",
     "Sink",
     "Source",
+    "choice",
     "inline",
     "many",
     "mapping",
     "numbered",
+    "only",
     "optional",
     "pair",
 ]
@@ -221,14 +224,14 @@ def numbered(field: Field) -> Field:
     return Field(items.put, get)
 
 
-def mapping(field: Field) -> Field:
-    """Make the field of a mapping from texts, which keeps its order."""
-    pairs = many(pair(TEXT, field))
+def mapping(field: Field, key: Field = TEXT) -> Field:
+    """Make the field of a mapping, which keeps its order."""
+    pairs = many(pair(key, field))
 
-    def put(sink: Sink, row: list[int], value: Mapping[str, Any]) -> None:
+    def put(sink: Sink, row: list[int], value: Mapping[Any, Any]) -> None:
         pairs.put(sink, row, tuple(value.items()))
 
-    def get(source: Source, row: Sequence[int], at: int) -> tuple[dict[str, Any], int]:
+    def get(source: Source, row: Sequence[int], at: int) -> tuple[dict[Any, Any], int]:
         items, at = pairs.get(source, row, at)
         return dict(items), at
 
@@ -250,7 +253,7 @@ def inline(cls: Callable[..., Any], **fields: Field) -> Field:
     return Field(put, get)
 
 
-def _only(kind: type) -> Field:
+def only(kind: type) -> Field:
     """Make the field of a type that must be of one kind."""
 
     def get(source: Source, row: Sequence[int], at: int) -> tuple[Type, int]:
@@ -262,12 +265,17 @@ def _only(kind: type) -> Field:
     return Field(_put_type, get)
 
 
-def _put_encoding(sink: Sink, row: list[int], value: Encoding) -> None:
-    row.append(_ENCODINGS.index(value))
+def choice(values: Iterable[Any]) -> Field:
+    """Make the field of a value that is one of a few."""
+    known = tuple(values)
 
+    def put(_sink: Sink, row: list[int], value: Any) -> None:
+        row.append(known.index(value))
 
-def _get_encoding(_source: Source, row: Sequence[int], at: int) -> tuple[Encoding, int]:
-    return _ENCODINGS[row[at]], at + 1
+    def get(_source: Source, row: Sequence[int], at: int) -> tuple[Any, int]:
+        return known[row[at]], at + 1
+
+    return Field(put, get)
 
 
 def _put_target(sink: Sink, row: list[int], value: Callable[[], Type] | None) -> None:
@@ -284,14 +292,14 @@ def _get_target(source: Source, row: Sequence[int], at: int) -> tuple[TypeAt | N
     return source.type_at(source.text(row[at] - 1).decode(), row[at + 1]), at + 2
 
 
-_ENCODINGS = tuple(Encoding)
-_MEMBERS = many(inline(Member, name=TEXT, offset=INT, type=TYPE))
+MEMBER = inline(Member, name=TEXT, offset=INT, type=TYPE)
+_MEMBERS = many(MEMBER)
 _ENUMERATORS = many(inline(Enumerator, name=TEXT, value=INT))
-_VARIANT = inline(Variant, name=TEXT, discriminant=optional(INT), offset=INT, type=_only(Struct))
+_VARIANT = inline(Variant, name=TEXT, discriminant=optional(INT), offset=INT, type=only(Struct))
 
 #: Position in this table is the first word of a row.
 NODES: Mapping[type[Type], Field] = {
-    Scalar: inline(Scalar, name=TEXT, size=INT, encoding=Field(_put_encoding, _get_encoding)),
+    Scalar: inline(Scalar, name=TEXT, size=INT, encoding=choice(Encoding)),
     Pointer: inline(
         Pointer,
         name=TEXT,
@@ -306,7 +314,7 @@ NODES: Mapping[type[Type], Field] = {
         Enum,
         name=TEXT,
         size=INT,
-        tag=optional(inline(Member, name=TEXT, offset=INT, type=TYPE)),
+        tag=optional(MEMBER),
         variants=many(_VARIANT),
     ),
     Array: inline(Array, name=TEXT, element=TYPE, count=INT),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import cache as cache_result
 from functools import cached_property, partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from idol.records import dataclass, field, replace
 from idoldbg.archive import Archive
@@ -15,6 +16,9 @@ from idoldbg.load.cache import Cache, fingerprint, sha256_hex
 from idoldbg.load.files import read_file
 from idoldbg.load.recorded_archive import recorded_archive
 from idoldbg.memory import MemoryImage, Segment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Build", "CachedBuild", "list_cached", "open_build"]
 
@@ -60,17 +64,16 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     for what is none of these, and for damaged ones; a malformed ELF file is a `DebugInfoError`.
     """
     shown = str(path)
-    path = Path(path)
-    if path.is_dir():
-        return Build(_open_directory(shown, path))
+    if os.path.isdir(shown):
+        return Build(_open_directory(shown))
     digest = None if cache is None else cache.find_digest(shown)
     if cache is not None and digest is not None:
         return _open_recorded(cache, shown, digest, None)
 
-    before = path.stat() if cache is not None and path.is_file() else None
-    data = read_file(path, shown, check_start=partial(_refuse_unknown, shown))
+    before = os.stat(shown) if cache is not None and os.path.isfile(shown) else None
+    data = read_file(shown, shown, check_start=partial(_refuse_unknown, shown))
     if data[:4] == _ELF:
-        return _open_elf(shown, path, data, cache)
+        return _open_elf(shown, data, cache)
     if cache is not None and before is not None:
         digest = sha256_hex(data)
         build = _open_recorded(cache, shown, digest, data)
@@ -92,22 +95,26 @@ def _refuse_unknown(shown: str, start: bytes) -> None:
         )
 
 
-def _open_directory(shown: str, path: Path) -> Archive:
+def _open_directory(shown: str) -> Archive:
+    from pathlib import Path
+
     from idoldbg.load import archive_zip, elf_files
 
-    files = elf_files.find_files(path)
+    files = elf_files.find_files(Path(shown))
     if "app.toml" in files and "elf/kernel" in files:
         return archive_zip.describe_build(shown, elf_files.FileMembers(shown, files), 0)
     return elf_files.read_directory(shown, files)
 
 
-def _open_elf(shown: str, path: Path, data: bytes, cache: Cache | None) -> Build:
+def _open_elf(shown: str, data: bytes, cache: Cache | None) -> Build:
+    from pathlib import Path
+
     from idoldbg.debuginfo.elf import ET_CORE, ElfFile
     from idoldbg.load import dump_file, elf_files
     from idoldbg.load.archive_zip import read_archive
 
     if ElfFile(shown, data).type != ET_CORE:
-        return Build(elf_files.read_single(shown, path))
+        return Build(elf_files.read_single(shown, Path(shown)))
     dump = dump_file.read_dump(shown, data)
     if cache is None:
         build = Build(read_archive(shown, dump.archive))
@@ -133,7 +140,7 @@ def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) ->
     def read() -> Archive:
         from idoldbg.load.archive_zip import read_archive
 
-        contents = read_file(Path(shown), shown) if data is None else data
+        contents = read_file(shown, shown) if data is None else data
         if data is None and sha256_hex(contents) != digest:
             raise ArchiveError(f"{shown}: has been replaced meanwhile; try again", path=shown)
         return read_archive(shown, contents)

@@ -26,7 +26,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from idol.records import dataclass
 from idoldbg.index import FINGERPRINT_SIZE
@@ -48,19 +47,29 @@ RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every
 DRAFT_NS = 60_000_000_000  # no write takes a minute
 USED_NS = 3_600_000_000_000  # how exactly it is known when a file was last used: an hour
 
+# Where the code is that finds what is kept.
+_ANSWERING = (
+    "idol",
+    "idoldbg",
+    "idoldbg/debuginfo",
+    "idoldbg/hiffy",
+    "idoldbg/index",
+    "idoldbg/load",
+    "idoldbg/resolver",
+)
+
 Notify = Callable[[str], None]
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC
 
 
-def cache_directory() -> Path | None:
+def cache_directory() -> str | None:
     """Return where the index files of this user belong, None where there is no such place."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # the specification: to be ignored
-        try:
-            base = Path("~/.cache").expanduser()
-        except RuntimeError:  # a user without a home
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # the specification: to be ignored
+        base = os.path.expanduser("~/.cache")
+        if not os.path.isabs(base):  # a user without a home
             return None
-    return base / "idoldbg"
+    return os.path.join(base, "idoldbg")
 
 
 def sha256_hex(data: bytes | memoryview) -> str:
@@ -76,16 +85,19 @@ class CacheEntry:
     digest: str
     size: int
     used_s: float
-    path: Path
+    path: str
 
 
 class Cache:
     """The index files of one directory; None for a machine that has no place for them."""
 
     def __init__(
-        self, directory: Path | None = None, *, notify: Notify = lambda _words: None
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        notify: Notify = lambda _words: None,
     ) -> None:
-        self.directory = cache_directory() if directory is None else directory
+        self.directory = cache_directory() if directory is None else os.fspath(directory)
         self.notify = notify
         self._is_usable: bool | None = None
         if sys.byteorder != "little":  # words are read as they lie
@@ -132,7 +144,7 @@ class Cache:
     def entries(self) -> tuple[CacheEntry, ...]:
         """Return the index files, last used first."""
         return tuple(
-            CacheEntry(path.name, status.st_size, status.st_mtime, path)
+            CacheEntry(os.path.basename(path), status.st_size, status.st_mtime, path)
             for path, status in reversed(self._files("index"))
         )
 
@@ -142,12 +154,12 @@ class Cache:
         for kind in ("index", "digest"):
             for path, status in self._files(kind) + self._files(kind, drafts=True):
                 try:
-                    path.unlink()
+                    os.unlink(path)
                 except OSError as error:
                     self._tell("cannot be removed", path, error)
                     continue
                 size += status.st_size
-                count += kind == "index" and not path.name.startswith(".")
+                count += kind == "index" and not os.path.basename(path).startswith(".")
         return count, size
 
     # ---- digests --------------------------------------------------------------------------------
@@ -163,7 +175,7 @@ class Cache:
             return None
         try:
             text = os.read(file, 512) if _is_ours(os.fstat(file)) else b""
-            wanted = _identity(Path(path).stat())
+            wanted = _identity(os.stat(path))
         except OSError:
             return None
         finally:
@@ -176,7 +188,7 @@ class Cache:
         """Note the digest of a file, whose status was `before` when it was about to be read."""
         changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
         try:
-            is_same = _identity(Path(path).stat()) == _identity(before)
+            is_same = _identity(os.stat(path)) == _identity(before)
         except OSError:
             return
         if is_same and time.time_ns() - changed_ns > RACY_NS:
@@ -186,25 +198,26 @@ class Cache:
 
     # ---- files ----------------------------------------------------------------------------------
 
-    def _tell(self, what: str, path: Path, error: Exception) -> None:
+    def _tell(self, what: str, path: str, error: Exception) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         self.notify(f"cache: {path} {what}: {reason}; going on without it")
 
-    def _path(self, kind: str, name: str) -> Path | None:
+    def _path(self, kind: str, name: str) -> str | None:
         """Return a file's path, None where the directory may not be used."""
         if self.directory is None:
             return None
         if self._is_usable is None:
             self._is_usable = self._check_directory()
-        return self.directory / kind / name if self._is_usable else None
+        return os.path.join(self.directory, kind, name) if self._is_usable else None
 
     def _check_directory(self) -> bool:
         """Tell whether the directory is the user's own, or is not there yet."""
         if self.directory is None:
             return False
-        for directory in (self.directory, self.directory / "index", self.directory / "digest"):
+        folders = (os.path.join(self.directory, kind) for kind in ("index", "digest"))
+        for directory in (self.directory, *folders):
             try:
-                status = directory.lstat()
+                status = os.lstat(directory)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -217,14 +230,15 @@ class Cache:
                 return False
         return True
 
-    def _write(self, path: Path | None, data: bytes) -> bool:
+    def _write(self, path: str | None, data: bytes) -> bool:
         """Write a whole file or none; tell whether it was written."""
         if path is None:
             return False
-        draft = path.with_name(f".{os.getpid()}-{os.urandom(8).hex()}")
+        folder = os.path.dirname(path)
+        draft = os.path.join(folder, f".{os.getpid()}-{os.urandom(8).hex()}")
         try:
-            path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
             self._is_usable = self._check_directory()
             if not self._is_usable:
                 return False
@@ -232,16 +246,16 @@ class Cache:
             try:
                 with os.fdopen(file, "wb") as stream:
                     stream.write(data)
-                draft.replace(path)
+                os.replace(draft, path)
             except BaseException:
-                draft.unlink()
+                os.unlink(draft)
                 raise
         except OSError as error:
             self._tell("cannot be written", path, error)
             return False
         return True
 
-    def _files(self, kind: str, *, drafts: bool = False) -> list[tuple[Path, os.stat_result]]:
+    def _files(self, kind: str, *, drafts: bool = False) -> list[tuple[str, os.stat_result]]:
         """Return the files of one kind, least recently used first; what is not ours is left out.
 
         With `drafts`, those that were not finished instead.
@@ -255,7 +269,7 @@ class Cache:
                 for entry in entries:
                     status = entry.stat(follow_symlinks=False)
                     if _is_ours(status) and entry.name.startswith(".") == drafts:
-                        found.append((Path(entry.path), status))
+                        found.append((entry.path, status))
         except OSError:
             pass  # it is not there yet, or another process has removed a file
         return sorted(found, key=lambda item: item[1].st_mtime_ns)
@@ -269,7 +283,7 @@ class Cache:
             if size <= MAX_TOTAL_SIZE and count <= MAX_FILES:
                 return
             try:
-                path.unlink()
+                os.unlink(path)
             except OSError:
                 continue
             size, count = size - status.st_size, count - 1
@@ -279,7 +293,7 @@ class Cache:
         for path, status in self._files(kind, drafts=True):
             if time.time_ns() - status.st_mtime_ns > DRAFT_NS:
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(path)
 
 
 def _is_private(status: os.stat_result) -> bool:
@@ -314,15 +328,15 @@ def fingerprint(digest: str) -> bytes:
 
 @functools.cache
 def _code() -> tuple[str, ...]:
-    package = Path(__file__).resolve().parent.parent
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     parts = []
-    for folder in ("", "debuginfo", "index", "load"):
-        for entry in _python_files(package / folder):
+    for folder in _ANSWERING:
+        for entry in _python_files(os.path.join(root, folder)):
             status = entry.stat()
             parts.append(f"{folder}/{entry.name} {status.st_size} {status.st_mtime_ns}")
     return tuple(sorted(parts))
 
 
-def _python_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _python_files(folder: str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         yield from (e for e in entries if e.name.endswith(".py"))

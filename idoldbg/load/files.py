@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 from idoldbg.errors import ArchiveError
 
@@ -27,7 +26,10 @@ _KINDS = {
 
 
 def read_file(
-    path: Path, shown: str, *, check_start: Callable[[bytes], None] = lambda start: None
+    path: str | os.PathLike[str],
+    shown: str,
+    *,
+    check_start: Callable[[bytes], None] = lambda start: None,
 ) -> bytes:
     """Read a whole file of bounded size; raise `ArchiveError` saying why it cannot be read.
 
@@ -41,10 +43,12 @@ def read_file(
 
 
 def read_regular(
-    path: Path, most: int, check_start: Callable[[bytes], None] = lambda start: None
+    path: str | os.PathLike[str],
+    most: int,
+    check_start: Callable[[bytes], None] = lambda start: None,
 ) -> bytes:
     """Read a regular file of at most `most` bytes; raise `OSError` for what is another thing."""
-    kind = _KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    kind = _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
     if kind is not None:
         raise OSError(errno.EINVAL, f"it is {kind}", str(path))
     # It may have been replaced meanwhile: opening a pipe waits for its writer unless told not to.

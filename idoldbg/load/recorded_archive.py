@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -83,6 +82,8 @@ class _Table(Mapping[str, Any]):
 
     @cached_property
     def _items(self) -> Mapping[str, Any]:
+        import json  # a call looks into none of them
+
         def write() -> str:
             return json.dumps(dict(getattr(self._read(), self._name)))
 

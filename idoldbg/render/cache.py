@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from idoldbg.render.text import table
@@ -38,7 +37,7 @@ class CachedBuild(Protocol):
         """The board's name in Hubris."""
 
 
-def to_text(directory: Path | None, builds: Sequence[CachedBuild]) -> str:
+def to_text(directory: str | None, builds: Sequence[CachedBuild]) -> str:
     """Write a table of the indices."""
     if not builds:
         return f"no index in {directory or 'this system: it has no place for a cache'}"
@@ -52,7 +51,7 @@ def to_text(directory: Path | None, builds: Sequence[CachedBuild]) -> str:
     return f"{table(rows)}\n\n{total} bytes in {directory}"
 
 
-def to_json(directory: Path | None, builds: Sequence[CachedBuild]) -> dict[str, Any]:
+def to_json(directory: str | None, builds: Sequence[CachedBuild]) -> dict[str, Any]:
     """Return the object of `cache list`."""
     return {
         "schema": "idoldbg.cache/1",
@@ -70,14 +69,14 @@ def to_json(directory: Path | None, builds: Sequence[CachedBuild]) -> dict[str, 
     }
 
 
-def cleared_to_text(directory: Path | None, count: int, size: int) -> str:
+def cleared_to_text(directory: str | None, count: int, size: int) -> str:
     """Say what `cache clear` removed."""
     if not count and not size:
         return f"nothing to remove in {directory or 'this system'}"
     return f"removed {count} {'index' if count == 1 else 'indices'}, {size} bytes, from {directory}"
 
 
-def cleared_to_json(directory: Path | None, count: int, size: int) -> dict[str, Any]:
+def cleared_to_json(directory: str | None, count: int, size: int) -> dict[str, Any]:
     """Return the object of `cache clear`."""
     return {
         "schema": "idoldbg.cache/1",

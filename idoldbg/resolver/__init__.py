@@ -7,18 +7,24 @@ debug information, if it stands there. For each role the image's own evidence co
 
 from __future__ import annotations
 
-from idol import ErrorKind
-from idoldbg.resolver.candidates import Candidate
-from idoldbg.resolver.lookup import How, TypeLookup, parse_override, read_override
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from idol.kinds import ErrorKind
 from idoldbg.resolver.operation import (
+    Candidate,
+    How,
     Resolution,
     ResolvedArgument,
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.resolver.resolve import Resolver
-from idoldbg.resolver.sizes import DeclaredSize, SizeOf, WireSizes
-from idoldbg.resolver.written import names_in, written_names
+
+if TYPE_CHECKING:
+    from idoldbg.resolver.lookup import TypeLookup, parse_override, read_override
+    from idoldbg.resolver.resolve import Resolver
+    from idoldbg.resolver.sizes import DeclaredSize, SizeOf, WireSizes
+    from idoldbg.resolver.written import names_in, written_names
 
 __all__ = [
     "Candidate",
@@ -38,3 +44,23 @@ __all__ = [
     "read_override",
     "written_names",
 ]
+
+# What finds operations: not loaded for one that an index knows.
+_HOMES = {
+    "TypeLookup": "lookup",
+    "parse_override": "lookup",
+    "read_override": "lookup",
+    "Resolver": "resolve",
+    "DeclaredSize": "sizes",
+    "SizeOf": "sizes",
+    "WireSizes": "sizes",
+    "names_in": "written",
+    "written_names": "written",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module `idoldbg.resolver` has no attribute `{name}`")
+    return getattr(import_module(f"idoldbg.resolver.{home}"), name)

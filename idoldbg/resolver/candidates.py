@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from idol.records import dataclass, replace
+from idol.records import replace
+from idoldbg.resolver.operation import Candidate
 from idoldbg.types import (
     Array,
     CEnum,
@@ -22,7 +23,6 @@ from idoldbg.types import (
 )
 
 __all__ = [
-    "Candidate",
     "find_differences",
     "find_nearest",
     "has_same_layout",
@@ -34,21 +34,6 @@ _LIMIT = 1000  # candidates: no build has as many, what is made up may
 _SHOWN = 3  # differences in words; there may be hundreds between two enums
 # Words in the names of crates that say nothing about what they are for.
 _GENERIC = frozenset({"drv", "task", "api", "server", "types", "common", "lib"})
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A type that a name may stand for; `size` in bytes, in memory.
-
-    `objects` are the tasks (or `kernel`) that have it. `differences` says how its layout differs
-    from that of the first candidate: it is empty for the first, and for those of the same layout.
-    """
-
-    name: str
-    size: int
-    objects: tuple[str, ...]
-    differences: tuple[str, ...]
-    type: Type
 
 
 def make_candidates(found: Iterable[tuple[str, Type]]) -> tuple[Candidate, ...]:

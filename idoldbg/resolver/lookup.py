@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 from itertools import islice
 from typing import get_args
 
@@ -15,20 +14,19 @@ from idol.rust_type import Pointer as RawPointer
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver.candidates import (
-    Candidate,
     find_nearest,
     has_same_layout,
     make_candidates,
 )
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.names import Match, match_names, parse_name
+from idoldbg.resolver.operation import Candidate, How
 from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
 __all__ = [
     "BASE_TYPES",
     "Found",
-    "How",
     "Located",
     "TypeLookup",
     "find_located",
@@ -58,29 +56,6 @@ NEVER = Scalar("!", 0, Encoding.UNSIGNED)
 def is_base(type_: Type) -> bool:
     """Tell types of the language itself, which every object has."""
     return isinstance(type_, Scalar)
-
-
-class How(StrEnum):
-    """How a type was settled on."""
-
-    BASE = "a type of the language"
-    KEPT = "kept for debuggers by the stub"
-    MESSAGE = "the message's own member"
-    REPLY = "the reply's own member"
-    SIGNATURE = "from the signature of the server's method"
-    HANDLER = "from the server's own dispatch code"
-    CLIENT = "from the signature of a client's method"
-    NAME = "the only type of that name"
-    PATH = "the only type with that path"
-    BUILT = "built from the types of its parts"
-    USED = "the one that the server's replies are made of"
-    NEAREST = "the nearest of several by namespace"
-    ELSEWHERE = "found in another task"
-    OVERRIDE = "as given by the user"
-    WIRE = "what travels instead: the type itself is missing"
-    AMBIGUOUS = "several types have that name"
-    INCOMPLETE = "declared, but defined nowhere in this build"
-    MISSING = "no type of that name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
-from idol import Encoding, ErrorKind
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from idol.kinds import Encoding, ErrorKind
 from idol.records import dataclass, field
-from idoldbg.resolver.candidates import Candidate
-from idoldbg.resolver.lookup import How
-from idoldbg.resolver.sizes import WireSizes, measure
 from idoldbg.types import Member, Struct, Type
 
-__all__ = ["Resolution", "ResolvedArgument", "ResolvedLease", "ResolvedOperation"]
+if TYPE_CHECKING:
+    from idoldbg.resolver.sizes import WireSizes
+
+__all__ = [
+    "Candidate",
+    "How",
+    "Resolution",
+    "ResolvedArgument",
+    "ResolvedLease",
+    "ResolvedOperation",
+]
+
+
+class How(StrEnum):
+    """How a type was settled on."""
+
+    BASE = "a type of the language"
+    KEPT = "kept for debuggers by the stub"
+    MESSAGE = "the message's own member"
+    REPLY = "the reply's own member"
+    SIGNATURE = "from the signature of the server's method"
+    HANDLER = "from the server's own dispatch code"
+    CLIENT = "from the signature of a client's method"
+    NAME = "the only type of that name"
+    PATH = "the only type with that path"
+    BUILT = "built from the types of its parts"
+    USED = "the one that the server's replies are made of"
+    NEAREST = "the nearest of several by namespace"
+    ELSEWHERE = "found in another task"
+    OVERRIDE = "as given by the user"
+    WIRE = "what travels instead: the type itself is missing"
+    AMBIGUOUS = "several types have that name"
+    INCOMPLETE = "declared, but defined nowhere in this build"
+    MISSING = "no type of that name"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A type that a name may stand for; `size` in bytes, in memory.
+
+    `objects` are the tasks (or `kernel`) that have it. `differences` says how its layout differs
+    from that of the first candidate: it is empty for the first, and for those of the same layout.
+    """
+
+    name: str
+    size: int
+    objects: tuple[str, ...]
+    differences: tuple[str, ...]
+    type: Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +143,8 @@ class ResolvedOperation:
     @property
     def wire(self) -> WireSizes:
         """How many bytes its message and its reply take at most."""
+        from idoldbg.resolver.sizes import measure  # a call has no use for it
+
         return measure(self)
 
     @property

@@ -25,9 +25,10 @@ from idoldbg.resolver.evidence import (
     pair_shown,
     read_handler,
 )
-from idoldbg.resolver.lookup import BASE_TYPES, Found, How, TypeLookup, is_base
+from idoldbg.resolver.lookup import BASE_TYPES, Found, TypeLookup, is_base
 from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.resolver.operation import (
+    How,
     Resolution,
     ResolvedArgument,
     ResolvedLease,

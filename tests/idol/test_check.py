@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import idol
-from idol.check import CLIENT_ERRORS, check
+from idol.checks import CLIENT_ERRORS, check
 from idol.source import Severity
 from tests.idol.growth import grows_linearly
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import idol
-from idol.check import CLIENT_ERRORS
+from idol.checks import CLIENT_ERRORS
 
 
 @pytest.fixture(scope="module")

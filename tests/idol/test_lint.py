@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import idol
+from idol.kinds import Encoding
 from idol.rust_type import parse_type
 from idol.sizes import type_size
-from idol.syntax import Encoding
 
 #: The fields of one documented operation, and the strict rules that it breaks.
 OPERATIONS = [

@@ -11,8 +11,8 @@ import pytest
 import idol
 import idol.cli
 from idol.cli import main, make_parser
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.ron_reader import EXTENSIONS
-from idol.syntax import Encoding, ErrorKind, RecvKind
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs" / "idol.md").read_text()

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from idol import ron
 from idol.errors import InterfaceError, TypeSyntaxError
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.ron_reader import parse_ron
 from idol.rust_type import Inferred, parse_type
@@ -18,13 +19,10 @@ from idol.source import Diagnostic, Related, Severity, Source, Span
 from idol.syntax import (
     Argument,
     AttributedType,
-    Encoding,
-    ErrorKind,
     Interface,
     Lease,
     Operation,
     Recv,
-    RecvKind,
     Reply,
     ReplyError,
     TypeText,

@@ -12,19 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from idol.finding import Finding
+from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lint import lint
 from idol.rust_type import Path, appears_unsized, is_identifier
 from idol.source import Diagnostic, Related, Span
-from idol.syntax import (
-    Argument,
-    Encoding,
-    ErrorKind,
-    Interface,
-    Lease,
-    Operation,
-    Recv,
-    RecvKind,
-)
+from idol.syntax import Argument, Interface, Lease, Operation, Recv
 
 #: Types that `num_traits::FromPrimitive` has a `from_…` function for.
 PRIMITIVES: Final = frozenset(

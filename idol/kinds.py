@@ -1,0 +1,34 @@
+"""The words of Idol that choose between ways: a module of its own for those who need no more."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Encoding", "ErrorKind", "RecvKind"]
+
+
+class Encoding(StrEnum):
+    """How arguments and replies become bytes; the value is the spelling in Idol."""
+
+    ZEROCOPY = "Zerocopy"
+    SSMARSHAL = "Ssmarshal"
+    HUBPACK = "Hubpack"
+
+
+class RecvKind(StrEnum):
+    """How a received value is turned into its type; the value is the spelling in Idol."""
+
+    FROM_BYTES = "FromBytes"
+    FROM_PRIMITIVE = "FromPrimitive"
+    FROM = "From"
+
+
+class ErrorKind(StrEnum):
+    """How an operation's error travels; the value is the spelling in Idol."""
+
+    #: In the response code alone.
+    C_LIKE = "CLike"
+    #: Response code 1 and a message in the operation's encoding.
+    COMPLEX = "Complex"
+    #: Never sent by the server: the client makes it of a dead code.
+    SERVER_DEATH = "ServerDeath"
