@@ -12,23 +12,32 @@ left to the standard library.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 __all__ = ["dataclass", "field", "replace"]
 
 _MISSING: Any = object()  # the default of an attribute that has none
 
 
-class _Field(NamedTuple):
+class _Field:
     """One attribute; `factory` makes its default, if there is one and it is no constant."""
 
-    name: str
-    type: Any
-    default: Any = _MISSING
-    factory: Any = _MISSING
-    in_init: bool = True
-    in_repr: bool = True
-    is_compared: bool = True
+    __slots__ = ("default", "factory", "in_init", "in_repr", "is_compared", "name", "type")
+
+    def __init__(
+        self,
+        default: Any = _MISSING,
+        factory: Any = _MISSING,
+        in_init: bool = True,
+        in_repr: bool = True,
+        is_compared: bool = True,
+    ) -> None:
+        self.name, self.type = "", None
+        self.default = default
+        self.factory = factory
+        self.in_init = in_init
+        self.in_repr = in_repr
+        self.is_compared = is_compared
 
 
 if TYPE_CHECKING:
@@ -45,13 +54,57 @@ else:
 
     def field(*, default=_MISSING, default_factory=_MISSING, init=True, repr=True, compare=True):
         """Describe an attribute: see the standard library's documentation."""
-        return _Field("", None, default, default_factory, init, repr, compare)
+        return _Field(default, default_factory, init, repr, compare)
 
     def replace(record, /, **changes):
         """Return a copy with other values: see the standard library's documentation."""
         fields = record._record_fields
         kept = {f.name: getattr(record, f.name) for f in fields if f.in_init}
         return type(record)(**{**kept, **changes})
+
+
+class _Record:
+    """What all records share. A class that has other bases gets copies of it instead."""
+
+    __slots__ = ()
+    _record_fields: ClassVar[tuple[_Field, ...]] = ()
+    _record_key: ClassVar[Any]
+
+    def __repr__(self) -> str:
+        values = [f"{f.name}={getattr(self, f.name)!r}" for f in self._record_fields if f.in_repr]
+        return f"{type(self).__qualname__}({', '.join(values)})"
+
+    def __eq__(self, other: object) -> Any:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return self._record_key(self) == self._record_key(other)
+
+    def __hash__(self) -> int:
+        return hash(self._record_key(self))
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __getstate__(self) -> Any:
+        return [getattr(self, f.name) for f in self._record_fields]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for field, value in zip(self._record_fields, state, strict=True):
+            object.__setattr__(self, field.name, value)
+
+
+_SHARED = {
+    name: method
+    for name, method in vars(_Record).items()
+    if name.startswith("__") and callable(method)
+}
 
 
 def _make_record(cls: Any, *, has_slots: bool) -> Any:
@@ -70,41 +123,37 @@ def _make_record(cls: Any, *, has_slots: bool) -> Any:
     namespace.pop("__weakref__", None)
     made = tuple(fields.values())
     compared = attrgetter(*[f.name for f in made if f.is_compared] or ["__class__"])
-    for name, method in _METHODS.items():
-        namespace.setdefault(name, method)
-    if "__hash__" not in cls.__dict__:
-        namespace["__hash__"] = _hash
+    bases = cls.__bases__
+    if bases == (object,):
+        bases = (_Record,)
+    else:
+        namespace = {**_SHARED, **namespace}
     if has_slots:
         namespace["__slots__"] = tuple(n for n in fields if n not in old_names)
     namespace.update(
         __match_args__=tuple(f.name for f in made if f.in_init),
-        __dataclass_fields__=_LazyFields(),
+        __dataclass_fields__=_LAZY_FIELDS,
         _record_fields=made,
         _record_key=staticmethod(compared),
     )
-    record = type(cls)(cls.__name__, cls.__bases__, namespace)
-    record.__qualname__ = cls.__qualname__
-    if "__init__" not in cls.__dict__:
-        record.__init__ = _first_init(record)
-    return record
+    namespace.setdefault("__init__", _first_init)
+    namespace["__qualname__"] = cls.__qualname__
+    return type(cls)(cls.__name__, bases, namespace)
 
 
 def _field(name: str, annotation: Any, default: Any) -> _Field:
-    if isinstance(default, _Field):
-        return default._replace(name=name, type=annotation)
     if type(default).__module__ == "dataclasses":
         raise TypeError(f"{name}: a `field` of the standard library; use that of `idol.records`")
-    return _Field(name, annotation, default)
+    field = default if isinstance(default, _Field) else _Field(default)
+    field.name, field.type = name, annotation
+    return field
 
 
-def _first_init(record: Any) -> Callable[..., None]:
-    """Return an `__init__` that makes the real one and lets it do the work."""
-
-    def first_init(self: Any, *args: Any, **values: Any) -> None:
-        record.__init__ = init = _make_init(record)
-        init(self, *args, **values)
-
-    return first_init
+def _first_init(self: Any, *args: Any, **values: Any) -> None:
+    """Make the real `__init__` of a record, and let it do the work."""
+    record: Any = next(c for c in type(self).__mro__ if c.__dict__.get("__init__") is _first_init)
+    record.__init__ = init = _make_init(record)
+    init(self, *args, **values)
 
 
 def _make_init(record: Any) -> Callable[..., None]:
@@ -172,47 +221,4 @@ class _LazyFields:
         return owner.__dataclass_fields__
 
 
-def _repr(self: Any) -> str:
-    values = [f"{f.name}={getattr(self, f.name)!r}" for f in self._record_fields if f.in_repr]
-    return f"{type(self).__qualname__}({', '.join(values)})"
-
-
-def _eq(self: Any, other: Any) -> Any:
-    if other.__class__ is not self.__class__:
-        return NotImplemented
-    return self._record_key(self) == self._record_key(other)
-
-
-def _hash(self: Any) -> int:
-    return hash(self._record_key(self))
-
-
-def _setattr(self: Any, name: str, value: Any) -> NoReturn:
-    from dataclasses import FrozenInstanceError
-
-    raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-
-def _delattr(self: Any, name: str) -> NoReturn:
-    from dataclasses import FrozenInstanceError
-
-    raise FrozenInstanceError(f"cannot delete field {name!r}")
-
-
-def _getstate(self: Any) -> list[Any]:
-    return [getattr(self, f.name) for f in self._record_fields]
-
-
-def _setstate(self: Any, state: list[Any]) -> None:
-    for field, value in zip(self._record_fields, state, strict=True):
-        object.__setattr__(self, field.name, value)
-
-
-_METHODS: dict[str, Any] = {
-    "__repr__": _repr,
-    "__eq__": _eq,
-    "__setattr__": _setattr,
-    "__delattr__": _delattr,
-    "__getstate__": _getstate,
-    "__setstate__": _setstate,
-}
+_LAZY_FIELDS = _LazyFields()

@@ -10,7 +10,7 @@ may be anybody's bytes: every number of a text or a row is checked, and wrong on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from idoldbg.archive import ImageFacts, TaskImage
 from idoldbg.memory import Segment
@@ -92,15 +92,22 @@ class Source(Protocol):
         """Return what finds a type by where its entry is."""
 
 
-class Field(NamedTuple):
+class Field:
     """How one kind of value is written and read.
 
     `put` appends words to a row; `get` takes a row and a position, and returns the value and the
     position after it.
     """
 
-    put: Callable[[Sink, list[int], Any], None]
-    get: Callable[[Source, Sequence[int], int], tuple[Any, int]]
+    __slots__ = ("get", "put")
+
+    def __init__(
+        self,
+        put: Callable[[Sink, list[int], Any], None],
+        get: Callable[[Source, Sequence[int], int], tuple[Any, int]],
+    ) -> None:
+        self.put = put
+        self.get = get
 
 
 def _put_int(sink: Sink, row: list[int], value: int) -> None:

@@ -74,7 +74,7 @@ def observe(kind: Any, slots: bool) -> list[Any]:
         dataclasses.asdict(derived(1)),
         dataclasses.is_dataclass(base),
         base.__match_args__,
-        getattr(derived, "__slots__", "none"),
+        derived.__dict__.get("__slots__"),
         hasattr(one, "__dict__"),
         copy.deepcopy(one) == one,
         base.__doc__ is None or base.__doc__.startswith(base.__name__),
