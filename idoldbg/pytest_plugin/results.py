@@ -20,11 +20,14 @@ TEXT_LIMIT = 200_000  # of one failure; evidence has its own file
 
 
 class ResultStream:
-    """A pytest plug-in for `--idoldbg-results FILE`."""
+    """A pytest plug-in for `--idoldbg-results FILE`; raises `pytest.UsageError` for a bad FILE."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w")
+        except OSError as error:
+            raise pytest.UsageError(f"--idoldbg-results: {error}") from None
 
     def _write(self, event: str, **members: Any) -> None:
         self._file.write(json.dumps({"event": event, **members}) + "\n")

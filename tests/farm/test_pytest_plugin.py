@@ -301,6 +301,7 @@ def test_markers_that_make_no_sense_are_said_in_a_sentence(pytester: pytest.Pyte
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--idoldbg-results", "/dev/null/results"), "--idoldbg-results: "),
         (("-o", "idoldbg_timeout=soon"), "--idoldbg-timeout: `soon` is not a number of seconds"),
         (("--idoldbg-env=nowhere.json",), "--idoldbg-env: nowhere.json"),
         (("--idoldbg-boards=a,b",), "--idoldbg-boards: `a` is neither a target"),
