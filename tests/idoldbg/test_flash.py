@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from idoldbg.link import pyocd_flash
 from idoldbg.link.board_socket import connect_board
 from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 from idoldbg.session import TargetOptions, demo_archive, emulated_board, find_build, open_session
-from tests.conftest import ARCHIVES
+from tests.conftest import ARCHIVES, wait_until
 
 FULL = str(ARCHIVES / "stm32f4-discovery.zip")
 SMALL = str(ARCHIVES / "stm32f4-discovery-no-hiffy.zip")
@@ -177,24 +176,39 @@ def test_a_probe_lost_half_way_says_what_the_board_has(flaky: Flaky, writes: int
     flash_board(OPTIONS)
 
 
-class Interruption:
-    """Progress that sends this process a signal when programming has begun."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_sent = False
-
-    def __call__(self, phase: str, fraction: float) -> None:
-        if phase == "program" and not self.is_sent:
-            self.is_sent = True
-            os.kill(os.getpid(), self.number)
-        if self.is_sent:
-            time.sleep(0.02)  # the main thread has until the end of the image to hear of it
+Interrupt = Callable[[signal.Signals], Callable[[str, float], None]]
 
 
-def test_an_interrupt_while_programming_leaves_a_board_that_can_be_flashed(flaky: Flaky) -> None:
+@pytest.fixture
+def interrupting(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """Make progress that sends this process a signal when programming has begun.
+
+    It then keeps the programming thread until the main thread has heard of it.
+    """
+    states: list[pyocd_flash._State] = []
+    make = pyocd_flash._State
+
+    def note(progress: Any) -> pyocd_flash._State:
+        states.append(make(progress))
+        return states[-1]
+
+    def make_progress(number: signal.Signals) -> Callable[[str, float], None]:
+        def progress(phase: str, fraction: float) -> None:
+            if phase == "program":
+                os.kill(os.getpid(), number)
+                wait_until(lambda: states[-1].is_given_up, "the interrupt is heard")
+
+        return progress
+
+    monkeypatch.setattr(pyocd_flash, "_State", note)
+    return make_progress
+
+
+def test_an_interrupt_while_programming_leaves_a_board_that_can_be_flashed(
+    flaky: Flaky, interrupting: Interrupt
+) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt:
-        flash_board(OPTIONS, progress=Interruption(signal.SIGINT))
+        flash_board(OPTIONS, progress=interrupting(signal.SIGINT))
     assert "partly written" in interrupt.value.__notes__[0]
     written = flaky.flash_writes
     flash_board(OPTIONS)
@@ -203,10 +217,14 @@ def test_an_interrupt_while_programming_leaves_a_board_that_can_be_flashed(flaky
 
 @pytest.mark.parametrize("kind", ["pyocd:board-NAME", "remote:localhost:PORT"])
 def test_who_is_asked_to_end_says_what_the_board_has(
-    desk: str, kind: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    desk: str,
+    kind: str,
+    interrupting: Interrupt,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name, port = desk.split()
-    interruption = Interruption(signal.SIGTERM)
+    interruption = interrupting(signal.SIGTERM)
 
     def flash(options: TargetOptions, **named: Any) -> object:
         return flash_board(options, **{**named, "progress": interruption})

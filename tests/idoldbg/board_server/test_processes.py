@@ -355,17 +355,17 @@ def ask_probe_server(connection: socket.socket, request: str, *arguments: object
 
 def test_a_pyocd_client_that_dies_with_the_locks_hangs_nobody(board: BoardEntry) -> None:
     address = ("localhost", board.pyocd_port or 0)
-    with socket.create_connection(address, timeout=30) as first:
+    with socket.create_connection(address, timeout=LIMIT_S) as first:
         for request in ("open", "lock"):
             ask_probe_server(first, request)
         assert ask_probe_server(first, LOCK_CALLS, 1.0) is True
-        with socket.create_connection(address, timeout=30) as second:
+        with socket.create_connection(address, timeout=LIMIT_S) as second:
             ask_probe_server(second, "open")
             assert ask_probe_server(second, LOCK_CALLS, 0.0) is False
         with connect_board(board.name) as third, pytest.raises(LinkTimeout):
             third.lock(0.0)
     options = TargetOptions(
-        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=20
+        board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=LIMIT_S
     )
     with open_session(options) as session:
         session.settle()
