@@ -71,7 +71,7 @@ def test_others_pass(words: list[str], capsys: Capture) -> None:
         (["audit", "--baseline", "/nowhere.json"], 4, "/nowhere.json"),
         (["audit", "/nowhere.zip"], 4, "/nowhere.zip"),
         (["audit", NO_HIFFY, "-a", "other.zip"], 2, "Give one build"),
-        (["audit", "--diff", NO_HIFFY, NO_HIFFY, "--format", "html"], 2, "text or json"),
+        (["audit", "--diff", "/nowhere", "/nowhere", "--format", "html"], 2, "text or json"),
         (["audit", "--diff", NO_HIFFY, NO_HIFFY, "--rule", "hif-version"], 2, "--rule cannot"),
         (["audit", NO_HIFFY, "--diff", NO_HIFFY, NO_HIFFY], 2, "ARCHIVE cannot be given"),
         (["audit", "--baseline=a", "--write-baseline", "--rule=hif-version"], 2, "--rule cannot"),
