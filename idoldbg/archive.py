@@ -10,6 +10,7 @@ reads each at its first use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from idol.records import dataclass, field
@@ -94,7 +95,7 @@ class Archive:
     read_flash: Callable[[Archive], tuple[Segment, ...]] = field(repr=False)
     _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def object_names(self) -> tuple[str, ...]:
         """The names that `object_bytes` takes: `kernel` (if there is one) and each task."""
         kernel = (KERNEL,) if self.kernel_member else ()
@@ -118,11 +119,15 @@ class Archive:
             data = self._kept[member] = self.members.read(member)
         return data
 
+    @cached_property
+    def _tasks_by_name(self) -> dict[str, TaskImage]:
+        return {t.name: t for t in reversed(self.tasks)}  # the first of a name
+
     def get_task(self, name: str) -> TaskImage:
         """Return a task by name; raise `NotFound` with the names that resemble it."""
-        for task in self.tasks:
-            if task.name == name:
-                return task
+        task = self._tasks_by_name.get(name)
+        if task is not None:
+            return task
         names = [t.name for t in self.tasks]
         raise NotFound("task", name, near=near_misses(name, names), where=self.path or "this build")
 

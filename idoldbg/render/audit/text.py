@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from idoldbg.audit import RULES, Finding, Level, ServerCoverage
+from idoldbg.audit import RULES, Finding, Level
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.printable import printable
@@ -84,6 +85,10 @@ def _head(verdict: Verdict, paint: Paint) -> str:
 def _table(verdict: Verdict, paint: Paint) -> str:
     if not verdict.audit.servers:
         return "no task of this build serves an interface"
+    levels = {server.task: Counter[Level]() for server in verdict.audit.servers}
+    for finding in verdict.open:
+        if finding.task in levels:
+            levels[finding.task][finding.level] += 1
     rows = [["TASK", "INTERFACE", "OPERATIONS", "COMPLETE", "CALLABLE", "FINDINGS"]]
     for server in verdict.audit.servers:
         operations = server.operations
@@ -94,14 +99,11 @@ def _table(verdict: Verdict, paint: Paint) -> str:
             numbers = [str(number) for number in (total, *done)]
         cells = [n.rjust(len(title)) for n, title in zip(numbers, rows[0][2:5], strict=True)]
         names = [printable(server.task), printable(server.name)]
-        rows.append([*names, *cells, _levels(verdict, server) or "-"])
+        found = levels[server.task]
+        said = ", ".join(_count(found[level], str(level)) for level in Level if found[level])
+        rows.append([*names, *cells, said or "-"])
     head, *body = table(rows).splitlines()
     return "\n".join([paint("dim", head), *(_tint(line, paint) for line in body)])
-
-
-def _levels(verdict: Verdict, server: ServerCoverage) -> str:
-    found = [f.level for f in verdict.open if f.task == server.task]
-    return ", ".join(_count(found.count(x), str(x)) for x in Level if x in found)
 
 
 def _tint(line: str, paint: Paint) -> str:
