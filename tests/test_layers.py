@@ -166,6 +166,10 @@ def test_every_module_has_a_layer(module: str) -> None:
     [
         ("idoldbg, idol", ("click", "pyocd", "unicorn", "elftools")),
         ("idoldbg.cli", ("pyocd", "unicorn", "elftools")),
+        (
+            "idoldbg.caller, idoldbg.opening",
+            ("idol.reader", "idol.rust_type", "idoldbg.resolver.resolve", "inspect", "json"),
+        ),
     ],
 )
 def test_importing_the_packages_stays_cheap(modules: str, unwanted: tuple[str, ...]) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from elftools.dwarf.die import DIE
+from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
 
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.debuginfo.interner import TypeInterner
+from idoldbg.debuginfo.units import UnitReader
 from idoldbg.load import open_build
 from idoldbg.types import (
     Array,
@@ -324,3 +326,22 @@ def test_names_of_fixtures_are_found(build: str) -> None:
 @pytest.mark.parametrize("build", REAL)
 def test_names_of_real_builds_are_found(build: str, real_hubris: Path) -> None:
     check_names(real_hubris / build, ("kernel", "jefe"), 2000)
+
+
+@pytest.mark.parametrize("build", [p.stem for p in sorted(ARCHIVES.glob("*.zip"))])
+def test_abbreviations_are_those_of_pyelftools(build: str) -> None:
+    archive = open_build(ARCHIVES / f"{build}.zip").archive
+    info = ObjectInfo("kernel", archive.object_bytes("kernel"))
+    sections = (info.section(".debug_info") or b"", info.section(".debug_abbrev") or b"")
+    reader = UnitReader(*sections)
+    plain = info.to_elftools().get_dwarf_info()
+    for unit in reader.read_units():
+        table = plain.get_abbrev_table(unit.abbreviations_at)
+        for code, ours in reader.read_abbreviations(unit).items():
+            theirs = table.get_abbrev(code)
+            assert ours.tag == ENUM_DW_TAG[theirs["tag"]]
+            assert ours.has_children == theirs.has_children()
+            assert [(s.attribute, s.form, s.constant) for s in ours.specs] == [
+                (ENUM_DW_AT[s["name"]], ENUM_DW_FORM[s["form"]], s["value"] or 0)
+                for s in theirs["attr_spec"]
+            ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from idoldbg.archive import Archive
+from idoldbg.caller import Caller
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.errors import IdoldbgError
 from idoldbg.index import FINGERPRINT_SIZE, Answers
@@ -96,12 +98,17 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
 
 
 def answers_to_everything(program: Program) -> dict[str, object]:
-    """What `list` and `call` ask: operations, hiffy's variables, the task table."""
+    """What `list` and `call` ask: operations, hiffy and its variables, the task table."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
             resolved = program.resolve(server, operation.name)
             found[f"{server.task.name} {resolved.name}"] = resolved
+            assert program.operation(resolved.name, server.task.name) == resolved
+    try:
+        found["hiffy"] = Caller(program, NO_TARGET, timeout_s=1).layout
+    except IdoldbgError as error:
+        found["hiffy"] = str(error)
     for task, name in [("hiffy", "HIFFY_FUNCTIONS"), ("kernel", "HUBRIS_TASK_TABLE_SPACE")]:
         try:
             found[name] = program.object(task).find_variables(name)
@@ -127,6 +134,18 @@ class _NoMemory:
 
 
 NO_MEMORY = _NoMemory()
+NO_TARGET: Any = None
+
+
+def test_known_calls_need_no_resolver() -> None:
+    archive = open_build(ARCHIVES / "stm32f4-discovery.zip").archive
+    learning = Answers(None, FINGERPRINT)
+    resolved = Program(archive, NO_MEMORY, answers=learning).operation("Spi.exchange")
+    known = Answers(learning.to_bytes(), FINGERPRINT)
+    program = Program(archive, NO_MEMORY, answers=known)
+    assert program.operation("Spi.exchange") == resolved
+    assert program.parameter_names("Spi.exchange") == {"device_index", "source", "sink"}
+    assert "_resolver" not in vars(program)
 
 
 @pytest.mark.parametrize("build", BUILDS)
