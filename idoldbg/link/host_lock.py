@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
+from weakref import WeakSet
 
 from idol.records import dataclass
 from idoldbg.link.peer import peer_credentials
@@ -60,6 +61,17 @@ class Holder:
 
 
 UNKNOWN = Holder(0, "", 0.0)
+
+_names: WeakSet[socket.socket] = WeakSet()
+
+
+def _close_names() -> None:
+    """Let go of the names that a forked process has inherited: they are its parent's."""
+    for name in list(_names):
+        name.close()
+
+
+os.register_at_fork(after_in_child=_close_names)
 
 
 class LockHeld(Exception):
@@ -131,6 +143,7 @@ class HostLock:
                 shared.close()
                 os.close(descriptor)
                 return find_user(shared_name) or UNKNOWN
+            _names.add(shared)
         _write_holder(descriptor, this_process(command))
         return cls(path, descriptor, shared)
 

@@ -157,6 +157,28 @@ def test_a_probe_that_another_user_has_is_not_touched(
     open_probe(hardware_id).close()
 
 
+FORK = """
+import os, sys
+from pathlib import Path
+from idoldbg.link.host_lock import HostLock
+lock = HostLock.acquire(Path(sys.argv[1]), shared_name=sys.argv[1])
+read_end, write_end = os.pipe()
+if os.fork() == 0:
+    os.close(write_end)
+    os.read(read_end, 1)  # until the parent has ended
+    os._exit(0)
+lock.release()
+HostLock.acquire(Path(sys.argv[1]), shared_name=sys.argv[1]).release()
+print("again")
+"""
+
+
+def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", FORK, str(tmp_path / "a.lock")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "again\n", done.stderr
+
+
 def test_waiting_for_a_probe_says_so(hardware_id: str) -> None:
     heard: list[str] = []
     with holding(lock_of(hardware_id)) as process:
