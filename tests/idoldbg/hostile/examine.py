@@ -175,7 +175,7 @@ sys.addaudithook(_hear)
 
 
 @contextmanager
-def watch_writes(*allowed: Path) -> Iterator[list[str]]:
+def watch_writes(*allowed: str | Path) -> Iterator[list[str]]:
     """Collect everything that is written, removed or started outside of some directories.
 
     Compiled files of modules that are only now imported would be, too: they are not written.
@@ -283,7 +283,7 @@ class Fuzzer:
             digest = open_build(self._file, cache=self._cache)
             digest.save()
             for entry in self._cache.entries():
-                entry.path.write_bytes(index)
+                Path(entry.path).write_bytes(index)
         # The user's cache too: a program of an earlier test may be given up, and saved, now.
         own = cache_directory()
         with watch_writes(self.directory / "cache", *([own] if own else [])) as written:
