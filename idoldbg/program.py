@@ -227,7 +227,8 @@ class Program:
 
         Empty when no server has such an operation.
         """
-        if self._answers is not None and self._answers.knows("", "operation", _call_key(name)):
+        answers, key = self._answers, _call_key(name)
+        if answers is not None and answers.knows("", "operation", key, OPERATION):
             known = self.operation(name)
             return frozenset(
                 [a.name for a in known.arguments] + [lease.name for lease in known.leases]

@@ -119,16 +119,12 @@ class Answers:
         given: T = answer
         return given
 
-    def knows(self, owner: str, question: str, argument: str) -> bool:
-        """Tell whether the answer to a question is known."""
+    def knows(self, owner: str, question: str, argument: str, field: Field | None = None) -> bool:
+        """Tell whether the answer to a question is known; `field` as for `ask`."""
+        if field is not None:
+            self._fields[question] = field
         key = (owner, question, argument)
-        if key in self._given or self._stored is None:
-            return key in self._given
-        try:
-            return "\0".join(key) in self._stored
-        except IndexDamaged as error:
-            self._drop(error)
-            return False
+        return key in self._given or self._look_up(key)[0]
 
     def _look_up(self, key: tuple[str, str, str]) -> tuple[bool, Any]:
         if self._stored is None:

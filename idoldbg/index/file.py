@@ -90,24 +90,8 @@ class IndexReader:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def __contains__(self, key: str) -> bool:
-        """Tell whether there is an answer, whatever it is; raise `IndexDamaged`."""
-        return self._find_row(key) is not None
-
     def find(self, key: str, field: Field) -> tuple[bool, Any]:
         """Look an answer up: whether there is one, and it; raise `IndexDamaged`."""
-        row = self._find_row(key)
-        if row is None:
-            return False, None
-        try:
-            value, end = field.get(self, row, 1)
-        except _DAMAGE as error:
-            raise IndexDamaged(str(error)) from error
-        if end != len(row):
-            raise IndexDamaged("words that belong to nothing")
-        return True, value
-
-    def _find_row(self, key: str) -> list[int] | None:
         raw = key.encode("utf-8", "surrogatepass")
         wanted = crc32(raw)
         try:
@@ -115,11 +99,14 @@ class IndexReader:
             while index < len(self._hashes) and self._hashes[index] == wanted:
                 row = self._row(self._node_count + index)
                 if self.text(row[0]) == raw:
-                    return row
+                    value, end = field.get(self, row, 1)
+                    if end != len(row):
+                        raise IndexDamaged("words that belong to nothing")
+                    return True, value
                 index += 1
         except _DAMAGE as error:
             raise IndexDamaged(str(error)) from error
-        return None
+        return False, None
 
     # ---- rows and texts -------------------------------------------------------------------------
 
