@@ -192,6 +192,8 @@ def find_incoming(
             continue
         found = _incoming(list(_buffers(body)), computed)
         if found is not None:
+            if computed is not None and found[1] == sum(known):
+                computed = found[1]  # the stubs of 2021 had room for all messages at once
             where = f"{body.full_name}::{found[0]}"
             return DeclaredSize(SizeOf.INCOMING, found[1], computed, where, server.name)
     return None

@@ -448,6 +448,17 @@ def test_sizes_are_compared_with_the_server_s_buffers(
     assert {d.of.value for d in declared if d and not d.agrees} == disagreeing
 
 
+@pytest.mark.parametrize(("incoming", "agrees"), [(8, True), (6 + 8, True), (10, False)])
+def test_old_servers_have_room_for_all_messages_at_once(
+    incoming: int, agrees: bool, dwarf: Dwarf, open_written: Open
+) -> None:
+    server = sized(dwarf, {"ok": 9, "error": 5}, incoming)
+    other = SIZED.replace('"a": "u32", "b": "u16"', '"a": "u64"')
+    program = open_written(f'"op": ({SIZED}), "other": ({other})', {"server": server})
+    found = program.incoming_size(program.servers[0])
+    assert found is not None and found.agrees == agrees
+
+
 @pytest.mark.parametrize(
     ("buffers", "expected"),
     [
