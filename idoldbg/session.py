@@ -275,6 +275,8 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
             build = open_build(rest)
             if not build.is_dump:
                 raise ArgumentError(f"`{rest}` is no core dump", name="--probe")
+            if build.missing_size:
+                notify(f"{rest} is cut short: {build.missing_size} bytes of memory are not in it")
             return DumpLink(build.memory, build.registers, path=rest)
     raise ArgumentError(f"`{spec}` is no target: use {SPECS}", name="--probe")
 

@@ -23,7 +23,7 @@ from typing import Any
 from elftools.common.utils import roundup, struct_parse
 from elftools.elf.structs import ELFStructs
 
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.debuginfo.malformed import Malformed, Unsupported, translated
 from idoldbg.errors import DebugInfoError
 from idoldbg.symbols import Symbol, SymbolKind
@@ -90,7 +90,8 @@ class Note:
 class ElfFile:
     """An ELF file in memory; raises `DebugInfoError` where it is malformed.
 
-    `archive` is the path of the build that it is part of, for errors.
+    `archive` is the path of the build that it is part of, for errors. A core dump may be cut short
+    in the memory that it holds: `missing_size` is how many bytes are not there.
     """
 
     def __init__(self, name: str, data: bytes, archive: str = "") -> None:
@@ -114,6 +115,7 @@ class ElfFile:
                 )
             self.type: str | int = self._header["e_type"]
             self.entry: int = self._header["e_entry"]
+            self.missing_size = 0
             self.segments = self._read_segments()
             self._section_headers = self._read_table(
                 "section headers", self._structs.Elf_Shdr, "sh"
@@ -179,7 +181,13 @@ class ElfFile:
             )
             if segment.type in (PT_LOAD, PT_NOTE):
                 if segment.offset + segment.file_size > len(self.data):
-                    raise Malformed(f"segment {index} reaches beyond the file: is it cut short?")
+                    if self.type != ET_CORE or segment.type != PT_LOAD:
+                        raise Malformed(
+                            f"segment {index} reaches beyond the file: is it cut short?"
+                        )
+                    there = max(0, len(self.data) - segment.offset)
+                    self.missing_size += segment.file_size - there
+                    segment = replace(segment, file_size=there)
                 left -= segment.file_size
             if left < 0:
                 raise Malformed("the segments overlap: together they are larger than the file")

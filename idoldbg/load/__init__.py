@@ -30,9 +30,9 @@ class Build:
     """An opened build.
 
     `registers` is None for what is not a core dump. `task` and `ticks` are set for the dump of a
-    single task: its index, and the kernel's time when it was taken. `answers` is what the cache
-    knows of the archive, `save` keeps what they have learned since; without a cache it does
-    nothing.
+    single task: its index, and the kernel's time when it was taken; `missing_size` for a dump that
+    was cut short: how many bytes of memory it lacks. `answers` is what the cache knows of the
+    archive, `save` keeps what they have learned since; without a cache it does nothing.
     """
 
     archive: Archive
@@ -41,6 +41,7 @@ class Build:
     registers: Mapping[str, int] | None = None
     task: int | None = None
     ticks: int | None = None
+    missing_size: int = 0
     answers: Answers | None = field(default=None, repr=False)
     save: Callable[[], None] = field(default=lambda: None, repr=False)
 
@@ -127,6 +128,7 @@ def _open_elf(shown: str, data: bytes, cache: Cache | None) -> Build:
         registers=dump.registers,
         task=dump.task,
         ticks=dump.ticks,
+        missing_size=dump.missing_size,
     )
 
 

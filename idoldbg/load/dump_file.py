@@ -45,6 +45,7 @@ class DumpFile:
     """What a core dump holds.
 
     `archive` is the build's zip file. `task` and `ticks` are set for the dump of a single task.
+    `missing_size` is how many bytes of memory were cut off the file.
     """
 
     archive: bytes
@@ -52,6 +53,7 @@ class DumpFile:
     registers: Mapping[str, int]
     task: int | None
     ticks: int | None
+    missing_size: int = 0
 
 
 def read_dump(path: str, data: bytes) -> DumpFile:
@@ -82,7 +84,7 @@ def read_dump(path: str, data: bytes) -> DumpFile:
         for s in elf.segments
         if s.type == PT_LOAD and s.file_size
     )
-    return DumpFile(archives[0], segments, registers, task, ticks)
+    return DumpFile(archives[0], segments, registers, task, ticks, elf.missing_size)
 
 
 def _registers(note: Note) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from idoldbg.cli import run
 from idoldbg.load import open_build
 from idoldbg.load.dump_writer import encode_dump
 from idoldbg.memory import Segment
@@ -42,6 +43,28 @@ def test_dump_of_a_board_shows_the_board_s_tasks(tmp_path: Path) -> None:
     path.write_bytes(encode_dump(ARCHIVE.read_bytes(), [ram], {}))
     build = open_build(path)
     assert read_tasks(Program(build.archive, build.memory)) == live
+
+
+def test_dump_that_was_cut_short_shows_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "board.core"
+    with open_session(TargetOptions(probe="emu")) as session:
+        session.settle()
+        ram = Segment(0x20000000, session.link.read(0x20000000, 0x20000))
+    whole = encode_dump(ARCHIVE.read_bytes(), [ram], {})
+    end = whole.index(ram.data) + len(ram.data)
+    path.write_bytes(whole[: end - 1000])
+    assert run(["-p", f"dump:{path}", "tasks"]) == 0
+    shown = capsys.readouterr()
+    assert "hiffy" in shown.out
+    assert "1000 bytes of memory are not in it" in shown.err
+    path.write_bytes(whole[: whole.index(ram.data)])
+    assert run(["-p", f"dump:{path}", "tasks"]) == 0
+    assert "unreadable" in capsys.readouterr().out
+    path.write_bytes(whole[:5000])
+    assert run(["-p", f"dump:{path}", "tasks"]) == 4
+    assert "cut short" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="needs binutils' readelf")
