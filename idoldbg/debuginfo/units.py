@@ -1,6 +1,6 @@
 """Unit headers and abbreviation tables of `.debug_info` (DWARF 5, 7.5.1 to 7.5.3; DWARF 2 to 4).
 
-pyelftools reads the headers, after a check of what it trusts (see `malformed`). An abbreviation is
+pyelftools reads both, after a check of what it trusts (see `malformed`). An abbreviation is then
 compiled once into what walking and decoding its entries needs: the size where that is fixed, the
 steps to skip it where not, and one `struct.Struct` for runs of fixed forms.
 """
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
 
 from elftools.common.utils import struct_parse
+from elftools.dwarf.abbrevtable import AbbrevTable
+from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
 from elftools.dwarf.structs import DWARFStructs
 
 from idol.records import dataclass
@@ -265,7 +267,8 @@ def _check_unit(info: bytes, at: int) -> tuple[int, int]:
 
 
 # A declaration (7.5.3): code, tag, whether it has children, attributes and forms, two zeros. Each
-# number has at most as many bytes as any that has a meaning, and none that are there for nothing.
+# number has at most as many bytes as any that has a meaning, and none that are there for nothing:
+# pyelftools reads numbers of any length, in quadratic time.
 _ULEB = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,4}[\x01-\x7f])"
 _SLEB = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
 _IMPLICIT_CONST = rb"\x21"
@@ -294,6 +297,7 @@ def _split_abbreviations(
 
 
 _Declared: TypeAlias = tuple[int, bool, tuple[AttributeSpec, ...]]
+_STRUCTS = DWARFStructs(little_endian=True, dwarf_format=32, address_size=4)
 
 
 @lru_cache(maxsize=2048)
@@ -301,21 +305,19 @@ def _declared(body: bytes) -> _Declared:
     """Read tag, whether there are children, and attributes of a declaration, without its code.
 
     The tables of a build hold the same few hundred again and again, under other codes: reading
-    each once takes a fifth of the time. Not with pyelftools, which takes long enough to be 4 %
-    of all that a first call needs.
+    each once takes a fifth of the time.
     """
-    tag, at = read_uleb(body, 0)
-    has_children = body[at] == 1
-    at += 1
-    specs = []
-    while body[at : at + 2] != b"\0\0":  # they are there: it matched `_DECLARATION`
-        attribute, at = read_uleb(body, at)
-        form, at = read_uleb(body, at)
-        constant = 0
-        if form == dw.DW_FORM_implicit_const:
-            constant, at = read_sleb(body, at)
-        specs.append(AttributeSpec(attribute, form, constant))
-    return tag, has_children, tuple(specs)
+    table = AbbrevTable(_STRUCTS, BytesIO(b"\1" + body + b"\0"), 0)
+    declaration = table.get_abbrev(1)
+    specs = tuple(
+        AttributeSpec(
+            _number(ENUM_DW_AT, spec["name"]),
+            _number(ENUM_DW_FORM, spec["form"]),
+            spec["value"] or 0,
+        )
+        for spec in declaration["attr_spec"]
+    )
+    return _number(ENUM_DW_TAG, declaration["tag"]), declaration.has_children(), specs
 
 
 @lru_cache(maxsize=4096)
@@ -336,6 +338,11 @@ def _shape(body: bytes, version: int, offset_size: int) -> _Shape:
             steps.append(width)
     size = sum(steps) if all(s > 0 for s in steps) else -1
     return _Shape(tag, has_children, specs, size, tuple(steps))
+
+
+def _number(names: Mapping[str, int], name: str | int) -> int:
+    """Return the number of a DW_* name; what has no name comes as the number."""
+    return name if isinstance(name, int) else names[name]
 
 
 def read_uleb(data: bytes, at: int) -> tuple[int, int]:
