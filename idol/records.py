@@ -58,7 +58,11 @@ else:
 
     def replace(record, /, **changes):
         """Return a copy with other values: see the standard library's documentation."""
-        fields = record._record_fields
+        fields = getattr(record, "_record_fields", None)
+        if fields is None:
+            from dataclasses import replace  # of the standard library's kind
+
+            return replace(record, **changes)
         kept = {f.name: getattr(record, f.name) for f in fields if f.in_init}
         return type(record)(**{**kept, **changes})
 

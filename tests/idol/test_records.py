@@ -143,3 +143,8 @@ def test_mixed_bases_are_refused() -> None:
         @dataclass(frozen=True, slots=True)
         class Mixed(Standard):
             b: int
+
+
+def test_replace_takes_the_standard_librarys_classes_too() -> None:
+    plain = dataclasses.make_dataclass("Plain", [("x", int), ("y", int)])
+    assert records.replace(plain(1, 2), y=3) == plain(1, 3)
