@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,12 @@ def free_port() -> int:
         port = random.SystemRandom().randrange(10_000, 32_768)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, as on a terminal: whoever runs tests in the background may ignore it for us."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -182,9 +182,14 @@ def test_damaged_core_dumps(small_archive: bytes) -> None:
     good = core(
         [note(NT_REGISTERS, bytes(160)), note(NT_ARCHIVE, small_archive)], [(0x20000000, bytes(64))]
     )
-    for size in range(len(good)):
+    memory_at = len(good) - 64
+    for size in range(memory_at):
         with pytest.raises((ArchiveError, DebugInfoError)):
             read_dump("core", good[:size])
+    for size in range(memory_at, len(good)):
+        dump = read_dump("core", good[:size])
+        assert dump.missing_size == len(good) - size
+        assert b"".join(s.data for s in dump.segments) == good[memory_at:size]
     rng = random.Random(7)
     for _ in range(2000):
         data = bytearray(good)
