@@ -13,11 +13,13 @@ _UTF8 = ("utf-8", "utf8")
 def take_all_letters() -> None:
     """Let printing never fail for a letter that the locale's encoding lacks.
 
-    Pipes and files get UTF-8, as Idol files are; a terminal shows `?` for what it cannot.
+    Pipes and files get UTF-8, as Idol files are, with the names of files as the bytes that they
+    are; a terminal shows `?` for what it cannot.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in _UTF8:
-            if stream.isatty():
-                stream.reconfigure(errors="replace")
-            else:
-                stream.reconfigure(encoding="utf-8")
+    for stream, odd_bytes in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if stream.isatty() and stream.encoding.lower() not in _UTF8:
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors=odd_bytes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import json
 import os
 import sys
@@ -43,7 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     take_all_letters()
     words = sys.argv[1:] if argv is None else argv
-    _write_as_files_are()
     try:
         return _run(words)
     except KeyboardInterrupt:
@@ -69,15 +67,6 @@ def _run(words: Sequence[str]) -> int:
         _drop_output()
         return _fail(arguments, HostError(f"cannot write: {error.strerror or error}"), "host", HOST)
     return code
-
-
-def _write_as_files_are() -> None:
-    """Write UTF-8 wherever the locale is another: what is written are pieces of Idol files.
-
-    A file's name may be any bytes.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _drop_output() -> None:
