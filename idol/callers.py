@@ -9,10 +9,10 @@ commas, in `HUBRIS_TASKS`. Ref: `build/util/src/lib.rs` of oxidecomputer/hubris.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from idol.bounded_toml import load_toml
 from idol.errors import OptionsError
 from idol.near import suggest
 
@@ -108,7 +108,7 @@ def _load(text: str, name: str) -> dict[str, Any]:
         if text.lstrip().startswith("{"):
             data = json.loads(text)
         else:
-            data = tomllib.loads(text)
+            data = load_toml(text)
     except (ValueError, RecursionError) as error:
         raise OptionsError(f"{name} is neither TOML nor JSON: {error}") from None
     if not isinstance(data, dict):

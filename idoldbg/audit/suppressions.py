@@ -13,11 +13,11 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from idol.bounded_toml import load_toml
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES, find_near_rule
@@ -65,8 +65,8 @@ def parse_suppressions(text: str, name: str) -> tuple[Suppression, ...]:
     Raises `ArgumentError` that says which entry is wrong, and how.
     """
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data = load_toml(text)
+    except ValueError as error:
         raise ArgumentError(f"{name} is not TOML: {error}") from None
     entries = data.pop("suppress", [])
     if data:

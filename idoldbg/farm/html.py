@@ -303,5 +303,5 @@ def _evidence(path: str | None) -> Iterable[tuple[str, str]]:
                 yield f"{prefix}{title}", str(content)
             if board["problems"]:
                 yield f"{prefix}what could not be read", "\n".join(board["problems"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         yield "evidence", f"{path} cannot be read: {error}"

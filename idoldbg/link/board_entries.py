@@ -32,6 +32,7 @@ __all__ = [
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ENTRY_LIMIT = 64 << 10
+LAST_DAY_S = 1e11  # in Unix time; of later ones the C library has no calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _read(path: Path) -> BoardEntry | None:
     try:
         with path.open("rb") as file:
             found: Any = json.loads(file.read(ENTRY_LIMIT))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # just going, or cut off by the end of its process
     if not isinstance(found, dict) or found.get("name") != path.stem:
         return None
@@ -131,5 +132,7 @@ def _read(path: Path) -> BoardEntry | None:
     if not all(isinstance(known[text], str) for text in texts):
         return None
     if not isinstance(known["pid"], int) or not isinstance(known["since"], float):
+        return None
+    if not 0 <= known["since"] < LAST_DAY_S or not isinstance(known["pyocd_port"], int | None):
         return None
     return BoardEntry(**known)

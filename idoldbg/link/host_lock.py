@@ -229,6 +229,8 @@ def _read_holder(path: Path) -> Holder:
     try:
         with path.open("rb") as file:
             found = json.loads(file.read(TEXT_LIMIT))
-        return Holder(int(found["pid"]), str(found["command"]), float(found["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        since = float(found["since"])
+        time.localtime(since)  # of times far away it raises
+        return Holder(int(found["pid"]), str(found["command"]), since)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return UNKNOWN

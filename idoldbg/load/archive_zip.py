@@ -13,12 +13,12 @@ import bz2
 import os
 import re
 import struct
-import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
 from threading import Event, Thread
 from typing import Any, Protocol
 
+from idol.bounded_toml import load_toml
 from idol.records import dataclass
 from idoldbg.archive import Archive, Members, TaskImage
 from idoldbg.errors import ArchiveError
@@ -328,8 +328,8 @@ class _Reader:
             return {}
         data = self._members.read(member)
         try:
-            return tomllib.loads(data.decode("utf-8"))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, ValueError) as e:
+            return load_toml(data.decode("utf-8"))
+        except ValueError as e:
             raise self._error(member, f"is not valid TOML: {e}") from e
 
     def word(self, table: Mapping[str, Any], key: str) -> str:

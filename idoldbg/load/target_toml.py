@@ -7,7 +7,6 @@ nearest right key; so is a description that makes no sense (`validate_chip`, `va
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -16,6 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from idol.bounded_toml import load_toml
 from idoldbg.errors import NotFound, TargetFileError
 from idoldbg.load.files import read_regular
 from idoldbg.target import (
@@ -330,8 +330,8 @@ def _uart(table: _Table) -> Uart:
 
 def _parse_toml(text: str, path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return load_toml(text)
+    except ValueError as error:
         raise TargetFileError(f"{path}: not valid TOML: {error}", path=path) from None
 
 

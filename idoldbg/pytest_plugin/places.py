@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.link.runtime_dir import private_dir
+from idoldbg.load.files import read_regular
 from idoldbg.near import near_misses
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 OWN_KINDS = ("emu", "pyocd", "remote")
+MAX_ENVIRONMENT_SIZE = 1 << 20  # bytes
+HOLDER_LIMIT = 4096
 ENVIRONMENT_KEYS = {"probe", "archive", "description", "cmds"}
 
 
@@ -86,7 +89,7 @@ def read_environment(path: Path) -> list[Place]:
     """
     option = "--idoldbg-env"
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(read_regular(path, MAX_ENVIRONMENT_SIZE))
     except (OSError, ValueError, RecursionError) as error:
         raise ArgumentError(f"{path}: {error}", name=option) from error
     if not isinstance(data, dict) or not data:
@@ -165,8 +168,11 @@ class PlaceLock:
     @staticmethod
     def describe_holder(place: Place, folder: Path | None = None) -> str:
         """Say who holds a place, as far as can be told."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            said = json.loads(_lock_path(place, folder).read_text())
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError
+        ):
+            with _lock_path(place, folder).open("rb") as file:
+                said = json.loads(file.read(HOLDER_LIMIT))
             since = time.strftime("%H:%M:%S", time.localtime(said["since"]))
             return f"{said['holder']} (process {said['pid']}) since {since}"
         return "another process"

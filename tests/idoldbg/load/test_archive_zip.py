@@ -288,3 +288,12 @@ def test_final_image_is_what_is_flashed(tmp_path: Path) -> None:
     assert build.archive.flash_segments() == (Segment(0x08000000, b"abcd"),)
     assert build.memory.read(0x08000001, 2) == b"bc"
     assert not build.is_dump and build.registers is None
+
+
+@pytest.mark.parametrize("member", ["app.toml", "chip.toml", "memory.toml", "patches.toml"])
+def test_a_deep_key_is_refused_before_it_is_parsed(member: str) -> None:
+    """20,000 parts took 20 s and 1.5 GiB."""
+    deep = MEMBERS.get(member, b"") + b"\n" + b".".join([b"a"] * 20_000) + b" = 1\n"
+    with pytest.raises(ArchiveError, match=r"line .*a key of more than 24 parts") as refused:
+        read_archive("x.zip", pack({**MEMBERS, member: deep}))
+    assert f"x.zip: {member}: is not valid TOML" in str(refused.value)
