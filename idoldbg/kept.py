@@ -93,7 +93,7 @@ _AREA = inline(Area, address=INT, size=INT)
 LAYOUT = inline(
     HiffyLayout,
     text=_AREA,
-    data=_AREA,
+    data=optional(_AREA),
     return_stack=_AREA,
     scratch=optional(_AREA),
     scratch_size=INT,

@@ -18,6 +18,7 @@ from idoldbg.calls import Call, Reply
 from idoldbg.errors import (
     ArgumentError,
     CallError,
+    DebugInfoError,
     HiffyFailure,
     IdoldbgError,
     LinkError,
@@ -85,6 +86,7 @@ class Session:
         self.program = program
         self.link = link
         self.timeout_s = timeout_s
+        self.notify = notify
         self.caller = Caller(program, link, timeout_s=timeout_s, notify=notify)
         """What makes the calls; it compares the images before it does anything else."""
 
@@ -110,33 +112,49 @@ class Session:
         self.check_image()
         try:
             self.caller.wait_until_ready()
-        except NotCallable:  # there is no hiffy to tell
+        except (NotCallable, DebugInfoError):  # there is no hiffy to tell, or none that is known
             self._wait_for_kernel()
         except CallError:
             pass  # whoever looks at the target sees how far it got
 
-    def wait_until_up(self) -> None:
+    def wait_until_up(self) -> bool:
         """Let the target run until its tasks do: until hiffy waits for work, where there is one.
 
-        Raises `MismatchError` for another image, `HiffyFailure` when it does not come up in time.
+        Returns False, and tells `notify`, where this build's debug information does not allow to
+        see whether they do. Raises `MismatchError` for another image, `HiffyFailure` when it does
+        not come up in time.
         """
         self.caller.check_image()
         try:
             self.caller.wait_until_ready()
-        except NotCallable:  # there is no hiffy to tell
+        except (NotCallable, DebugInfoError):  # there is no hiffy to tell, or none that is known
             self._wait_for_kernel()
-            if is_before_tasks(self.program):
+            is_before, reason = self._look_at_kernel()
+            if reason:
+                self.notify(f"whether the tasks have started is unknown: {reason}")
+                return False
+            if is_before:
                 raise HiffyFailure(
                     f"the kernel had started no task within {self.timeout_s:g} s",
                     failure="not ready",
                 ) from None
+        return True
 
     def _wait_for_kernel(self) -> None:
         """Let the target run until its kernel has started, and its tasks a moment longer."""
         end_s = self.link.monotonic() + self.timeout_s
-        while is_before_tasks(self.program) and self.link.monotonic() < end_s:
+        while self._look_at_kernel()[0] and self.link.monotonic() < end_s:
             self.link.wait(SETTLE_S)
         self.link.wait(SETTLE_S)
+
+    def _look_at_kernel(self) -> tuple[bool, str]:
+        """Return whether the kernel has yet to start its tasks, and why that is unknown, if so."""
+        try:
+            if self.program.find_word("CURRENT_TASK_PTR") is None:
+                return False, "the kernel's CURRENT_TASK_PTR is not known, or not readable"
+            return is_before_tasks(self.program), ""
+        except DebugInfoError as error:
+            return False, str(error)
 
     def reset(self) -> None:
         """Reset the target and let it run; the next call waits until hiffy has started anew.

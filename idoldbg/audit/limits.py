@@ -66,7 +66,7 @@ def measure(subject: Subject, hiffy: Hiffy | None) -> Fit:
     for lease in subject.resolved.leases:
         if lease.type is None:
             continue
-        space = hiffy.layout.data.size if lease.read else max(0, room - (reply or 0))
+        space = hiffy.layout.data_size if lease.read else max(0, room - (reply or 0))
         size = type_size(lease.type)
         elements[lease.name] = _element_limit(lease, space // size if size else 0xFFFF)
     return Fit(arguments, shape.payload_room, reply, room, elements)
@@ -219,8 +219,18 @@ def _leases(subject: Subject, hiffy: Hiffy, fit: Fit) -> Iterator[Finding]:
         if lease.max_len == 0:
             continue
         size = type_size(lease.type)
+        if lease.read and hiffy.layout.data is None:
+            yield subject.finding(
+                "lease-too-large",
+                f"lease `{lease.name}`, {lease.text}: this image's hiffy has no HIFFY_DATA, where "
+                "the data of a read lease goes: the linker drops it when none of hiffy's functions "
+                "takes data",
+                "Build hiffy with functions that use the data that a program brings.",
+                part=part,
+            )
+            continue
         if lease.read:
-            room = f"hiffy can lend {hiffy.layout.data.size} (HIFFY_DATA)"
+            room = f"hiffy can lend {hiffy.layout.data_size} (HIFFY_DATA)"
         else:
             left = max(0, (fit.reply_room or 0) - (fit.reply or 0))
             room = f"beside the reply hiffy has room for {left}"

@@ -32,13 +32,15 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
         if not isinstance(inner, ResetControl):
             raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
         inner.reset_with(halt=halt, line=hard)
-        if not halt:
-            session.wait_until_up()
+        is_up = not halt and session.wait_until_up()
         spec = session.link.spec
         image_id = (session.program.archive.image_id or b"").hex()
     state = "halted" if halt else "running"
     text = f"{spec}: reset; "
-    text += "halted at its first instruction" if halt else f"up, image id {image_id or 'none'}"
+    if halt:
+        text += "halted at its first instruction"
+    else:
+        text += f"{'up' if is_up else 'running'}, image id {image_id or 'none'}"
     facts = {
         "schema": "idoldbg.reset/1",
         "spec": spec,

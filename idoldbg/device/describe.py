@@ -166,7 +166,7 @@ def _limits(operation: ResolvedOperation, layout: HiffyLayout) -> str:
     extra = 4 + len(operation.leases)
     parts = [f"{min(PAYLOAD_LIMIT, STACK_LENGTH - extra)} bytes of arguments"]
     if any(lease.read for lease in operation.leases):
-        parts.append(f"{layout.data.size} bytes of data to read")
+        parts.append(f"{layout.data_size} bytes of data to read")
     if any(lease.write for lease in operation.leases):
         parts.append(f"{layout.scratch_size} bytes of reply and written data")
     else:

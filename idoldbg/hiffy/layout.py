@@ -37,11 +37,14 @@ __all__ = [
 ]
 
 _WORDS = ("HIFFY_REQUESTS", "HIFFY_ERRORS", "HIFFY_KICK", "HIFFY_READY")
-_AREAS = ("HIFFY_TEXT", "HIFFY_DATA", "HIFFY_RSTACK", "HIFFY_FAILURE")
+_AREAS = ("HIFFY_TEXT", "HIFFY_RSTACK", "HIFFY_FAILURE")
 _VERSIONS = ("HIFFY_VERSION_MAJOR", "HIFFY_VERSION_MINOR", "HIFFY_VERSION_PATCH")
 
-VARIABLES = (*_AREAS, *_WORDS, *_VERSIONS, "HIFFY_SCRATCH", "HIFFY_FUNCTIONS")
-"""What to look up for `build_layout`. HIFFY_SCRATCH is missing in old images."""
+VARIABLES = (*_AREAS, *_WORDS, *_VERSIONS, "HIFFY_DATA", "HIFFY_SCRATCH", "HIFFY_FUNCTIONS")
+"""What to look up for `build_layout`.
+
+HIFFY_SCRATCH is missing in old images, HIFFY_DATA where no function uses it.
+"""
 
 OLD_SCRATCH_SIZE = 256
 """Before HIFFY_SCRATCH, the scratch area was an array of this size on hiffy's stack."""
@@ -93,12 +96,13 @@ class TaskEntry:
 class HiffyLayout:
     """hiffy in one image.
 
+    `data` is None where no function of this hiffy takes data: the linker then drops HIFFY_DATA.
     `scratch` is None where its address is not known; `scratch_size` holds nevertheless. `version`
     is known when it was read from the image's file, else `version_words` are read from the target.
     """
 
     text: Area
-    data: Area
+    data: Area | None
     return_stack: Area
     scratch: Area | None
     scratch_size: int
@@ -113,6 +117,11 @@ class HiffyLayout:
     version: tuple[int, int, int] | None = None
     task: TaskEntry | None = None
     task_names: tuple[str, ...] = field(default=())
+
+    @property
+    def data_size(self) -> int:
+        """Return how many bytes a program can bring with it."""
+        return 0 if self.data is None else self.data.size
 
 
 def find_variables(
@@ -148,7 +157,7 @@ def build_layout(
     scratch, scratch_size = _scratch(variables.get("HIFFY_SCRATCH"))
     return HiffyLayout(
         text=areas["HIFFY_TEXT"],
-        data=areas["HIFFY_DATA"],
+        data=_data(variables),
         return_stack=areas["HIFFY_RSTACK"],
         scratch=scratch,
         scratch_size=scratch_size,
@@ -182,6 +191,13 @@ def _area(variables: Mapping[str, PlacedVariable], name: str) -> Area:
     if variable.address is None:
         raise DebugInfoError(f"{name} has no address", object="hiffy")
     return Area(variable.address, type_size(variable.type))
+
+
+def _data(variables: Mapping[str, PlacedVariable]) -> Area | None:
+    variable = variables.get("HIFFY_DATA")
+    if variable is None or variable.address is None:
+        return None
+    return _area(variables, "HIFFY_DATA")
 
 
 def _word(variables: Mapping[str, PlacedVariable], name: str) -> int:

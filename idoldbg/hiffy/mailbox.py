@@ -268,8 +268,11 @@ class HiffySession:
     def _put(self, program: Program, present: _Present | None) -> Machine[None]:
         if present is None or not present.text.startswith(program.text):
             yield Write(self.layout.text.address, program.text)
-        if program.data and (present is None or not present.data.startswith(program.data)):
-            yield Write(self.layout.data.address, program.data)
+        data = self.layout.data
+        if data is None or not program.data:  # without the area, no program has data
+            return
+        if present is None or not present.data.startswith(program.data):
+            yield Write(data.address, program.data)
 
     def _wait_for_end(
         self, before: _Status, timeout_s: float, name: str

@@ -289,7 +289,13 @@ def _check(layout: HiffyLayout, request: SendRequest) -> None:
     reply = request.reply_size + _write_size(request)
     what = "the reply and the write lease" if _write_size(request) else "the reply"
     _limit(what, "HIFFY_SCRATCH", reply, layout.scratch_size, name)
-    _limit("the read lease", "HIFFY_DATA", len(_read_data(request)), layout.data.size, name)
+    if layout.data is None and _read_data(request):
+        raise NotCallable(
+            f"{name}: this image's hiffy has no HIFFY_DATA, where the data of a read lease goes: "
+            "the linker drops it when none of hiffy's functions takes data",
+            operation=name,
+        )
+    _limit("the read lease", "HIFFY_DATA", len(_read_data(request)), layout.data_size, name)
     _limit(what, "HIFFY_RSTACK", DONE_SIZE + _result_size(request), layout.return_stack.size, name)
     if layout.task_names and request.task >= len(layout.task_names):
         raise NotCallable(f"there is no task {request.task}", operation=name)

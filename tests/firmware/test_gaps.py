@@ -17,6 +17,7 @@ import pytest
 
 from idoldbg.audit import RULES, Audit, Finding, audit
 from idoldbg.calls import prepare_call
+from idoldbg.cli import run
 from idoldbg.errors import (
     HiffyFailure,
     IdoldbgError,
@@ -67,6 +68,10 @@ FINDINGS: dict[str, list[tuple[str, str, str, str, str, str]]] = {
     ],
     "gaps-hif-0-2": [("error", "hif-version", "hiffy", "", "", "0.2.0")],
     "gaps-no-read-write": [
+        ("error", "hiffy-send-missing", "echo", "copy", "", "SendLeaseReadWrite"),
+    ],
+    "gaps-no-data": [
+        ("error", "hiffy-send-missing", "echo", "first", "", "SendLeaseRead"),
         ("error", "hiffy-send-missing", "echo", "copy", "", "SendLeaseReadWrite"),
     ],
     "gaps-no-hiffy-types": [
@@ -287,6 +292,37 @@ def test_a_hiffy_that_is_not_understood_is_not_used(name: str) -> None:
     for session in running(name):
         with pytest.raises((NotCallable, HiffyFailure, IdoldbgError)):
             call(session, "Echo.same", number="1")
+
+
+def test_a_hiffy_without_use_for_data_makes_the_other_calls() -> None:
+    """The linker has dropped HIFFY_DATA, as in the images of Hubris's own test suites."""
+    program, _ = read("gaps-no-data")
+    hiffy = program.object("hiffy")
+    assert hiffy.symbols.find("HIFFY_DATA") is None
+    assert hiffy.symbols.find("HIFFY_TEXT") is not None
+    for session in running("gaps-no-data"):
+        assert session.caller.layout.data is None
+        assert call(session, "Echo.same", number="7") == 7
+        assert call(session, "Echo.zero", sink="4") is None
+        with pytest.raises(NotCallable, match="has no SendLeaseRead"):
+            call(session, "Echo.first", source="hex:2a")
+
+
+@pytest.mark.parametrize("name", ["gaps-no-data", "gaps-no-hiffy-types"])
+def test_commands_that_need_no_hiffy_work(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    target = ["-a", str(GAPS / "archives" / f"{name}.zip"), "-p", "emu"]
+    assert run([*target, "list", "Echo.same"]) == 0
+    assert run([*target, "reset"]) == 0
+    captured = capsys.readouterr()
+    is_known = name == "gaps-no-data"
+    assert ("emu: reset; up" in captured.out) == is_known
+    assert ("whether the tasks have started is unknown" in captured.err) != is_known
+    assert run([*target, "tasks"]) == (0 if is_known else 4)
+    words = capsys.readouterr()
+    if is_known:
+        assert "echo          0    3  recv" in words.out
+    else:
+        assert "kern::task::Task" in words.err  # of the kernel, not of hiffy
 
 
 def test_what_a_small_hiffy_can_do_works() -> None:

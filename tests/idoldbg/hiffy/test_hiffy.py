@@ -195,6 +195,18 @@ def test_refused_before_anything_is_written(
         assert error.value.limit == limit
 
 
+def test_without_an_area_for_data_only_calls_with_data_are_refused() -> None:
+    """The linker drops HIFFY_DATA where nothing uses it; its debug information stays."""
+    fake = board()
+    fake.variables["HIFFY_DATA"] = FakeVariable(None, fake.variables["HIFFY_DATA"].type)
+    layout = fake.layout()
+    assert (layout.data, layout.data_size) == (None, 0)
+    assert build_program(layout, [echo(b"x")]).data == b""
+    assert build_program(layout, [SendRequest(SPI, 1, b"", 1, (ReadLease(b""),))]).data == b""
+    with pytest.raises(NotCallable, match="no HIFFY_DATA, where the data of a read lease goes"):
+        build_program(layout, [SendRequest(SPI, 1, b"", 1, (ReadLease(b"x"),))])
+
+
 def test_the_largest_that_fits() -> None:
     fake = board(return_stack_size=64)
     assert call(fake, SendRequest(SPI, 1, b"x", 61)) == Reply(b"x".ljust(61, b"\0"))
