@@ -57,7 +57,7 @@ def _hiffy(audit: Audit) -> Object | None:
         "version": None if version is None else ".".join(map(str, version)),
         "functions": list(layout.functions),
         "text": layout.text.size,
-        "data": layout.data.size,
+        "data": layout.data_size,
         "scratch": layout.scratch_size,
         "return_stack": layout.return_stack.size,
     }
