@@ -57,7 +57,15 @@ class Die:
     for constants (as the form gives them: `data1` is unsigned), bytes for blocks.
     """
 
-    __slots__ = ("attributes", "children_at", "has_children", "offset", "tag", "unit")
+    __slots__ = (
+        "_abbreviation",
+        "attributes",
+        "children_at",
+        "has_children",
+        "offset",
+        "tag",
+        "unit",
+    )
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class Die:
     ) -> None:
         self.offset = offset
         self.unit = unit
+        self._abbreviation = abbreviation
         self.tag = abbreviation.tag
         self.has_children = abbreviation.has_children
         self.attributes = attributes
@@ -79,12 +88,20 @@ class Die:
         value = self.attributes.get(attribute)
         return value if isinstance(value, int) else None
 
-    def get_constant(self, attribute: int) -> int | None:
-        """Return a constant; LLVM writes those of more than 64 bits as blocks of bytes."""
+    def get_constant(self, attribute: int, *, signed: bool = False) -> int | None:
+        """Return a constant; LLVM writes those of more than 64 bits as blocks of bytes.
+
+        The forms of fixed size do not tell a sign (DWARF 5, 7.5.5): `signed` says that the type of
+        the constant has one, so that it is extended from the size of the form. LLVM writes -3 as
+        DW_FORM_data1 0xfd, whatever the size of the type.
+        """
         value = self.attributes.get(attribute)
         if isinstance(value, bytes) and len(value) <= 16:
-            return int.from_bytes(value, "little")
-        return value if isinstance(value, int) else None
+            return int.from_bytes(value, "little", signed=signed)
+        if not isinstance(value, int):
+            return None
+        bits = 8 * self._abbreviation.constant_sizes.get(attribute, 0) if signed else 0
+        return value - (1 << bits) if bits and value >> (bits - 1) else value
 
     def get_text(self, attribute: int) -> str | None:
         """Return a string; None when absent or of another class."""

@@ -2,7 +2,10 @@
 
 Names are full paths: the name in an entry is short, its namespaces and enclosing types make the
 path. What rustc versions write differently comes out the same: discriminants are normalised by the
-type that holds them (rustc 1.67 gives -1 in an i8 as 255, later ones as -1).
+type that holds them (rustc 1.67 gives -1 in an i8 as 255, later ones as -1). Where that type is
+signed, a constant in a form of fixed size is extended from the size of the form: LLVM chooses the
+smallest one that holds the value (`DIEInteger::BestForm`), so -3 in an i32 is one byte, 0xfd. The
+tag of a niche has an unsigned type, whatever it is a part of.
 """
 
 from __future__ import annotations
@@ -250,17 +253,25 @@ class TypeReader:
             yield child
 
     def _c_enum(self, die: Die, name: str, size: int) -> Type:
-        values: list[tuple[str, int]] = []
+        enumerators: list[tuple[Die, int]] = []
         for child in self._iter_parts(die):
             value = child.get_constant(dw.DW_AT_const_value)
             if child.tag == dw.DW_TAG_enumerator and value is not None:
-                values.append((child.name or "", value))
+                enumerators.append((child, value))
+        has_negative = any(v < 0 for _, v in enumerators)
+        signed = has_negative
         if dw.DW_AT_type in die.attributes:
             base = self._target(die)
-            signed = isinstance(base, Scalar) and base.encoding is Encoding.SIGNED
+            signed = _is_signed(base)
             size = size or base.size
-        else:
-            signed = any(v < 0 for _, v in values)
+        # A compiler with a form for negative numbers (GCC, in C) has the others for the rest.
+        extends = signed and not has_negative
+        values = [
+            (c.name or "", c.get_constant(dw.DW_AT_const_value, signed=True) or 0)
+            if extends
+            else (c.name or "", v)
+            for c, v in enumerators
+        ]
         if size > MAX_NUMBER_SIZE:
             return Opaque(name, "an enum larger than any number", size)
         return CEnum(
@@ -298,15 +309,17 @@ class TypeReader:
         discriminant_at = part.get_int(dw.DW_AT_discr)
         tag: Member | None = None
         variants: list[Variant] = []
-        raw: list[tuple[int | None, Die]] = []
+        raw: list[Die] = []
         for child in self._iter_parts(part):
             if child.tag == dw.DW_TAG_member and child.offset == discriminant_at:
                 tag = self._member(child)
             elif child.tag == dw.DW_TAG_variant:
                 if dw.DW_AT_discr_list in child.attributes:
                     return Opaque(name, "has variants chosen by lists of discriminants", size)
-                raw.append((child.get_constant(dw.DW_AT_discr_value), child))
-        for value, child in raw:
+                raw.append(child)
+        is_signed = tag is not None and _is_signed(tag.type)
+        for child in raw:
+            value = child.get_constant(dw.DW_AT_discr_value, signed=is_signed)
             members = [m for m in self._iter_parts(child) if m.tag == dw.DW_TAG_member]
             if len(members) != 1:
                 return Opaque(name, "has a variant without exactly one member", size)
@@ -316,12 +329,24 @@ class TypeReader:
             if value is not None and tag is not None:
                 if tag.type.size > MAX_NUMBER_SIZE:
                     return Opaque(name, "has a discriminant larger than any number", size)
-                value = _normalise(value, tag.type.size, _is_signed(tag.type))
-            variants.append(Variant(member.name, value, member.offset, member.type))
+                value = _normalise(value, tag.type.size, is_signed)
+            variants.append(Variant(_variant_name(member), value, member.offset, member.type))
         return Enum(name, size, tag, tuple(variants))
 
 
+def _variant_name(member: Member) -> str:
+    """Return what a variant is called: the states of coroutines have numbers for members.
+
+    Of these, the struct of the fields has the name: `Unresumed`, `Returned`, `Suspend0`.
+    """
+    if not member.name.isdecimal():
+        return member.name
+    return member.type.name.rpartition("::")[2] or member.name
+
+
 def _is_signed(type_: Type) -> bool:
+    if isinstance(type_, CEnum):
+        return type_.signed
     return isinstance(type_, Scalar) and type_.encoding is Encoding.SIGNED
 
 

@@ -58,6 +58,15 @@ _FIXED = {
     dw.DW_FORM_strx1: 1, dw.DW_FORM_strx2: 2, dw.DW_FORM_strx3: 3, dw.DW_FORM_strx4: 4,
     dw.DW_FORM_addrx1: 1, dw.DW_FORM_addrx2: 2, dw.DW_FORM_addrx3: 3, dw.DW_FORM_addrx4: 4,
 }  # fmt: skip
+_CONSTANTS = frozenset(
+    {
+        dw.DW_FORM_data1,
+        dw.DW_FORM_data2,
+        dw.DW_FORM_data4,
+        dw.DW_FORM_data8,
+        dw.DW_FORM_data16,
+    }
+)
 _OFFSET_FORMS = frozenset(
     {
         dw.DW_FORM_strp,
@@ -112,13 +121,32 @@ class Abbreviation:
     `size` is that of the attributes, -1 where it varies; then `steps` says how to skip them.
     """
 
-    __slots__ = ("code", "decode", "has_children", "size", "specs", "steps", "tag")
+    __slots__ = (
+        "_constant_sizes",
+        "code",
+        "decode",
+        "has_children",
+        "size",
+        "specs",
+        "steps",
+        "tag",
+    )
 
     def __init__(self, code: int, shape: _Shape) -> None:
         self.code = code
         self.tag, self.has_children, self.specs, self.size, self.steps = shape
         # Made by `dies` when an entry of this kind is first decoded.
         self.decode: Decode | None = None
+        self._constant_sizes: dict[int, int] | None = None
+
+    @property
+    def constant_sizes(self) -> dict[int, int]:
+        """The bytes of each attribute that is a constant of fixed size (DW_FORM_data1 to 16)."""
+        if self._constant_sizes is None:
+            self._constant_sizes = {
+                s.attribute: _FIXED[s.form] for s in self.specs if s.form in _CONSTANTS
+            }
+        return self._constant_sizes
 
     def has(self, attribute: int) -> bool:
         """Tell whether entries of this kind have the attribute."""

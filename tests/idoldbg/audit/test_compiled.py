@@ -7,6 +7,7 @@ does not make. LLVM makes the forms of it that linkers and debuggers differ abou
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,11 @@ from pathlib import Path
 import pytest
 
 from idoldbg.audit import Finding
+from idoldbg.calls import bind_call, build_request, decode_reply
+from idoldbg.hiffy import Reply as HiffyReply
+from idoldbg.opening import TargetOptions, open_program
+from idoldbg.types import Enum
+from idoldbg.values import EnumValue, to_json
 from tests.idoldbg.audit.conftest import audit_build
 
 HERE = Path(__file__).parent
@@ -30,6 +36,11 @@ Interface(
         "packed": (reply: Simple("odd::Choice"), encoding: Hubpack),
         "bits": (reply: Simple("odd::Bits"), encoding: Hubpack),
         "raw_bits": (reply: Simple("odd::Bits")),
+        "signed": (
+            args: {"value": "odd::Signed"},
+            leases: {"to": (type: "[odd::Signed]", read: true)},
+            reply: Simple("odd::Signed"),
+        ),
     },
 )
 """
@@ -40,7 +51,10 @@ FINDINGS = {
     ("warning", "variant-without-discriminant", "choice", "ok", ""),
     ("note", "variant-without-discriminant", "packed", "ok", ""),
     ("error", "encoding-unsupported", "bits", "ok", ""),
+    ("warning", "args-missing", "signed", "", "Odd_signed_ARGS"),
 }
+
+SIGNED = {"Minus": -3, "Byte": 253, "Far": -70000}
 
 Compile = Callable[..., Path]
 
@@ -108,6 +122,28 @@ def test_findings_name_what_is_declared(compile_server: Compile) -> None:
     assert "static KEEP: Option<fn() -> odd::Declared> = None;" in found["holder"].fix
     assert "First, Second of `odd::Choice`. Its value cannot" in found["choice"].message
     assert "Calls are not affected" in found["packed"].message
+
+
+@pytest.mark.parametrize("options", ["-dwarf-version=4", "-dwarf-version=5"])
+def test_signed_tags_are_read_and_written(options: str, compile_server: Compile) -> None:
+    """In replies, arguments and elements of leases."""
+    operation = open_program(TargetOptions(archive=str(compile_server(options)))).operation(
+        "Odd.signed"
+    )
+    type_ = operation.ok.type
+    assert isinstance(type_, Enum)
+    assert {v.name: v.discriminant for v in type_.variants} == SIGNED
+    raw = b"".join(struct.pack("<iB3x", code, 7) for code in SIGNED.values())
+    call = bind_call(operation, {"value": {"Far": 7}, "to": [{name: 7} for name in SIGNED]})
+    assert call.sent == {"to": raw}
+    request = build_request(call, 0)
+    assert request.payload == raw[16:]
+    assert request.reply_size == 8
+    for index, (name, code) in enumerate(SIGNED.items()):
+        value = decode_reply(call, HiffyReply(raw[8 * index : 8 * index + 8])).value
+        assert to_json(value) == {name: 7}
+        assert isinstance(value, EnumValue)
+        assert value.code == code
 
 
 @pytest.mark.parametrize(

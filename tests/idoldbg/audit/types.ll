@@ -15,7 +15,7 @@ define void @_start() nounwind !dbg !50 {
 !1 = !DIFile(filename: "lib.rs", directory: "/odd")
 !2 = !{i32 2, !"Dwarf Version", i32 4}
 !3 = !{i32 2, !"Debug Info Version", i32 3}
-!4 = !{!20, !22, !30, !40, !44}
+!4 = !{!20, !22, !30, !40, !44, !70}
 !5 = !DINamespace(name: "odd", scope: null)
 
 !10 = !DIBasicType(name: "u8", size: 8, encoding: DW_ATE_unsigned)
@@ -54,6 +54,26 @@ define void @_start() nounwind !dbg !50 {
 !45 = !{!46, !47}
 !46 = !DIDerivedType(tag: DW_TAG_member, name: "byte", scope: !44, file: !1, baseType: !10, size: 8, align: 8)
 !47 = !DIDerivedType(tag: DW_TAG_member, name: "word", scope: !44, file: !1, baseType: !11, size: 32, align: 32)
+
+; #[repr(i32)] enum Signed { Minus(u8) = -3, Byte(u8) = 253, Far(u8) = -70000 }
+!12 = !DIBasicType(name: "i32", size: 32, encoding: DW_ATE_signed)
+!70 = !DICompositeType(tag: DW_TAG_structure_type, name: "Signed", scope: !5, file: !1, size: 64, align: 32, elements: !71, identifier: "odd70")
+!71 = !{!72}
+!72 = !DICompositeType(tag: DW_TAG_variant_part, scope: !70, file: !1, size: 64, align: 32, elements: !73, discriminator: !80)
+!73 = !{!74, !75, !76}
+!74 = !DIDerivedType(tag: DW_TAG_member, name: "Minus", scope: !72, file: !1, baseType: !77, size: 64, align: 32, extraData: i32 -3)
+!75 = !DIDerivedType(tag: DW_TAG_member, name: "Byte", scope: !72, file: !1, baseType: !78, size: 64, align: 32, extraData: i32 253)
+!76 = !DIDerivedType(tag: DW_TAG_member, name: "Far", scope: !72, file: !1, baseType: !79, size: 64, align: 32, extraData: i32 -70000)
+!77 = !DICompositeType(tag: DW_TAG_structure_type, name: "Minus", scope: !70, file: !1, size: 64, align: 32, elements: !81, identifier: "odd77")
+!78 = !DICompositeType(tag: DW_TAG_structure_type, name: "Byte", scope: !70, file: !1, size: 64, align: 32, elements: !83, identifier: "odd78")
+!79 = !DICompositeType(tag: DW_TAG_structure_type, name: "Far", scope: !70, file: !1, size: 64, align: 32, elements: !85, identifier: "odd79")
+!80 = !DIDerivedType(tag: DW_TAG_member, scope: !70, file: !1, baseType: !12, size: 32, align: 32, flags: DIFlagArtificial)
+!81 = !{!82}
+!82 = !DIDerivedType(tag: DW_TAG_member, name: "__0", scope: !77, file: !1, baseType: !10, size: 8, align: 8, offset: 32)
+!83 = !{!84}
+!84 = !DIDerivedType(tag: DW_TAG_member, name: "__0", scope: !78, file: !1, baseType: !10, size: 8, align: 8, offset: 32)
+!85 = !{!86}
+!86 = !DIDerivedType(tag: DW_TAG_member, name: "__0", scope: !79, file: !1, baseType: !10, size: 8, align: 8, offset: 32)
 
 !50 = distinct !DISubprogram(name: "_start", scope: !5, file: !1, line: 1, type: !52, scopeLine: 1, spFlags: DISPFlagDefinition, unit: !0, retainedNodes: !54)
 !51 = !DILocation(line: 1, scope: !50)

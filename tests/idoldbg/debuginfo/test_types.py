@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from idoldbg.codec import image
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.debuginfo import constants as dw
 from idoldbg.types import (
@@ -25,6 +26,7 @@ from idoldbg.types import (
     Union,
     Variant,
 )
+from idoldbg.values import EnumValue, format_value
 
 Write = Callable[..., ObjectInfo]
 U8 = Scalar("u8", 1, Encoding.UNSIGNED)
@@ -140,6 +142,117 @@ def test_niches(form: int, value: Any, expected: int, die: Any, write_object: Wr
         tag,
         (Variant("None", expected, 0, none), Variant("Some", None, 0, some)),
     )
+
+
+# LLVM writes a constant in the smallest form of fixed size that holds it (DW_FORM_data*), GCC and
+# DWARF 5 producers in others. (form, value as written, bytes of the tag, signed value, unsigned)
+CONSTANTS = [
+    (dw.DW_FORM_data1, 0xFD, 4, -3, 0xFD),
+    (dw.DW_FORM_data1, 0x7D, 4, 0x7D, 0x7D),
+    (dw.DW_FORM_data2, 0x00FD, 4, 0xFD, 0xFD),
+    (dw.DW_FORM_data2, 0xFED4, 4, -300, 0xFED4),
+    (dw.DW_FORM_data4, 0xFFFFFFFD, 8, -3, 0xFFFFFFFD),
+    (dw.DW_FORM_data4, 0xFFFEEE90, 4, -70000, 0xFFFEEE90),
+    (dw.DW_FORM_data8, 1 << 63, 8, -(1 << 63), 1 << 63),
+    (dw.DW_FORM_data8, (1 << 64) - 3, 2, -3, 0xFFFD),
+    (dw.DW_FORM_data16, (1 << 128) - 3, 16, -3, (1 << 128) - 3),
+    (dw.DW_FORM_data1, 0xFD, 16, -3, 0xFD),
+    (dw.DW_FORM_data1, 0xFD, 1, -3, 0xFD),
+    (dw.DW_FORM_sdata, -3, 4, -3, 0xFFFFFFFD),
+    (dw.DW_FORM_sdata, 253, 4, 253, 253),
+    (dw.DW_FORM_udata, 253, 4, 253, 253),
+    (dw.DW_FORM_udata, (1 << 64) - 3, 4, -3, 0xFFFFFFFD),
+    (dw.DW_FORM_implicit_const, -3, 4, -3, 0xFFFFFFFD),
+    (dw.DW_FORM_block1, b"\xfd\xff", 16, -3, 0xFFFD),
+]
+
+
+@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize(("form", "value", "size", "signed", "unsigned"), CONSTANTS)
+def test_discriminants_have_the_sign_of_their_tag(
+    version: int,
+    form: int,
+    value: Any,
+    size: int,
+    signed: int,
+    unsigned: int,
+    die: Any,
+    write_object: Write,
+) -> None:
+    """Read, and written again: the tag's bytes are those of the value in the tag's own size."""
+    for encoding, expected in ((dw.DW_ATE_signed, signed), (dw.DW_ATE_unsigned, unsigned)):
+        number = base(die, "number", size, encoding)
+        enum = tagged(die, number, size, (dw.DW_AT_discr_value, form, value))
+        info = write_object([die(0x11, [], [number, enum])], version)
+        type_ = info.find_types("Tagged")[0]
+        assert isinstance(type_, Enum)
+        assert [v.discriminant for v in type_.variants] == [expected]
+        raw = expected.to_bytes(size, "little", signed=expected < 0)
+        read_back = image.decode_strict(type_, raw)
+        assert isinstance(read_back, EnumValue)
+        assert (read_back.variant, read_back.code) == ("Only", expected)
+        assert image.encode(read_back) == raw
+
+
+def tagged(die: Any, number: Any, size: int, discriminant: tuple[int, int, Any]) -> Any:
+    only = die(dw.DW_TAG_structure_type, [named("Only"), sized(size)])
+    at = (dw.DW_AT_data_member_location, dw.DW_FORM_data1, 0)
+    tag = die(dw.DW_TAG_member, [typed(number), at])
+    variant = die(dw.DW_TAG_variant, [discriminant], [member(die, "Only", 0, only)])
+    part = die(dw.DW_TAG_variant_part, [(dw.DW_AT_discr, dw.DW_FORM_ref4, tag)], [tag, variant])
+    return die(dw.DW_TAG_structure_type, [named("Tagged"), sized(size)], [part, only])
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ([(dw.DW_FORM_data1, 0xFD), (dw.DW_FORM_data2, 0x00FD)], [-3, 253]),
+        ([(dw.DW_FORM_sdata, -3), (dw.DW_FORM_sdata, 253)], [-3, 253]),
+        # GCC, in C: what is not negative has a form without a sign.
+        ([(dw.DW_FORM_sdata, -3), (dw.DW_FORM_data1, 0xFD)], [-3, 253]),
+        ([(dw.DW_FORM_implicit_const, -3), (dw.DW_FORM_udata, 7)], [-3, 7]),
+    ],
+)
+def test_enumerators_have_the_sign_of_their_type(
+    written: list[tuple[int, Any]], expected: list[int], die: Any, write_object: Write
+) -> None:
+    number = base(die, "i32", 4, dw.DW_ATE_signed)
+    names = [
+        die(dw.DW_TAG_enumerator, [named(f"V{i}"), (dw.DW_AT_const_value, form, value)])
+        for i, (form, value) in enumerate(written)
+    ]
+    enum = die(dw.DW_TAG_enumeration_type, [named("Level"), sized(4), typed(number)], names)
+    type_ = read(write_object, die, number, enum)[1]
+    assert isinstance(type_, CEnum)
+    assert [e.value for e in type_.enumerators] == expected
+
+
+def test_states_of_coroutines_go_by_the_names_of_their_structs(
+    die: Any, write_object: Write
+) -> None:
+    u8 = base(die, "u8", 1, dw.DW_ATE_unsigned)
+    names = ["Unresumed", "Returned", "Panicked", "Suspend0"]
+    states = [die(dw.DW_TAG_structure_type, [named(name), sized(1)]) for name in names]
+    tag = die(
+        dw.DW_TAG_member,
+        [named("__state"), typed(u8), (dw.DW_AT_data_member_location, dw.DW_FORM_data1, 0)],
+    )
+    variants = [
+        die(
+            dw.DW_TAG_variant,
+            [(dw.DW_AT_discr_value, dw.DW_FORM_data1, index)],
+            [member(die, str(index), 0, state)],
+        )
+        for index, state in enumerate(states)
+    ]
+    part = die(dw.DW_TAG_variant_part, [(dw.DW_AT_discr, dw.DW_FORM_ref4, tag)], [tag, *variants])
+    future = die(dw.DW_TAG_structure_type, [named("{async_fn_env#0}"), sized(1)], [part, *states])
+    info = write_object([die(0x11, [], [u8, future])])
+    (type_,) = info.find_types("{async_fn_env#0}")
+    assert isinstance(type_, Enum)
+    assert [v.name for v in type_.variants] == names
+    shown = image.decode(type_, b"\3")
+    assert format_value(shown) == "Suspend0"
 
 
 def test_enum_of_one_variant_has_no_tag(die: Any, write_object: Write) -> None:

@@ -53,6 +53,12 @@ TYPES: tuple[Type, ...] = (
         Member("", 0, U8),
         (Variant("A", None, 0, UNIT), Variant("B", (1 << 128) - 1, 1, POINT)),
     ),
+    Enum(
+        "Signed",
+        8,
+        Member("", 0, Scalar("i32", 4, Encoding.SIGNED)),
+        (Variant("Minus", -3, 0, UNIT), Variant("Byte", 253, 0, UNIT)),
+    ),
     Enum("Never", 0, None, ()),
     Array("[geo::Point; 0]", POINT, 0),
     Subroutine("fn(u8) -> u8"),
