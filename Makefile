@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test lint bench soak firmware clean
 
 demo: $(VENV)/.installed
-	@$(RUN)/python -m idoldbg demo
+	@$(RUN)/python -P -m idoldbg demo
 
 # Whole files to each worker: their tests share boards and labs. In their order, which begins with
 # the longest ones. (A plain `pytest` runs everything in one process.)

@@ -88,7 +88,11 @@ def start_board(
     with open(answer_read, "rb") as answers, tempfile.TemporaryFile() as output:  # noqa: PTH123  a descriptor, not a path
         try:
             starter = subprocess.Popen(
-                [sys.executable, "-m", __name__, json.dumps(asdict(request)), str(answer_write)],
+                [
+                    # -P: a `json.py` of the current directory is not what shall run.
+                    *(sys.executable, "-P", "-m", __name__),
+                    *(json.dumps(asdict(request)), str(answer_write)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

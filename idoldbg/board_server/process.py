@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import logging.handlers
 import os
 import signal
 import socket
@@ -30,11 +29,13 @@ from idoldbg.link.board_entries import (
 )
 from idoldbg.link.board_socket import short_address
 from idoldbg.link.host_lock import HostLock, LockHeld
+from idoldbg.render.printable import printable
 from idoldbg.session import TargetOptions, emulate, find_build
 
 __all__ = ["BoardRequest", "detach", "serve_board"]
 
 LOG_LIMIT = 256 << 10
+LINE_LIMIT = 4096
 
 log = logging.getLogger(__name__)
 
@@ -178,11 +179,43 @@ def _pyocd_server(request: BoardRequest, board_name: str) -> Iterator[int | None
         yield port
 
 
+class _BoundedLog(logging.FileHandler):
+    """A log that loses its older half when it is full.
+
+    It stays the same file: the process's own output goes there, too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        super().__init__(path, mode="a", encoding="utf-8", errors="backslashreplace")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        with contextlib.suppress(OSError):
+            path = Path(self.baseFilename)
+            size = path.stat().st_size
+            if size > LOG_LIMIT:
+                with path.open("r+b") as file:
+                    file.seek(size - LOG_LIMIT // 2)
+                    kept = file.read(LOG_LIMIT).partition(b"\n")[2]
+                    file.truncate(0)
+                    file.seek(0)
+                    file.write(kept)
+
+
+class _OneLine(logging.Formatter):
+    """Keeps what clients send from beginning lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        record.message = printable(record.message)[:LINE_LIMIT]
+        return super().formatMessage(record)
+
+
 @contextlib.contextmanager
 def _logging(path: Path) -> Iterator[None]:
     """Log into a file of bounded size."""
-    handler = logging.handlers.RotatingFileHandler(path, mode="w", maxBytes=LOG_LIMIT)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = _BoundedLog(path)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     before = root.level
     root.addHandler(handler)

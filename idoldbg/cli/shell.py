@@ -69,7 +69,10 @@ def command(
     )
     with Device(session) as dev:
         names = _namespace(dev)
-        sys.path.insert(0, "" if script is None else str(Path(script).resolve().parent))
+        if script is not None:
+            sys.path.insert(0, str(Path(script).resolve().parent))
+        else:  # last: a `json.py` of the current directory is not to take the place of Python's
+            sys.path.append("")
         if command_ is not None:
             status = _run(command_, "<command>", names, shows_last=True)
         elif script is not None and text is not None:

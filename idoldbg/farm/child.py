@@ -1,6 +1,6 @@
 """Run a Python module in a process that the kernel ends when its parent goes.
 
-    python -m idoldbg.farm.child PARENT MODULE [ARGUMENT…]
+    python -P -m idoldbg.farm.child PARENT MODULE [ARGUMENT…]
 
 PARENT is the parent's process id. This is a program and not a `preexec_fn`, because what runs
 between fork and exec in a process that uses gRPC may abort: gRPC's threads are missing there.
@@ -20,8 +20,14 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module as this process's child, for as long as it lives."""
-    return [sys.executable, "-m", "idoldbg.farm.child", str(os.getpid()), module, *arguments]
+    """Return the command that runs a module as this process's child, for as long as it lives.
+
+    The module comes from where this package does, not from the current directory (`-P`).
+    """
+    return [
+        *(sys.executable, "-P", "-m", "idoldbg.farm.child"),
+        *(str(os.getpid()), module, *arguments),
+    ]
 
 
 def _main() -> None:

@@ -6,6 +6,7 @@ because its pytest was killed, tells which test that was and which were still to
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = ["FarmResult", "Outcome", "PlaceResult", "ResultReader", "TestRecord"]
+
+
+LONGEST_S = 1e9  # of a test; what is longer, or no number, is no time
 
 
 class Outcome(StrEnum):
@@ -107,14 +111,16 @@ class ResultReader:
                 event = json.loads(line)
             except (ValueError, RecursionError):
                 continue
+            # The tests' own process writes them, and may have been overwritten by it.
             if isinstance(event, dict):
-                self._take(event)
+                with contextlib.suppress(TypeError, ValueError, OverflowError):
+                    self._take(event)
 
     def _take(self, event: dict[str, Any]) -> None:
         match event.get("event"):
             case "collected":
-                for node_id in event["tests"]:
-                    self._test(node_id)
+                for node_id in event.get("tests") or ():
+                    self._test(str(node_id))
             case "collect-error":
                 record = self._test(str(event.get("test")))
                 record.outcome, record.text = Outcome.ERROR, str(event.get("text"))
@@ -131,8 +137,9 @@ class ResultReader:
 
     def _phase(self, event: dict[str, Any]) -> None:
         record = self._test(str(event.get("test")))
-        record.duration_s += float(event.get("duration_s") or 0)
-        record.properties.update(dict(event.get("properties") or ()))
+        record.duration_s += _seconds(event.get("duration_s"))
+        properties = dict(event.get("properties") or ())
+        record.properties.update({str(key): str(value) for key, value in properties.items()})
         outcome = _outcome(event)
         if outcome is Outcome.PASSED and event.get("when") != "call":
             return  # a test is over when it was called, or could not be
@@ -151,6 +158,11 @@ class ResultReader:
                 record.outcome = Outcome.INFRASTRUCTURE
                 record.message = f"{problem or 'the run was cut short'} ({when})"
         return list(self.tests.values())
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value or 0)
+    return seconds if 0 <= seconds < LONGEST_S else 0.0
 
 
 def _outcome(event: dict[str, Any]) -> Outcome:

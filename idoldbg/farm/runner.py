@@ -20,11 +20,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 from idol.records import dataclass, field
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
+from idoldbg.farm.lines import LineFollower
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader
 from idoldbg.farm.watchdog import Watchdog
 
@@ -152,6 +152,7 @@ class _Run:
                 for thread in threads:
                     while thread.is_alive():  # in slices: a signal is seen between two of them
                         thread.join(POLL_S)
+                        self._watchdog.check()
         finally:
             self._stop.set()
             for thread in threads:
@@ -160,7 +161,8 @@ class _Run:
             self._watchdog.close()
         duration_s = time.monotonic() - begin_s
         command = ["pytest", *self._options.pytest_arguments]
-        return FarmResult(results, started, duration_s, command, self._stop_reason)
+        problem = self._stop_reason or self._watchdog.problem
+        return FarmResult(results, started, duration_s, command, problem)
 
     @contextlib.contextmanager
     def _ended_by_signals(self) -> Iterator[None]:
@@ -193,7 +195,11 @@ class _Run:
 
     def _run_place(self, result: PlaceResult) -> None:
         self._report(Progress(result.name, "acquiring"))
-        self._watchdog.tell("acquire", result.name)
+        try:
+            self._watchdog.tell("acquire", result.name)
+        except LinkError as error:
+            result.problem = error.message
+            return
         try:
             with self._asking:
                 if not self._stop.is_set():
@@ -208,6 +214,8 @@ class _Run:
                 self._run_pytest(result)
             except OSError as error:
                 result.problem = f"pytest could not be run: {error}"
+            except LinkError as error:  # nobody would end pytest if this run were killed
+                result.problem = error.message
             finally:
                 self._release(result)
 
@@ -236,14 +244,14 @@ class _Run:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            self._watchdog.tell("started", process.pid)
             try:
+                self._watchdog.tell("started", process.pid)
                 result.problem = self._follow(process, lines, reader, result.name)
             finally:
                 _end_group(process)
                 self._watchdog.tell("ended", process.pid)
         result.exit_status = process.returncode
-        log_tail = (folder / "pytest.log").read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+        log_tail = _tail(folder / "pytest.log")
         if not result.problem and process.returncode not in OK_STATUSES:
             result.problem = f"pytest ended with {_status_words(process.returncode, log_tail)}"
         result.tests = reader.finish(result.problem)
@@ -261,9 +269,9 @@ class _Run:
             while True:
                 has_ended = process.poll() is not None
                 if file is None and path.exists():
-                    file = stack.enter_context(path.open())
+                    file = LineFollower(stack.enter_context(path.open("rb")))
                 if file is not None:
-                    reader.feed(_whole_lines(file, is_last=has_ended))
+                    reader.feed(file.read(is_last=has_ended))
                 if (reader.done, len(reader.tests)) != shown:
                     shown = (reader.done, len(reader.tests))
                     self._report(Progress(place, "running", *shown))
@@ -281,7 +289,8 @@ class _Run:
             environment = folder / "environment.yaml"
             environment.write_text(_environment(self._options))
         return [
-            *(sys.executable, "-m", "pytest", "-o", f"cache_dir={folder.absolute() / 'cache'}"),
+            *(sys.executable, "-P", "-m", "pytest"),
+            *("-o", f"cache_dir={folder.absolute() / 'cache'}"),
             f"--idoldbg-results={lines.absolute()}",
             f"--idoldbg-evidence={folder.absolute() / 'evidence'}",
             f"--lg-env={environment.absolute()}",
@@ -318,19 +327,6 @@ def _folder_name(place: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', place)[:80]}-{digest}"
 
 
-def _whole_lines(file: TextIO, is_last: bool) -> Iterator[str]:
-    """Yield the lines that are complete; at the end also one that is not."""
-    while True:
-        at = file.tell()
-        line = file.readline()
-        if not line:
-            return
-        if not line.endswith("\n") and not is_last:
-            file.seek(at)
-            return
-        yield line
-
-
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End pytest and whatever it has started; harmless when all of it has ended."""
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -343,9 +339,18 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _tail(path: Path) -> str:
+    """Read the end of a log, however long it is."""
+    with path.open("rb") as file:
+        file.seek(-min(LOG_TAIL_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+        return file.read(LOG_TAIL_BYTES).decode(errors="replace")
+
+
 def _status_words(status: int, log: str) -> str:
     if status < 0:
-        return f"signal {signal.Signals(-status).name}"
+        with contextlib.suppress(ValueError):  # a real-time signal has no name
+            return f"signal {signal.Signals(-status).name}"
+        return f"signal {-status}"
     if status == USAGE_STATUS:
         said = re.findall(r"^(?:ERROR|.*: error): (.+)", log, re.MULTILINE)
         return f"a usage error: {said[-1]}" if said else "a usage error"

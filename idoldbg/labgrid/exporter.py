@@ -73,6 +73,7 @@ class BoardExport(exporter.ResourceExport):
     def _start(self, start_params: dict[str, Any]) -> None:
         self.port = get_free_port()
         command = child_command("pyocd", "server", "--no-config", "--no-wait")
+        command += ["-O", f"user_script={os.devnull}"]  # else it runs a pyocd_user.py that it finds
         command += ["--port", str(self.port)]
         command += [] if self.proxy_required else ["--allow-remote"]
         if self._unique_id is not None:

@@ -7,6 +7,7 @@ reads it while tests run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 __all__ = ["ResultStream"]
 
 TEXT_LIMIT = 200_000  # of one failure; evidence has its own file
+PROPERTY_LIMIT, PROPERTY_COUNT = 4_000, 200
+NAME_LIMIT = 4_000  # of a node id: parameters can be anything
 
 
 class ResultStream:
@@ -34,32 +37,47 @@ class ResultStream:
         self._file.flush()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._write("collected", tests=[item.nodeid for item in session.items])
+        self._write("collected", tests=[_name(item.nodeid) for item in session.items])
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._write("collect-error", test=report.nodeid, text=_text(report.longrepr))
+            self._write("collect-error", test=_name(report.nodeid), text=_text(report.longrepr))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._write("started", test=nodeid)
+        self._write("started", test=_name(nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._write(
             "phase",
-            test=report.nodeid,
+            test=_name(report.nodeid),
             when=report.when,
             outcome=report.outcome,
             duration_s=report.duration,
-            infrastructure=getattr(report, "idoldbg_infrastructure", None),
-            expected_failure=getattr(report, "wasxfail", None),
+            infrastructure=_cut(getattr(report, "idoldbg_infrastructure", None)),
+            expected_failure=_cut(getattr(report, "wasxfail", None)),
             text=_text(report.longrepr) if not report.passed else "",
             output=_captured(report.sections) if report.failed else "",
-            properties=[[str(k), str(v)] for k, v in report.user_properties],
+            properties=[
+                [str(k)[:PROPERTY_LIMIT], str(v)[:PROPERTY_LIMIT]]
+                for k, v in report.user_properties[-PROPERTY_COUNT:]  # ours come last
+            ],
         )
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         self._write("finished", exit_status=int(exitstatus))
         self._file.close()
+
+
+def _name(node_id: str) -> str:
+    """Shorten a node id that is endless, so that it is still another than all others."""
+    if len(node_id) <= NAME_LIMIT:
+        return node_id
+    digest = hashlib.sha256(node_id.encode(errors="replace")).hexdigest()
+    return f"{node_id[:NAME_LIMIT]}…{digest[:16]}"
+
+
+def _cut(reason: Any) -> str | None:
+    return None if reason is None else str(reason)[:TEXT_LIMIT]
 
 
 def _text(representation: Any) -> str:

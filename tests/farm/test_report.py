@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli.farm import _write
+from idoldbg.farm import lines as follower
 from idoldbg.farm.html import to_html
 from idoldbg.farm.junit_xml import to_junit
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, ResultReader
@@ -183,3 +184,54 @@ def test_lines_that_are_none_are_passed_over(damage: str) -> None:
     reader = ResultReader()
     reader.feed([json.dumps({"event": "collected", "tests": ["a::b"]}), damage])
     assert reader.tests["a::b"].outcome is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "collected"},
+        {"event": "collected", "tests": 7},
+        {"event": "collected", "tests": [None, {}]},
+        {"event": "phase", "test": "a", "duration_s": 10**400},
+        {"event": "phase", "test": "a", "duration_s": 1e400, "when": "call"},
+        {"event": "phase", "test": "a", "duration_s": -1, "when": "call"},
+        {"event": "phase", "test": "a", "duration_s": {}, "properties": 3},
+        {"event": "phase", "test": "a", "properties": [[1, 2], ["a"]], "text": None},
+        {"event": "phase", "test": "a", "properties": {"a\n\0": ["\ud800"]}, "when": "call"},
+        {"event": "finished", "exit_status": "x"},
+        {"event": "finished", "exit_status": 1e400},
+    ],
+)
+def test_results_that_tests_have_written_over_make_a_report(
+    event: dict[str, object], tmp_path: Path
+) -> None:
+    reader = ResultReader()
+    reader.feed([json.dumps(event), "[" * 100_000, "\ud800", json.dumps({"event": "finished"})])
+    place = PlaceResult("p", tests=reader.finish("cut"))
+    assert all(0 <= test.duration_s < 1e9 for test in place.tests)
+    _write(tmp_path, FarmResult([place], 0.0, 0.0, []))
+    ET.parse(tmp_path / "junit.xml")
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_lines_are_followed_as_they_grow_and_none_is_endless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "LINE_LIMIT", 100)
+    monkeypatch.setattr(follower, "CHUNK_SIZE", 7)
+    path = tmp_path / "lines"
+    with path.open("wb") as writer, path.open("rb") as file:
+        lines = follower.LineFollower(file)
+
+        def read(data: bytes, *, is_last: bool = False) -> list[str]:
+            writer.write(data)
+            writer.flush()
+            return list(lines.read(is_last=is_last))
+
+        assert read(b"one\ntw") == ["one"]
+        assert read(b"o\n\nthree") == ["two"]
+        assert read(b"\n" + b"x" * 99) == ["three"]
+        assert read(b"x\n") == ["x" * 100]
+        assert read(b"y" * 500) == []
+        assert read(b"y" * 500 + b"\nfour\nfi") == ["four"]
+        assert read(b"ve\xff", is_last=True) == ["five\ufffd"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -434,3 +436,21 @@ def test_every_operation_is_documented() -> None:
     text = (ROOT / "docs" / "board-protocol.md").read_text()
     for operation in board_protocol._FIELDS:
         assert f"`{operation}`" in text
+
+
+def test_a_boards_log_is_bounded_and_its_lines_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_process, "LOG_LIMIT", 8192)
+    path = tmp_path / "a.log"
+    with board_process._logging(path):
+        log = logging.getLogger("idoldbg.test")
+        with path.open("a") as other:  # what libraries print
+            for number in range(1000):
+                log.info("%d is %s", number, "x\n::error::y\x1b[2J\u202e" * (number % 40))
+                assert path.stat().st_size < 8192 + 4096 + 4 * board_process.LINE_LIMIT
+            other.write("the end\n")
+    *lines, last = path.read_text().splitlines()
+    assert lines[-1].partition("test: ")[2].startswith("999 is x\\u{a}::error::y\\u{1b}[2J")
+    assert last == "the end"
+    assert all(re.match(r"\d{4}-\d\d-\d\d ", line) for line in lines)
