@@ -54,8 +54,8 @@ class StoppableTarget:
         if threading.get_ident() != self.holder:
             self._link.wait(seconds)
             return
-        self._names.release()
         try:
+            self._names.release()  # inside: a signal's handler may raise as soon as it is released
             self._link.wait(seconds)
         finally:
             self._names.acquire()

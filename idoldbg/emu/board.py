@@ -7,7 +7,9 @@ same memory at the same virtual time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from itertools import islice
+from typing import Concatenate, ParamSpec, TypeVar
 
 from idol.records import dataclass
 from idoldbg.emu.bus import Bus, Memory
@@ -21,6 +23,7 @@ from idoldbg.emu.engine import Engine
 from idoldbg.emu.mpu import MpuState
 from idoldbg.emu.nvic import Nvic, NvicState
 from idoldbg.emu.scs import PPB_END, PPB_START, SystemControlState
+from idoldbg.emu.signals import HeldSignals
 from idoldbg.emu.systick import SysTickState
 from idoldbg.errors import FaultError, TargetFileError, Unsupported
 from idoldbg.target import Board, MemoryKind
@@ -28,6 +31,8 @@ from idoldbg.target import Board, MemoryKind
 __all__ = ["EmulatedBoard", "Snapshot"]
 
 _LINK = "emu"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,19 @@ class Snapshot:
     core: CoreState
     memory: Mapping[str, bytes]
     devices: Mapping[str, tuple[object, ...]]
+
+
+def _whole(
+    method: Callable[Concatenate[EmulatedBoard, P], T],
+) -> Callable[Concatenate[EmulatedBoard, P], T]:
+    """Let a method do all of its work before a signal's handler may raise."""
+
+    @wraps(method)
+    def held(self: EmulatedBoard, /, *arguments: P.args, **options: P.kwargs) -> T:
+        with HeldSignals(self._core):
+            return method(self, *arguments, **options)
+
+    return held
 
 
 class EmulatedBoard:
@@ -105,6 +123,7 @@ class EmulatedBoard:
                 self._wiring.image_loaded(address + at, len(part))
                 at += len(part)
 
+    @_whole
     def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
         """Erase all flash, program an image and reset, as a programmer does with real flash.
 
@@ -152,20 +171,20 @@ class EmulatedBoard:
 
     def _find_divisions(self) -> None:
         """Look for division instructions in flash, which trap if the firmware says so."""
-        self._flash_changed = False
-        if self.model.architecture is Architecture.V6M:
-            return
         found: dict[int, int] = {}
-        for memory in self._bus.memories:
-            if memory.region.kind is MemoryKind.FLASH:
-                used = bytes(memory.data.rstrip(b"\xff")) + b"\xff"
-                found.update(
-                    islice(find_unguarded_divisions(memory.address, used), MAX_DIVISIONS + 1)
-                )
-        if len(found) <= MAX_DIVISIONS:
-            self._core.set_divisions(found)
+        if self.model.architecture is not Architecture.V6M:
+            for memory in self._bus.memories:
+                if memory.region.kind is MemoryKind.FLASH:
+                    used = bytes(memory.data.rstrip(b"\xff")) + b"\xff"
+                    found.update(
+                        islice(find_unguarded_divisions(memory.address, used), MAX_DIVISIONS + 1)
+                    )
+        is_too_much = len(found) > MAX_DIVISIONS
+        with HeldSignals(self._core):
+            self._core.set_divisions({} if is_too_much else found)
+            self._flash_changed = False
+        if not is_too_much:
             return
-        self._core.set_divisions({})
         notice = "the image has many unusual divisions: division by zero does not trap in it"
         if notice not in self._notices:
             self._notices.append(notice)
@@ -182,6 +201,7 @@ class EmulatedBoard:
 
     # ------------------------------------------------------------------ run control
 
+    @_whole
     def reset(self, halt: bool = False) -> None:
         """Reset the chip: RAM and flash stay. With `halt` the core stops before it starts."""
         self._reset()
@@ -211,32 +231,36 @@ class EmulatedBoard:
         while True:
             if self._flash_changed:
                 self._find_divisions()
-            reason = core.run(end_s, condition)
-            if core.reset_requested:
-                self._reset()
-            elif reason in (StopReason.HALTED, StopReason.LOCKUP):
-                self._pass_time(end_s)
-                return reason
-            else:
+            with HeldSignals(core) as signals:
+                reason = core.run(signals, end_s, condition)
+                if core.reset_requested:
+                    self._reset()
+                    continue
+                if reason in (StopReason.HALTED, StopReason.LOCKUP):
+                    self._pass_time(end_s, signals)
                 return reason
 
-    def _pass_time(self, end_s: float) -> None:
+    def _pass_time(self, end_s: float, signals: HeldSignals) -> None:
         """Let the devices' timers go on while the core does nothing."""
         clock = self._clock
         end = clock.cycles + clock.cycles_until(end_s)
         while clock.cycles < end:
+            signals.deliver()
             deadline = clock.next_deadline()
             clock.cycles = end if deadline is None else min(max(deadline, clock.cycles), end)
             clock.fire_due()
 
+    @_whole
     def halt(self) -> None:
         """Stop the core, as a debugger does."""
         self._core.debug.halt(Dfsr.HALTED)
 
+    @_whole
     def resume(self) -> None:
         """Let a halted core go on (when `run` is called)."""
         self._core.debug.resume()
 
+    @_whole
     def step(self) -> None:
         """Execute one instruction of the halted core; an exception that is due is entered first."""
         if not self.is_halted:
@@ -276,6 +300,7 @@ class EmulatedBoard:
         except KeyError:
             raise self._no_register(name) from None
 
+    @_whole
     def write_register(self, name: str | int, value: int) -> None:
         """Set a core register by its name, or by its DCRSR number."""
         value &= 0xFFFFFFFF
@@ -291,11 +316,13 @@ class EmulatedBoard:
         message = f"a {self.board.chip.core} has no register `{name}`"
         return Unsupported(message, capability=f"register {name}", link=_LINK)
 
+    @_whole
     def set_breakpoint(self, address: int) -> None:
         """Halt the core before the instruction at `address`."""
         self._breakpoints.add(address & ~1)
         self._core.set_breakpoints(set(self._breakpoints))
 
+    @_whole
     def clear_breakpoint(self, address: int) -> None:
         """Undo `set_breakpoint`; an address without a breakpoint is ignored."""
         self._breakpoints.discard(address & ~1)
@@ -313,6 +340,16 @@ class EmulatedBoard:
 
     def write(self, address: int, data: bytes) -> None:
         """Write memory as a debug probe does. Flash takes the bytes, with no need to erase it."""
+        memory = self._bus.find(address)
+        if memory is not None and memory.region.kind is MemoryKind.RAM:
+            end = address + len(data)
+            if end <= memory.end:
+                memory.data[address - memory.address : end - memory.address] = data
+                return
+        self._write_mixed(address, data)
+
+    @_whole
+    def _write_mixed(self, address: int, data: bytes) -> None:
         at = 0
         while at < len(data):
             memory = self._bus.find(address + at)
@@ -328,6 +365,7 @@ class EmulatedBoard:
             at += len(part)
         self._handle_reset_request()
 
+    @_whole
     def _read_mixed(self, address: int, size: int) -> bytes:
         parts = bytearray()
         while len(parts) < size:
@@ -403,6 +441,7 @@ class EmulatedBoard:
         """The last 64 KiB that each serial port has sent, by name."""
         return self._wiring.uart_output()
 
+    @_whole
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
         self._wiring.uart_feed(name, data)
@@ -434,6 +473,7 @@ class EmulatedBoard:
             devices,
         )
 
+    @_whole
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of this board, or of another one of the same description."""
         core = self._core

@@ -9,7 +9,6 @@ from idol.records import dataclass
 from idoldbg.emu.bus import Bus
 from idoldbg.emu.clock import Clock
 from idoldbg.emu.core_model import CoreModel
-from idoldbg.emu.ctrl_c import HeldCtrlC
 from idoldbg.emu.debug import Debug, Dfsr
 from idoldbg.emu.engine import AccessKind, Engine, Interrupt, Outcome, reg
 from idoldbg.emu.exceptions import Cfsr, Exceptions
@@ -17,6 +16,7 @@ from idoldbg.emu.mpu import CTRL_ENABLE, CTRL_PRIVDEFENA, Mpu
 from idoldbg.emu.nvic import BUS_FAULT, MEM_MANAGE, SV_CALL, SYS_TICK, USAGE_FAULT, Nvic
 from idoldbg.emu.register_file import RegisterFile
 from idoldbg.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
+from idoldbg.emu.signals import HeldSignals
 from idoldbg.emu.stores import Store, decode_store
 from idoldbg.emu.systick import SysTick
 from idoldbg.target import MemoryKind
@@ -99,17 +99,14 @@ class Core:
 
     # ------------------------------------------------------------------ running
 
-    def run(self, end_s: float, condition: Callable[[], bool] | None = None) -> StopReason:
+    def run(
+        self, signals: HeldSignals, end_s: float, condition: Callable[[], bool] | None = None
+    ) -> StopReason:
         """Run until virtual time `end_s`, or until `condition`, asked between slices, holds.
 
-        Comes back at once when the core is halted or locked up; time does not pass then.
+        Comes back at once when the core is halted or locked up; time does not pass then. Signals
+        are delivered between slices.
         """
-        with HeldCtrlC() as ctrl_c:
-            return self._run(end_s, condition, ctrl_c)
-
-    def _run(
-        self, end_s: float, condition: Callable[[], bool] | None, ctrl_c: HeldCtrlC
-    ) -> StopReason:
         clock, nvic, engine = self.clock, self.nvic, self.engine
         hz = 0
         limit = 0
@@ -117,12 +114,16 @@ class Core:
             if clock.hz != hz:
                 hz = clock.hz
                 limit = clock.cycles + clock.cycles_until(end_s)
-            ctrl_c.deliver()
+            signals.deliver()
+            engine.is_hurried = False
             clock.fire_due()
             if self.reset_requested:
                 return StopReason.CONDITION
-            if condition is not None and condition():
-                return StopReason.CONDITION
+            if condition is not None:
+                with signals.released():
+                    is_met = condition()
+                if is_met:
+                    return StopReason.CONDITION
             if self.debug.halted:
                 return StopReason.HALTED
             if self.lockup is not None:
@@ -144,6 +145,13 @@ class Core:
             if self.mpu.changed and not nvic.active:
                 self._commit_mpu()
             self._slice(engine, count)
+
+    @property
+    def is_in_callback(self) -> bool:
+        return self._running
+
+    def hurry(self) -> None:
+        self.engine.hurry()
 
     def _caught(self) -> bool:
         """Return whether an exception that was just taken stopped the core."""

@@ -28,6 +28,7 @@ from unicorn import unicorn_const as const
 from unicorn.unicorn_py3 import unicorn as binding
 
 from idoldbg.emu.calibration import Calibration, calibrate
+from idoldbg.emu.signals import HeldSignals
 
 __all__ = ["AccessKind", "BadAccess", "Engine", "Interrupt", "Outcome", "RegisterBatch", "reg"]
 
@@ -149,6 +150,7 @@ class Engine:
         self.bad_access: BadAccess | None = None
         self.failure: BaseException | None = None
         self.error = 0
+        self.is_hurried = False
         self._stopped = False
         self._keep: list[object] = []
         self._breakpoints: dict[int, int] = {}
@@ -156,7 +158,8 @@ class Engine:
         self._stop = _library.uc_emu_stop
         self._pc = self.batch([reg.PC])
         self._one: dict[int, RegisterBatch] = {}
-        self.calibration: Calibration = calibrate(self._uc, v8m=v8m)
+        with HeldSignals():  # it executes code, with callbacks
+            self.calibration: Calibration = calibrate(self._uc, v8m=v8m)
         self._counter = self.calibration.counter
         self._pristine = self._uc.context_save()
         self._undefined = False
@@ -268,6 +271,8 @@ class Engine:
         self._stopped = False
         self._undefined = False
         pc = self._pc.read()[0]
+        if self.is_hurried:  # no call from here to the start: no handler can come in between
+            count = 1
         error = self._start(self.handle, pc | 1, _STOP_ADDRESS, 0, count)
         if self.failure is not None:
             failure, self.failure = self.failure, None
@@ -305,6 +310,11 @@ class Engine:
         """Make this `run` end once it has executed `count` instructions, if that is sooner."""
         if self._counter is not None and count < self._counter[1]:
             self._counter[1] = count
+
+    def hurry(self) -> None:
+        """End this `run` after the current instruction, or the next one after its first."""
+        self.is_hurried = True
+        self.limit(self.executed())
 
     # ------------------------------------------------------------------ state
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from idoldbg.errors import LinkError, LinkTimeout, ProbeNotFound
+from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
 from idoldbg.link.board_entries import check_name, read_board_entries, socket_path
 from idoldbg.link.board_protocol import (
     MAX_PAYLOAD,
@@ -66,16 +66,20 @@ class BoardClient:
     """One connection to a board's process. After its first failure it stays failed.
 
     `clock` is `wall` for a client that sleeps where it could wait, and expects time to have passed.
+    One that was interrupted (by Ctrl-C, or a timer of a test) can be opened once more: `again`.
     """
 
     def __init__(
         self, path: Path, spec: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S
     ) -> None:
         self.spec = spec
+        self.was_interrupted = False
+        self._path, self._clock = path, clock
         self._limit_s = limit_s
         self._frames = FrameReader()
         self._socket: socket.socket | None = _connect(path, spec)
         try:
+            self.process = peer_credentials(self._socket)[0]
             self.greeting = self._ask({"hello": PROTOCOL, "clock": clock}, b"")[0]
         except BaseException:
             self.close()
@@ -96,6 +100,29 @@ class BoardClient:
         if not isinstance(done, list) or len(done) != len(operations):
             raise self._fail("the board's process answered with nonsense")
         return done, header, data
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection that has not failed."""
+        return self._socket is not None
+
+    def interrupt(self) -> None:
+        """End the connection in the middle of a request: an answer may still be on its way."""
+        if self._socket is not None:
+            self.was_interrupted = True
+            self.close()
+
+    def again(self) -> Self:
+        """Open another connection to the same board; raise `LinkError` where that is gone."""
+        other = type(self)(self._path, self.spec, clock=self._clock, limit_s=self._limit_s)
+        if other.process != self.process:
+            other.close()
+            raise LinkError(
+                f"{self.spec}: the connection was interrupted, and the board was stopped and "
+                "started since; attach anew",
+                link=self.spec,
+            )
+        return other
 
     def close(self) -> None:
         """End the connection; closing twice is harmless."""
@@ -128,7 +155,7 @@ class BoardClient:
         except (OSError, ProtocolError) as error:
             raise self._fail(f"lost its process ({error})") from error
         except BaseException:
-            self.close()  # interrupted: an answer may be on its way that nobody asks for again
+            self.interrupt()
             raise
         if frame[0].get("closing"):
             self.close()
@@ -185,10 +212,16 @@ class _Seen:
 
 
 class RemoteBoard:
-    """A board at the other end of a connection, as links and the pyOCD plug-in see boards."""
+    """A board at the other end of a connection, as links and the pyOCD plug-in see boards.
+
+    After a request that was interrupted it connects again, unless it held the core or had the lock:
+    those ended with the connection.
+    """
 
     def __init__(self, client: BoardClient) -> None:
         self.client = client
+        self._claims = 0
+        """How many holds and locks this connection has."""
         self._seen = _Seen(0.0, False)
         self._note(client.greeting)
 
@@ -243,11 +276,11 @@ class RemoteBoard:
 
     def hold(self) -> None:
         """Stop the core until `release`, or until this connection ends."""
-        self._do({"op": "hold"})
+        self._claim({"op": "hold"})
 
     def release(self) -> None:
         """Undo one `hold`; the core goes on when nobody holds it that stood in its way."""
-        self._do({"op": "release"})
+        self._give_up("release")
 
     def lock(self, limit_s: float = LOCK_LIMIT_S) -> None:
         """Have the board's lock until `unlock` or the end of this connection.
@@ -259,7 +292,7 @@ class RemoteBoard:
         while True:
             left_s = min(max(0.0, end - time.monotonic()), MAX_WAIT_S)
             try:
-                self._do({"op": "lock", "seconds": left_s})
+                self._claim({"op": "lock", "seconds": left_s})
             except LinkTimeout:  # of the server's, which answers now and then
                 if time.monotonic() >= end:
                     raise
@@ -268,7 +301,27 @@ class RemoteBoard:
 
     def unlock(self) -> None:
         """Let others have the lock."""
-        self._do({"op": "unlock"})
+        self._give_up("unlock")
+
+    def interrupt(self, *, left: int) -> None:
+        """End the connection, and with it all claims; `left` are still to be given up."""
+        self._claims = left
+        self.client.interrupt()
+
+    def _claim(self, operation: Mapping[str, Any]) -> None:
+        self._claims += 1  # before it is so: an interruption may come as soon as it is
+        try:
+            self._do(operation, is_claim=True)
+        except IdoldbgError:
+            self._claims -= 1
+            raise
+
+    def _give_up(self, operation: str) -> None:
+        """Undo a claim; one that has ended with its connection is none."""
+        if self._claims:
+            self._claims -= 1
+            if self.client.is_open:
+                self._do({"op": operation})
 
     def reset(self, halt: bool = False) -> None:
         self._do({"op": "reset", "halt": halt})
@@ -328,10 +381,18 @@ class RemoteBoard:
         self.close()
 
     def _do(
-        self, *operations: Mapping[str, Any], payload: bytes = b""
+        self, *operations: Mapping[str, Any], payload: bytes = b"", is_claim: bool = False
     ) -> tuple[list[dict[str, Any]], bytes]:
-        done, header, data = self.client.do(*operations, payload=payload)
-        self._note(header)
+        if self.client.was_interrupted and self._claims <= is_claim:
+            self.client = self.client.again()
+        try:
+            done, header, data = self.client.do(*operations, payload=payload)
+            self._note(header)
+        except IdoldbgError:
+            raise
+        except BaseException:
+            self.client.interrupt()  # nobody knows what was done of it: a hold ends with this
+            raise
         return done, data
 
     def _note(self, header: Header) -> None:
@@ -354,29 +415,40 @@ class BoardLink(EmulatedLink):
     @contextmanager
     def halted(self) -> Iterator[None]:
         """Keep the core still; it goes on even if this process dies inside."""
-        self._held += 1
-        if self._held == 1:
-            self.board.hold()
         try:
+            self._held += 1
+            if self._held == 1:
+                self.board.hold()
             yield
         finally:
             self._held -= 1
-            if self._held == 0:
-                self.board.release()
+            try:
+                if self._held == 0:
+                    self.board.release()
+            except LinkError:
+                pass  # the connection is lost, and the hold with it
+            except BaseException:
+                self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
+                raise
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep others from making calls meanwhile: two at once would spoil each other's."""
-        if self._exclusive == 0:
-            self.board.lock()
-        self._exclusive += 1
         try:
+            self._exclusive += 1
+            if self._exclusive == 1:
+                self.board.lock()
             yield
         finally:
             self._exclusive -= 1
-            if self._exclusive == 0:
-                with suppress(LinkError):  # the connection is lost, and the lock with it
+            try:
+                if self._exclusive == 0:
                     self.board.unlock()
+            except LinkError:
+                pass  # the connection is lost, and the lock with it
+            except BaseException:
+                self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
+                raise
 
     def reset_with(self, *, halt: bool, line: bool) -> None:
         """Reset the chip, for all its users; both ways are one here."""

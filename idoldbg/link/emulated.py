@@ -121,8 +121,8 @@ class EmulatedLink(BaseLink):
         if self.board.is_halted:
             yield
             return
-        self.board.halt()
         try:
+            self.board.halt()  # inside: a signal's handler may raise as soon as it has halted
             yield
         finally:
             self.board.resume()

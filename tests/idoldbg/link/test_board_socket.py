@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -123,6 +126,63 @@ def test_a_board_that_hangs_is_given_up(tmp_path: Path) -> None:
         listener.listen()
         with pytest.raises(LinkTimeout, match="did not answer"):
             board_socket.BoardClient(tmp_path / "s", "emu:s", limit_s=0.3)
+
+
+class Interrupted(Exception):
+    """As a timer of a test raises it."""
+
+
+@pytest.mark.parametrize("at", range(1, 140))
+def test_whoever_was_interrupted_connects_again(served_chip: Path, chip: FakeChip, at: int) -> None:
+    """Wherever Python calls handlers of signals: the next request is answered, the core goes on."""
+    places = 0
+
+    def interrupt(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal places
+        own = frame.f_code.co_filename == board_socket.__file__
+        if own and event in ("call", "c_return"):
+            places += 1
+            if places == at:
+                raise Interrupted
+
+    def work(link: board_socket.BoardLink) -> None:
+        with link.exclusive(), link.halted():
+            link.write(RAM, b"abcd")
+            assert link.read(RAM, 4) == b"abcd"
+            with link.halted():
+                link.read_register("pc")
+
+    with board_socket.open_board(str(served_chip)) as link, connect(served_chip) as other:
+        sys.setprofile(interrupt)
+        try:
+            with suppress(Interrupted):
+                work(link)
+        finally:
+            sys.setprofile(None)
+        assert places >= at
+        work(link)
+        other.lock(60)
+        wait_until(lambda: not other.status()["held_by"], "nothing is held any more")
+        assert not chip.is_halted
+
+
+def test_claims_do_not_outlive_an_interruption(served_chip: Path) -> None:
+    """Inside of `halted` nothing goes on as if the core still stood."""
+    with board_socket.open_board(str(served_chip)) as link:
+        with pytest.raises(LinkError, match="connection to the board is lost"), link.halted():
+            link.board.client.interrupt()
+            link.read(RAM, 4)
+        assert len(link.read(RAM, 4)) == 4
+
+
+def test_board_that_was_started_again_is_another_one(
+    served_chip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(served_chip) as board:
+        board.client.interrupt()
+        monkeypatch.setattr(board_socket, "peer_credentials", lambda _: (1, os.getuid()))
+        with pytest.raises(LinkError, match="started since; attach anew"):
+            board.read(RAM, 4)
 
 
 # ---------------------------------------------------------------------- several clients
