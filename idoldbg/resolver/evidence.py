@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 
 import idol
 from idol.records import dataclass, replace
-from idol.rust_type import Path, RustType, Slice
-from idoldbg.resolver.names import parse_name
+from idol.rust_type import RustType, Slice
+from idoldbg.resolver.leases import find_exact, read_leases, read_lent
 from idoldbg.symbols import Block, TypeSource
 from idoldbg.types import Enum as EnumType
-from idoldbg.types import Member, Opaque, Pointer, Struct, Type, Variant, is_result
+from idoldbg.types import Member, Pointer, Struct, Type, Variant, is_result
 
 __all__ = [
     "Evidence",
@@ -155,26 +155,27 @@ def _signature(info: TypeSource, interface: idol.Interface, operation: idol.Oper
 
 def _leased(info: TypeSource, parameter: Type) -> Type | None:
     """Find what a lease lends: T of `Leased<R, T>`, `Leased<W, [T]>`, `LenLimit<Leased<…>, 8>`."""
-    lent = parse_name(parameter.name)
-    if isinstance(lent, Path) and lent.name == "LenLimit" and lent.arguments:
-        lent = _as_type(lent.arguments[0])
-    if not isinstance(lent, Path) or lent.name != "Leased" or len(lent.arguments) != 2:
+    lent = read_lent(parameter.name)
+    if lent is None:
         return None
-    lent = _as_type(lent.arguments[1])
-    if isinstance(lent, Slice):
-        lent = lent.element
-    types = [t for t in info.find_types(str(lent)) if not isinstance(t, Opaque)]
-    return next((t for t in types if t.name == str(lent)), None)
-
-
-def _as_type(argument: object) -> RustType | None:
-    return argument if isinstance(argument, RustType) else None
+    element = lent[1].element if isinstance(lent[1], Slice) else lent[1]
+    return find_exact(info, element)
 
 
 def find_handlers(info: TypeSource) -> tuple[Block, ...]:
-    """Find what dispatches to the server's methods: the blocks of `handle<ServerImpl>`."""
+    """Find what dispatches to the server's methods: the blocks of `handle<ServerImpl>`.
+
+    Those inside others too: an operation for some callers only is handled behind the check.
+    """
     names = info.find_type_names("handle<")
-    return tuple(b for name in names for body in info.find_bodies(name) for b in body.blocks)
+    bodies = (body for name in names for body in info.find_bodies(name))
+    return tuple(block for body in bodies for block in _iter_blocks(body))
+
+
+def _iter_blocks(block: Block) -> Iterator[Block]:
+    for inner in block.blocks:
+        yield inner
+        yield from _iter_blocks(inner)
 
 
 def is_arm(block: Block, stem: str) -> bool:
@@ -189,16 +190,21 @@ _ARGUMENTS = frozenset({"args", "_args", "arguments"})
 _RESULTS = frozenset({"r", "result"})
 
 
-def read_handler(handlers: Iterable[Block], stem: str) -> Shown:
-    """Read the types of what the server's method returns where it is called."""
-    for block in handlers:
-        if not is_arm(block, stem):
-            continue
-        for name, type_ in _iter_variables(block):
-            if name in _RESULTS and is_result(type_):
-                ok, error = _request_result(type_)
-                return Shown(ok=ok, error=error)
-    return Shown()
+def read_handler(
+    info: TypeSource,
+    interface: idol.Interface,
+    operation: idol.Operation,
+    handlers: Iterable[Block],
+) -> Shown:
+    """Read the types of what the server's method gets and returns where it is called."""
+    stem = f"{interface.name}_{operation.name}"
+    arm = next((block for block in handlers if is_arm(block, stem)), None)
+    shown = Shown(leases=read_leases(info, interface, operation, arm))
+    for name, type_ in () if arm is None else _iter_variables(arm):
+        if name in _RESULTS and is_result(type_):
+            ok, error = _request_result(type_)
+            return replace(shown, ok=ok, error=error)
+    return shown
 
 
 def _iter_variables(block: Block) -> Iterator[tuple[str, Type]]:
@@ -216,7 +222,7 @@ def pair_shown(
 ) -> Iterator[tuple[RustType, Type]]:
     """Pair what the interface writes with what the server's object shows at the same place."""
     evidence = collect(info, interface, operation)
-    handler = read_handler(handlers, f"{interface.name}_{operation.name}")
+    handler = read_handler(info, interface, operation, handlers)
     for index, argument in enumerate(operation.arguments):
         member = evidence.message and find_member(evidence.message, argument.name)
         if member:
@@ -227,7 +233,7 @@ def pair_shown(
     for index, lease in enumerate(operation.leases):
         written = lease.type.rust
         element = written.element if isinstance(written, Slice) else written
-        for source in (evidence.kept, evidence.signature):
+        for source in (evidence.kept, evidence.signature, handler):
             if source.leases and index < len(source.leases):
                 type_ = source.leases[index]
                 if type_ is not None:

@@ -172,7 +172,7 @@ class _Operation:
     @cached_property
     def _handler(self) -> Shown:
         handlers = self._resolver.handlers(self._task)
-        return read_handler(handlers, f"{self._interface.name}_{self._operation.name}")
+        return read_handler(self._info, self._interface, self._operation, handlers)
 
     def resolve(self) -> ResolvedOperation:
         operation = self._operation
@@ -268,11 +268,14 @@ class _Operation:
         written = lease.type.rust
         element = written.element if isinstance(written, Slice) else written
         evidence = self._evidence
-        shown = [
-            (_at(evidence.kept.leases, index), How.KEPT),
-            (_at(evidence.signature.leases, index), How.SIGNATURE),
-        ]
-        found = self._settle(element, shown, lambda client: _at(client.leases, index))
+
+        def shown() -> Iterator[tuple[Type | None, How]]:
+            yield _at(evidence.kept.leases, index), How.KEPT
+            yield _at(evidence.signature.leases, index), How.SIGNATURE
+            if element not in _BASE:  # the code that calls it says nothing more
+                yield _at(self._handler.leases, index), How.HANDLER
+
+        found = self._settle(element, shown(), lambda client: _at(client.leases, index))
         return ResolvedLease(
             str(written),
             found.type,
@@ -405,6 +408,9 @@ class _Operation:
             type_ = of_client(find_client(info, self._interface, self._operation))
             if type_ is not None and not isinstance(type_, Opaque):
                 yield Found(type_, How.CLIENT, (), None if is_base(type_) else info.name)
+
+
+_BASE = frozenset(parse_name(name) for name in BASE_TYPES)  # which need no evidence
 
 
 def _at(types: Sequence[Type | None] | None, index: int) -> Type | None:

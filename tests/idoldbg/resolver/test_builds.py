@@ -137,9 +137,8 @@ def shown_by_image(
     """All that a build shows of one operation, in every task."""
     info = build.object_info(task.name)
     evidence = collect(info, interface, operation)
-    stem = f"{interface.name}_{operation.name}"
     shown = [evidence.kept, evidence.reply, evidence.signature]
-    shown.append(read_handler(find_handlers(info), stem))
+    shown.append(read_handler(info, interface, operation, find_handlers(info)))
     clients = (build.object_info(t.name) for t in build.archive.tasks)
     return [*shown, *(find_client(client, interface, operation) for client in clients)]
 

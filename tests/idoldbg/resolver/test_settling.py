@@ -516,3 +516,72 @@ def test_ssmarshal_needs_the_room_of_memory(
     text = f'encoding: {encoding}, args: {{"a": "u32", "b": "u8"}}, reply: Simple("()")'
     wire = resolve(text, {"server": dwarf}).wire
     assert (wire.arguments_size, wire.arguments_room) == (size, room)
+
+
+def leased(dwarf: Dwarf, *names: str) -> list[Any]:
+    return [dwarf.struct(f"idol_runtime::{name}", {"lender": dwarf.u16}) for name in names]
+
+
+COUNTS = '"data": (type: "[usize; hubris_num_tasks::NUM_TASKS]", write: true)'
+BLOCK = '"from": (type: "Block", read: true)'
+WORDS = '"words": (type: "[u32; LEN]", write: true, read: true)'
+
+
+@pytest.mark.parametrize("evidence", ["arm", "restricted", "method", "types"])
+@pytest.mark.parametrize("version", [4, 5])
+def test_the_server_s_code_shows_what_is_lent(
+    evidence: str, version: int, dwarf: Dwarf, resolve: Resolve
+) -> None:
+    """The length of an array is a constant, which debug information does not have."""
+    (counts,) = leased(dwarf, "Leased<idol_runtime::W, [usize; 8]>")
+    message = dwarf.struct("server::idl::Demo_op_ARGS")
+    arm = (message, (dwarf.unit_type, dwarf.enum("core::convert::Infallible")), {})
+    if evidence == "method":
+        dwarf.method([counts])
+    elif evidence != "types":
+        dwarf.handler([arm], leased=[counts], is_restricted=evidence == "restricted")
+    text = f'leases: {{{COUNTS}}}, reply: Simple("()")'
+    (lease,) = resolve(text, {"server": dwarf}, version=version).leases
+    assert (lease.type_name, lease.is_slice) == ("[usize; 8]", False)
+    assert lease.how is (How.SIGNATURE if evidence == "method" else How.HANDLER)
+    assert lease.element is not None and lease.element.size == 32
+
+
+def test_several_leases_are_told_apart(dwarf: Dwarf, resolve: Resolve) -> None:
+    """By who may do what, and by what the interface writes; blocks have no order."""
+    dwarf.struct("demo_api::Block", {"a": dwarf.u32, "b": dwarf.u16})
+    dwarf.struct("old_api::Block", {"a": dwarf.u16})
+    shown = leased(
+        dwarf,
+        "Leased<idol_runtime::RW, [u32; 3]>",
+        "Leased<idol_runtime::R, old_api::Block>",
+        "LenLimit<idol_runtime::Leased<idol_runtime::R, [demo_api::Block]>, 4>",
+        "Leased<idol_runtime::W, [usize; 8]>",
+    )
+    message = dwarf.struct("server::idl::Demo_op_ARGS")
+    error = dwarf.enum("core::convert::Infallible")
+    dwarf.handler([(message, (dwarf.unit_type, error), {})], leased=shown)
+    slices = '"all": (type: "[Block]", read: true, max_len: Some(4))'
+    text = f'leases: {{{COUNTS}, {BLOCK}, {slices}, {WORDS}}}, reply: Simple("()")'
+    leases = resolve(text, {"server": dwarf}).leases
+    assert [lease.type.name if lease.type else None for lease in leases] == [
+        "[usize; 8]",
+        "old_api::Block",
+        "demo_api::Block",
+        "[u32; 3]",
+    ]
+
+
+def test_leases_that_nothing_tells_apart_stay_unknown(dwarf: Dwarf, resolve: Resolve) -> None:
+    """Two arrays of lengths that the interface names: which is which is a guess."""
+    leased(dwarf, "Leased<idol_runtime::W, [usize; 8]>", "Leased<idol_runtime::W, [usize; 9]>")
+    text = f'leases: {{{COUNTS}}}, reply: Simple("()")'
+    (lease,) = resolve(text, {"server": dwarf}).leases
+    assert (lease.type_name, lease.how) == (None, How.MISSING)
+
+
+def test_a_type_that_may_be_another_lease_s_is_no_evidence(dwarf: Dwarf, resolve: Resolve) -> None:
+    leased(dwarf, "Leased<idol_runtime::W, [usize; 8]>")
+    other = '"more": (type: "[usize; OTHER]", write: true)'
+    text = f'leases: {{{COUNTS}, {other}}}, reply: Simple("()")'
+    assert [lease.type_name for lease in resolve(text, {"server": dwarf}).leases] == [None, None]

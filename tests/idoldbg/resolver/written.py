@@ -199,10 +199,18 @@ class Dwarf:
             linkage="_ZN55_$LT$server..Server$u20$as$u20$server..idl..InOrderDemoImpl$GT$2op17h01E",
         )
 
-    def handler(self, arms: Sequence[tuple[Any, Any, Mapping[str, int]]]) -> Any:
+    def handler(
+        self,
+        arms: Sequence[tuple[Any, Any, Mapping[str, int]]],
+        *,
+        leased: Sequence[Any] = (),
+        is_restricted: bool = False,
+    ) -> Any:
         """Make `handle<Server>`: ARGS struct, ok and error type, and sizes of buffers of each arm.
 
-        The buffers are those of the ok value (`ok`) and of the error (`error`).
+        The buffers are those of the ok value (`ok`) and of the error (`error`). Each arm has a
+        variable of each of the types `leased`, and is inside of a check of its caller if
+        `is_restricted`.
         """
         blocks = []
         for message, (ok, error), sizes in arms:
@@ -216,7 +224,13 @@ class Dwarf:
                     buffers = [self.block({"e": error}, *buffers)]
                 inner.append(self.block(held, *buffers))
             answered = self.block({"r": self.result(ok, failure)}, *inner)
-            blocks.append(self.block({"args": self.pointer(message)}, answered))
+            lent = [
+                part
+                for type_ in leased
+                for part in (self.block({"residual": failure}), self.block({"val": type_}))
+            ]
+            arm = self.block({"args": self.pointer(message)}, answered, *lent)
+            blocks.append(self.block({"sender": self.u32}, arm) if is_restricted else arm)
         return self.function("server::idl::{impl#2}::handle<server::Server>", body=blocks)
 
 
