@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo`, `make test`. No target needs hardware or Rust,
-# `firmware` aside.
+# `firmware` aside. `make demo PYTHON=python3.12` chooses the interpreter.
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
@@ -8,9 +8,16 @@ RUN := $(VENV)/bin
 # time is spent compiling.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench soak firmware clean
+# Old interpreters must be able to read this one: it is all that they get to see.
+OLD := idoldbg needs Python 3.11 or later, and `$(PYTHON)` is %d.%d.%d; \
+	choose another, as in: make demo PYTHON=python3.11
+IS_NEW_ENOUGH = @$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(OLD)" % v[:3])'
 
-demo: $(VENV)/.installed
+.PHONY: demo test lint bench soak firmware clean always
+
+demo:
+	$(IS_NEW_ENOUGH)
+	@$(PYTHON) setup_venv.py $(VENV) emu
 	@$(RUN)/python -P -m idoldbg demo
 
 # Whole files to each worker: their tests share boards and labs. In their order, which begins with
@@ -34,10 +41,10 @@ firmware: $(VENV)/.installed
 	$(RUN)/python fixtures/firmware/build.py --gaps
 	$(RUN)/python fixtures/firmware/build.py --toolchains
 
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install --quiet --disable-pip-version-check -e '.[emu,test]'
-	@touch $@
+# Looked at every time, and cheap: the interpreter may be another one today.
+$(VENV)/.installed: always
+	$(IS_NEW_ENOUGH)
+	@$(PYTHON) setup_venv.py $(VENV) emu test
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-__all__ = ["Browser", "browser"]
+from tests.tools import need
 
-NEEDED = ("chromium", "chromedriver")
+__all__ = ["Browser", "browser"]
 
 
 class Browser:
@@ -73,12 +73,10 @@ class Browser:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A browser, or a skip that says what is missing."""
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    if missing:
-        pytest.skip(f"needs {' and '.join(missing)} (Debian: chromium chromium-driver)")
+    chromium = need("chromium", "chromedriver", of="chromium chromium-driver")
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
+    options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

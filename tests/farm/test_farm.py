@@ -14,6 +14,7 @@ import pytest
 from idoldbg import cli
 from idoldbg.session import demo_archive
 from tests.conftest import wait_until
+from tests.tools import lacking
 
 from .lab import LIMIT_S, Lab, running_lab, skip_reason
 from .test_everywhere import guide_test
@@ -62,7 +63,7 @@ def test_death(idol):
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     reason = skip_reason()
     if reason is not None:
-        pytest.skip(reason)
+        lacking(reason)
     with running_lab(tmp_path_factory.mktemp("lab"), HOSTS) as running:
         yield running
 

@@ -6,7 +6,6 @@ What is missing is looked up with other tools than ours. The sources are in `fix
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from idoldbg.load import open_build
 from idoldbg.program import Program
 from idoldbg.render.json import reply
 from idoldbg.session import Session, TargetOptions, open_program, open_session
+from tests.tools import need
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 GAPS = FIXTURES / "gaps"
@@ -149,9 +149,7 @@ ABSENT = [
 
 def dwarfdump(archive: str, task: str, folder: Path, *options: str) -> str:
     """Return what llvm-dwarfdump says about one program."""
-    tool = shutil.which("llvm-dwarfdump")
-    if tool is None:
-        pytest.skip("llvm-dwarfdump is not installed")
+    tool = need("llvm-dwarfdump", of="llvm")
     program = folder / task
     build = open_build(GAPS / "archives" / f"{archive}.zip").archive
     program.write_bytes(build.object_bytes(task))

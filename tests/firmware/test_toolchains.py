@@ -33,6 +33,7 @@ from idoldbg.views.tasks import read_task
 from tests.conftest import ARCHIVES, ROOT
 from tests.idoldbg.debuginfo.test_differential import check_object, compare_object
 from tests.idoldbg.test_calls_on_boards import ERRORS, OK
+from tests.tools import lacking, need
 
 TOOLCHAINS = ROOT / "fixtures" / "toolchains"
 USUAL = ARCHIVES / "nucleo-g031.zip"
@@ -174,9 +175,7 @@ def test_names_are_found(path: Path) -> None:
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_structs_equal_those_of_llvm(path: Path, tmp_path: Path) -> None:
-    tool = shutil.which("llvm-dwarfdump")
-    if tool is None:
-        pytest.skip("llvm-dwarfdump is not installed")
+    tool = need("llvm-dwarfdump", of="llvm")
     data = program(path)
     (tmp_path / "sensor").write_bytes(data)
     command = [tool, "--debug-info", str(tmp_path / "sensor")]
@@ -261,7 +260,7 @@ def objcopy(data: bytes, folder: Path, *options: str) -> bytes:
             result = subprocess.run(command, capture_output=True, timeout=60, check=False)
             if result.returncode == 0:
                 return (folder / "out").read_bytes()
-    pytest.skip(f"no objcopy here that knows {options[0]}")
+    return lacking(f"needs an objcopy that knows {options[0]} (Debian: apt install llvm binutils)")
 
 
 def test_split_debug_information_is_refused() -> None:

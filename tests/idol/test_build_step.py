@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from idol.cli import main
+from tests.tools import lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 JEFE = ROOT / "fixtures" / "idl" / "jefe.idol"
@@ -138,7 +139,7 @@ def test_an_unchanged_file_keeps_its_time(tmp_path: Path) -> None:
 def test_the_build_script_of_the_readme_runs(tmp_path: Path) -> None:
     rustc = shutil.which("rustc", path="/usr/bin") or shutil.which("rustc")
     if rustc is None:
-        pytest.skip("needs rustc")
+        lacking("needs rustc (Debian: apt install rustc-web)")
     readme = (ROOT / "README.md").read_text()
     (script,) = re.findall(r"```rust\n(fn main\(\) \{\n.*?\n\}\n)```", readme, re.DOTALL)
     crate = tmp_path / "drv" / "spi"

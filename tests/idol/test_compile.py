@@ -20,6 +20,7 @@ from elftools.elf.elffile import ELFFile
 import idol
 from idol.options import FailServer, ServerStyle, StubOptions
 from tests.firmware.test_rebuild import FIRMWARE, builder_on_path
+from tests.tools import lacking
 
 HERE = Path(__file__).parent
 TARGETS = ("thumbv6m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf")
@@ -86,7 +87,7 @@ def build(request: pytest.FixtureRequest, tmp_path: Path) -> Build:
     try:
         toolchain = find_toolchain()
     except BuildError as error:
-        pytest.skip(str(error))
+        lacking(str(error))
     sources = Sources(FIRMWARE)
     app = next(app for app in load_apps(sources) if app.target == request.param)
     return Build(request.param, Compiler(sources, toolchain, app, tmp_path), tmp_path)

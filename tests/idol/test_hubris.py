@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 import idol
 from idol.checks import CLIENT_ERRORS
+from tests.tools import need
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,7 @@ def test_all_are_generated(interfaces: list[idol.Interface], tmp_path: Path) -> 
             paths.append(tmp_path / f"{number}_{kind}.rs")
             paths[-1].write_text(text)
     print(f"{len(paths)} stubs")
-    rustfmt = shutil.which("rustfmt")
-    if rustfmt is None:
-        pytest.skip("generated; the form needs rustfmt")
+    rustfmt = need("rustfmt", of="rustfmt-web")
     command = [rustfmt, "--check", "--edition", "2021", *map(str, paths)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout[:5000]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 from pathlib import Path as FilePath
 
@@ -42,6 +41,7 @@ from idol.rust_type import (
     parse_type,
 )
 from idol.rust_type_reader import MAX_DEPTH
+from tests.tools import need
 
 
 def path(*names: str) -> Path:
@@ -253,8 +253,7 @@ REFUSED_LATER = {
 
 def test_rustc_reads_the_same(tmp_path: FilePath) -> None:
     """Only its parser runs, so that nothing has to exist."""
-    if shutil.which("rustc") is None:
-        pytest.skip("needs rustc")
+    need("rustc", of="rustc-web")
 
     def reads(*texts: str) -> bool:
         file = tmp_path / "types.rs"

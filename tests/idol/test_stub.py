@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import idol
 from idol.options import FailServer, ServerStyle, StubOptions
 from idol.rust_type import parse_type
+from tests.tools import need
 
 HERE = Path(__file__).parent
 
@@ -95,9 +95,7 @@ def test_output_is_deterministic(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_output_is_formatted(kind: str, tmp_path: Path) -> None:
-    rustfmt = shutil.which("rustfmt")
-    if rustfmt is None:
-        pytest.skip("needs rustfmt")
+    rustfmt = need("rustfmt", of="rustfmt-web")
     interfaces = [everything(), idol.parse(TINY), idol.parse(HUBPACK), long_names()]
     interfaces += [read("styles.idol"), read("uniform.idol")]
     paths = []
@@ -265,9 +263,7 @@ def test_documentation_of_arguments() -> None:
 
 
 def test_derives_break_where_rustfmt_does(tmp_path: Path) -> None:
-    rustfmt = shutil.which("rustfmt")
-    if rustfmt is None:
-        pytest.skip("needs rustfmt")
+    rustfmt = need("rustfmt", of="rustfmt-web")
     paths = []
     for length in range(20, 32):
         options = StubOptions(extra_derives=("T" * length,))

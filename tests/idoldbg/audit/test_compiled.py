@@ -6,7 +6,6 @@ does not make. LLVM makes the forms of it that linkers and debuggers differ abou
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from idoldbg.opening import TargetOptions, open_program
 from idoldbg.types import Enum
 from idoldbg.values import EnumValue, to_json
 from tests.idoldbg.audit.conftest import audit_build
+from tests.tools import need
 
 HERE = Path(__file__).parent
 TOOLS = ("llc", "ld.lld", "llvm-objcopy")
@@ -62,9 +62,7 @@ Compile = Callable[..., Path]
 @pytest.fixture
 def compile_server(tmp_path: Path) -> Compile:
     """Return what compiles `types.ll` with options of llc, and of objcopy for what llc wrote."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+    need(*TOOLS, of="llvm lld")
 
     def compile_(*options: str, after: str = "") -> Path:
         (tmp_path / "interface").write_text(INTERFACE)

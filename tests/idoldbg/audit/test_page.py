@@ -19,6 +19,7 @@ from idoldbg.audit.verdict import judge
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
 from tests.idoldbg.audit.hostile import hostile_audit
+from tests.tools import need
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e '.[test]'")
 
@@ -28,17 +29,16 @@ WIDTHS = (400, 1400)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium without a window, or a skip that names what is missing."""
-    paths = [shutil.which(n) for n in ("chromium", "chromedriver")]
-    if None in paths:
-        pytest.skip("needs a browser: apt-get install chromium chromium-driver")
+    chromium = need("chromium", "chromedriver", of="chromium chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = str(paths[0])
+    options.binary_location = chromium
     # Root needs --no-sandbox, small /dev/shm the other; the page itself reaches nothing anyway.
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=str(paths[1]))
+        options=options,
+        service=webdriver.ChromeService(executable_path=str(shutil.which("chromedriver"))),
     )
     driver.set_page_load_timeout(60)
     yield driver

@@ -45,6 +45,7 @@ from idoldbg.link.board_socket import connect_board
 from idoldbg.link.pyocd_remote import LOCK_CALLS
 from idoldbg.session import TargetOptions, demo_archive, open_session
 from tests.conftest import ARCHIVES, ROOT, free_port, wait_until
+from tests.tools import lacking
 
 Capture = pytest.CaptureFixture[str]
 LIMIT_S = 300.0  # reached by no test, also on a machine that does other things
@@ -377,7 +378,7 @@ def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None
     """The whole way: gdb, `pyocd gdbserver`, its probe server, the socket, the emulated core."""
     gdb = next((g for g in ("gdb-multiarch", "gdb") if _knows_arm(g)), None)
     if gdb is None:
-        pytest.skip("needs a gdb that knows Arm (Debian: gdb-multiarch)")
+        lacking("needs a gdb that knows Arm (Debian: apt install gdb-multiarch)")
     port, telnet = free_port(), free_port()
     words = ["-m", "pyocd", "gdbserver", "--no-config", "-t", "cortex_m", "-p", str(port)]
     words += ["-T", str(telnet), "-u", f"remote:localhost:{board.pyocd_port}", "--elf"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from idoldbg.memory import Segment
 from idoldbg.program import Program
 from idoldbg.session import TargetOptions, demo_archive, open_session
 from idoldbg.views.tasks import read_tasks
+from tests.tools import need
 
 ARCHIVE = demo_archive("stm32f4-discovery")
 REGISTERS = {"r0": 1, "sp": 0x20001000, "pc": 0x08000100, "xpsr": 0x61000000, "msp": 2, "s31": 3}
@@ -67,11 +67,10 @@ def test_dump_that_was_cut_short_shows_what_is_there(
     assert "cut short" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(shutil.which("readelf") is None, reason="needs binutils' readelf")
 def test_dump_is_an_elf_core_for_readelf(tmp_path: Path) -> None:
     path = tmp_path / "board.core"
     path.write_bytes(encode_dump(ARCHIVE.read_bytes(), [Segment(0x20000000, b"abc")], REGISTERS))
-    command = ["readelf", "--wide", "--headers", "--notes", str(path)]
+    command = [need("readelf", of="binutils"), "--wide", "--headers", "--notes", str(path)]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     assert out.stderr == ""
     assert "CORE (Core file)" in out.stdout

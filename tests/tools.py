@@ -1,0 +1,30 @@
+"""Programs that some tests need and that nobody must have: `need("readelf", of="binutils")`.
+
+On a developer's machine a test without its program is skipped, by name. Where `CI` is set the gate
+has installed everything, and a program that is missing there would hide tests: they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+__all__ = ["lacking", "need"]
+
+
+def need(program: str, *more: str, of: str) -> str:
+    """Return the path of a program, whose Debian packages are `of`; `more` must be there too."""
+    missing = [name for name in (program, *more) if shutil.which(name) is None]
+    if missing:
+        lacking(f"needs {' and '.join(missing)} (Debian: apt install {of})")
+    return shutil.which(program) or ""
+
+
+def lacking(why: str) -> NoReturn:
+    """Skip the test, or fail it where everything should be there."""
+    if os.environ.get("CI", "").lower() in ("", "0", "false"):
+        pytest.skip(why)
+    pytest.fail(f"{why}; CI is set, so it is not skipped")
