@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from typing import NoReturn
 
 import pytest
 
-__all__ = ["lacking", "need"]
+__all__ = ["lacking", "need", "need_localhost"]
 
 
 def need(program: str, *more: str, of: str) -> str:
@@ -21,6 +22,14 @@ def need(program: str, *more: str, of: str) -> str:
     if missing:
         lacking(f"needs {' and '.join(missing)} (Debian: apt install {of})")
     return shutil.which(program) or ""
+
+
+def need_localhost() -> None:
+    """Skip where the name `localhost`, on which pyOCD's own servers listen, means nothing."""
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError:
+        lacking("needs the name `localhost` (in /etc/hosts), on which pyOCD's servers listen")
 
 
 def lacking(why: str) -> NoReturn:

@@ -32,7 +32,14 @@ class BoundedSocket:
         self._buffer = bytearray()
 
     def connect(self) -> None:
-        self._socket = socket.create_connection(self._address, CONNECT_LIMIT_S)
+        try:
+            self._socket = socket.create_connection(self._address, CONNECT_LIMIT_S)
+        except socket.gaierror:
+            if self._address[0] != "localhost":
+                raise
+            # It is this host (RFC 6761), even where no /etc/hosts says so.
+            loopback = ("127.0.0.1", self._address[1])
+            self._socket = socket.create_connection(loopback, CONNECT_LIMIT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer.clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
@@ -10,6 +11,7 @@ from typing import TypeVar
 __all__ = ["CallTimeout", "Watchdog"]
 
 T = TypeVar("T")
+SLICE_S = 0.1  # at most so much later is a Ctrl-C noticed
 
 
 class CallTimeout(Exception):
@@ -59,7 +61,7 @@ class Watchdog:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         self._jobs.put(job)
-        if not done.acquire(timeout=limit_s):
+        if not _acquired(done, limit_s):
             self._given_up = limit_s
             raise CallTimeout(limit_s)
         if errors:
@@ -77,3 +79,12 @@ class Watchdog:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+
+
+def _acquired(lock: threading.Lock, limit_s: float) -> bool:
+    """Wait for the lock in slices: a signal that comes just before one begins does not end it."""
+    end_s = time.monotonic() + limit_s
+    while (left_s := end_s - time.monotonic()) > SLICE_S:
+        if lock.acquire(timeout=SLICE_S):
+            return True
+    return lock.acquire(timeout=max(left_s, 0.0))

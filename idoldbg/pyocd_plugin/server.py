@@ -45,7 +45,7 @@ class _Server(TCPProbeServer):  # type: ignore[misc]  # pyOCD publishes no types
             probe=None,
             options={"no_config": True, "user_script": os.devnull, "serve_local_only": True},
         )
-        super().__init__(("localhost", port), session, None)
+        super().__init__(("127.0.0.1", port), session, None)  # a bare root has no /etc/hosts
         self.RequestHandlerClass = _Handler
 
     @property

@@ -45,7 +45,7 @@ from idoldbg.link.board_socket import connect_board
 from idoldbg.link.pyocd_remote import LOCK_CALLS
 from idoldbg.session import TargetOptions, demo_archive, open_session
 from tests.conftest import ARCHIVES, ROOT, free_port, wait_until
-from tests.tools import lacking
+from tests.tools import lacking, need_localhost
 
 Capture = pytest.CaptureFixture[str]
 LIMIT_S = 300.0  # reached by no test, also on a machine that does other things
@@ -123,7 +123,7 @@ def test_what_cannot_be_started(
 
 
 def test_a_port_that_is_taken() -> None:
-    with socket.create_server(("localhost", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LinkError, match=f"cannot serve on port {port}"):
             start_board("port", board="stm32f4-discovery", pyocd_port=port)
@@ -357,7 +357,7 @@ def ask_probe_server(connection: socket.socket, request: str, *arguments: object
 
 
 def test_a_pyocd_client_that_dies_with_the_locks_hangs_nobody(board: BoardEntry) -> None:
-    address = ("localhost", board.pyocd_port or 0)
+    address = ("127.0.0.1", board.pyocd_port or 0)
     with socket.create_connection(address, timeout=LIMIT_S) as first:
         for request in ("open", "lock"):
             ask_probe_server(first, request)
@@ -379,9 +379,10 @@ def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None
     gdb = next((g for g in ("gdb-multiarch", "gdb") if _knows_arm(g)), None)
     if gdb is None:
         lacking("needs a gdb that knows Arm (Debian: apt install gdb-multiarch)")
+    need_localhost()
     port, telnet = free_port(), free_port()
     words = ["-m", "pyocd", "gdbserver", "--no-config", "-t", "cortex_m", "-p", str(port)]
-    words += ["-T", str(telnet), "-u", f"remote:localhost:{board.pyocd_port}", "--elf"]
+    words += ["-T", str(telnet), "-u", f"remote:127.0.0.1:{board.pyocd_port}", "--elf"]
     log = (tmp_path / "log").open("w")
     kernel = tmp_path / "kernel.elf"
     options = TargetOptions(archive=str(ARCHIVES / "stm32f4-discovery.zip"))

@@ -17,6 +17,7 @@ from idoldbg.link import pyocd_remote
 from idoldbg.link.pyocd import ProbeOptions, PyocdLink, open_probe, open_remote
 from idoldbg.link.pyocd_remote import BoundedSocket
 from tests.conftest import wait_until
+from tests.tools import need_localhost
 
 from .conftest import FLASH, RAM, FakeChip
 
@@ -27,6 +28,7 @@ QUICK = ProbeOptions(attempts=1, limit_s=1.0)  # where the other side never answ
 @pytest.fixture
 def server_port(probe_id: str) -> Iterator[int]:
     """The port of pyOCD's own server, in threads of this process, on the fake chip's probe."""
+    need_localhost()
     probe = DebugProbeAggregator.get_probe_with_id(probe_id)
     session = Session(None, no_config=True)
     server = DebugProbeServer(session, probe, port=0, serve_local_only=True)

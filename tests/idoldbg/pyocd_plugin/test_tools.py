@@ -18,6 +18,7 @@ import pytest
 from idoldbg.errors import LinkError, LinkTimeout
 from idoldbg.link.pyocd import ProbeOptions, open_remote
 from tests.conftest import free_port, wait_until
+from tests.tools import need_localhost
 
 from .conftest import BOARDS, COUNTER, LOOP, RAM
 
@@ -54,6 +55,7 @@ def commander(environment: dict[str, str], *commands: str, fails: bool = False) 
 @contextmanager
 def serving(environment: dict[str, str], *arguments: str, port: int) -> Iterator[subprocess.Popen]:  # type: ignore[type-arg]  # of bytes that nobody reads
     """Run pyOCD until the block ends; begin it when its port answers."""
+    need_localhost()
     server = subprocess.Popen(
         [sys.executable, "-m", "pyocd", *arguments],
         env=environment,
