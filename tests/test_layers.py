@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, int], ...] = (
     ("idoldbg.archive", 0),
     ("idoldbg.target", 0),
     ("idoldbg.near", 0),
+    ("idoldbg.seconds", 0),
     ("idoldbg._vendor", 0),
     ("idol", 0),
     ("idoldbg.codec", 1),

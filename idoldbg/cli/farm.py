@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from idol.whole_file import write_whole
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, command_options, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
 
@@ -92,7 +92,8 @@ def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
 @click.option("--flash/--no-flash", help="Flash --archive onto boards that run another image.")
 @click.option(
     "--place-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
+    callback=parse_seconds,
     metavar="SECONDS",
     default=PLACE_LIMIT_S,
     help="Time for the whole suite on one place. Default: 3600.",

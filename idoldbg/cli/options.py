@@ -12,6 +12,7 @@ import click
 
 from idol.records import dataclass
 from idoldbg.opening import TargetOptions
+from idoldbg.seconds import LONGEST_S
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
@@ -23,6 +24,7 @@ __all__ = [
     "global_options",
     "options_except",
     "output_format",
+    "parse_seconds",
     "parse_types",
     "type_option",
 ]
@@ -82,8 +84,9 @@ def _ignore(_words: str) -> None:
     """Drop what is told with --verbose only."""
 
 
-def _seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not 0 < value <= 86400:
+def parse_seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Check an option's number of seconds."""
+    if value is not None and not 0 < value <= LONGEST_S:
         raise click.BadParameter("give seconds, more than 0 and at most 86400 (a day)", ctx, param)
     return value
 
@@ -121,7 +124,7 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "SECONDS",
             "type": float,
-            "callback": _seconds,
+            "callback": parse_seconds,
             "envvar": "IDOLDBG_TIMEOUT",
             "help": f"How long to wait for the target. Default: {DEFAULT_TIMEOUT_S:g}.",
         },
@@ -131,7 +134,7 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "SECONDS",
             "type": float,
-            "callback": _seconds,
+            "callback": parse_seconds,
             "envvar": "IDOLDBG_WAIT",
             "help": "How long to wait for a probe that another process has open. Default: not.",
         },

@@ -6,23 +6,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from idoldbg.device.core import Core
-from idoldbg.errors import ArgumentError
 from idoldbg.link import Link
 from idoldbg.program import Program
+from idoldbg.seconds import check_seconds
 from idoldbg.session import Session
 from idoldbg.supervisor import Request
 from idoldbg.views.tasks import TaskRow, TaskTable, read_task, read_tasks
 
-__all__ = ["BaseDevice", "BaseTask", "check_seconds"]
-
-DAY_S = 86400.0
-
-
-def check_seconds(name: str, seconds: float) -> None:
-    """Refuse what is no limit to wait for; raises `ArgumentError`."""
-    if not isinstance(seconds, (int, float)) or not 0 < seconds <= DAY_S:
-        words = f"give seconds, more than 0 and at most {DAY_S:.0f} (a day), not {seconds!r}"
-        raise ArgumentError(words, name=name)
+__all__ = ["BaseDevice", "BaseTask"]
 
 
 class BaseTask:

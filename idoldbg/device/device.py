@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from idoldbg.device.aio import AioDevice, Worker
-from idoldbg.device.base import BaseDevice, BaseTask, check_seconds
+from idoldbg.device.base import BaseDevice, BaseTask
 from idoldbg.device.batch import Batch
 from idoldbg.device.classes import Classes
 from idoldbg.device.core import Core
 from idoldbg.device.failures import Failures
 from idoldbg.device.operation import Operation, Space
 from idoldbg.resolver import ResolvedOperation
+from idoldbg.seconds import check_seconds
 from idoldbg.session import Session, TargetOptions, open_program, open_session
 
 __all__ = ["Device", "TaskSpace", "attach", "open_target"]

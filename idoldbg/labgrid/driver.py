@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import attr
 from labgrid.driver import Driver
+from labgrid.exceptions import InvalidConfigError
 from labgrid.factory import target_factory
 from labgrid.protocol import BootstrapProtocol, ResetProtocol
 from labgrid.resource.remote import RemotePlace
@@ -16,14 +17,23 @@ from labgrid.util.proxy import proxymanager
 
 from idol.records import replace
 from idoldbg.device import Device, attach
-from idoldbg.errors import LinkError
+from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.flashing import flash_board
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe, NetworkIdoldbgProbe
+from idoldbg.seconds import read_seconds
 from idoldbg.session import TargetOptions
 
 __all__ = ["IdoldbgDriver"]
 
 POLL_S = 0.2
+
+
+def _seconds(value: Any) -> float:
+    """Return a number of seconds of the environment; raise `InvalidConfigError` for any other."""
+    try:
+        return read_seconds("timeout_s or start_limit_s", value)
+    except ArgumentError as error:
+        raise InvalidConfigError(f"IdoldbgDriver: {error}") from None
 
 
 @target_factory.reg_driver
@@ -42,8 +52,8 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
     archive: str | None = attr.ib(
         default=None, validator=attr.validators.optional(attr.validators.instance_of(str))
     )
-    timeout_s: float = attr.ib(default=5.0, converter=float)
-    start_limit_s: float = attr.ib(default=30.0, converter=float)
+    timeout_s: float = attr.ib(default=5.0, converter=_seconds)
+    start_limit_s: float = attr.ib(default=30.0, converter=_seconds)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

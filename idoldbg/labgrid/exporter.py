@@ -14,15 +14,14 @@ import time
 from typing import Any
 
 import attr
-import jinja2
-import yaml
 from labgrid.exceptions import InvalidConfigError, NoConfigFoundError
 from labgrid.remote import exporter
 from labgrid.util import get_free_port
 
 from idoldbg.errors import ArgumentError
 from idoldbg.farm.child import child_command
-from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe
+from idoldbg.labgrid.exporter_config import CLASSES, ExporterConfig
+from idoldbg.labgrid.resources import IdoldbgEmulatedBoard
 from idoldbg.pyocd_plugin.boards import ENVIRONMENT
 
 __all__ = ["BoardExport", "run_exporter"]
@@ -43,8 +42,7 @@ class BoardExport(exporter.ResourceExport):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        classes = {"IdoldbgProbe": IdoldbgProbe, "IdoldbgEmulatedBoard": IdoldbgEmulatedBoard}
-        self.local = classes[self.cls](target=None, name=None, **self.local_params)
+        self.local = CLASSES[self.cls](target=None, name=None, **self.local_params)
         self.data["cls"] = "NetworkIdoldbgProbe"
         self.child: subprocess.Popen[bytes] | None = None
         self.port: int | None = None
@@ -115,21 +113,35 @@ class BoardExport(exporter.ResourceExport):
         return bool(super().poll())
 
 
+# What labgrid, attrs and protobuf raise for parameters of the wrong kind.
+_MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class _Exporter(exporter.Exporter):
+    """labgrid's exporter, which says which resource it cannot make."""
+
+    async def add_resource(
+        self, group_name: str, resource_name: str, cls: str, params: dict[str, Any]
+    ) -> None:
+        """Add a resource; raise `ArgumentError` for parameters that its class does not take."""
+        try:
+            await super().add_resource(group_name, resource_name, cls, params)
+        except _MISFITS as error:
+            raise ArgumentError(
+                f"{self.config['resources']}: place `{group_name}`: {resource_name}: {cls} cannot "
+                f"be made of {params}: {error}",
+                name="configuration",
+            ) from error
+
+
 def run_exporter(arguments: list[str]) -> None:
     """Run labgrid's exporter with our resources; `arguments` are its command line's."""
-    for name in ("IdoldbgProbe", "IdoldbgEmulatedBoard"):
+    for name in CLASSES:
         exporter.exports[name] = BoardExport
+    exporter.ResourceConfig = ExporterConfig
+    exporter.Exporter = _Exporter
     sys.argv = ["idoldbg farm exporter", *arguments]
     try:
         exporter.main()
-    except jinja2.TemplateError as error:
-        where = f"line {error.lineno}: " if isinstance(error, jinja2.TemplateSyntaxError) else ""
-        raise ArgumentError(
-            f"{where}{error.message}; the file is a Jinja template, in which a line that begins "
-            "with # is a statement and one with ## a comment",
-            name="configuration",
-        ) from error
     except (NoConfigFoundError, InvalidConfigError) as error:
         raise ArgumentError(error.msg, name="configuration") from error
-    except yaml.YAMLError as error:
-        raise ArgumentError(str(error), name="configuration") from error

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import attr
+from labgrid.exceptions import InvalidConfigError
 from labgrid.factory import target_factory
 from labgrid.resource.common import NetworkResource, Resource
 
 __all__ = ["IdoldbgEmulatedBoard", "IdoldbgProbe", "NetworkIdoldbgProbe"]
 
-_text = attr.validators.instance_of(str)
+
+def _text(resource: Resource, attribute: attr.Attribute[str], value: object) -> None:
+    """Refuse numbers: YAML has lost how they were written, and with it leading zeros."""
+    where = f"{type(resource).__name__}: `{attribute.name}`"
+    if isinstance(value, int | float):
+        raise InvalidConfigError(
+            f"{where} is the number {str(value)[:40]} for YAML: write it in quotes, as it is "
+            "printed on the probe (one that begins with 0 is another number, in octal)"
+        )
+    if not isinstance(value, str):
+        raise InvalidConfigError(f"{where} should be a string, not {str(value)[:60]!r}")
+
+
 _optional_text = attr.validators.optional(_text)
 
 

@@ -7,10 +7,10 @@ header (one JSON object in UTF-8) and a payload of bytes. Pure: bytes in, values
 from __future__ import annotations
 
 import json
-import math
 import struct
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from idol.records import dataclass
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout, Unsupported
@@ -27,6 +27,7 @@ __all__ = [
     "decode_operations",
     "encode_error",
     "encode_frame",
+    "is_number",
     "segment_list",
 ]
 
@@ -187,7 +188,7 @@ def _fits(kind: str, value: Any) -> bool:
             return _is_integer(value, MAX_PAYLOAD)
         case "seconds":
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            return number and math.isfinite(value) and 0 <= value <= MAX_WAIT_S
+            return number and 0 <= value <= MAX_WAIT_S  # no NaN is
         case "flag":
             return isinstance(value, bool)
         case "text":
@@ -204,6 +205,15 @@ def _fits(kind: str, value: Any) -> bool:
                 and len(value) <= MAX_OPERATIONS
                 and all(isinstance(v, list) and len(v) == 2 and _is_segment(*v) for v in value)
             )
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value is what a float can hold: JSON's integers have any size."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def _is_integer(value: Any, highest: int) -> bool:
@@ -251,7 +261,7 @@ def decode_error(facts: Any, link: str) -> IdoldbgError:
             )
         case "Unsupported":
             return Unsupported(message, capability=str(facts.get("capability", "")), link=link)
-        case "LinkTimeout" if isinstance(facts.get("timeout_s"), (int, float)):
+        case "LinkTimeout" if is_number(facts.get("timeout_s")):
             return LinkTimeout(message, timeout_s=float(facts["timeout_s"]), link=link)
     return LinkError(f"{link}: {message}", link=link)
 

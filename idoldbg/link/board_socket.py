@@ -26,6 +26,7 @@ from idoldbg.link.board_protocol import (
     ProtocolError,
     decode_error,
     encode_frame,
+    is_number,
     segment_list,
 )
 from idoldbg.link.emulated import EmulatedLink
@@ -44,6 +45,7 @@ __all__ = [
 
 ANSWER_LIMIT_S = 60.0
 CONNECT_LIMIT_S = 10.0
+BACKLOG_PAUSE_S = 0.02
 LOCK_LIMIT_S = 60.0
 CHUNK_SIZE = 1 << 16
 PATH_LIMIT = 100  # bytes; a Unix socket's address holds 107
@@ -172,7 +174,7 @@ def _connect(path: Path, spec: str) -> socket.socket:
     try:
         connection.settimeout(CONNECT_LIMIT_S)
         with short_address(path) as address:
-            connection.connect(address)
+            _connect_to(connection, address)
         if peer_credentials(connection)[1] not in (os.getuid(), 0):
             raise LinkError(f"{spec}: {path} is served by another user", link=spec)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
@@ -187,6 +189,25 @@ def _connect(path: Path, spec: str) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def _connect_to(connection: socket.socket, address: str) -> None:
+    """Connect, also where more clients are waiting to be accepted than the server's backlog takes.
+
+    The kernel then refuses at once (EAGAIN): a time limit makes the socket a non-blocking one.
+    """
+    end_s = time.monotonic() + CONNECT_LIMIT_S
+    while True:
+        try:
+            connection.connect(address)
+        except BlockingIOError:
+            if time.monotonic() >= end_s:
+                raise TimeoutError(
+                    f"its process has taken none of its waiting clients for {CONNECT_LIMIT_S:g} s"
+                ) from None
+            time.sleep(BACKLOG_PAUSE_S)
+        else:
+            return
 
 
 def _nobody_there(path: Path, spec: str) -> str:
@@ -397,7 +418,7 @@ class RemoteBoard:
 
     def _note(self, header: Header) -> None:
         time_s, halted = header.get("time_s"), header.get("halted")
-        if isinstance(time_s, (int, float)) and isinstance(halted, bool):
+        if is_number(time_s) and isinstance(halted, bool):
             self._seen = _Seen(float(time_s), halted)
 
 

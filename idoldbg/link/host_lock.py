@@ -188,13 +188,39 @@ def find_user(shared_name: str) -> Holder | None:
         try:
             connection.connect(_abstract(shared_name))
             pid, uid = peer_credentials(connection)
+        except BlockingIOError:
+            # The holder accepts nobody: those who have asked fill its backlog.
+            return _find_listener(_abstract(shared_name)) or UNKNOWN
         except OSError:
             return None
+    return Holder(pid, "", 0.0, _user_name(uid))
+
+
+def _user_name(uid: int) -> str:
     try:
-        user = pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        user = str(uid)
-    return Holder(pid, "", 0.0, user)
+        return str(uid)
+
+
+def _find_listener(address: bytes) -> Holder | None:
+    """Look for who listens at an abstract name among the processes whose files we may see."""
+    shown = address.decode().replace("\0", "@")
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/unix").read_text(errors="replace").splitlines():
+            # proc(5): Num RefCount Protocol Flags Type St Inode Path; 10000 is __SO_ACCEPTCON.
+            words = line.split()
+            if len(words) == 8 and words[7] == shown and int(words[3], 16) & 0x10000:
+                return _find_owner(f"socket:[{words[6]}]")
+    return None
+
+
+def _find_owner(file: str) -> Holder | None:
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # another user's, or just gone
+            if any(str(link.readlink()) == file for link in (process / "fd").iterdir()):
+                return Holder(int(process.name), "", 0.0, _user_name(process.stat().st_uid))
+    return None
 
 
 def _abstract(name: str) -> bytes:

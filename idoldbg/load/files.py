@@ -62,4 +62,8 @@ def read_regular(
                 data += file.read(max(0, most - len(data)) + 1) or b""
             if len(data) <= most:
                 return data
-    raise OSError(errno.EFBIG, f"it has more than {most >> 20} MiB", str(path))
+    raise OSError(errno.EFBIG, f"it has more than {_size(most)}", str(path))
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"

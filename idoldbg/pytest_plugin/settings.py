@@ -11,6 +11,7 @@ from idol.records import dataclass
 from idoldbg.errors import ArgumentError
 from idoldbg.pytest_plugin.options import read_option
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
+from idoldbg.seconds import read_seconds
 
 __all__ = ["Settings", "read_settings", "worker_name"]
 
@@ -31,12 +32,9 @@ class Settings:
 def _seconds(config: pytest.Config, name: str, default: float) -> float:
     text = read_option(config, name)
     try:
-        value = default if text is None else float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise pytest.UsageError(f"--idoldbg-{name}: `{text}` is not a number of seconds")
-    return value
+        return read_seconds(f"--idoldbg-{name}", default if text is None else text, allow_zero=True)
+    except ArgumentError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def read_settings(config: pytest.Config) -> Settings:

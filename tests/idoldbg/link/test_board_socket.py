@@ -26,6 +26,7 @@ from idoldbg.link.board_protocol import (
     PROTOCOL,
     FrameReader,
     ProtocolError,
+    decode_error,
     decode_operations,
     encode_frame,
 )
@@ -433,6 +434,7 @@ BAD_OPERATIONS = [
     [{"op": "wait", "seconds": -1}],
     [{"op": "wait", "seconds": 1e300}],
     [{"op": "wait", "seconds": float("nan")}],
+    [{"op": "wait", "seconds": 10**400}],
     [{"op": "wait", "seconds": "1"}],
     [{"op": "registers", "names": "pc"}],
     [{"op": "registers", "names": ["x" * 100]}],
@@ -547,3 +549,50 @@ def test_a_refusal_is_read_even_if_nothing_can_be_sent_any_more(tmp_path: Path) 
             patch.setattr(board_socket, "_connect", connect_late)
             with pytest.raises(LinkError, match="too many clients"):
                 connect(path)
+
+
+def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
+    """The kernel refuses a client at once (EAGAIN) while others wait to be accepted."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        waiting = []
+        with pytest.raises(BlockingIOError):
+            while True:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(str(path))
+        made: list[socket.socket] = []
+        thread = threading.Thread(target=lambda: made.append(board_socket._connect(path, "emu:s")))
+        thread.start()
+        time.sleep(0.1)
+        assert thread.is_alive() and not made
+        for _ in range(len(waiting) - 1):
+            listener.accept()[0].close()
+        thread.join(60)
+        for connection in [*waiting, *made]:
+            connection.close()
+        assert len(made) == 1
+
+
+def test_a_backlog_that_stays_full_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_socket, "CONNECT_LIMIT_S", 0.1)
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(0)
+        with (
+            socket.socket(socket.AF_UNIX) as first,
+            pytest.raises(LinkError, match=r"taken none of its waiting clients for 0\.1 s"),
+        ):
+            first.connect(str(path))
+            board_socket._connect(path, "emu:s")
+
+
+@pytest.mark.parametrize("number", [10**400, float("nan"), "1", True, None])
+def test_times_that_no_clock_has_are_passed_over(number: object) -> None:
+    facts = {"kind": "LinkTimeout", "message": "late", "timeout_s": number}
+    assert type(decode_error(facts, "emu:s")) is LinkError

@@ -17,7 +17,7 @@ import pytest
 
 from idoldbg.errors import LinkError
 from idoldbg.link import pyocd_probes
-from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder
+from idoldbg.link.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
 from idoldbg.link.pyocd import ProbeOptions, list_probes, open_probe, open_remote
 from idoldbg.link.runtime_dir import private_dir
 
@@ -255,3 +255,28 @@ def test_a_probe_server_has_one_of_our_processes_at_a_time() -> None:
             pytest.raises(LinkError, match=r"remote:.* in use by .*a long flash"),
         ):
             open_remote("127.0.0.1", port)
+
+
+def test_a_holder_is_found_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    """Nobody accepts those who ask: after 129 of them the holder's backlog is full."""
+    name = f"test-{tmp_path}"
+    with HostLock.acquire(tmp_path / "a.lock", shared_name=name):
+        found = {find_user(name) for _ in range(300)}
+        assert len(found) == 1
+        (holder,) = found
+        assert holder is not None and holder.pid == os.getpid()
+        with pytest.raises(LockHeld, match=f"process {os.getpid()} "):
+            HostLock.acquire(tmp_path / "b.lock", shared_name=name)
+    assert find_user(name) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 4000, '{"pid": 1e400, "command": "", "since": 0}', '{"pid": 1, "command": "", "since": '
+     + "9" * 400 + "}", '{"pid": 1, "command": "x", "since": 1e300}', "\xff", ""],
+)  # fmt: skip
+def test_what_is_no_holder_is_another_process(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.lock"
+    with holding(path):
+        path.write_text(text)
+        assert str(find_holder(path)) == "another process"
