@@ -112,12 +112,16 @@ class Enumerator:
 
 @dataclass(frozen=True, slots=True)
 class CEnum:
-    """An enum without data. Enumerators stand in declaration order: serde numbers them by it."""
+    """An enum without data. Enumerators stand in declaration order: serde numbers them by it.
+
+    `skipped` is as for `Enum`.
+    """
 
     name: str
     size: int
     signed: bool
     enumerators: tuple[Enumerator, ...]
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +143,16 @@ class Variant:
 class Enum:
     """An enum with data. Variants stand in declaration order.
 
-    `tag` is where the discriminant lies; None where there is nothing to tell apart.
+    `tag` is where the discriminant lies; None where there is nothing to tell apart. `skipped` are
+    the variants that derived `Deserialize` does not know (`#[serde(skip)]`), which debug
+    information does not say of the type: `resolver.derived` finds them in code.
     """
 
     name: str
     size: int
     tag: Member | None
     variants: tuple[Variant, ...]
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

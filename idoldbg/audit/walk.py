@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from idoldbg.codec.std_values import sent_members
 from idoldbg.types import Array, CEnum, Enum, Scalar, Struct, Type, Union, shown_field
 
 __all__ = ["is_inhabited", "smallest_encoding", "walk_types"]
@@ -102,7 +103,7 @@ class _Smallest(_Question[int]):
     def find(self, type_: Type, depth: int) -> int:
         match type_:
             case Struct():
-                return sum(self.ask(m.type, depth) for m in type_.members)
+                return sum(self.ask(m.type, depth) for m in sent_members(type_))
             case Array():
                 return type_.count * self.ask(type_.element, depth) if type_.count else 0
             case CEnum():

@@ -39,6 +39,7 @@ _CODEC = SerdeCodec(
         int_sizes=frozenset({1, 2, 4, 8, 16}),
         max_char_size=None,
         max_variant_size=lambda count: 1,
+        max_variants=256,
     )
 )
 name = _CODEC.name

@@ -6,17 +6,37 @@ variant's fields, an array or tuple its elements without a length, `()` nothing.
 count as 64-bit (serde's data model has no pointer-sized integers). An encoding adds how single
 items are written: a `Writer` and a `Reader`.
 
-A type with a hand-written `Serialize` cannot be told from its DWARF; the standard library's own
-(`Option`, `Result`, `NonZero`, `Duration`, ranges, `Ipv4Addr`) agree with the walk. Pointers,
+A type with a hand-written `Serialize` cannot be told from its DWARF, but for the standard
+library's: `std_types` has the form of each. Arrays of more than 32 elements, for which serde has no
+impl, are sent as shorter ones by the crates that are used for it (`serde-big-array`). Pointers,
 unions and types of which only the name is known have no encoding.
+
+Where an image shows that derived code leaves variants out (`skipped` of the type), the two ends
+number them differently: `Serialize` counts all of them, `Deserialize` those that are not left out.
+`encode` is for what a server reads, `decode` for what it writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
-from idol.records import dataclass
+from idoldbg.codec.format import Format, Reader, WireError, Writer
+from idoldbg.codec.std_types import StdForm, StdKind
+from idoldbg.codec.std_values import (
+    WHOLE,
+    carry,
+    check_fields,
+    check_form,
+    complete,
+    fields_to_send,
+    innermost,
+    is_part,
+    members_to_send,
+    read_index,
+    variant_struct,
+    with_innermost,
+    written_variants,
+)
 from idoldbg.errors import DecodeError, EncodeError
 from idoldbg.types import (
     Array,
@@ -64,79 +84,6 @@ __all__ = [
 
 DEPTH_LIMIT = 64
 NODE_LIMIT = 65_536  # values in one value; more than that take seconds, and no board has them
-
-
-class WireError(Exception):
-    """An item that an encoding cannot write, or bytes that are no such item."""
-
-
-class Writer(Protocol):
-    """Appends single items."""
-
-    @property
-    def data(self) -> bytes:
-        """What was written so far."""
-
-    def put_int(self, value: int, size: int, *, signed: bool) -> None:
-        """Append an integer of `size` bytes."""
-
-    def put_float(self, value: float, size: int) -> None:
-        """Append an f32 or f64."""
-
-    def put_bool(self, value: bool) -> None:
-        """Append a bool."""
-
-    def put_char(self, value: str) -> None:
-        """Append a char."""
-
-    def put_variant(self, index: int) -> None:
-        """Append the index of a variant."""
-
-    def put_bytes(self, data: bytes) -> None:
-        """Append an array of u8."""
-
-
-class Reader(Protocol):
-    """Takes single items from the front; `offset` is where the next one starts."""
-
-    @property
-    def offset(self) -> int:
-        """Offset of the next item, in bytes from the start."""
-
-    def take_int(self, size: int, *, signed: bool) -> int:
-        """Take an integer of `size` bytes."""
-
-    def take_float(self, size: int) -> float:
-        """Take an f32 or f64."""
-
-    def take_bool(self) -> bool:
-        """Take a bool."""
-
-    def take_char(self) -> str:
-        """Take a char."""
-
-    def take_variant(self, count: int) -> int:
-        """Take the index of one of `count` variants."""
-
-    def take_bytes(self, size: int) -> bytes:
-        """Take an array of u8."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """An encoding's items and their sizes.
-
-    `errors` are the exceptions that its writer and reader raise. `max_char_size` is None where the
-    encoding has no char, `int_sizes` the sizes of integers that it has.
-    """
-
-    name: str
-    make_writer: Callable[[], Writer]
-    make_reader: Callable[[bytes], Reader]
-    errors: tuple[type[Exception], ...]
-    int_sizes: frozenset[int]
-    max_char_size: int | None
-    max_variant_size: Callable[[int], int]
 
 
 def kind_of(type_: Type) -> str:
@@ -274,6 +221,7 @@ class _Encoder:
 
     def _put(self, value: Value, depth: int) -> None:
         type_, writer = value.type, self.writer
+        form = check_form(self.form, type_)
         match value, type_:
             case Unit(), _:
                 pass
@@ -299,37 +247,46 @@ class _Encoder:
                 for element in elements:
                     self.put(element, depth + 1)
             case StructValue(), Struct():
-                self._put_fields(value, type_, depth)
-            case EnumValue(variant=name), CEnum(enumerators=names):
-                writer.put_variant(_index([n.name for n in names], name, type_))
+                check_fields(value, type_)
+                if form is None:
+                    self._put_fields(value, depth)
+                else:
+                    self._put_std(value, type_, form, depth)
+            case EnumValue(variant=name), CEnum():
+                writer.put_variant(read_index(type_, name))
             case EnumValue(variant=name, payload=payload), Enum(variants=variants):
-                index = _index([v.name for v in variants], name, type_)
-                writer.put_variant(index)
+                writer.put_variant(read_index(type_, name))
+                declared = next(v.type for v in variants if v.name == name)
                 if payload is not None:
-                    self._put_fields(payload, variants[index].type, depth)
-                elif variants[index].type.members:
+                    check_fields(payload, declared)
+                    self._put_fields(payload, depth)
+                elif declared.members:
                     raise EncodeError(f"`{name}` of `{type_.name}` lacks its data", type=type_.name)
             case Unreadable(reason=reason), _:
                 raise EncodeError(f"`{type_.name}` could not be read: {reason}", type=type_.name)
             case _:
                 raise _refuse(self.form, type_)
 
-    def _put_fields(self, value: StructValue, type_: Struct, depth: int) -> None:
-        if [n for n, _ in value.fields] != [m.name for m in type_.members]:
-            raise EncodeError(f"the fields are not those of `{type_.name}`", type=type_.name)
+    def _put_fields(self, value: StructValue, depth: int) -> None:
         for _, field in value.fields:
             self.put(field, depth + 1)
+
+    def _put_std(self, value: StructValue, type_: Struct, form: StdForm, depth: int) -> None:
+        if form.kind is StdKind.BOOL:
+            self.writer.put_bool(innermost(value) == 1)
+            return
+        for field in fields_to_send(value, type_, form):
+            inner = field.type
+            if isinstance(field, StructValue) and isinstance(inner, Struct) and is_part(inner):
+                check_fields(field, inner)
+                self._put_std(field, inner, WHOLE, depth + 1)
+            else:
+                self.put(field, depth + 1)
 
 
 def _check_size(size: int, type_: Type) -> None:
     if size != type_size(type_):
         raise EncodeError(f"{size} bytes for `{type_.name}`", type=type_.name)
-
-
-def _index(names: list[str], name: str, type_: Type) -> int:
-    if name not in names:
-        raise EncodeError(f"`{type_.name}` has no variant `{name}`", type=type_.name)
-    return names.index(name)
 
 
 class _Decoder:
@@ -354,6 +311,7 @@ class _Decoder:
 
     def _take(self, type_: Type, depth: int) -> Value:
         reader = self.reader
+        form = check_form(self.form, type_)
         match type_:
             case Scalar(size=0, name="()"):
                 return Unit(type_)
@@ -370,13 +328,17 @@ class _Decoder:
                     return Raw(type_, reader.take_bytes(count))
                 return ArrayValue(type_, tuple(self.take(element, depth + 1) for _ in range(count)))
             case Struct():
-                return self._take_fields(type_, depth)
-            case CEnum(enumerators=names):
-                return make_enum(type_, names[reader.take_variant(len(names))].name)
-            case Enum(variants=variants):
-                variant = variants[reader.take_variant(len(variants))]
-                payload = self._take_fields(variant.type, depth) if variant.type.members else None
-                return make_enum(type_, variant.name, payload)
+                if form is None:
+                    return self._take_fields(type_, depth)
+                return self._take_std(type_, form, depth)
+            case CEnum() | Enum():
+                names = written_variants(type_)
+                name = names[reader.take_variant(len(names))]
+                declared = variant_struct(type_, name)
+                payload = None
+                if declared is not None and declared.members:
+                    payload = self._take_fields(declared, depth)
+                return make_enum(type_, name, payload)
             case _:
                 raise _refuse(self.form, type_)
 
@@ -389,18 +351,24 @@ class _Decoder:
         return Int(type_, value)
 
     def _take_fields(self, type_: Struct, depth: int) -> StructValue:
-        at = self.reader.offset
         fields = tuple((m.name, self.take(m.type, depth + 1)) for m in type_.members)
-        value = StructValue(type_, fields)
-        if is_nonzero(type_) and not _is_nonzero_value(value):
+        return StructValue(type_, fields)
+
+    def _take_std(self, type_: Struct, form: StdForm, depth: int) -> StructValue:
+        at = self.reader.offset
+        if form.kind is StdKind.BOOL:
+            return with_innermost(type_, int(self.reader.take_bool()))
+        sent: dict[str, Value] = {}
+        for member in members_to_send(type_, form):
+            inner = member.type
+            if isinstance(inner, Struct) and is_part(inner):
+                sent[member.name] = self._take_std(inner, WHOLE, depth + 1)
+            else:
+                sent[member.name] = self.take(inner, depth + 1)
+        value = complete(type_, sent)
+        if is_nonzero(type_) and innermost(value) == 0:
             raise DecodeError(f"0 is no `{type_.name}`", type=type_.name, offset=at)
-        return value
-
-
-def _is_nonzero_value(value: Value) -> bool:
-    while isinstance(value, StructValue):
-        value = value.fields[0][1]
-    return not isinstance(value, Int) or value.value != 0
+        return carry(value, type_) if form.kind is StdKind.DURATION else value
 
 
 def _max_size(form: Format, type_: Type, depth: int, memo: dict[int, int]) -> int:
@@ -413,6 +381,9 @@ def _max_size(form: Format, type_: Type, depth: int, memo: dict[int, int]) -> in
 
 
 def _max_size_of(form: Format, type_: Type, depth: int, memo: dict[int, int]) -> int:
+    std = check_form(form, type_)
+    if std is not None and isinstance(type_, Struct):
+        return _max_size_of_std(form, type_, std, depth, memo)
     match type_:
         case Scalar(encoding=Encoding.CHAR):
             if form.max_char_size is None:
@@ -426,12 +397,31 @@ def _max_size_of(form: Format, type_: Type, depth: int, memo: dict[int, int]) ->
             return size
         case Array(element=element, count=count):
             return _max_size(form, element, depth + 1, memo) * count
-        case Struct(members=members):
-            return sum(_max_size(form, m.type, depth + 1, memo) for m in members)
+        case Struct():
+            return _max_size_of_fields(form, type_, depth, memo)
         case CEnum(enumerators=names):
             return form.max_variant_size(len(names))
         case Enum(variants=variants):
-            sizes = (_max_size(form, v.type, depth + 1, memo) for v in variants)
+            sizes = (_max_size_of_fields(form, v.type, depth + 1, memo) for v in variants)
             return form.max_variant_size(len(variants)) + max(sizes, default=0)
         case _:
             raise _refuse(form, type_)
+
+
+def _max_size_of_fields(form: Format, type_: Struct, depth: int, memo: dict[int, int]) -> int:
+    return sum(_max_size(form, m.type, depth + 1, memo) for m in type_.members)
+
+
+def _max_size_of_std(
+    form: Format, type_: Struct, std: StdForm, depth: int, memo: dict[int, int]
+) -> int:
+    if std.kind is StdKind.BOOL:
+        return 1
+    size = 0
+    for member in members_to_send(type_, std):
+        inner = member.type
+        if isinstance(inner, Struct) and is_part(inner):
+            size += _max_size_of_std(form, inner, WHOLE, depth + 1, memo)
+        else:
+            size += _max_size(form, inner, depth + 1, memo)
+    return size

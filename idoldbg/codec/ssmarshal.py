@@ -1,8 +1,10 @@
 """Ssmarshal (crate `ssmarshal` 1.0.0), the older serde encoding of Idol interfaces.
 
 Facts from the crate's `src/lib.rs`: integers, floats and bools as in hubpack, a variant is one
-byte, a char its bare UTF-8; there are no 128-bit integers. Idol's servers size a reply buffer by
-the type's size in memory, not on the wire (idolatry, `src/server.rs`): see `reply_size`.
+byte, a char its bare UTF-8; there are no 128-bit integers. It does not say that it is no text, so
+serde takes it for human-readable (which a format is unless it says otherwise) and hands it
+addresses (`core::net`) as strings, which it refuses. Idol's servers size a reply buffer by the
+type's size in memory, not on the wire (idolatry, `src/server.rs`): see `reply_size`.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ _CODEC = SerdeCodec(
         int_sizes=frozenset({1, 2, 4, 8}),
         max_char_size=4,
         max_variant_size=lambda count: 1,
+        max_variants=256,
+        is_human_readable=True,
     ),
     reply_size=type_size,
 )

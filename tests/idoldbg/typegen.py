@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from idol.records import replace
 from idoldbg.codec.items import decode_float
 from idoldbg.types import (
     Array,
@@ -126,10 +127,11 @@ def type_from_json(desc: Any) -> Type:
         return make_struct(desc["struct"], [(n, type_from_json(t)) for n, t in desc["fields"]])
     if "clike" in desc:
         return make_clike(desc["clike"], [(n, v) for n, v in desc["variants"]])
-    return make_tagged(
+    enum = make_tagged(
         desc["enum"],
         [(n, [(f, type_from_json(t)) for f, t in fields]) for n, fields in desc["variants"]],
     )
+    return replace(enum, skipped=tuple(desc.get("skipped", ())))
 
 
 def value_from_json(type_: Type, json: Any) -> Value:
