@@ -233,6 +233,12 @@ def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
 def build_request(call: Call, task_index: int) -> SendRequest:
     """Encode a call for hiffy; raise `NotCallable` where the build lacks a type, `EncodeError`."""
     operation = call.operation
+    if operation.contradiction:
+        raise NotCallable(
+            f"{operation.name}: {operation.contradiction}: what travels is not what the types say. "
+            "A type may be serialized by hand; `idoldbg audit` says what to look for",
+            operation=operation.name,
+        )
     encoding = codec.for_encoding(operation.encoding)
     leases: list[ReadLease | WriteLease] = []
     for lease in operation.leases:

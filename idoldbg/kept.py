@@ -75,6 +75,7 @@ _OPERATION = inline(
     error=optional(inline(Resolution, **_RESOLUTION)),
     error_kind=optional(choice(ErrorKind)),
     message=optional(only(Struct)),
+    contradiction=TEXT,
 )
 
 

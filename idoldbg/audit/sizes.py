@@ -14,7 +14,6 @@ from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
 from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program, ServedInterface
-from idoldbg.resolver import DeclaredSize
 
 __all__ = ["check_incoming", "check_sizes"]
 
@@ -35,7 +34,7 @@ def check_sizes(subject: Subject) -> Iterator[Finding]:
     for declared in sizes:
         if not declared.agrees:
             name = declared.where.replace("`", "")
-            yield subject.finding("size-disagrees", _words(declared), _FIX, name=name)
+            yield subject.finding("size-disagrees", declared.words, _FIX, name=name)
 
 
 def check_incoming(program: Program, server: ServedInterface) -> Iterator[Finding]:
@@ -45,17 +44,10 @@ def check_incoming(program: Program, server: ServedInterface) -> Iterator[Findin
         yield Finding(
             "size-disagrees",
             RULES["size-disagrees"].level,
-            _words(declared),
+            declared.words,
             _FIX,
             server.task.name,
             server.interface.name,
             name=declared.where,
             place=Place.of(server.interface.source, server.interface.span),
         )
-
-
-def _words(declared: DeclaredSize) -> str:
-    return (
-        f"{declared.where} (in `{declared.object}`) has {declared.size} bytes for the "
-        f"{declared.of}, which takes {declared.computed} by its types"
-    )

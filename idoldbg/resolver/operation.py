@@ -119,6 +119,8 @@ class ResolvedOperation:
 
     `message` is the ARGS struct of the image (None where it has none). `error` is None for
     operations that cannot fail by themselves, `error_kind` then None or `SERVER_DEATH`.
+    `contradiction` says what the image's code shows to be other than its types say, "" for nothing:
+    then something travels that its types do not tell.
     """
 
     interface: str
@@ -134,6 +136,7 @@ class ResolvedOperation:
     error: Resolution | None
     error_kind: ErrorKind | None
     message: Struct | None = field(default=None, repr=False)
+    contradiction: str = ""
 
     @property
     def name(self) -> str:

@@ -34,7 +34,12 @@ from idoldbg.resolver.operation import (
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.resolver.sizes import DeclaredSize, find_declared, find_incoming
+from idoldbg.resolver.sizes import (
+    DeclaredSize,
+    find_contradiction,
+    find_declared,
+    find_incoming,
+)
 from idoldbg.resolver.tolerant import TolerantSource
 from idoldbg.symbols import Block, TypeSource
 from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
@@ -73,7 +78,15 @@ class Resolver:
             raise NotFound(
                 "operation", operation, near=near_misses(operation, names), where=interface.name
             )
-        return _Operation(self, interface, found, task).resolve()
+        resolved = _Operation(self, interface, found, task).resolve()
+        contradiction = self._contradiction(resolved, task)
+        return replace(resolved, contradiction=contradiction) if contradiction else resolved
+
+    def _contradiction(self, operation: ResolvedOperation, task: TaskImage) -> str:
+        try:
+            return find_contradiction(operation, lambda: self.handlers(task), self.info(task.name))
+        except DebugInfoError:
+            return ""  # of code that no type needs
 
     @property
     def unused_overrides(self) -> tuple[str, ...]:

@@ -33,7 +33,15 @@ from idoldbg.types import Array, Member, Type, is_byte_array, short_name
 if TYPE_CHECKING:
     from idoldbg.resolver.operation import ResolvedOperation
 
-__all__ = ["DeclaredSize", "SizeOf", "WireSizes", "find_declared", "find_incoming", "measure"]
+__all__ = [
+    "DeclaredSize",
+    "SizeOf",
+    "WireSizes",
+    "find_contradiction",
+    "find_declared",
+    "find_incoming",
+    "measure",
+]
 
 
 class SizeOf(StrEnum):
@@ -63,6 +71,14 @@ class DeclaredSize:
     def agrees(self) -> bool:
         """Whether it is what was computed, as far as that is known."""
         return self.computed is None or self.size == self.computed
+
+    @property
+    def words(self) -> str:
+        """What it says against what was computed."""
+        return (
+            f"{self.where} (in `{self.object}`) has {self.size} bytes for the {self.of}, which "
+            f"takes {self.computed} by its types"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +199,10 @@ def find_incoming(
 
     `operations` are all of the interface.
     """
-    crates = {t.name.partition("::")[0] for t in server.find_types(f"{interface}Operation")}
     rooms = [o.wire.arguments_room for o in operations]
     known = [room for room in rooms if room is not None]
     computed = max(known, default=0) if len(known) == len(rooms) else None
-    for body in server.find_bodies("main"):
-        if body.full_name.rpartition("::")[0] not in crates:
-            continue
+    for body in _mains(server, interface):
         found = _incoming(list(_buffers(body)), computed)
         if found is not None:
             if computed is not None and found[1] == sum(known):
@@ -197,6 +210,43 @@ def find_incoming(
             where = f"{body.full_name}::{found[0]}"
             return DeclaredSize(SizeOf.INCOMING, found[1], computed, where, server.name)
     return None
+
+
+def find_contradiction(
+    operation: ResolvedOperation, handlers: Callable[[], Iterable[Block]], server: TypeSource
+) -> str:
+    """Say which size in the server's code is not what an operation's types say; "" for none.
+
+    Only where something is serialized: packed messages are compared field by field.
+    """
+    is_serialized = operation.encoding is not Encoding.ZEROCOPY
+    if not is_serialized and operation.error_kind is not ErrorKind.COMPLEX:
+        return ""
+    for declared in find_declared(operation, handlers(), (server,)):
+        if not declared.agrees:
+            return declared.words
+    room = operation.wire.arguments_room
+    if is_serialized and room:
+        for where, size in _incoming_buffers(server, operation.interface):
+            if size < room:
+                return DeclaredSize(SizeOf.ARGUMENTS, size, room, where, server.name).words
+    return ""
+
+
+def _incoming_buffers(server: TypeSource, interface: str) -> Iterator[tuple[str, int]]:
+    """Find the arrays called `incoming` in the server's `main`."""
+    for body in _mains(server, interface):
+        for name, size in _buffers(body):
+            if name == "incoming":
+                yield f"{body.full_name}::{name}", size
+
+
+def _mains(server: TypeSource, interface: str) -> Iterator[Block]:
+    """Find the `main` of the crates that serve an interface."""
+    crates = {t.name.partition("::")[0] for t in server.find_types(f"{interface}Operation")}
+    for body in server.find_bodies("main"):
+        if body.full_name.rpartition("::")[0] in crates:
+            yield body
 
 
 def _incoming(buffers: Sequence[tuple[str, int]], computed: int | None) -> tuple[str, int] | None:

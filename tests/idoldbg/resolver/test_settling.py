@@ -14,6 +14,8 @@ import pytest
 from idoldbg.calls import build_request, decode_error, prepare_call
 from idoldbg.errors import DebugInfoError, NotCallable, NotFound
 from idoldbg.hiffy import ErrorReply
+from idoldbg.index import FINGERPRINT_SIZE, IndexReader, IndexWriter
+from idoldbg.kept import OPERATION
 from idoldbg.program import Program
 from idoldbg.render import json, layout, text
 from idoldbg.resolver import How, ResolvedOperation, parse_override
@@ -446,6 +448,38 @@ def test_sizes_are_compared_with_the_server_s_buffers(
         ("longest message of the interface", incoming, "server"),
     ]
     assert {d.of.value for d in declared if d and not d.agrees} == disagreeing
+
+
+@pytest.mark.parametrize(
+    ("ok", "error", "incoming", "words"),
+    [
+        (9, 5, 6, ""),
+        (9, 5, 8, ""),  # the longest message may be another operation's
+        (16, 5, 6, "16 bytes for the ok value, which takes 9"),
+        (9, 4, 6, "4 bytes for the error value, which takes 5"),
+        (9, 5, 5, "5 bytes for the arguments, which takes 6"),
+    ],
+)
+def test_a_call_that_the_image_s_code_contradicts_is_refused(
+    ok: int, error: int, incoming: int, words: str, dwarf: Dwarf, open_written: Open
+) -> None:
+    server = sized(dwarf, {"ok": ok, "error": error}, incoming)
+    operation = open_written(f'"op": ({SIZED})', {"server": server}).operation("Demo.op")
+    writer = IndexWriter()
+    writer.add("op", OPERATION, operation)
+    index = IndexReader(
+        writer.to_bytes(bytes(FINGERPRINT_SIZE)),
+        bytes(FINGERPRINT_SIZE),
+        intern=lambda type_: type_,
+        follow=lambda owner, offset: pytest.fail((owner, offset)),
+    )
+    for known in (operation, index.find("op", OPERATION)[1]):
+        call = prepare_call(known, {"a": "1", "b": "2"})
+        if not words:
+            assert build_request(call, 0).payload == bytes([1, 0, 0, 0, 2, 0])
+            continue
+        with pytest.raises(NotCallable, match=words):
+            build_request(call, 0)
 
 
 @pytest.mark.parametrize(("incoming", "agrees"), [(8, True), (6 + 8, True), (10, False)])
