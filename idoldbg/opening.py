@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from idol.records import dataclass
 from idoldbg.errors import ArchiveError, ArgumentError, NotFound
-from idoldbg.load import Build, open_build
+from idoldbg.load import Build, open_build, open_dump
 from idoldbg.load.cache import Cache
 from idoldbg.program import Program
 
@@ -69,13 +69,18 @@ def open_program(options: TargetOptions) -> Program:
 def find_build(options: TargetOptions) -> Build:
     """Open `--archive`; without it the dump of `--probe dump:PATH`, what the board of `emu:NAME`
     runs, or the board's demo image.
+
+    Raises `MismatchError` where `--archive` is not the build that the dump of `--probe` is of.
     """
     kind, _, rest = (options.probe or "").partition(":")
     if options.archive == "":
         raise ArgumentError("give the path of a build", name="--archive")
     cache = Cache(notify=options.notify) if options.use_cache else None
     if options.archive is not None:
-        return open_build(options.archive, cache=cache)
+        build = open_build(options.archive, cache=cache)
+        if kind == "dump" and rest:
+            open_dump(rest, build.archive)
+        return build
     if kind == "dump" and rest:
         return open_build(rest, cache=cache)
     if kind == "emu" and rest:

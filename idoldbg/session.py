@@ -28,7 +28,7 @@ from idoldbg.link import Link
 from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
-from idoldbg.load import open_build
+from idoldbg.load import may_be_dump, open_dump
 from idoldbg.load.target_toml import find_board_for_archive, load_board
 from idoldbg.opening import (
     Notify,
@@ -242,21 +242,13 @@ def choose_spec(options: TargetOptions, notify: Notify = ignore) -> str:
         return options.probe
     if options.archive is None:
         return "emu"
-    if _is_elf(options.archive) and find_build(options).is_dump:
+    if may_be_dump(options.archive) and find_build(options).is_dump:
         return f"dump:{options.archive}"
     probe = attached_probe()
     if probe is None:
         return "emu"
     notify(f"using the attached {probe}; `--probe emu` runs the image on an emulated board instead")
     return "pyocd"
-
-
-def _is_elf(path: str) -> bool:
-    """Tell an ELF file, as core dumps are, without opening it as a build."""
-    if not Path(path).is_file():
-        return False
-    with Path(path).open("rb") as file:
-        return file.read(4) == b"\x7fELF"
 
 
 def attached_probe(devices: Path = USB_DEVICES) -> str | None:
@@ -290,11 +282,9 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
         case "remote":
             return _open_remote(rest, options, program.archive, notify)
         case "dump" if rest:
-            build = open_build(rest)
-            if not build.is_dump:
-                raise ArgumentError(f"`{rest}` is no core dump", name="--probe")
-            if build.missing_size:
-                notify(f"{rest} is cut short: {build.missing_size} bytes of memory are not in it")
+            build = open_dump(rest, program.archive)
+            for notice in build.notices:
+                notify(notice)
             return DumpLink(build.memory, build.registers, path=rest)
     raise ArgumentError(f"`{spec}` is no target: use {SPECS}", name="--probe")
 

@@ -20,9 +20,12 @@ from idoldbg.memory import MemoryImage, Segment
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Build", "CachedBuild", "list_cached", "open_build"]
+    from idoldbg.load.dump_file import DumpFile
+
+__all__ = ["Build", "CachedBuild", "list_cached", "may_be_dump", "open_build", "open_dump"]
 
 _ELF, _ZIP = b"\x7fELF", b"PK"  # how these files begin
+_COMMENT, _COMMENT_SIZE = b"hubris build archive v", 48  # how archives end, within so many bytes
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Build:
     """An opened build.
 
     `registers` is None for what is not a core dump. `task` and `ticks` are set for the dump of a
-    single task: its index, and the kernel's time when it was taken; `missing_size` for a dump that
-    was cut short: how many bytes of memory it lacks. `answers` is what the cache knows of the
-    archive, `save` keeps what they have learned since; without a cache it does nothing.
+    single task: its index, and the kernel's time when it was taken; `notices` are sentences about
+    what a dump lacks. `answers` is what the cache knows of the archive, `save` keeps what they have
+    learned since; without a cache it does nothing.
     """
 
     archive: Archive
@@ -41,7 +44,7 @@ class Build:
     registers: Mapping[str, int] | None = None
     task: int | None = None
     ticks: int | None = None
-    missing_size: int = 0
+    notices: tuple[str, ...] = ()
     answers: Answers | None = field(default=None, repr=False)
     save: Callable[[], None] = field(default=lambda: None, repr=False)
 
@@ -61,8 +64,10 @@ class Build:
 def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     """Open a Hubris archive, a core dump, a directory of ELF files or one ELF file.
 
-    With a `cache`, what was learned of an archive before is not read again. Raises `ArchiveError`
-    for what is none of these, and for damaged ones; a malformed ELF file is a `DebugInfoError`.
+    A core dump may be inside a zip file. With a `cache`, what was learned of an archive before is
+    not read again. Raises `ArchiveError` for what is none of these, and for damaged ones; a
+    malformed ELF file is a `DebugInfoError`; a dump whose memory is of another build than the
+    archive in it is a `MismatchError`.
     """
     shown = str(path)
     if os.path.isdir(shown):
@@ -73,8 +78,11 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
 
     before = os.stat(shown) if cache is not None and os.path.isfile(shown) else None
     data = read_file(shown, shown, check_start=partial(_refuse_unknown, shown))
+    dump = _find_dump(shown, data)
+    if dump is not None:
+        return _open_dump(shown, dump, None, cache)
     if data[:4] == _ELF:
-        return _open_elf(shown, data, cache)
+        return _open_elf(shown)
     if cache is not None and before is not None:
         digest = sha256_hex(data)
         build = _open_recorded(cache, shown, digest, data)
@@ -107,20 +115,83 @@ def _open_directory(shown: str) -> Archive:
     return elf_files.read_directory(shown, files)
 
 
-def _open_elf(shown: str, data: bytes, cache: Cache | None) -> Build:
+def open_dump(path: str | Path, archive: Archive) -> Build:
+    """Open a core dump to read it with a build that is at hand.
+
+    Raises `MismatchError` where they do not belong together, `ArchiveError` for what is no dump.
+    """
+    shown = str(path)
+    dump = _find_dump(shown, read_file(shown, shown, check_start=partial(_refuse_unknown, shown)))
+    if dump is None:
+        raise ArchiveError(f"{shown}: not a core dump", path=shown)
+    return _open_dump(shown, dump, archive, None)
+
+
+def may_be_dump(path: str) -> bool:
+    """Return whether a file begins and ends as dumps do, without opening it as a build."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        start = file.read(4)
+        if start == _ELF:
+            return True
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _COMMENT_SIZE))
+        return _is_other_zip(start, file.read(_COMMENT_SIZE))
+
+
+def _is_other_zip(start: bytes, end: bytes) -> bool:
+    """Return whether a file is a zip without the comment that Hubris's archives end in."""
+    return start[:2] == _ZIP and _COMMENT not in end
+
+
+def _find_dump(shown: str, data: bytes) -> DumpFile | None:
+    """Read a file that is a core dump, or a zip with one inside; None for others."""
+    if data[:4] == _ELF:
+        from idoldbg.debuginfo.elf import ET_CORE, ElfFile
+        from idoldbg.load.dump_file import read_dump
+
+        return read_dump(shown, data) if ElfFile(shown, data).type == ET_CORE else None
+
+    if _is_other_zip(data[:4], data[-_COMMENT_SIZE:]):
+        from idoldbg.load.zipped_dump import read_zipped_dump
+
+        return read_zipped_dump(shown, data)
+    return None
+
+
+def _open_elf(shown: str) -> Build:
     from pathlib import Path
 
-    from idoldbg.debuginfo.elf import ET_CORE, ElfFile
-    from idoldbg.load import dump_file, elf_files
-    from idoldbg.load.archive_zip import read_archive
+    from idoldbg.load import elf_files
 
-    if ElfFile(shown, data).type != ET_CORE:
-        return Build(elf_files.read_single(shown, Path(shown)))
-    dump = dump_file.read_dump(shown, data)
-    if cache is None:
-        build = Build(read_archive(shown, dump.archive))
+    return Build(elf_files.read_single(shown, Path(shown)))
+
+
+def _open_dump(shown: str, dump: DumpFile, archive: Archive | None, cache: Cache | None) -> Build:
+    """Open a dump with its own build, else with `archive`."""
+    from idoldbg.load.archive_zip import read_archive
+    from idoldbg.load.dump_build import check_dump_build
+
+    own = None
+    if dump.archive is None:
+        build = None if archive is None else Build(archive)
+    elif archive is not None or cache is None:
+        own = read_archive(shown, dump.archive)
+        build = Build(archive or own)
     else:
         build = _open_recorded(cache, shown, sha256_hex(dump.archive), dump.archive)
+        own = build.archive
+    if build is None:
+        wanted = f", image id {dump.image_id.hex()}" if dump.image_id else ""
+        raise ArchiveError(
+            f"{shown}: a core dump without its Hubris archive; give the build that it was taken of "
+            f"as well{wanted}: -a build.zip -p dump:{shown}",
+            path=shown,
+        )
+    notice = check_dump_build(shown, dump, own, build.archive)
+    notices = [notice] if notice else []
+    if dump.missing_size:
+        notices.append(f"{shown} is cut short: {dump.missing_size} bytes of memory are not in it")
     return replace(
         build,
         is_dump=True,
@@ -128,7 +199,7 @@ def _open_elf(shown: str, data: bytes, cache: Cache | None) -> Build:
         registers=dump.registers,
         task=dump.task,
         ticks=dump.ticks,
-        missing_size=dump.missing_size,
+        notices=tuple(notices),
     )
 
 

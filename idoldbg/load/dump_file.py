@@ -44,20 +44,22 @@ _DCRSR_PACKED, _PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control"
 class DumpFile:
     """What a core dump holds.
 
-    `archive` is the build's zip file. `task` and `ticks` are set for the dump of a single task.
+    `archive` is the build's zip file, None where the dump lacks it; `image_id` is the build's, for
+    dumps that say it themselves. `task` and `ticks` are set for the dump of a single task.
     `missing_size` is how many bytes of memory were cut off the file.
     """
 
-    archive: bytes
+    archive: bytes | None
     segments: tuple[Segment, ...]
     registers: Mapping[str, int]
     task: int | None
     ticks: int | None
     missing_size: int = 0
+    image_id: bytes | None = None
 
 
 def read_dump(path: str, data: bytes) -> DumpFile:
-    """Read a core dump; raise `ArchiveError` when no build archive is in it."""
+    """Read a core dump; raise `ArchiveError` when several builds are in it."""
     elf = ElfFile(path, data)
     archives: list[bytes] = []
     registers: dict[str, int] = {}
@@ -73,10 +75,9 @@ def read_dump(path: str, data: bytes) -> DumpFile:
             _, task, _, ticks = struct.unpack_from("<2sHIQ", note.data)
         elif note.owner != OWNER and note.type == NT_PRSTATUS and not registers:
             registers = _prstatus(note)
-    if len(archives) != 1:
+    if len(archives) > 1:
         raise ArchiveError(
-            f"{path}: a core dump with {len(archives) or 'no'} Hubris archives in it; dumps taken "
-            "by `humility dump` have one: add it with `humility hydrate`",
+            f"{path}: a core dump with {len(archives)} Hubris archives in it; one is expected",
             path=path,
         )
     segments = tuple(
@@ -84,7 +85,8 @@ def read_dump(path: str, data: bytes) -> DumpFile:
         for s in elf.segments
         if s.type == PT_LOAD and s.file_size
     )
-    return DumpFile(archives[0], segments, registers, task, ticks, elf.missing_size)
+    archive = archives[0] if archives else None
+    return DumpFile(archive, segments, registers, task, ticks, elf.missing_size)
 
 
 def _registers(note: Note) -> dict[str, int]:

@@ -25,17 +25,18 @@ _PROGRAM_HEADER = struct.Struct("<8I")
 _ET_CORE, _EM_ARM, _PT_LOAD, _PT_NOTE, _PF_R = 4, 40, 1, 4, 4
 
 
-def encode_dump(archive: bytes, segments: Iterable[Segment], registers: Mapping[str, int]) -> bytes:
+def encode_dump(
+    archive: bytes | None, segments: Iterable[Segment], registers: Mapping[str, int]
+) -> bytes:
     """Return the bytes of a core dump.
 
-    `archive` is the build's zip file; `registers` may hold any that a core has, by their names in
-    lower case: those that humility's format has no number for are left out.
+    `archive` is the build's zip file, None to leave it out. `registers` may hold any that a core
+    has, by their names in lower case: those that humility's format has no number for are left out.
     """
     pairs = sorted((DCRSR_NUMBERS[n], v) for n, v in registers.items() if n in DCRSR_NUMBERS)
-    notes = [
-        _note(NT_REGISTERS, b"".join(struct.pack("<II", *pair) for pair in pairs)),
-        _note(NT_ARCHIVE, archive),
-    ]
+    notes = [_note(NT_REGISTERS, b"".join(struct.pack("<II", *pair) for pair in pairs))]
+    if archive is not None:
+        notes.append(_note(NT_ARCHIVE, archive))
     loads = [s for s in segments if s.data]
     count = len(notes) + len(loads)
     identification = b"\x7fELF\x01\x01\x01".ljust(16, b"\0")
