@@ -320,7 +320,7 @@ class Caller:
                 "this image has no task called hiffy, which is what makes calls for a debugger; "
                 "add it to the application (see Hubris's app/*.toml)"
             ) from None
-        layout = self.program.recall("hiffy", "", lambda: self._find_layout(task), LAYOUT)
+        layout = self.program.recall(LAYOUT, "", lambda: self._find_layout(task))
         return HiffySession(layout)
 
     def _find_layout(self, task: TaskImage) -> HiffyLayout:

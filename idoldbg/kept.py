@@ -1,13 +1,13 @@
-"""What an index keeps besides look-ups: the results that each call begins with.
+"""The kinds of results that an index keeps of a build's objects.
 
-Where they are known, a call needs neither the interface's text nor the debug information that it
-was settled with, and a process that makes one call loads no module for these.
+Where they are known, a command needs neither the interfaces' texts nor the debug information that
+they were found in, and a process that makes one call loads no module for these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from idol.kinds import Encoding, ErrorKind
 from idoldbg.hiffy.layout import Area, HiffyFunction, HiffyLayout, TaskEntry
@@ -28,6 +28,7 @@ from idoldbg.index.fields import (
     optional,
     pair,
 )
+from idoldbg.index.results import Kind
 from idoldbg.resolver.operation import (
     Candidate,
     How,
@@ -38,7 +39,25 @@ from idoldbg.resolver.operation import (
 )
 from idoldbg.types import Struct
 
-__all__ = ["LAYOUT", "OPERATION"]
+__all__ = [
+    "ADDRESS",
+    "INTERFACE",
+    "LAYOUT",
+    "OPERATION",
+    "SERVER",
+    "TASK_TYPE",
+    "TYPES",
+    "FoundTypes",
+]
+
+#: By task: the text of the interface that it serves, None where it serves none.
+INTERFACE: Kind[str | None] = Kind("interface", optional(TEXT))
+#: By interface: the task that alone serves it.
+SERVER: Kind[str] = Kind("server", TEXT)
+#: By the name of a static of the kernel: its address, None where it has none.
+ADDRESS: Kind[int | None] = Kind("address", optional(INT))
+#: The type of an entry of the kernel's task table.
+TASK_TYPE: Kind[Struct] = Kind("task type", only(Struct))
 
 _CANDIDATE = inline(
     Candidate, name=TEXT, size=INT, objects=many(TEXT), differences=many(TEXT), type=TYPE
@@ -86,12 +105,18 @@ def _get_operation(source: Source, row: Sequence[int], at: int) -> tuple[Any, in
     return found, at
 
 
-#: The operation that a name stands for, without overrides of types.
-OPERATION = Field(_OPERATION.put, _get_operation)
+#: By `operation_key`: an operation as one task serves it, without overrides of types.
+OPERATION: Kind[ResolvedOperation] = Kind("operation", Field(_OPERATION.put, _get_operation))
+
+FoundTypes: TypeAlias = tuple[tuple[tuple[Candidate, int | None], ...], tuple[Candidate, ...]]
+"""Types with their declared alignments (None: not said), and types that are only declared."""
+#: By name and object ("": all of them): the types that a name fits.
+TYPES: Kind[FoundTypes] = Kind(
+    "types", pair(many(pair(_CANDIDATE, optional(INT))), many(_CANDIDATE))
+)
 
 _AREA = inline(Area, address=INT, size=INT)
-#: hiffy in this image.
-LAYOUT = inline(
+_LAYOUT = inline(
     HiffyLayout,
     text=_AREA,
     data=optional(_AREA),
@@ -112,3 +137,5 @@ LAYOUT = inline(
     task=optional(inline(TaskEntry, state=_AREA, state_type=TYPE, generation=_AREA)),
     task_names=many(TEXT),
 )
+#: hiffy in this image.
+LAYOUT: Kind[HiffyLayout] = Kind("hiffy", _LAYOUT)

@@ -60,7 +60,7 @@ class TargetOptions:
 def open_program(options: TargetOptions) -> Program:
     """Open the build that the options mean, without a target; see `find_build`."""
     build = find_build(options)
-    program = Program(build.archive, build, answers=build.answers)
+    program = Program(build.archive, build, results=build.results)
     # What is learned from the archive is kept when nobody asks any more, at the latest at exit.
     weakref.finalize(program, build.save)
     return program

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Collection, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import idol
 from idol.records import dataclass
 from idoldbg.archive import KERNEL, Archive, TaskImage
 from idoldbg.codec import image
-from idoldbg.debuginfo import TypeInterner
 from idoldbg.errors import ArchiveError, ArgumentError, DebugInfoError, FaultError, NotFound
-from idoldbg.kept import OPERATION
+from idoldbg.index import Kind, Results
+from idoldbg.kept import ADDRESS, INTERFACE, OPERATION, SERVER
 from idoldbg.memory import MemoryReader
 from idoldbg.near import near_misses
 from idoldbg.symbols import Variable
@@ -25,8 +25,7 @@ from idoldbg.types import Type, type_size
 from idoldbg.values import Value
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import DebugObject, ObjectInfo
-    from idoldbg.index import Answers, Field
+    from idoldbg.debuginfo import ObjectInfo, TypeInterner
     from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
 
 __all__ = ["Program", "ServedInterface"]
@@ -49,7 +48,7 @@ class Program:
     """Answers questions about one build, with `memory` as its state.
 
     `type_overrides` settles ambiguous type names: from the name in the interface to a full path.
-    `answers` is what an index knows of this build already.
+    `results` is what an index knows of this build already.
     """
 
     def __init__(
@@ -58,45 +57,35 @@ class Program:
         memory: MemoryReader,
         *,
         type_overrides: Mapping[str, str] | None = None,
-        answers: Answers | None = None,
+        results: Results | None = None,
     ) -> None:
         self.archive = archive
         self.memory = memory
         self.type_overrides = dict(type_overrides or {})
-        self._answers = answers
-        self._interner = TypeInterner() if answers is None else answers.interner
-        if answers is not None:
-            answers.connect(partial(_open_object, archive, self._interner))
-        self._objects: dict[str, DebugObject] = {}
+        self._results = Results() if results is None else results
+        self._overridden = Results()  # operations with overrides of types, which no index keeps
+        self._objects = _Objects(archive, self._results.interner)
+        self._results.connect(self._objects.type_at)
         self._served: dict[str, ServedInterface | str | None] = {}
-        self._resolved: dict[tuple[str, str, str], ResolvedOperation] = {}
 
-    def recall(self, question: str, argument: str, find: Callable[[], T], field: Field) -> T:
-        """Return what the index knows, else what `find` returns, which the index keeps then.
+    def recall(self, kind: Kind[T], argument: str, find: Callable[[], T]) -> T:
+        """Return a result that is known, else what `find` returns, which the index keeps then."""
+        return self._results.recall(kind, argument, find)
 
-        For results that take several look-ups; `field` says how they are written.
-        """
-        if self._answers is None:
-            return find()
-        return self._answers.ask("", question, argument, find, field)
+    def forget(self, kind: Kind[T], argument: str) -> None:
+        """Keep a result that was just found out of the index."""
+        self._results.forget(kind, argument)
 
     # -- objects and tasks
 
-    def object(self, name: str) -> DebugObject:
+    def object(self, name: str) -> ObjectInfo:
         """Return the debug information of the kernel or of the task called `name`."""
-        if name not in self._objects:
-            if name not in self.archive.object_names:
-                self.archive.object_bytes(name)  # says what there is instead
-            if self._answers is None:
-                self._objects[name] = _open_object(self.archive, self._interner, name)
-            else:
-                self._objects[name] = self._answers.object(name)
-        return self._objects[name]
+        return self._objects.open(name)
 
     @property
-    def kernel(self) -> DebugObject:
+    def kernel(self) -> ObjectInfo:
         """The kernel's debug information."""
-        return self.object("kernel")
+        return self.object(KERNEL)
 
     def task(self, name: str) -> TaskImage:
         """Return a task by name; raise `NotFound`."""
@@ -130,7 +119,7 @@ class Program:
 
     def _read_served(self, task: TaskImage) -> ServedInterface | str | None:
         try:
-            text = self.object(task.name).idolatry
+            text = self._interface_text(task)
             if not text:
                 return None
             interface = idol.parse(idol.Source(f"{task.name}.idol", text))
@@ -142,6 +131,9 @@ class Program:
             return f"{task.name}: an interface of {count} operations, more than any build has"
         return ServedInterface(task, interface, tuple(d.message for d in interface.diagnostics))
 
+    def _interface_text(self, task: TaskImage) -> str | None:
+        return self.recall(INTERFACE, task.name, lambda: self.object(task.name).idolatry)
+
     def prefetch(self) -> None:
         """Begin to get the objects of all tasks that are not open, if one must be read anyway.
 
@@ -150,8 +142,8 @@ class Program:
         wanted = [
             task.name
             for task in self.archive.tasks
-            if task.name not in self._objects
-            and not (self._answers and self._answers.knows(task.name, "interface", ""))
+            if not self._objects.is_open(task.name)
+            and not self._results.knows(INTERFACE, task.name)
         ]
         if len(wanted) > 1:
             self.archive.prefetch([KERNEL, *wanted])  # which nearly every question needs as well
@@ -162,7 +154,7 @@ class Program:
         found = []
         for task in self.archive.tasks:
             try:
-                text = self.object(task.name).idolatry or ""
+                text = self._interface_text(task) or ""
             except DebugInfoError:
                 continue
             if interface in text or "\\" in text:  # an escape may hide it
@@ -206,13 +198,18 @@ class Program:
 
     def operation(self, name: str, task: str | None = None) -> ResolvedOperation:
         """Resolve `Interface.operation`; raise `NotFound` with near misses."""
-        if self.type_overrides:  # the index is to know nothing of them
-            return self._find_operation(name, task)
-        return self.recall(
-            "operation", _call_key(name, task), lambda: self._find_operation(name, task), OPERATION
-        )
+        interface = name.partition(".")[0]
+        if task is None:
+            task = self.recall(SERVER, interface, lambda: self.find_server(interface).task.name)
+        return self._recall_operation(name, task, lambda: self._find_operation(name, task))
 
-    def _find_operation(self, name: str, task: str | None = None) -> ResolvedOperation:
+    def _recall_operation(
+        self, name: str, task: str, find: Callable[[], ResolvedOperation]
+    ) -> ResolvedOperation:
+        results = self._overridden if self.type_overrides else self._results
+        return results.recall(OPERATION, _operation_key(name, task), find)
+
+    def _find_operation(self, name: str, task: str) -> ResolvedOperation:
         interface, dot, operation = name.partition(".")
         server = self.find_server(interface, task)
         names = [o.name for o in server.interface.operations]
@@ -220,20 +217,19 @@ class Program:
             near = near_misses(operation, names) if operation else names[:3]
             near = tuple(f"{interface}.{n}" for n in near)
             raise NotFound("operation", name, near=near, where=f"task `{server.task.name}`")
-        return self.resolve(server, operation)
+        return self._resolver.resolve(server.interface, operation, server.task)
 
     def parameter_names(self, name: str) -> frozenset[str]:
         """Return the names of the arguments and leases of `Interface.operation`, without types.
 
         Empty when no server has such an operation.
         """
-        answers, key = self._answers, _call_key(name)
-        if answers is not None and answers.knows("", "operation", key, OPERATION):
+        interface, _, operation = name.partition(".")
+        if self._is_known(name, interface):
             known = self.operation(name)
             return frozenset(
                 [a.name for a in known.arguments] + [lease.name for lease in known.leases]
             )
-        interface, _, operation = name.partition(".")
         return frozenset(
             name
             for server in self._servers_of(interface)
@@ -242,12 +238,21 @@ class Program:
             for name in [*(a.name for a in op.arguments), *(lease.name for lease in op.leases)]
         )
 
+    def _is_known(self, name: str, interface: str) -> bool:
+        """Return whether an operation is known whose interface has a single server."""
+        results = self._results
+        if self.type_overrides or not results.knows(SERVER, interface):
+            return False
+        task = self.recall(SERVER, interface, lambda: "")
+        return results.knows(OPERATION, _operation_key(name, task))
+
     def resolve(self, server: ServedInterface, operation: str) -> ResolvedOperation:
         """Find the types of one operation in the debug information."""
-        key = (server.task.name, server.interface.name, operation)
-        if key not in self._resolved:
-            self._resolved[key] = self._resolver.resolve(server.interface, operation, server.task)
-        return self._resolved[key]
+        return self._recall_operation(
+            f"{server.interface.name}.{operation}",
+            server.task.name,
+            lambda: self._resolver.resolve(server.interface, operation, server.task),
+        )
 
     @cached_property
     def written_types(self) -> frozenset[str]:
@@ -322,7 +327,7 @@ class Program:
 
     def find_word(self, name: str) -> int | None:
         """Read the first four bytes of a static of the kernel; None where it has no such static."""
-        address = self._kernel_address(name)
+        address = self.kernel_address(name)
         if address is None:
             return None
         try:
@@ -332,7 +337,7 @@ class Program:
 
     def ticks(self) -> int | None:
         """Read the kernel's uptime in ticks (milliseconds); None where it cannot be read."""
-        address = self._kernel_address("TICKS")
+        address = self.kernel_address("TICKS")
         if address is None:
             return None
         try:
@@ -343,7 +348,7 @@ class Program:
 
     def epitaph(self) -> str | None:
         """Read the kernel's last words; None while it lives."""
-        address = self._kernel_address("KERNEL_EPITAPH")
+        address = self.kernel_address("KERNEL_EPITAPH")
         if address is None or not self.find_word("KERNEL_HAS_FAILED"):
             return None
         try:
@@ -352,32 +357,53 @@ class Program:
             return "the kernel has panicked; its message cannot be read"
         return data.split(b"\0")[0].decode(errors="replace")
 
-    def _kernel_address(self, name: str) -> int | None:
-        for variable in self.kernel.find_variables(name):
-            if variable.address is not None:
-                return variable.address
-        return None
+    def kernel_address(self, name: str) -> int | None:
+        """Return where a static of the kernel lies; None where it has no such static."""
+
+        def find() -> int | None:
+            found = (v.address for v in self.kernel.find_variables(name))
+            return next((address for address in found if address is not None), None)
+
+        return self.recall(ADDRESS, name, find)
 
 
-def _call_key(name: str, task: str | None = None) -> str:
-    """Return what tells calls apart: `Interface.operation`, and the server that was chosen."""
-    return f"{name}\0{task or ''}"
+def _operation_key(name: str, task: str) -> str:
+    return f"{name}\0{task}"
 
 
-def _open_object(
-    archive: Archive,
-    interner: TypeInterner,
-    name: str,
-    follow: Callable[[int], Type] | None = None,
-) -> ObjectInfo:
-    from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
+class _Objects:
+    """The objects of a build, each opened when it is first asked for.
 
-    try:
-        data = archive.object_bytes(name)
-    except ArchiveError as error:
-        if not error.member:
-            raise
-        # One file that is missing or damaged is no reason not to use the others.
-        reason = str(error).removeprefix(f"{archive.path}: ")
-        raise DebugInfoError(reason, object=name, archive=archive.path) from error
-    return ObjectInfo(name, data, interner, follow=follow, archive=archive.path)
+    Apart from `Program`, so that results, which find the targets of pointers here, do not hold the
+    program.
+    """
+
+    def __init__(self, archive: Archive, interner: TypeInterner) -> None:
+        self._archive = archive
+        self._interner = interner
+        self._open: dict[str, ObjectInfo] = {}
+
+    def is_open(self, name: str) -> bool:
+        return name in self._open
+
+    def open(self, name: str) -> ObjectInfo:
+        if name not in self._open:
+            self._open[name] = self._read(name)
+        return self._open[name]
+
+    def type_at(self, name: str, die_offset: int) -> Type:
+        return self.open(name).type_at(die_offset)
+
+    def _read(self, name: str) -> ObjectInfo:
+        from idoldbg.debuginfo import ObjectInfo  # brings pyelftools, which takes its time
+
+        archive = self._archive
+        try:
+            data = archive.object_bytes(name)
+        except ArchiveError as error:
+            if not error.member:
+                raise
+            # One file that is missing or damaged is no reason not to use the others.
+            reason = str(error).removeprefix(f"{archive.path}: ")
+            raise DebugInfoError(reason, object=name, archive=archive.path) from error
+        return ObjectInfo(name, data, self._interner, archive=archive.path)

@@ -12,7 +12,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Protocol
 
 from idol.records import dataclass
 from idoldbg.types import Type
@@ -23,7 +22,6 @@ __all__ = [
     "Symbol",
     "SymbolKind",
     "SymbolTable",
-    "TypeSource",
     "Variable",
     "demangle",
 ]
@@ -95,40 +93,6 @@ class Block:
     full_name: str
     variables: tuple[tuple[str, Type], ...]
     blocks: tuple[Block, ...]
-
-
-class TypeSource(Protocol):
-    """What is asked of an object's debug information to find the types of Idol operations.
-
-    Names are full paths, ends of paths or last components. A method may raise `DebugInfoError`.
-    """
-
-    @property
-    def name(self) -> str:
-        """`kernel`, or the task's name."""
-
-    @property
-    def has_debug_info(self) -> bool:
-        """Tell whether there is any."""
-
-    def find_types(self, name: str) -> tuple[Type, ...]:
-        """Return the types with this name; an `Opaque` only where none of them is defined."""
-
-    def find_type_names(self, prefix: str) -> tuple[str, ...]:
-        """Return at least all short names of types and of functions that begin so."""
-
-    def find_alignment(self, type_: Type) -> int | None:
-        """Return what debug information says of a type's alignment, None where it says nothing."""
-
-    def find_subprograms(self, name: str) -> tuple[Subprogram, ...]:
-        """Return the functions with this name."""
-
-    def find_bodies(self, name: str) -> tuple[Block, ...]:
-        """Return the local variables of the functions with this name.
-
-        To resolve an operation takes those of `handle<…>` alone; its sizes, also those of `main`
-        and of client methods.
-        """
 
 
 class SymbolTable:

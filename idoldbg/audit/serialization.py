@@ -20,7 +20,7 @@ from idoldbg.symbols import Subprogram
 from idoldbg.types import Enum, Pointer, is_result
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import DebugObject
+    from idoldbg.debuginfo import DebugInfo
 
 __all__ = ["SerdeEvidence", "check_serialization"]
 
@@ -34,7 +34,7 @@ class SerdeEvidence:
     def __init__(self) -> None:
         self._found: dict[str, dict[str, str]] = {}
 
-    def by_hand(self, info: DebugObject) -> dict[str, str]:
+    def by_hand(self, info: DebugInfo) -> dict[str, str]:
         """Return full names of types, each with the method that shows a hand-written impl."""
         if info.name not in self._found:
             self._found[info.name] = _find_by_hand(info)
@@ -62,7 +62,7 @@ def check_serialization(subject: Subject, evidence: SerdeEvidence) -> Iterator[F
             )
 
 
-def _find_by_hand(info: DebugObject) -> dict[str, str]:
+def _find_by_hand(info: DebugInfo) -> dict[str, str]:
     found: dict[str, str] = {}
     for method in ("serialize", "deserialize"):
         for name in info.find_type_names(f"{method}<"):

@@ -13,7 +13,7 @@ from idoldbg.program import Program, ServedInterface
 from idoldbg.resolver import Candidate, Resolution, ResolvedOperation
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import DebugObject
+    from idoldbg.debuginfo import DebugInfo
 
 __all__ = ["Part", "Subject"]
 
@@ -53,7 +53,7 @@ class Subject:
         object.__setattr__(self, "parts", tuple(_parts(self.operation, self.resolved)))
 
     @property
-    def info(self) -> DebugObject:
+    def info(self) -> DebugInfo:
         """The server's debug information."""
         return self.program.object(self.server.task.name)
 

@@ -1,10 +1,9 @@
 """ELF objects and their DWARF as types, variables, functions and symbols.
 
-Start at `ObjectInfo`; it loads when it is used, and pyelftools with it (`DebugObject` is its face,
-which objects that are answered from an index share). Below it, in the order in which bytes become
-answers: `elf` (sections, symbols) and `units` (unit headers, abbreviations), which pyelftools
-reads; `attributes` and `dies` (entries), `name_search` (which entries), `type_reader` and
-`interner` (types).
+Start at `ObjectInfo`; it loads when it is used, and pyelftools with it. `DebugInfo` is the protocol
+of its look-ups. Below it, in the order in which bytes become answers: `elf` (sections, symbols) and
+`units` (unit headers, abbreviations), which pyelftools reads; `attributes` and `dies` (entries),
+`name_search` (which entries), `type_reader` and `interner` (types).
 
 Where Hubris's facts lie (seen in builds of formats 1 to 11, rustc of 2021 to 1.96):
 
@@ -22,13 +21,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from idoldbg.debuginfo.debug_object import DebugObject
+from idoldbg.debuginfo.debug_info import DebugInfo
 from idoldbg.debuginfo.interner import TypeInterner
 
 if TYPE_CHECKING:
     from idoldbg.debuginfo.object_info import ObjectInfo
 
-__all__ = ["DebugObject", "ObjectInfo", "TypeInterner"]
+__all__ = ["DebugInfo", "ObjectInfo", "TypeInterner"]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,8 +40,7 @@ class ObjectInfo:
 
     Share one `interner` among the objects of a build: equal types are then the same object. Every
     method may raise `DebugInfoError` for what is malformed, with this object's name and, where
-    there is one, the place in `.debug_info`. Pointers find their targets with `follow`, by default
-    with `type_at`. `archive` is the path of the build, for errors.
+    there is one, the place in `.debug_info`. `archive` is the path of the build, for errors.
     """
 
     def __init__(
@@ -50,11 +49,9 @@ class ObjectInfo:
         data: bytes,
         interner: TypeInterner | None = None,
         *,
-        follow: Callable[[int], Type] | None = None,
         archive: str = "",
     ) -> None:
         self.name = name
-        self._follow = self.type_at if follow is None else follow
         self.elf = ElfFile(name, data, archive)
         self.interner = TypeInterner() if interner is None else interner
         self._definitions: dict[int, dict[int, Die]] = {}  # by unit and declaration
@@ -155,7 +152,7 @@ class ObjectInfo:
         return TypeReader(self._reader, self.interner, self._target_at)
 
     def _target_at(self, die_offset: int) -> TypeAt:
-        return TypeAt(self.name, die_offset, self._follow)
+        return TypeAt(self.name, die_offset, self.type_at)
 
     def find_types(self, name: str) -> tuple[Type, ...]:
         """Return the types with this name: full path, end of a path, or last component.

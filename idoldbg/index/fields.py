@@ -12,9 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from idoldbg.archive import ImageFacts, TaskImage
-from idoldbg.memory import Segment
-from idoldbg.symbols import Block, Subprogram, Variable
 from idoldbg.types import (
     Array,
     CEnum,
@@ -34,19 +31,13 @@ from idoldbg.types import (
 )
 
 __all__ = [
-    "BLOCK",
     "BOOL",
     "BYTES",
-    "FACTS",
     "INT",
     "MEMBER",
     "NODES",
-    "SEGMENT",
-    "SUBPROGRAM",
-    "TASK",
     "TEXT",
     "TYPE",
-    "VARIABLE",
     "Field",
     "IndexDamaged",
     "Sink",
@@ -336,56 +327,3 @@ NODES: Mapping[type[Type], Field] = {
     Subroutine: inline(Subroutine, name=TEXT, size=INT),
     Opaque: inline(Opaque, name=TEXT, reason=TEXT, size=INT),
 }
-
-VARIABLE = inline(
-    Variable,
-    name=TEXT,
-    full_name=TEXT,
-    linkage_name=TEXT,
-    address=optional(INT),
-    size=INT,
-    type=TYPE,
-    die_offset=INT,
-    pieces=many(pair(INT, INT)),
-)
-SUBPROGRAM = inline(
-    Subprogram,
-    name=TEXT,
-    full_name=TEXT,
-    linkage_name=TEXT,
-    result=optional(TYPE),
-    parameters=many(pair(TEXT, TYPE)),
-    die_offset=INT,
-)
-
-
-def _put_block(sink: Sink, row: list[int], value: Block) -> None:
-    _BLOCK.put(sink, row, value)
-
-
-def _get_block(source: Source, row: Sequence[int], at: int) -> tuple[Block, int]:
-    block: tuple[Block, int] = _BLOCK.get(source, row, at)
-    return block
-
-
-BLOCK = Field(_put_block, _get_block)  # blocks hold blocks
-_BLOCK = inline(Block, full_name=TEXT, variables=many(pair(TEXT, TYPE)), blocks=many(BLOCK))
-SEGMENT = inline(Segment, address=INT, data=BYTES)
-FACTS = inline(
-    ImageFacts, image_id=optional(BYTES), image_id_address=optional(INT), vector_table=optional(INT)
-)
-TASK = inline(
-    TaskImage,
-    index=INT,
-    name=TEXT,
-    member=TEXT,
-    crate=TEXT,
-    priority=optional(INT),
-    start=BOOL,
-    stack_size=optional(INT),
-    features=many(TEXT),
-    uses=many(TEXT),
-    notifications=many(TEXT),
-    slots=mapping(TEXT),
-    allowed_callers=mapping(many(TEXT)),
-)

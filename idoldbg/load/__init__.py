@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from idol.records import dataclass, field, replace
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError
-from idoldbg.index import Answers
+from idoldbg.index import Results
 from idoldbg.load.cache import Cache, fingerprint, sha256_hex
 from idoldbg.load.files import read_file
-from idoldbg.load.recorded_archive import recorded_archive
+from idoldbg.load.recorded_archive import BUILD, recorded_archive
 from idoldbg.memory import MemoryImage, Segment
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Build:
 
     `registers` is None for what is not a core dump. `task` and `ticks` are set for the dump of a
     single task: its index, and the kernel's time when it was taken; `notices` are sentences about
-    what a dump lacks. `answers` is what the cache knows of the archive, `save` keeps what they have
+    what a dump lacks. `results` is what the cache knows of the archive, `save` keeps what they have
     learned since; without a cache it does nothing.
     """
 
@@ -45,7 +45,7 @@ class Build:
     task: int | None = None
     ticks: int | None = None
     notices: tuple[str, ...] = ()
-    answers: Answers | None = field(default=None, repr=False)
+    results: Results | None = field(default=None, repr=False)
     save: Callable[[], None] = field(default=lambda: None, repr=False)
 
     @cached_property
@@ -205,9 +205,9 @@ def _open_dump(shown: str, dump: DumpFile, archive: Archive | None, cache: Cache
 
 def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) -> Build:
     """Open an archive through the cache; `data` is the archive, None when it was not read yet."""
-    answers = Answers(cache.open_index(digest), fingerprint(digest))
-    if answers.damage:
-        cache.notify(f"cache: the index of {shown} is not used: {answers.damage}")
+    results = Results(cache.open_index(digest), fingerprint(digest))
+    if results.damage:
+        cache.notify(f"cache: the index of {shown} is not used: {results.damage}")
 
     @cache_result
     def read() -> Archive:
@@ -219,10 +219,10 @@ def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) ->
         return read_archive(shown, contents)
 
     def save() -> None:
-        if answers.has_news:
-            cache.store_index(digest, answers.to_bytes())
+        if results.has_news:
+            cache.store_index(digest, results.to_bytes())
 
-    return Build(recorded_archive(shown, answers, read), answers=answers, save=save)
+    return Build(recorded_archive(shown, results, read), results=results, save=save)
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,9 @@ def list_cached(cache: Cache) -> tuple[CachedBuild, ...]:
     found = []
     for entry in cache.entries():
         build = CachedBuild(entry.digest, entry.size, entry.used_s)
-        answers = Answers(cache.open_index(entry.digest, touch=False), fingerprint(entry.digest))
-        if answers.knows("", "build", ""):
-            archive = recorded_archive(entry.digest, answers, _unavailable)
+        results = Results(cache.open_index(entry.digest, touch=False), fingerprint(entry.digest))
+        if results.knows(BUILD, ""):
+            archive = recorded_archive(entry.digest, results, _unavailable)
             build = replace(build, name=archive.name, board=archive.board)
         found.append(build)
     return tuple(found)

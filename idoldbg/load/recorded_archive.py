@@ -6,22 +6,67 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from idoldbg.archive import Archive
-from idoldbg.index import Answers
+from idoldbg.archive import Archive, ImageFacts, TaskImage
+from idoldbg.index import Kind, Results
+from idoldbg.index.fields import (
+    BOOL,
+    BYTES,
+    INT,
+    TEXT,
+    inline,
+    many,
+    mapping,
+    numbered,
+    optional,
+    pair,
+)
+from idoldbg.memory import Segment
 
-__all__ = ["recorded_archive"]
+__all__ = ["BUILD", "FACTS", "FLASH", "TABLE", "recorded_archive"]
+
+_TASK = inline(
+    TaskImage,
+    index=INT,
+    name=TEXT,
+    member=TEXT,
+    crate=TEXT,
+    priority=optional(INT),
+    start=BOOL,
+    stack_size=optional(INT),
+    features=many(TEXT),
+    uses=many(TEXT),
+    notifications=many(TEXT),
+    slots=mapping(TEXT),
+    allowed_callers=mapping(many(TEXT)),
+)
+#: Format; name, board, chip, target, image name, git revision, kernel's file; tasks; files.
+BUILD: Kind[tuple[Any, ...]] = Kind(
+    "build", pair(INT, pair(*[TEXT] * 7), numbered(_TASK), many(TEXT))
+)
+#: By name: one of the build's TOML tables, as JSON.
+TABLE: Kind[str] = Kind("description", TEXT)
+FACTS: Kind[ImageFacts] = Kind(
+    "image",
+    inline(
+        ImageFacts,
+        image_id=optional(BYTES),
+        image_id_address=optional(INT),
+        vector_table=optional(INT),
+    ),
+)
+FLASH: Kind[tuple[Segment, ...]] = Kind("flash", many(inline(Segment, address=INT, data=BYTES)))
 
 _TABLES = ("app", "chip_description", "memory_description")
 
 
-def recorded_archive(path: str, answers: Answers, read: Callable[[], Archive]) -> Archive:
-    """Make an `Archive` of `answers`; `read` opens it itself, for what these lack.
+def recorded_archive(path: str, results: Results, read: Callable[[], Archive]) -> Archive:
+    """Make an `Archive` of `results`; `read` opens it itself, for what these lack.
 
     Raises what `read` raises.
     """
-    version, words, tasks, names = answers.ask("", "build", "", lambda: _describe(read()))
+    version, words, tasks, names = results.recall(BUILD, "", lambda: _describe(read()))
     name, board, chip, target, image_name, git_rev, kernel_member = words
-    app, chip_description, memory_description = (_Table(t, answers, read) for t in _TABLES)
+    app, chip_description, memory_description = (_Table(t, results, read) for t in _TABLES)
     return Archive(
         path=path,
         format_version=version,
@@ -37,8 +82,8 @@ def recorded_archive(path: str, answers: Answers, read: Callable[[], Archive]) -
         chip_description=chip_description,
         memory_description=memory_description,
         members=_Members(names, read),
-        read_facts=lambda _: answers.ask("", "image", "", lambda: read().facts),
-        read_flash=lambda _: answers.ask("", "flash", "", lambda: read().flash_segments()),
+        read_facts=lambda _: results.recall(FACTS, "", lambda: read().facts),
+        read_flash=lambda _: results.recall(FLASH, "", lambda: read().flash_segments()),
     )
 
 
@@ -75,9 +120,9 @@ class _Members:
 class _Table(Mapping[str, Any]):
     """One of the build's descriptions, kept as JSON and decoded when it is looked into."""
 
-    def __init__(self, name: str, answers: Answers, read: Callable[[], Archive]) -> None:
+    def __init__(self, name: str, results: Results, read: Callable[[], Archive]) -> None:
         self._name = name
-        self._answers = answers
+        self._results = results
         self._read = read
 
     @cached_property
@@ -88,7 +133,7 @@ class _Table(Mapping[str, Any]):
             return json.dumps(dict(getattr(self._read(), self._name)))
 
         try:
-            items = json.loads(self._answers.ask("", "description", self._name, write))
+            items = json.loads(self._results.recall(TABLE, self._name, write))
         except (TypeError, ValueError, RecursionError):  # it has a date, which JSON has not
             items = None
         if not isinstance(items, dict):

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 import idol
 from idol.records import dataclass, replace
 from idol.rust_type import RustType, Slice
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.resolver.leases import find_exact, read_leases, read_lent
-from idoldbg.symbols import Block, TypeSource
+from idoldbg.symbols import Block
 from idoldbg.types import Enum as EnumType
 from idoldbg.types import Member, Pointer, Struct, Type, Variant, is_result
 
@@ -59,7 +60,7 @@ class Evidence:
     signature: Shown
 
 
-def collect(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Evidence:
+def collect(info: DebugInfo, interface: idol.Interface, operation: idol.Operation) -> Evidence:
     """Gather what the object of the server says about an operation."""
     stem = f"{interface.name}_{operation.name}"
     kept = _members(_only_struct(info, f"{stem}_TYPES"))
@@ -78,7 +79,7 @@ def collect(info: TypeSource, interface: idol.Interface, operation: idol.Operati
 
 
 def find_message(
-    info: TypeSource, interface: idol.Interface, operation: idol.Operation
+    info: DebugInfo, interface: idol.Interface, operation: idol.Operation
 ) -> Struct | None:
     """Find the ARGS struct whose members are the operation's arguments.
 
@@ -102,7 +103,7 @@ def find_member(message: Struct, argument: str) -> Member | None:
     return None
 
 
-def _only_struct(info: TypeSource, name: str) -> Struct | None:
+def _only_struct(info: DebugInfo, name: str) -> Struct | None:
     """Find a struct that the generator made; None when there are several that differ."""
     found = [t for t in info.find_types(name) if isinstance(t, Struct)]
     # Types of one object are interned: the same layout is the same object.
@@ -135,7 +136,7 @@ def _pointed_at(types: tuple[Type, ...]) -> tuple[Type, ...] | None:
     return tuple(found)
 
 
-def _signature(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Shown:
+def _signature(info: DebugInfo, interface: idol.Interface, operation: idol.Operation) -> Shown:
     """Read the types of the server's method: `fn op(&mut self, &RecvMessage, args…, leases…)`."""
     trait = f"InOrder{interface.name}Impl"
     shown = Shown()
@@ -153,7 +154,7 @@ def _signature(info: TypeSource, interface: idol.Interface, operation: idol.Oper
     return shown
 
 
-def _leased(info: TypeSource, parameter: Type) -> Type | None:
+def _leased(info: DebugInfo, parameter: Type) -> Type | None:
     """Find what a lease lends: T of `Leased<R, T>`, `Leased<W, [T]>`, `LenLimit<Leased<…>, 8>`."""
     lent = read_lent(parameter.name)
     if lent is None:
@@ -162,7 +163,7 @@ def _leased(info: TypeSource, parameter: Type) -> Type | None:
     return find_exact(info, element)
 
 
-def find_handlers(info: TypeSource) -> tuple[Block, ...]:
+def find_handlers(info: DebugInfo) -> tuple[Block, ...]:
     """Find what dispatches to the server's methods: the blocks of `handle<ServerImpl>`.
 
     Those inside others too: an operation for some callers only is handled behind the check.
@@ -191,7 +192,7 @@ _RESULTS = frozenset({"r", "result"})
 
 
 def read_handler(
-    info: TypeSource,
+    info: DebugInfo,
     interface: idol.Interface,
     operation: idol.Operation,
     handlers: Iterable[Block],
@@ -215,7 +216,7 @@ def _iter_variables(block: Block) -> Iterator[tuple[str, Type]]:
 
 
 def pair_shown(
-    info: TypeSource,
+    info: DebugInfo,
     interface: idol.Interface,
     operation: idol.Operation,
     handlers: Iterable[Block],
@@ -243,7 +244,7 @@ def pair_shown(
             yield operation.reply.ok.type.rust, source.ok
 
 
-def find_client(info: TypeSource, interface: idol.Interface, operation: idol.Operation) -> Shown:
+def find_client(info: DebugInfo, interface: idol.Interface, operation: idol.Operation) -> Shown:
     """Read the types of a client's method: `fn op(&self, args…, leases…) -> Result<T, E>`."""
     for subprogram in info.find_subprograms(f"{interface.name}::{operation.name}"):
         types = [t for _, t in subprogram.parameters]

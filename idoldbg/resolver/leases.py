@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import idol
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, Slice, Tuple
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.resolver.lookup import BASE_TYPES, MAX_COUNT, UNIT
 from idoldbg.resolver.names import Match, evaluate, match_names, parse_name
-from idoldbg.symbols import Block, TypeSource
+from idoldbg.symbols import Block
 from idoldbg.types import Array, Opaque, Type
 
 __all__ = ["find_exact", "read_lent", "read_leases"]
@@ -42,7 +43,7 @@ def read_lent(name: str) -> tuple[str, RustType] | None:
     return access.name, element
 
 
-def find_exact(info: TypeSource, written: RustType | None, depth: int = 0) -> Type | None:
+def find_exact(info: DebugInfo, written: RustType | None, depth: int = 0) -> Type | None:
     """Find the type of a name as debug information writes it; arrays have no entry to look up."""
     if isinstance(written, WrittenArray):
         count = evaluate(written.length)
@@ -60,7 +61,7 @@ def find_exact(info: TypeSource, written: RustType | None, depth: int = 0) -> Ty
 
 
 def read_leases(
-    info: TypeSource,
+    info: DebugInfo,
     interface: idol.Interface,
     operation: idol.Operation,
     arm: Block | None,
@@ -71,7 +72,7 @@ def read_leases(
 
 
 def _find(
-    info: TypeSource,
+    info: DebugInfo,
     interface: idol.Interface,
     operation: idol.Operation,
     lease: idol.Lease,
@@ -90,7 +91,7 @@ def _find(
 
 
 def _only_of_object(
-    info: TypeSource, interface: idol.Interface, lease: idol.Lease
+    info: DebugInfo, interface: idol.Interface, lease: idol.Lease
 ) -> RustType | None:
     """Choose among all `Leased` types of an object, where it can be no other lease's."""
     access = _ACCESS.get((lease.read, lease.write))

@@ -11,6 +11,7 @@ from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
 from idol.rust_type import Pointer as RawPointer
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver.candidates import (
@@ -21,7 +22,6 @@ from idoldbg.resolver.candidates import (
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.resolver.operation import Candidate, How
-from idoldbg.symbols import TypeSource
 from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
 __all__ = [
@@ -82,8 +82,8 @@ class TypeLookup:
 
     def __init__(
         self,
-        server: TypeSource,
-        others: Callable[[], Iterable[TypeSource]],
+        server: DebugInfo,
+        others: Callable[[], Iterable[DebugInfo]],
         overrides: Mapping[str, str],
         constants: Callable[[], Mapping[str, int]] = dict,
         used: set[str] | None = None,
@@ -265,7 +265,7 @@ class TypeLookup:
         return Found(None, How.MISSING)
 
 
-def find_located(info: TypeSource, written: RustType) -> tuple[list[Located], list[Located]]:
+def find_located(info: DebugInfo, written: RustType) -> tuple[list[Located], list[Located]]:
     """Find the types of one object that the written one may be, and those only declared."""
     found: list[Located] = []
     declared: list[Located] = []
@@ -286,7 +286,7 @@ def find_located(info: TypeSource, written: RustType) -> tuple[list[Located], li
     return found, declared
 
 
-def find_near_types(objects: Sequence[TypeSource], name: str) -> tuple[str, ...]:
+def find_near_types(objects: Sequence[DebugInfo], name: str) -> tuple[str, ...]:
     """Return the full names of up to three types whose last component resembles a name."""
     names: dict[str, None] = {}
     for info in objects:
@@ -307,13 +307,13 @@ def find_near_types(objects: Sequence[TypeSource], name: str) -> tuple[str, ...]
     return tuple(full)[:3]
 
 
-def _is_generic(objects: Sequence[TypeSource], head: str) -> bool:
+def _is_generic(objects: Sequence[DebugInfo], head: str) -> bool:
     """Tell whether there are types of this name with arguments; there may be functions instead."""
     names = ((info, name) for info in objects for name in info.find_type_names(f"{head}<"))
     return any(info.find_types(name) for info, name in islice(names, _FEW))
 
 
-def _short_names(info: TypeSource, written: RustType) -> tuple[str, ...]:
+def _short_names(info: DebugInfo, written: RustType) -> tuple[str, ...]:
     """Return what the entry of a type may be called, without its path."""
     if isinstance(written, Path):
         has_arguments = bool(written.arguments)

@@ -11,6 +11,7 @@ from idol.records import replace
 from idol.rust_type import Path, RustType, Slice
 from idol.sizes import is_optional_number
 from idoldbg.archive import Archive, TaskImage
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver import optional
@@ -40,8 +41,8 @@ from idoldbg.resolver.sizes import (
     find_declared,
     find_incoming,
 )
-from idoldbg.resolver.tolerant import TolerantSource
-from idoldbg.symbols import Block, TypeSource
+from idoldbg.resolver.tolerant import TolerantInfo
+from idoldbg.symbols import Block
 from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 
 __all__ = ["Resolver"]
@@ -57,7 +58,7 @@ class Resolver:
     def __init__(
         self,
         archive: Archive,
-        object_info: Callable[[str], TypeSource],
+        object_info: Callable[[str], DebugInfo],
         *,
         overrides: Mapping[str, str] | None = None,
     ) -> None:
@@ -112,7 +113,7 @@ class Resolver:
         first = operations[0]
         return find_incoming(self.info(first.task), first.interface, operations)
 
-    def info(self, name: str) -> TypeSource:
+    def info(self, name: str) -> DebugInfo:
         """Return the debug information of one object."""
         return self._object_info(name)
 
@@ -145,13 +146,13 @@ class Resolver:
             self._constants[key] = infer_constants(pairs)
         return self._constants[key]
 
-    def others(self, task: TaskImage) -> Iterator[TypeSource]:
+    def others(self, task: TaskImage) -> Iterator[DebugInfo]:
         """Yield all other objects, the kernel last; what is damaged in them is passed over."""
         for name in [t.name for t in self._archive.tasks] + ["kernel"]:
             if name == task.name or name not in self._archive.object_names:
                 continue
             try:
-                info = TolerantSource(self.info(name))
+                info = TolerantInfo(self.info(name))
             except DebugInfoError:
                 continue
             if info.has_debug_info:

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING
 from idol import Encoding, ErrorKind
 from idol.records import dataclass
 from idoldbg import codec
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.errors import EncodeError
 from idoldbg.resolver.evidence import is_arm
-from idoldbg.symbols import Block, TypeSource
+from idoldbg.symbols import Block
 from idoldbg.types import Array, Member, Type, is_byte_array, short_name
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ _REPLIES = frozenset({"reply_buf", "reply"})
 def find_declared(
     operation: ResolvedOperation,
     handlers: Iterable[Block],
-    objects: Iterable[TypeSource],
+    objects: Iterable[DebugInfo],
 ) -> Iterator[DeclaredSize]:
     """Find the sizes of one operation that an image shows.
 
@@ -193,7 +194,7 @@ def _is_request_error(type_: Type) -> bool:
 
 
 def find_incoming(
-    server: TypeSource, interface: str, operations: Sequence[ResolvedOperation]
+    server: DebugInfo, interface: str, operations: Sequence[ResolvedOperation]
 ) -> DeclaredSize | None:
     """Find how long a message the server of an interface has room for; None where that is unseen.
 
@@ -213,7 +214,7 @@ def find_incoming(
 
 
 def find_contradiction(
-    operation: ResolvedOperation, handlers: Callable[[], Iterable[Block]], server: TypeSource
+    operation: ResolvedOperation, handlers: Callable[[], Iterable[Block]], server: DebugInfo
 ) -> str:
     """Say which size in the server's code is not what an operation's types say; "" for none.
 
@@ -233,7 +234,7 @@ def find_contradiction(
     return ""
 
 
-def _incoming_buffers(server: TypeSource, interface: str) -> Iterator[tuple[str, int]]:
+def _incoming_buffers(server: DebugInfo, interface: str) -> Iterator[tuple[str, int]]:
     """Find the arrays called `incoming` in the server's `main`."""
     for body in _mains(server, interface):
         for name, size in _buffers(body):
@@ -241,7 +242,7 @@ def _incoming_buffers(server: TypeSource, interface: str) -> Iterator[tuple[str,
                 yield f"{body.full_name}::{name}", size
 
 
-def _mains(server: TypeSource, interface: str) -> Iterator[Block]:
+def _mains(server: DebugInfo, interface: str) -> Iterator[Block]:
     """Find the `main` of the crates that serve an interface."""
     crates = {t.name.partition("::")[0] for t in server.find_types(f"{interface}Operation")}
     for body in server.find_bodies("main"):

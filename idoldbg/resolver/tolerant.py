@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.errors import DebugInfoError
-from idoldbg.symbols import Block, Subprogram, TypeSource
+from idoldbg.symbols import Block, Subprogram
 from idoldbg.types import Type
 
-__all__ = ["TolerantSource"]
+__all__ = ["TolerantInfo"]
 
 T = TypeVar("T")
 
 
-class TolerantSource:
+class TolerantInfo:
     """An object in which nothing is found where its debug information is malformed.
 
     `damage` says what was malformed, "" as long as nothing was.
     """
 
-    def __init__(self, source: TypeSource) -> None:
+    def __init__(self, source: DebugInfo) -> None:
         self._source = source
         self.name = source.name
         self.damage = ""

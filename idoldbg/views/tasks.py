@@ -14,6 +14,7 @@ from idol.records import dataclass
 from idoldbg.archive import TaskImage
 from idoldbg.codec import image
 from idoldbg.errors import DebugInfoError, DecodeError, FaultError
+from idoldbg.kept import TASK_TYPE
 from idoldbg.program import Program
 from idoldbg.types import Struct, type_size
 from idoldbg.values import to_python
@@ -127,6 +128,10 @@ def read_task(program: Program, index: int) -> TaskRow:
 
 def task_type(program: Program) -> Struct:
     """Return the type of one entry of the table."""
+    return program.recall(TASK_TYPE, "", lambda: _find_task_type(program))
+
+
+def _find_task_type(program: Program) -> Struct:
     for type_ in program.kernel.find_types("kern::task::Task"):
         if isinstance(type_, Struct):
             return type_
@@ -140,10 +145,9 @@ def task_type(program: Program) -> Struct:
 
 def table_address(program: Program) -> int:
     """Return where the table lies: a static of its own, or what older kernels point to."""
-    for variable in program.kernel.find_variables("HUBRIS_TASK_TABLE_SPACE"):
-        if variable.address is not None:
-            return variable.address
-    address = program.find_word("TASK_TABLE_BASE")
+    address = program.kernel_address("HUBRIS_TASK_TABLE_SPACE")
+    if address is None:
+        address = program.find_word("TASK_TABLE_BASE")
     if address is None:
         raise DebugInfoError(
             "the kernel has no HUBRIS_TASK_TABLE_SPACE",

@@ -9,15 +9,16 @@ from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, parse_type
 from idoldbg import codec
+from idoldbg.debuginfo import DebugInfo
 from idoldbg.errors import DebugInfoError, EncodeError, NotFound
+from idoldbg.kept import TYPES, FoundTypes
 from idoldbg.near import near_misses
 from idoldbg.program import Program
 from idoldbg.resolver import Candidate, TypeLookup, names_in
 from idoldbg.resolver.candidates import make_candidates
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.lookup import Located, find_located, find_near_types
-from idoldbg.resolver.tolerant import TolerantSource
-from idoldbg.symbols import TypeSource
+from idoldbg.resolver.tolerant import TolerantInfo
 from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union, shown_field
 from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
 
@@ -79,8 +80,34 @@ def read_types(
     in interfaces: `[SlotId; 2]`, `Option<SlotId>`. `depth` says how many levels to open. `progress`
     is told how many objects were searched. Raises `NotFound` with near misses where there is none.
     """
-    objects, unreadable = _objects(program, task)
     used: set[str] = set()
+    unreadable: list[tuple[str, str]] = []
+
+    def search() -> FoundTypes:
+        return _search(program, query, task, progress, used, unreadable)
+
+    if program.type_overrides:
+        found, declared = search()
+    else:
+        key = f"{query}\0{task or ''}"
+        found, declared = program.recall(TYPES, key, search)
+        if unreadable:  # what is missing is to be said again
+            program.forget(TYPES, key)
+    layouts = (_describe(candidate, alignment, depth) for candidate, alignment in found)
+    unused = tuple(name for name in program.type_overrides if name not in used)
+    return TypeReport(query, tuple(layouts), declared, tuple(unreadable), unused)
+
+
+def _search(
+    program: Program,
+    query: str,
+    task: str | None,
+    progress: Callable[[int, int, str], None],
+    used: set[str],
+    unreadable: list[tuple[str, str]],
+) -> FoundTypes:
+    """Look into the objects; `used` gets the overrides that mattered."""
+    objects, damaged = _objects(program, task)
     written = _parse(query)
     located: list[Located] = []
     declared: list[Located] = []
@@ -89,20 +116,19 @@ def read_types(
         found, only_declared = _find(info, query, written, program.type_overrides, used)
         located += found
         declared += only_declared
-    unreadable += [
-        (o.name, o.damage) for o in objects if isinstance(o, TolerantSource) and o.damage
-    ]
+    by_name = {info.name: info for info in objects}
+    aligned = tuple(
+        (c, by_name[c.objects[0]].find_alignment(c.type)) for c in make_candidates(located)
+    )
+    unreadable += damaged
+    unreadable += [(o.name, o.damage) for o in objects if isinstance(o, TolerantInfo) and o.damage]
     if not located and not declared:
         where = f"object `{task}`" if task else "any object of this build"
         name = written.name if isinstance(written, Path) else query.rpartition("::")[2]
         hint = "; ".join(f"`{name}` cannot be read: {why}" for name, why in unreadable)
         near = find_near_types(objects, name)
         raise NotFound("type", query, near=near, where=where, hint=hint)
-    candidates = make_candidates(located)
-    by_name = {info.name: info for info in objects}
-    layouts = (_describe(c, by_name.get(c.objects[0]), depth) for c in candidates)
-    unused = tuple(name for name in program.type_overrides if name not in used)
-    return TypeReport(query, tuple(layouts), make_candidates(declared), tuple(unreadable), unused)
+    return aligned, make_candidates(declared)
 
 
 def query_names(query: str) -> frozenset[str]:
@@ -111,18 +137,18 @@ def query_names(query: str) -> frozenset[str]:
     return frozenset() if written is None else frozenset(names_in(written))
 
 
-def _objects(program: Program, task: str | None) -> tuple[list[TypeSource], list[tuple[str, str]]]:
+def _objects(program: Program, task: str | None) -> tuple[list[DebugInfo], list[tuple[str, str]]]:
     """Return where to search, and which objects cannot be, each with the reason."""
     names = program.archive.object_names
     if task is not None:
         if task not in names:
             raise NotFound("object", task, near=near_misses(task, names), where="this build")
         return [program.object(task)], []
-    found: list[TypeSource] = []
+    found: list[DebugInfo] = []
     unreadable: list[tuple[str, str]] = []
     for name in names:
         try:
-            info = TolerantSource(program.object(name))
+            info = TolerantInfo(program.object(name))
             if info.has_debug_info or info.damage:
                 found.append(info)
         except DebugInfoError as error:
@@ -139,7 +165,7 @@ def _parse(query: str) -> RustType | None:
 
 
 def _find(
-    info: TypeSource,
+    info: DebugInfo,
     query: str,
     written: RustType | None,
     overrides: Mapping[str, str],
@@ -164,7 +190,7 @@ def _find(
     return found or _find_as_spelt(info, query), declared
 
 
-def _find_as_spelt(info: TypeSource, query: str) -> list[Located]:
+def _find_as_spelt(info: DebugInfo, query: str) -> list[Located]:
     """Find vtables, closures, `&dyn Trait` and whatever else has a name that Rust does not."""
     return [(info.name, t) for t in info.find_types(query) if not isinstance(t, Opaque)]
 
@@ -178,9 +204,8 @@ def _ends(type_: Type, written: Path) -> bool:
     return path == wanted or path.endswith(f"::{wanted}")
 
 
-def _describe(candidate: Candidate, info: TypeSource | None, depth: int) -> TypeLayout:
+def _describe(candidate: Candidate, declared: int | None, depth: int) -> TypeLayout:
     type_ = candidate.type
-    declared = None if info is None else info.find_alignment(type_)
     return TypeLayout(
         candidate,
         declared or alignment_of(type_),

@@ -123,7 +123,7 @@ _WEIGHTS = (6, 3, 2, 1, 4, 2, 2)
 
 def use_build(build: Build, uses: Iterable[Callable[[Program], None]]) -> set[str]:
     """Do these things with a build; return the classes of errors that came."""
-    program = Program(build.archive, build, answers=build.answers)
+    program = Program(build.archive, build, results=build.results)
     errors = set()
     for use in uses:
         try:
@@ -255,8 +255,8 @@ class Fuzzer:
             self._file.write_bytes(self._whole)
             build = open_build(self._file, cache=self._cache)
             use_build(build, USES)
-            assert build.answers is not None
-            self._index = build.answers.to_bytes()
+            assert build.results is not None
+            self._index = build.results.to_bytes()
         return self._index
 
     def prepare(self, number: int) -> tuple[str, bytes, bytes | None]:

@@ -16,9 +16,10 @@ import pytest
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.debuginfo import constants as dw
 from idoldbg.errors import DebugInfoError
-from idoldbg.index import Answers
+from idoldbg.index import Results
 from idoldbg.load import open_build
 from idoldbg.load.cache import Cache
+from idoldbg.load.recorded_archive import BUILD
 from idoldbg.program import Program
 from idoldbg.types import Opaque
 from tests.idoldbg.conftest import Writer, make_elf
@@ -126,14 +127,14 @@ def test_the_index_may_not_move_tasks(tmp_path: Path) -> None:
     path.write_bytes(mutations.archive(builds.parts()))
     build = open_build(path, cache=cache)
     assert [task.index for task in build.archive.tasks] == [0, 1]
-    answers = build.answers
-    assert answers is not None
+    results = build.results
+    assert results is not None
     tasks = tuple(replace(task, index=7) for task in build.archive.tasks)
-    known = answers.ask("", "build", "", lambda: ())
-    reader = Answers(None, b"0" * 16)
-    reader.ask("", "build", "", lambda: (*known[:2], tasks, known[3]))
-    again = Answers(reader.to_bytes(), b"0" * 16)
-    assert not again.knows("", "build", "")
+    known = results.recall(BUILD, "", lambda: ())
+    forged = Results(None, b"0" * 16)
+    forged.recall(BUILD, "", lambda: (*known[:2], tasks, known[3]))
+    again = Results(forged.to_bytes(), b"0" * 16)
+    assert not again.knows(BUILD, "")
     assert "in the place of another" in again.damage
 
 

@@ -1,4 +1,4 @@
-"""An index answers as the debug information does, for whole builds."""
+"""An index gives the results that the debug information does, for whole builds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from idoldbg.archive import Archive
 from idoldbg.caller import Caller
 from idoldbg.debuginfo import ObjectInfo
 from idoldbg.errors import IdoldbgError
-from idoldbg.index import FINGERPRINT_SIZE, Answers
+from idoldbg.index import FINGERPRINT_SIZE, Kind, Results
+from idoldbg.index.fields import TYPE
 from idoldbg.load import open_build
 from idoldbg.program import Program
 from idoldbg.types import Array, Enum, Pointer, Struct, Type, Union
+from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.tasks import task_type
+from idoldbg.views.types import read_types
 from tests.conftest import ARCHIVES
 
 BUILDS = [p.name for p in sorted(ARCHIVES.glob("*.zip"))]
@@ -29,15 +33,7 @@ REAL = [
 FINGERPRINT = bytes(FINGERPRINT_SIZE)
 
 
-def connected(data: bytes | None, archive: Archive) -> Answers:
-    answers = Answers(data, FINGERPRINT)
-
-    def read(name: str, follow: Callable[[int], Type]) -> ObjectInfo:
-        assert data is None, f"{name}: the index does not know this"
-        return ObjectInfo(name, archive.object_bytes(name), answers.interner, follow=follow)
-
-    answers.connect(read)
-    return answers
+TYPE_AT: Kind[Type] = Kind("type at", TYPE)
 
 
 def parts(type_: Type) -> tuple[object, ...]:
@@ -62,28 +58,28 @@ def parts(type_: Type) -> tuple[object, ...]:
 
 def compare_types(archive: Archive) -> int:
     """Put every type into an index; read it back, and read the object itself beside it."""
-    first = connected(None, archive)
+    first = Results(None, FINGERPRINT)
     offsets: dict[str, list[int]] = {}
     for name in archive.object_names:
         info = ObjectInfo(name, archive.object_bytes(name), first.interner)
-        offsets[name] = [offset for offset, _ in info.iter_types()]
-        for offset in offsets[name]:
-            first.object(name).type_at(offset)
-        for variable in info.iter_variables():
-            first.object(name).find_variables(variable.full_name)
-    answers = connected(first.to_bytes(), archive)
+        offsets[name] = []
+        for offset, type_ in info.iter_types():
+            offsets[name].append(offset)
+            first.recall(TYPE_AT, f"{name} {offset}", lambda type_=type_: type_)  # type: ignore[misc]
+    second = Results(first.to_bytes(), FINGERPRINT)
     for name in archive.object_names:
-        info = ObjectInfo(name, archive.object_bytes(name), answers.interner)
-        recorded = answers.object(name)
+        info = ObjectInfo(name, archive.object_bytes(name), second.interner)
         for offset in offsets[name]:
-            from_index, from_elf = recorded.type_at(offset), info.type_at(offset)
+            from_index = second.recall(TYPE_AT, f"{name} {offset}", refuse)
+            from_elf = info.type_at(offset)
             assert from_index is from_elf, f"{name}: 0x{offset:x} {from_elf.name}"
             assert parts(from_index) == parts(from_elf)
-        for variable in info.iter_variables():
-            found = recorded.find_variables(variable.full_name)
-            assert found == info.find_variables(variable.full_name)
-    assert not answers.has_news
+    assert not second.has_news
     return sum(map(len, offsets.values()))
+
+
+def refuse() -> Type:
+    raise AssertionError("the index does not know this")
 
 
 @pytest.mark.slow
@@ -97,8 +93,8 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
     assert compare_types(open_build(real_hubris / build).archive) > 2000
 
 
-def answers_to_everything(program: Program) -> dict[str, object]:
-    """What `list` and `call` ask: operations, hiffy and its variables, the task table."""
+def ask_everything(program: Program) -> dict[str, object]:
+    """What `list`, `call`, `tasks` and `types` ask."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
@@ -109,21 +105,27 @@ def answers_to_everything(program: Program) -> dict[str, object]:
         found["hiffy"] = Caller(program, NO_TARGET, timeout_s=1).layout
     except IdoldbgError as error:
         found["hiffy"] = str(error)
-    for task, name in [("hiffy", "HIFFY_FUNCTIONS"), ("kernel", "HUBRIS_TASK_TABLE_SPACE")]:
+    try:
+        found["task"] = task_type(program)
+    except IdoldbgError as error:
+        found["task"] = str(error)
+    for name in ("HUBRIS_TASK_TABLE_SPACE", "TICKS", "KERNEL_EPITAPH", "NOTHING"):
+        found[name] = program.kernel_address(name)
+    for name in ("Task", "Option", "[u8; 2]"):
         try:
-            found[name] = program.object(task).find_variables(name)
+            found[f"type {name}"] = read_types(program, name, depth=3)
         except IdoldbgError as error:
-            found[name] = str(error)
+            found[f"type {name}"] = str(error)
     return found
 
 
-def compare_answers(archive: Archive) -> int:
-    plain = answers_to_everything(Program(archive, NO_MEMORY))
-    learning = Answers(None, FINGERPRINT)
-    assert answers_to_everything(Program(archive, NO_MEMORY, answers=learning)) == plain
-    known = Answers(learning.to_bytes(), FINGERPRINT)
-    program = Program(archive, NO_MEMORY, answers=known)
-    assert answers_to_everything(program) == plain
+def compare_results(archive: Archive) -> int:
+    plain = ask_everything(Program(archive, NO_MEMORY))
+    learning = Results(None, FINGERPRINT)
+    assert ask_everything(Program(archive, NO_MEMORY, results=learning)) == plain
+    known = Results(learning.to_bytes(), FINGERPRINT)
+    program = Program(archive, NO_MEMORY, results=known)
+    assert ask_everything(program) == plain
     assert not known.has_news
     return len(plain)
 
@@ -137,22 +139,59 @@ NO_MEMORY = _NoMemory()
 NO_TARGET: Any = None
 
 
+def make_known(archive: Archive, *commands: Callable[[Program], object]) -> Program:
+    """Use one program, and return another that knows its results and cannot open objects."""
+    learning = Results(None, FINGERPRINT)
+    program = Program(archive, NO_MEMORY, results=learning)
+    for command in commands:
+        command(program)
+    known = Program(archive, NO_MEMORY, results=Results(learning.to_bytes(), FINGERPRINT))
+    known.object = lambda name: pytest.fail(f"{name} was opened")  # type: ignore[method-assign]
+    return known
+
+
+DEMO = ARCHIVES / "stm32f4-discovery.zip"
+
+
 def test_known_calls_need_no_resolver() -> None:
-    archive = open_build(ARCHIVES / "stm32f4-discovery.zip").archive
-    learning = Answers(None, FINGERPRINT)
-    resolved = Program(archive, NO_MEMORY, answers=learning).operation("Spi.exchange")
-    known = Answers(learning.to_bytes(), FINGERPRINT)
-    program = Program(archive, NO_MEMORY, answers=known)
+    archive = open_build(DEMO).archive
+    resolved = Program(archive, NO_MEMORY).operation("Spi.exchange")
+    program = make_known(archive, lambda program: program.operation("Spi.exchange"))
     assert program.operation("Spi.exchange") == resolved
     assert program.parameter_names("Spi.exchange") == {"device_index", "source", "sink"}
     assert "_resolver" not in vars(program)
 
 
+def test_list_makes_calls_known() -> None:
+    archive = open_build(DEMO).archive
+    resolved = Program(archive, NO_MEMORY).operation("Spi.exchange")
+    program = make_known(archive, read_interfaces)
+    assert program.operation("Spi.exchange") == resolved
+    assert program.operation("Spi.exchange", "spi") == resolved
+    assert "_resolver" not in vars(program)
+
+
+def test_overrides_are_not_kept_and_get_no_kept_result() -> None:
+    archive = open_build(DEMO).archive
+    program = make_known(archive, read_interfaces, lambda program: read_types(program, "Status"))
+    del program.object
+    plain = program.operation("Sensor.status")
+    program.override_types({"Status": "task_sensor::Sample"})
+    changed = program.operation("Sensor.status")
+    assert changed == Program(
+        archive, NO_MEMORY, type_overrides={"Status": "task_sensor::Sample"}
+    ).operation("Sensor.status")
+    assert Program(archive, NO_MEMORY).operation("Sensor.status") == plain
+    assert [t.candidate.name for t in read_types(program, "Status").types] == [
+        "task_sensor::Sample"
+    ]
+
+
 @pytest.mark.parametrize("build", BUILDS)
 def test_operations_of_fixtures(build: str) -> None:
-    assert compare_answers(open_build(ARCHIVES / build).archive) > 10
+    assert compare_results(open_build(ARCHIVES / build).archive) > 10
 
 
 @pytest.mark.parametrize("build", REAL)
 def test_operations_of_real_builds(build: str, real_hubris: Path) -> None:
-    assert compare_answers(open_build(real_hubris / build).archive) > 5
+    assert compare_results(open_build(real_hubris / build).archive) > 5

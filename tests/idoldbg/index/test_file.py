@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -12,9 +13,13 @@ from hypothesis import strategies as st
 
 from idoldbg.archive import ImageFacts, TaskImage
 from idoldbg.errors import DebugInfoError
-from idoldbg.index import QUESTIONS, Answers, IndexDamaged, IndexReader, IndexWriter
+from idoldbg.hiffy.layout import Area
+from idoldbg.index import IndexDamaged, IndexReader, IndexWriter, Kind, Results
+from idoldbg.index.fields import INT, TEXT, TYPE, inline, many, mapping
+from idoldbg.kept import ADDRESS, INTERFACE, SERVER, TASK_TYPE, TYPES
+from idoldbg.load.recorded_archive import BUILD, FACTS, FLASH, TABLE
 from idoldbg.memory import Segment
-from idoldbg.symbols import Block, Subprogram, Variable
+from idoldbg.resolver import Candidate
 from idoldbg.types import (
     Array,
     CEnum,
@@ -38,7 +43,7 @@ U8 = Scalar("u8", 1, Encoding.UNSIGNED)
 UNIT = Struct("E::A", 0, ())
 POINT = Struct("geo::Point", 8, (Member("x", 0, U8), Member("größe", 4, Array("[u8; 4]", U8, 4))))
 POINTER = Pointer("*mut geo::Point", 4, "geo::Point", TypeAt("spi", 77, lambda _: POINT))
-TYPES: tuple[Type, ...] = (
+ALL_TYPES: tuple[Type, ...] = (
     U8,
     Scalar("!", 0, Encoding.UNSIGNED),
     Scalar("char", 4, Encoding.CHAR),
@@ -64,21 +69,25 @@ TYPES: tuple[Type, ...] = (
     Subroutine("fn(u8) -> u8"),
     Opaque("geo::Gone", "only declared here, not defined"),
 )
-STATIC = Variable("S", "geo::S", "_ZN1S", 0xFFFFFFFC, 8, POINT, 12, ((0x20000000, 4), (8, 4)))
-ANSWERS = {
-    ("spi", "types", "Point"): TYPES,
-    ("spi", "types", "Nothing"): (),
-    ("kernel", "type names", "Option<"): ("Option<u8>", "Option<\u00e9>"),
-    ("kernel", "type at", "4096"): POINT,
-    ("kernel", "variables", "S"): (STATIC, Variable("T", "T", "", None, 1, U8, 3)),
-    ("spi", "subprograms", "op"): (Subprogram("op", "a::op", "_Z", None, (("self", POINTER),), 9),),
-    ("spi", "bodies", "main"): (Block("m", (("x", U8),), (Block("", (), ()),)),),
-    ("spi", "interface", ""): 'Interface(name: "Spi")',
-    ("idle", "interface", ""): None,
-    ("spi", "has debug info", ""): True,
-    ("", "image", ""): ImageFacts(b"\x00\xff", 0x08000000, None),
-    ("", "flash", ""): (Segment(0x08000000, bytes(range(256))),),
-    ("", "build", ""): (
+ONE: Kind[Type] = Kind("one type", TYPE)
+MANY: Kind[tuple[Type, ...]] = Kind("many types", many(TYPE))
+AREAS: Kind[dict[str, Area]] = Kind("areas", mapping(inline(Area, address=INT, size=INT), TEXT))
+CANDIDATE = Candidate("geo::Point", 8, ("spi", "kernel"), ("is larger",), POINT)
+RESULTS: dict[tuple[Kind[Any], str], object] = {
+    (MANY, "Point"): ALL_TYPES,
+    (MANY, "Nothing"): (),
+    (ONE, "4096"): POINT,
+    (AREAS, ""): {"a": Area(0xFFFFFFFC, 8), "b": Area(0, 1 << 40)},
+    (INTERFACE, "spi"): 'Interface(name: "Spi")',
+    (INTERFACE, "idle"): None,
+    (SERVER, "Sp\u00e9"): "spi",
+    (ADDRESS, "TICKS"): 0x20000000,
+    (ADDRESS, "NOTHING"): None,
+    (TASK_TYPE, ""): POINT,
+    (TYPES, "Point\0"): (((CANDIDATE, 4), (CANDIDATE, None)), (CANDIDATE,)),
+    (FACTS, ""): ImageFacts(b"\x00\xff", 0x08000000, None),
+    (FLASH, ""): (Segment(0x08000000, bytes(range(256))),),
+    (BUILD, ""): (
         11,
         ("name", "board", "chip", "target", "image", "rev", "elf/kernel"),
         (
@@ -99,14 +108,18 @@ ANSWERS = {
         ),
         ("app.toml", "elf/kernel"),
     ),
-    ("", "description", "app"): "{}",
+    (TABLE, "app"): "{}",
 }
 
 
-def index_file(answers: dict[tuple[str, str, str], object] | None = None) -> bytes:
+def key(kind: Kind[Any], argument: str) -> str:
+    return f"{kind.name}\0{argument}"
+
+
+def index_file(results: dict[tuple[Kind[Any], str], object] | None = None) -> bytes:
     writer = IndexWriter()
-    for key, value in (ANSWERS if answers is None else answers).items():
-        writer.add("\0".join(key), QUESTIONS[key[1]], value)
+    for (kind, argument), value in (RESULTS if results is None else results).items():
+        writer.add(key(kind, argument), kind.field, value)
     return writer.to_bytes(FINGERPRINT)
 
 
@@ -114,18 +127,20 @@ def open_index(data: bytes) -> IndexReader:
     return IndexReader(data, FINGERPRINT, intern=lambda t: t, follow=lambda owner, offset: POINT)
 
 
-def test_answers_come_out_as_they_went_in() -> None:
+def find(reader: IndexReader, kind: Kind[Any], argument: str) -> tuple[bool, Any]:
+    return reader.find(key(kind, argument), kind.field)
+
+
+def test_results_come_out_as_they_went_in() -> None:
     reader = open_index(index_file())
-    assert len(reader) == len(ANSWERS)
-    for key, value in ANSWERS.items():
-        assert reader.find("\0".join(key), QUESTIONS[key[1]]) == (True, value)
-    assert reader.find("spi\0types\0Other", QUESTIONS["types"]) == (False, None)
+    assert len(reader) == len(RESULTS)
+    for (kind, argument), value in RESULTS.items():
+        assert find(reader, kind, argument) == (True, value)
+    assert find(reader, MANY, "Other") == (False, None)
 
 
 def test_pointers_keep_where_their_target_is() -> None:
-    _, (found,) = open_index(index_file({("spi", "types", "p"): (POINTER,)})).find(
-        "spi\0types\0p", QUESTIONS["types"]
-    )
+    _, (found,) = find(open_index(index_file({(MANY, "p"): (POINTER,)})), MANY, "p")
     assert isinstance(found, Pointer)
     assert isinstance(found.resolve_target, TypeAt)
     assert (found.resolve_target.owner, found.resolve_target.die_offset) == ("spi", 77)
@@ -135,30 +150,28 @@ def test_pointers_keep_where_their_target_is() -> None:
 @given(st.lists(st.integers(-(1 << 127), (1 << 128) - 1), max_size=5))
 def test_numbers_of_any_size(values: list[int]) -> None:
     numbers = CEnum("N", 16, True, tuple(Enumerator(f"v{i}", v) for i, v in enumerate(values)))
-    data = index_file({("k", "type at", "0"): numbers})
-    assert open_index(data).find("\0".join(["k", "type at", "0"]), QUESTIONS["type at"]) == (
-        True,
-        numbers,
-    )
+    data = index_file({(ONE, "0"): numbers})
+    assert find(open_index(data), ONE, "0") == (True, numbers)
 
 
 def test_equal_types_are_stored_once() -> None:
     """In whichever object they are, and though each pointer has its own place to point at."""
-    one = index_file({("a", "type at", "1"): POINTER})
+    one = index_file({(ONE, "1"): POINTER})
     other = Pointer("*mut geo::Point", 4, "geo::Point", TypeAt("b", 5, lambda _: POINT))
-    many = {(f"task{i}", "type at", "1"): (other if i else POINTER) for i in range(50)}
-    assert len(index_file(many)) < len(one) + 50 * 60
+    fifty: dict[tuple[Kind[Any], str], object] = {
+        (ONE, f"{i}"): (other if i else POINTER) for i in range(50)
+    }
+    assert len(index_file(fifty)) < len(one) + 50 * 60
 
 
 def test_adding_keeps_what_was_there() -> None:
-    keys = list(ANSWERS)
-    first = index_file({k: ANSWERS[k] for k in keys[:5]})
-    writer = IndexWriter(open_index(first))
-    for key in keys[5:]:
-        writer.add("\0".join(key), QUESTIONS[key[1]], ANSWERS[key])
+    keys = list(RESULTS)
+    writer = IndexWriter(open_index(index_file({k: RESULTS[k] for k in keys[:5]})))
+    for kind, argument in keys[5:]:
+        writer.add(key(kind, argument), kind.field, RESULTS[kind, argument])
     reader = open_index(writer.to_bytes(FINGERPRINT))
-    for key, value in ANSWERS.items():
-        assert reader.find("\0".join(key), QUESTIONS[key[1]]) == (True, value)
+    for (kind, argument), value in RESULTS.items():
+        assert find(reader, kind, argument) == (True, value)
 
 
 def test_every_truncation_is_refused() -> None:
@@ -208,8 +221,8 @@ def test_forged_files_give_an_answer_or_are_refused() -> None:
         raw = forged(data, random.Random(seed))
         try:
             reader = open_index(raw)
-            for key in ANSWERS:
-                reader.find("\0".join(key), QUESTIONS[key[1]])
+            for kind, argument in RESULTS:
+                find(reader, kind, argument)
             IndexWriter(reader).to_bytes(FINGERPRINT)
         except IndexDamaged:
             refused += 1
@@ -217,32 +230,39 @@ def test_forged_files_give_an_answer_or_are_refused() -> None:
 
 
 def test_a_forged_file_is_dropped_when_it_is_noticed() -> None:
-    """Its answers are asked for anew, and written in place of it."""
+    """What came from it goes with it: results are found anew, and written in place of it."""
+    noticed = 0
     for seed in range(200):
-        answers = Answers(forged(index_file(), random.Random(seed)), FINGERPRINT)
-        for key, value in ANSWERS.items():
-            answers.ask(*key, lambda value=value: value)  # type: ignore[misc]
-        again = Answers(answers.to_bytes(), FINGERPRINT)
+        results = Results(forged(index_file(), random.Random(seed)), FINGERPRINT)
+        for _ in range(2):
+            for (kind, argument), value in RESULTS.items():
+                results.recall(kind, argument, lambda value=value: value)  # type: ignore[misc]
+        raw = results.to_bytes()  # which looks at the rest of it
+        noticed += bool(results.damage)
+        assert bool(results.damage) <= results.has_news
+        again = Results(raw, FINGERPRINT)
+        for (kind, argument), value in RESULTS.items():
+            if results.damage and again.knows(kind, argument):
+                assert again.recall(kind, argument, list) == value
         assert not again.damage
-        assert all(again.knows(*key) for key in ANSWERS)
-
-
-@pytest.mark.parametrize("content", [b"\x03\0\0\0", b"", None])
-def test_words_of_initial_memory_are_kept(content: bytes | None) -> None:
-    answers = Answers(None, FINGERPRINT)
-    answers.ask("hiffy", "memory", "0x20000000+4", lambda: content)
-    again = Answers(answers.to_bytes(), FINGERPRINT)
-    assert again.knows("hiffy", "memory", "0x20000000+4")
-    assert again.ask("hiffy", "memory", "0x20000000+4", lambda: b"?") == content
+    assert noticed > 20
 
 
 def test_errors_are_not_kept() -> None:
-    answers = Answers(None, FINGERPRINT)
+    results = Results(None, FINGERPRINT)
 
-    def fail() -> bool:
+    def fail() -> str:
         raise DebugInfoError("spi: not an ELF file", object="spi")
 
     for _ in range(2):
         with pytest.raises(DebugInfoError):
-            answers.ask("spi", "has debug info", "", fail)
-    assert not answers.has_news
+            results.recall(SERVER, "Spi", fail)
+    assert not results.has_news
+
+
+def test_a_result_that_is_forgotten_is_not_kept() -> None:
+    results = Results(None, FINGERPRINT)
+    assert results.recall(SERVER, "Spi", lambda: "spi") == "spi"
+    results.forget(SERVER, "Spi")
+    assert not results.has_news
+    assert results.recall(SERVER, "Spi", lambda: "other") == "other"

@@ -16,7 +16,7 @@ import pytest
 
 from idoldbg.cli import run
 from idoldbg.errors import ArchiveError
-from idoldbg.index import Answers
+from idoldbg.index import Results
 from idoldbg.load import cache as cache_module
 from idoldbg.load import open_build
 from idoldbg.load.cache import Cache, cache_directory, fingerprint, sha256_hex
@@ -365,7 +365,7 @@ def test_processes_at_the_same_time(home: Path, archive: Path) -> None:
     assert outputs[0] == expected
     data = Cache().open_index(DIGEST)
     assert data is not None
-    assert not Answers(data, fingerprint(DIGEST)).damage
+    assert not Results(data, fingerprint(DIGEST)).damage
     assert not [p for p in (home / "index").iterdir() if p.name.startswith(".")]
 
 
