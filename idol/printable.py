@@ -1,11 +1,23 @@
-"""Strings of unknown origin as they may be shown: terminals and browsers obey some characters."""
+"""Strings of unknown origin as they may be shown: terminals, browsers and CI obey some characters.
+
+One function for each kind of output. What is joined into lines goes through `join_lines`, so that
+no name begins one.
+"""
 
 from __future__ import annotations
 
-__all__ = ["LAYOUT", "printable"]
+import re
+from collections.abc import Iterable
+
+__all__ = ["LAYOUT", "escape_json", "join_lines", "one_line", "printable", "xml_text"]
 
 LAYOUT = "\n\t"
 """What to keep of a text of several lines."""
+
+# What CI obeys in the output of its steps. GitHub: `::` at the beginning of a line, after blanks as
+# well (actions/runner, ActionCommand.cs: TryParseV2), and `##[` anywhere in it (TryParse); Azure
+# Pipelines: `##vso[` and `##[`.
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#(?:vso)?\[)", re.IGNORECASE)
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -17,3 +29,35 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else f"\\u{{{ord(c):x}}}" for c in text)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of output, which is no command to a CI service either."""
+    text = printable(text)
+    if "::" not in text and "##" not in text:
+        return text
+    return _COMMAND.sub(lambda m: f"{m[1] or ''}\\u{{{ord(m[0][-1]):x}}}", text)
+
+
+def join_lines(lines: Iterable[str]) -> str:
+    """Join what are lines of output, each for itself: nothing inside of them begins another."""
+    return "\n".join(map(one_line, lines))
+
+
+def escape_json(text: str) -> str:
+    """Escape in a JSON document what `json.dumps` leaves: the values that it stands for stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _escape(ord(c)) for c in text)
+
+
+def _escape(code: int) -> str:
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def xml_text(text: str, keep: str = LAYOUT) -> str:
+    """Spell out what XML has no way to write (XML 1.0, section 2.2), and what `printable` does."""
+    return printable(text.replace("\r\n", "\n"), keep)

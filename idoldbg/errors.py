@@ -33,6 +33,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from idol.printable import printable
+
 if TYPE_CHECKING:
     from idoldbg.values import Value
 
@@ -63,13 +65,21 @@ __all__ = [
 
 
 class IdoldbgError(Exception):
-    """Root of the tree; never raised itself."""
+    """Root of the tree; never raised itself.
+
+    Its message and its notes are a line each, whatever names they quote.
+    """
 
     def __init__(self, message: str) -> None:
         if type(self) is IdoldbgError:
             raise TypeError("raise one of its subclasses")
+        message = printable(message)
         super().__init__(message)
         self.message = message
+
+    def add_note(self, note: str, /) -> None:
+        """Add a line to what is shown below the message."""
+        super().add_note(printable(note))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to other processes, as from a worker of a pool, without what `__init__` asks for."""

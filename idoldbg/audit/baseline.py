@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from idol.printable import escape_json
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.errors import ArgumentError
@@ -43,7 +44,7 @@ def format_baseline(findings: Iterable[Finding]) -> str:
         }
     ordered = sorted(entries.values(), key=lambda e: (e["subject"], e["rule"], e["fingerprint"]))
     log = {"schema": _SCHEMA, "findings": ordered}
-    return json.dumps(log, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return escape_json(json.dumps(log, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
 def parse_baseline(text: str, name: str) -> tuple[Known, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from idol.printable import join_lines
 from idol.streams import take_all_letters
 from idoldbg import errors
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
@@ -130,10 +131,10 @@ def _run(arguments: list[str]) -> int:
         return stop.exit_code
     except click.Abort as abort:
         return _report_interrupt(arguments, abort.__cause__)
-    except click.UsageError as error:
-        return _report(arguments, "Usage", error.format_message(), 2, _usage_hint(error))
     except click.ClickException as error:
-        return _report(arguments, "Usage", error.format_message(), 2)
+        message = " ".join(error.format_message().split())  # click's own have several lines
+        hint = _usage_hint(error) if isinstance(error, click.UsageError) else ""
+        return _report(arguments, "Usage", message, 2, hint)
     except BrokenPipeError:
         # The reader went away (`idoldbg list | head`): nothing is left to say, nor where.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -144,7 +145,7 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         return _report(arguments, type(error).__name__, _os_words(error), exit_code(error))
     except Exception:  # noqa: BLE001  whatever else escapes is a bug, and says so
-        traceback.print_exc()
+        _print_lines(traceback.format_exc().expandtabs().rstrip("\n").split("\n"))
         click.echo("This is a bug in idoldbg: please report it with the lines above.", err=True)
         return BUG
 
@@ -187,8 +188,6 @@ def _report(
     hint: str = "",
     error: BaseException | None = None,
 ) -> int:
-    from idoldbg.render.printable import LAYOUT, printable  # only errors need it here
-
     if output_format(arguments) == "json":
         facts = {"kind": kind, "message": message, **_facts(error)}
         post_mortem = getattr(error, "post_mortem", None)
@@ -197,9 +196,12 @@ def _report(
         click.echo(json.dumps({"error": facts}, sort_keys=True), err=True)
     else:
         notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
-        words = "\n".join([f"error: {message}", *notes, *([hint] if hint else [])])
-        click.echo(printable(words, LAYOUT), err=True)
+        _print_lines([f"error: {message}", *notes, *([hint] if hint else [])])
     return code
+
+
+def _print_lines(lines: list[str]) -> None:
+    click.echo(join_lines(lines), err=True)
 
 
 def _facts(error: BaseException | None) -> dict[str, Any]:

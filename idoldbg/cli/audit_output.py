@@ -16,7 +16,7 @@ from idol.records import dataclass
 from idol.whole_file import write_whole
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings
-from idoldbg.cli.output import say
+from idoldbg.cli.output import print_text, say
 from idoldbg.errors import ArgumentError
 from idoldbg.near import near_misses
 from idoldbg.render import json
@@ -138,7 +138,7 @@ def write_outputs(
         if output.format == "github":
             _append_summary(verdict, files)
     if not any(output.format == "text" and output.file is None for output in outputs):
-        click.echo(text.verdict_line(verdict), err=True)
+        print_text(text.verdict_line(verdict), err=True)
 
 
 def refuse_for_changes(outputs: Sequence[Output]) -> None:

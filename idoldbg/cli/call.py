@@ -16,13 +16,12 @@ from idoldbg.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_words import Word, own_names, own_values, split_words
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, type_option
-from idoldbg.cli.output import say, show
+from idoldbg.cli.output import print_text, say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.opening import open_program
 from idoldbg.program import Program
 from idoldbg.render import json, text
-from idoldbg.render.printable import LAYOUT, printable
 from idoldbg.resolver import ResolvedOperation
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     for name in program.unused_overrides:
         say(f"--type {name}: {operation} has no type of that name")
     if wants_help:
-        click.echo(printable(text.operation_help(resolved), LAYOUT))
+        print_text(text.operation_help(resolved))
         return
     texts = _texts(resolved, [w for w in parsed if w.name not in mine])
     if own["output"] is not None and not any(lease.write for lease in resolved.leases):

@@ -193,7 +193,7 @@ def _write(folder: Path, result: FarmResult) -> None:
         (RESULTS, json.dumps(_as_json(result), sort_keys=True, indent=1) + "\n"),
     ):
         # What tests say may hold half of a surrogate pair, which no file can.
-        write_whole(folder / name, text.encode(errors="replace"))
+        write_whole(folder / name, text.encode(errors="backslashreplace"))
 
 
 def _counts(count: Callable[[Any], int]) -> dict[str, int]:
@@ -235,14 +235,15 @@ def _as_json(result: FarmResult) -> dict[str, Any]:
 
 def _summary(result: FarmResult, folder: Path) -> str:
     from idoldbg.farm.records import Outcome
-    from idoldbg.render.text import table
+    from idoldbg.render.printable import join_lines
+    from idoldbg.render.text import table_lines
 
     rows = [["PLACE", "BOARD", *(str(o).upper() for o in Outcome), "TIME"]]
     for place in result.places:
         counts = [str(place.count(outcome)) for outcome in Outcome]
         board = place.facts.get("board", "-")
         rows.append([place.name, board, *counts, f"{place.duration_s:.1f} s"])
-    lines = [table(rows)]
+    lines = table_lines(rows)
     for place in result.places:
         lost = dict.fromkeys(t.message for t in place.tests if t.outcome is Outcome.INFRASTRUCTURE)
         reasons = [reason for reason in lost if not place.problem or place.problem not in reason]
@@ -250,7 +251,7 @@ def _summary(result: FarmResult, folder: Path) -> str:
         bad = [t for t in place.tests if t.outcome in (Outcome.FAILED, Outcome.ERROR)]
         lines += [f"{place.name}: {t.node_id}: {t.message}" for t in bad]
     lines.append(f"report: {folder / REPORT}")
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def _exit_code(result: FarmResult) -> int:

@@ -12,6 +12,7 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.flashing import Flashed, flash_board
+from idoldbg.render.printable import one_line
 
 
 @click.command("flash")
@@ -59,7 +60,7 @@ def command(settings: Settings, archive_path: str | None, force: bool, under_res
 
 def _text(done: Flashed) -> str:
     image = f"image id {done.image_id}" if done.image_id else "an image without id"
-    return (
+    return one_line(
         f"{done.spec}: {done.board} runs {image} ({done.size} bytes of {done.archive}, flashed and "
         f"verified in {done.seconds:.1f} s)"
     )

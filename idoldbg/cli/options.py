@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from idol.printable import one_line
 from idol.records import dataclass
 from idoldbg.opening import TargetOptions
 from idoldbg.seconds import LONGEST_S
@@ -77,7 +78,7 @@ class Settings:
 
 
 def _note(words: str) -> None:
-    click.echo(f"note: {words}", err=True)
+    click.echo(one_line(f"note: {words}"), err=True)
 
 
 def _ignore(_words: str) -> None:

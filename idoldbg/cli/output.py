@@ -9,17 +9,27 @@ import click
 
 from idoldbg.cli.options import Settings
 from idoldbg.render import json
-from idoldbg.render.printable import LAYOUT, printable
+from idoldbg.render.printable import join_lines, one_line
 
-__all__ = ["say", "show"]
+__all__ = ["print_text", "say", "show"]
 
 
 def say(message: str) -> None:
     """Tell the user something that is not the result."""
-    click.echo(f"note: {printable(message, LAYOUT)}", err=True)
+    click.echo(one_line(f"note: {message}"), err=True)
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print a text of one or several lines that names of unknown origin went into.
+
+    Whoever made its lines kept names from beginning others (`join_lines`).
+    """
+    click.echo(join_lines(text.split("\n")), err=err)
 
 
 def show(settings: Settings, as_text: Callable[[], str], as_json: Callable[[], Any]) -> None:
     """Print the result in the format that was asked for."""
-    # Names and documentation come from the build, and may hold what terminals obey.
-    click.echo(json.dumps(as_json()) if settings.is_json else printable(as_text(), LAYOUT))
+    if settings.is_json:
+        click.echo(json.dumps(as_json()))
+    else:
+        print_text(as_text())

@@ -9,6 +9,7 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.errors import Unsupported
 from idoldbg.memory import ResetControl
+from idoldbg.render.printable import one_line
 from idoldbg.session import open_session
 
 
@@ -47,4 +48,4 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
         "state": state,
         "image_id": image_id or None,
     }
-    show(settings, lambda: text, lambda: facts)
+    show(settings, lambda: one_line(text), lambda: facts)

@@ -21,11 +21,12 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 import idoldbg
 from idoldbg import errors
 from idoldbg.cli.options import Settings, command_options, type_option
-from idoldbg.cli.output import say
+from idoldbg.cli.output import print_text, say
 from idoldbg.device import Device, Err, Ok, open_target
 from idoldbg.device.completion import complete
 from idoldbg.device.operation import BoundOperation
 from idoldbg.errors import ArgumentError, IdoldbgError
+from idoldbg.render.printable import join_lines, printable
 from idoldbg.render.text import tasks
 from idoldbg.views.tasks import TaskTable
 
@@ -118,7 +119,7 @@ def _run(text: str | bytes, name: str, names: dict[str, Any], *, shows_last: boo
 def _status(stop: SystemExit) -> int:
     if stop.code is None or isinstance(stop.code, int):
         return stop.code or 0
-    click.echo(str(stop.code), err=True)
+    print_text(str(stop.code), err=True)
     return FAILED
 
 
@@ -128,17 +129,17 @@ def _show_traceback(error: BaseException) -> None:
     while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, ast.__file__):
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace)
-    click.echo("".join(lines), err=True, nl=False)
+    print_text("".join(lines).expandtabs().rstrip("\n"), err=True)
 
 
 def _display(value: Any) -> None:
     """Show a value as the prompt does: operations as their help, tasks as a table, None not."""
     if isinstance(value, BoundOperation):
-        click.echo(value.__doc__)
+        print_text(value.__doc__ or "")
     elif isinstance(value, TaskTable):
-        click.echo(tasks(value))
+        print_text(tasks(value))
     elif value is not None:
-        click.echo(repr(value))
+        print_text(repr(value))
 
 
 class _Console(code.InteractiveConsole):
@@ -155,7 +156,7 @@ class _Console(code.InteractiveConsole):
         error = sys.exc_info()[1]
         if isinstance(error, IdoldbgError):
             notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
-            self.write("\n".join([f"{type(error).__name__}: {error}", *notes]) + "\n")
+            self.write(join_lines([f"{type(error).__name__}: {error}", *notes]) + "\n")
         else:
             super().showtraceback()
 
@@ -173,7 +174,8 @@ def _interact(dev: Device, names: dict[str, Any]) -> int:
     session: PromptSession[str] = PromptSession(
         history=_history(), completer=_Completer(names), complete_while_typing=False
     )
-    banner = BANNER.format(device=dev, names=", ".join(_interfaces(dev)) or "nothing")
+    names_here = printable(", ".join(_interfaces(dev)) or "nothing")
+    banner = BANNER.format(device=printable(str(dev)), names=names_here)
     hook, sys.displayhook = sys.displayhook, _remember(names)
     try:
         _Console(names, session).interact(banner, exitmsg="")

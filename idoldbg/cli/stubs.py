@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from idol.printable import printable
 from idol.whole_file import write_whole
 from idoldbg.cli.options import Settings, build_options, type_option
+from idoldbg.cli.output import print_text
 from idoldbg.errors import ArgumentError
 from idoldbg.session import open_program
 from idoldbg.stubs import MADE_BY, generate
@@ -51,7 +53,7 @@ def command(
     if check:
         for name in changed:
             state = "is missing" if found[name] is None else "is out of date"
-            click.echo(f"{directory / name} {state}", err=True)
+            print_text(printable(f"{directory / name} {state}"), err=True)
         click.get_current_context().exit(1 if changed else 0)
     for name, text in found.items():
         if text and MADE_BY not in text:
@@ -62,7 +64,7 @@ def command(
     directory.mkdir(parents=True, exist_ok=True)
     for name in changed:
         write_whole(directory / name, files[name].encode())
-    click.echo(f"{directory}: {len(changed)} of {len(files)} files written")
+    print_text(printable(f"{directory}: {len(changed)} of {len(files)} files written"))
 
 
 def _check_place(output: str, directory: Path) -> None:

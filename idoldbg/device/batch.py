@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from idol.printable import printable
 from idoldbg.calls import Call
 from idoldbg.device.core import Core
 from idoldbg.device.operation import BoundOperation, OperationDoc, Space
@@ -71,8 +72,8 @@ class Pending(Generic[T, L, E]):
 
     def __repr__(self) -> str:
         if self._answer is None:
-            return f"<{self._call.operation.name}: no answer>"
-        return f"<{self._call.operation.name}: {self._answer!r}>"
+            return printable(f"<{self._call.operation.name}: no answer>")
+        return printable(f"<{self._call.operation.name}: {self._answer!r}>")
 
 
 class BatchOperation(BoundOperation):

@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
+from idol.printable import printable
 from idoldbg.arguments import from_python
 from idoldbg.device.results import Err, Ok, Some
 from idoldbg.errors import IdoldbgError
@@ -81,11 +82,11 @@ class TargetObject:
 
     def __repr__(self) -> str:
         if self.__target_type__ is None:
-            return _plain_repr(self)
+            return printable(_plain_repr(self))
         try:
-            return format_value(from_python(lower(self), self.__target_type__))
+            return printable(format_value(from_python(lower(self), self.__target_type__)))
         except IdoldbgError:  # made by hand, of values that do not fit
-            return _plain_repr(self)
+            return printable(_plain_repr(self))
 
     __str__ = __repr__
 
@@ -94,10 +95,10 @@ class TargetEnum(enum.IntEnum):
     """An enum without data; prints as Rust writes it."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}::{self}"
+        return printable(f"{type(self).__name__}::{self}")
 
     def __str__(self) -> str:
-        return _target_name(self.name)
+        return printable(_target_name(self.name))
 
 
 def _plain_repr(obj: Any) -> str:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+from idol.printable import join_lines, printable
 from idoldbg.device.classes import Classes, field_name
 from idoldbg.device.results import Leases, Reply
 from idoldbg.errors import IdoldbgError
@@ -95,13 +96,13 @@ def help_text(
     facts += ["idempotent"] if operation.idempotent else []
     blocks = []
     if operation.doc:
-        blocks.append(textwrap.fill(" ".join(operation.doc.split()), WIDTH))
-    blocks.append(", ".join(facts))
-    blocks.append("\n".join(_parameter_lines(operation)))
-    blocks.append("\n".join(_error_lines(operation)))
+        blocks.append(join_lines(textwrap.wrap(" ".join(operation.doc.split()), WIDTH)))
+    blocks.append(printable(", ".join(facts)))
+    blocks.append(join_lines(_parameter_lines(operation)))
+    blocks.append(join_lines(_error_lines(operation)))
     limits = layout if isinstance(layout, str) else _limits(operation, layout)
-    blocks.append(textwrap.fill(limits, WIDTH))
-    head = f"{operation.operation}{_plain(signature)}"
+    blocks.append(join_lines(textwrap.wrap(limits, WIDTH)))
+    head = printable(f"{operation.operation}{_plain(signature)}")
     return "\n\n".join([head, *(block for block in blocks if block)])
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from idol.printable import printable
 from idoldbg.device.aio import AioDevice, Worker
 from idoldbg.device.base import BaseDevice, BaseTask
 from idoldbg.device.batch import Batch
@@ -103,7 +104,9 @@ class TaskSpace(Space[Operation], BaseTask):
         return Operation(self._core, resolved)
 
     def __repr__(self) -> str:
-        return f"<task `{self._task}`: {', '.join(self._interface_names()) or 'no interface'}>"
+        return printable(
+            f"<task `{self._task}`: {', '.join(self._interface_names()) or 'no interface'}>"
+        )
 
 
 class Device(Space[Operation], BaseDevice):
@@ -141,4 +144,4 @@ class Device(Space[Operation], BaseDevice):
         return Batch(self._core)
 
     def __repr__(self) -> str:
-        return f"<device {self.link.description} (`{self.link.spec}`)>"
+        return printable(f"<device {self.link.description} (`{self.link.spec}`)>")

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from idol.printable import printable
 from idoldbg.calls import Call, bind_call
 from idoldbg.device.classes import field_name, lower
 from idoldbg.device.core import Core
@@ -85,7 +86,7 @@ class BoundOperation:
         return help_text(self._resolved, self.__signature__, limits)
 
     def __repr__(self) -> str:
-        return f"<{one_line(self._resolved)}>"
+        return printable(f"<{one_line(self._resolved)}>")
 
 
 class Operation(BoundOperation):
@@ -138,7 +139,7 @@ class Errors:
         return iter(self._names.values())
 
     def __repr__(self) -> str:
-        return f"<errors {', '.join(self._names)}>"
+        return printable(f"<errors {', '.join(self._names)}>")
 
 
 class Interface(Generic[O_co]):
@@ -183,7 +184,7 @@ class Interface(Generic[O_co]):
     def __repr__(self) -> str:
         head = f"{self._server.interface.name} of task `{self._server.task.name}`"
         lines = [one_line(self[name]._resolved).partition(".")[2] for name in self._names]
-        return "\n    ".join([f"<{head}:", *lines]) + ">"
+        return "\n    ".join(map(printable, [f"<{head}:", *lines])) + ">"
 
 
 class Space(ABC, Generic[O_co]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar
 
+from idol.printable import printable
 from idol.records import dataclass, field
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
@@ -72,7 +73,9 @@ class BaseLeases(Mapping[str, LeaseData]):
         return len(self._data)
 
     def __repr__(self) -> str:
-        return "{" + ", ".join(f"{n}: hex:{d.hex()}" for n, d in self._data.items()) + "}"
+        return printable(
+            "{" + ", ".join(f"{n}: hex:{d.hex()}" for n, d in self._data.items()) + "}"
+        )
 
 
 class Leases(BaseLeases):
@@ -104,7 +107,7 @@ class Reply(Generic[T, L]):
         return iter((self.value, self.leases))
 
     def __repr__(self) -> str:
-        return self._words or f"Reply(value={self.value!r}, leases={self.leases!r})"
+        return printable(self._words or f"Reply(value={self.value!r}, leases={self.leases!r})")
 
 
 @dataclass(frozen=True, slots=True)

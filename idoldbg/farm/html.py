@@ -6,17 +6,18 @@ is escaped: it comes from firmware, from tests and from the network.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from idol.records import dataclass
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
+from idoldbg.render.printable import xml_text
 
 __all__ = ["to_html"]
 
@@ -47,6 +48,11 @@ class _Spot:
     place: PlaceResult
     test: TestRecord
     anchor: str
+
+
+def escape(text: str) -> str:
+    """Escape a text; what browsers have no way to show, or would obey, is spelled out."""
+    return html.escape(xml_text(text))
 
 
 def to_html(result: FarmResult) -> str:
@@ -276,7 +282,7 @@ def _details(title: str, content: str) -> str:
 def _marked(text: str) -> str:
     """Escape a traceback; the lines that say what is wrong stand out."""
     lines = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         kind = "bad" if line.startswith("E  ") else "here" if line.startswith(">") else ""
         safe = escape(line)
         lines.append(f'<span class="{kind}">{safe}</span>' if kind else safe)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 import xml.etree.ElementTree as ET
 
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
+from idoldbg.render.printable import xml_text
 
 __all__ = ["to_junit"]
 
@@ -16,8 +16,6 @@ _TAGS = {
     Outcome.INFRASTRUCTURE: ("error", "infrastructure"),
     Outcome.SKIPPED: ("skipped", ""),
 }
-# What XML 1.0 (section 2.2) has no way to write.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(result: FarmResult) -> str:
@@ -36,12 +34,12 @@ def to_junit(result: FarmResult) -> str:
 
 
 def _suite(place: PlaceResult, started: float) -> ET.Element:
-    suite = ET.Element("testsuite", name=place.name, time=f"{place.duration_s:.3f}")
+    suite = ET.Element("testsuite", name=xml_text(place.name), time=f"{place.duration_s:.3f}")
     suite.set("timestamp", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(started)))
-    suite.set("hostname", place.name)
+    suite.set("hostname", xml_text(place.name))
     properties = ET.SubElement(suite, "properties")
     for name, value in {**place.tags, **place.facts, "place": place.name}.items():
-        ET.SubElement(properties, "property", name=name, value=_clean(value))
+        ET.SubElement(properties, "property", name=xml_text(name), value=xml_text(value))
     tests = place.tests
     if place.problem and not any(t.outcome is Outcome.INFRASTRUCTURE for t in tests):
         lost = TestRecord("::run", Outcome.INFRASTRUCTURE, message=place.problem)
@@ -63,22 +61,18 @@ def _case(place: PlaceResult, test: TestRecord) -> ET.Element:
     module = path.removesuffix(".py").replace("/", ".")
     *classes, name = name.split("::") if "[" not in name else [name]
     classname = ".".join(part for part in (place.name, module, *classes) if part)
-    case = ET.Element("testcase", classname=_clean(classname), name=_clean(name))
+    case = ET.Element("testcase", classname=xml_text(classname), name=xml_text(name))
     case.set("time", f"{test.duration_s:.3f}")
     if test.properties:
         properties = ET.SubElement(case, "properties")
         for key, value in sorted(test.properties.items()):
-            ET.SubElement(properties, "property", name=_clean(key), value=_clean(value))
+            ET.SubElement(properties, "property", name=xml_text(key), value=xml_text(value))
     if test.outcome in _TAGS:
         tag, kind = _TAGS[test.outcome]
-        element = ET.SubElement(case, tag, message=_clean(test.message))
+        element = ET.SubElement(case, tag, message=xml_text(test.message))
         if kind:
             element.set("type", kind)
-        element.text = _clean(test.text or test.message)
+        element.text = xml_text(test.text or test.message)
     if test.output:
-        ET.SubElement(case, "system-out").text = _clean(test.output)
+        ET.SubElement(case, "system-out").text = xml_text(test.output)
     return case
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -166,7 +166,7 @@ def choose_probe(
     spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
     if matches:
         raise ProbeNotFound(
-            f"{spec} fits {len(matches)} probes, name one by its id:{_table(matches)}", link=spec
+            f"{spec} fits {len(matches)} probes, name one by its id: {_listed(matches)}", link=spec
         )
     raise ProbeNotFound(_none_found(spec, unique_id, candidates, notices), link=spec)
 
@@ -180,14 +180,14 @@ def _none_found(
             "user to open it), or use the emulated board with `--probe emu`"
         )
     elif candidates:
-        message = f"{spec}: no probe has that id; there are:{_table(candidates)}"
+        message = f"{spec}: no probe has that id; there are {_listed(candidates)}"
     else:
         message = f"{spec}: no probe is connected at all"
-    return "\n".join((message, *notices))
+    return "; ".join((message, *notices))
 
 
-def _table(probes: Sequence[FoundProbe]) -> str:
-    return "".join(f"\n  {p.info.unique_id}  {p.info.description}" for p in probes)
+def _listed(probes: Sequence[FoundProbe]) -> str:
+    return ", ".join(f"{p.info.unique_id} ({p.info.description})" for p in probes)
 
 
 def _describe(kind: str, driver: Any) -> ProbeInfo:

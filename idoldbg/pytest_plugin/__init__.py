@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from idol.printable import join_lines, one_line, printable
 from idoldbg.pytest_plugin.junit import JunitTypes
 
 if TYPE_CHECKING:
@@ -124,11 +125,11 @@ def _say(config: pytest.Config, sentence: str) -> None:
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is None:
-        reporter.write_line(f"idoldbg: {sentence}")
+        reporter.write_line(one_line(f"idoldbg: {sentence}"))
         return
     with capture.global_and_fixture_disabled():
         reporter.ensure_newline()
-        reporter.write_line(f"idoldbg: {sentence}")
+        reporter.write_line(one_line(f"idoldbg: {sentence}"))
 
 
 @pytest.fixture(scope="session")
@@ -184,14 +185,17 @@ def _plainly(request: pytest.FixtureRequest) -> Iterator[None]:
     except (IdoldbgError, pytest.UsageError) as error:
         if request.config.getoption("fulltrace"):
             raise
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        raise pytest.fail.Exception(one_line(str(error)), pytrace=False) from None
 
 
 def _watch(node: pytest.Item, attached: AttachedBoard) -> None:
     used = node.stash.setdefault(USED, [])
     used.append(attached)
     prefix = "" if len(used) == 1 else f"{attached.place.name}."
-    node.user_properties += [(f"{prefix}{k}", v) for k, v in attached.facts.items()]
+    # Escaped here: pytest escapes values in its JUnit file, but not keys.
+    node.user_properties += [
+        (printable(f"{prefix}{key}"), printable(value)) for key, value in attached.facts.items()
+    ]
     try:
         attached.begin()
     except Exception as error:
@@ -229,7 +233,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         prefix = f"{attached.place.name}: " if len(used) > 1 else ""
         problems += [prefix + problem for problem in found]
     if problems:
-        pytest.fail("\n".join(problems), pytrace=False)
+        pytest.fail(join_lines(problems), pytrace=False)
     return result
 
 
@@ -254,7 +258,7 @@ def _read_expected_deaths(item: pytest.Item, used: list[AttachedBoard]) -> froze
 def _fail_marker(item: pytest.Item, message: str) -> NoReturn:
     """Fail a test for how it is written: the boards have nothing to add."""
     item.stash[USED] = []
-    pytest.fail(message, pytrace=False)
+    pytest.fail(one_line(message), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,6 +19,7 @@ from idoldbg.load.dump_writer import encode_dump
 from idoldbg.memory import Segment
 from idoldbg.program import Program
 from idoldbg.render import text
+from idoldbg.render.printable import join_lines, one_line
 from idoldbg.target import Board, MemoryKind
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.statics import (
@@ -72,13 +73,13 @@ def collect(
         try:
             content = make()
         except (IdoldbgError, OSError) as error:
-            problems.append(f"{title}: {error}")
+            problems.append(one_line(f"{title}: {error}"))
             return
         if content:
             sections.append((title, content))
 
     if deaths:
-        sections.append(("tasks that died", "\n".join(deaths)))
+        sections.append(("tasks that died", join_lines(deaths)))
     add("tasks", lambda: text.tasks(read_tasks(program)))
     add("stacks", lambda: _stacks(program, link))
     add("counters that moved", lambda: _moved(program, counters, counted_before or {}))
@@ -137,7 +138,7 @@ def _ring(ring: RingBuffer) -> str:
     for entry in ring.entries[-RING_ENTRIES:]:
         numbers = (entry.index, entry.line, entry.generation, entry.count)
         rows.append([*map(str, numbers), entry.payload])
-    return f"{ring.name} in {ring.task}\n{text.table(rows)}"
+    return join_lines([f"{ring.name} in {ring.task}", *text.table_lines(rows)])
 
 
 def _dump(
@@ -145,7 +146,7 @@ def _dump(
 ) -> str:
     write_dump(path, archive, link, target)
     written.append(str(path))
-    return f"{path}\nopen it with: idoldbg -p dump:{path} tasks"
+    return join_lines([str(path), f"open it with: idoldbg -p dump:{path} tasks"])
 
 
 def write_dump(path: Path, archive: Archive, link: Link, target: Board | None = None) -> None:

@@ -12,6 +12,7 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.pytest_plugin.evidence import Evidence, file_stem, write_evidence
 from idoldbg.pytest_plugin.pool import AttachedBoard, infrastructure_reason
 from idoldbg.pytest_plugin.settings import read_settings, worker_name
+from idoldbg.render.printable import join_lines, one_line, printable
 
 __all__ = ["describe_failure", "hide_internals"]
 
@@ -54,7 +55,7 @@ def describe_failure(
     reason = infrastructure_reason(error)
     if reason is not None:
         report.idoldbg_infrastructure = reason  # type: ignore[attr-defined]  # travels with it
-        item.user_properties.append(("infrastructure", reason))
+        item.user_properties.append(("infrastructure", printable(reason)))
         for attached in used:
             attached.lost = attached.lost or reason
     found = []
@@ -71,7 +72,7 @@ def describe_failure(
         write_evidence(path, found)
         item.user_properties.append(("evidence", str(path)))
     except OSError as failure:
-        _add(report, "idoldbg", f"the evidence could not be written: {failure}")
+        _add(report, "idoldbg", one_line(f"the evidence could not be written: {failure}"))
     for evidence in found:
         _add_evidence(report, evidence, with_name=len(found) > 1)
 
@@ -89,11 +90,12 @@ def _add_evidence(report: pytest.TestReport, evidence: Evidence, with_name: bool
     for title, content in evidence.sections:
         _add(report, f"{prefix}{title}", content)
     if evidence.problems:
-        _add(report, f"{prefix}what could not be read", "\n".join(evidence.problems))
+        _add(report, f"{prefix}what could not be read", join_lines(evidence.problems))
 
 
 def _add(report: pytest.TestReport, title: str, content: str) -> None:
     """Add a section to the failure itself, so that terminal and JUnit file both have it."""
+    title = printable(title)
     representation: Any = report.longrepr
     if hasattr(representation, "addsection"):
         representation.addsection(title, content, "-")

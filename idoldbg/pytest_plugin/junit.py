@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from idol.printable import xml_text
+
 __all__ = ["INFRASTRUCTURE", "JunitTypes"]
 
 INFRASTRUCTURE = "infrastructure"
@@ -39,7 +41,7 @@ class JunitTypes:
                 recorder.stats["error"] += 1
             if element.tag == "error":
                 element.set("type", INFRASTRUCTURE)
-                element.set("message", f"{INFRASTRUCTURE}: {reason}")
+                element.set("message", xml_text(f"{INFRASTRUCTURE}: {reason}"))
 
     def _recorder(self) -> Any:
         try:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from idoldbg.render.text import table
+from idoldbg.render.printable import join_lines, one_line
+from idoldbg.render.text import table_lines
 
 __all__ = ["CachedBuild", "cleared_to_json", "cleared_to_text", "to_json", "to_text"]
 
@@ -40,7 +41,7 @@ class CachedBuild(Protocol):
 def to_text(directory: str | None, builds: Sequence[CachedBuild]) -> str:
     """Write a table of the indices."""
     if not builds:
-        return f"no index in {directory or 'this system: it has no place for a cache'}"
+        return one_line(f"no index in {directory or 'this system: it has no place for a cache'}")
     rows = [["ARCHIVE", "BUILD", "BOARD", "BYTES", "LAST USED"]]
     for build in builds:
         name = build.name or "(of another version)"
@@ -48,7 +49,7 @@ def to_text(directory: str | None, builds: Sequence[CachedBuild]) -> str:
             [build.digest[:_DIGITS], name, build.board, str(build.size), _time(build.used_s)]
         )
     total = sum(build.size for build in builds)
-    return f"{table(rows)}\n\n{total} bytes in {directory}"
+    return join_lines([*table_lines(rows), "", f"{total} bytes in {directory}"])
 
 
 def to_json(directory: str | None, builds: Sequence[CachedBuild]) -> dict[str, Any]:
@@ -72,8 +73,9 @@ def to_json(directory: str | None, builds: Sequence[CachedBuild]) -> dict[str, A
 def cleared_to_text(directory: str | None, count: int, size: int) -> str:
     """Say what `cache clear` removed."""
     if not count and not size:
-        return f"nothing to remove in {directory or 'this system'}"
-    return f"removed {count} {'index' if count == 1 else 'indices'}, {size} bytes, from {directory}"
+        return one_line(f"nothing to remove in {directory or 'this system'}")
+    what = "index" if count == 1 else "indices"
+    return one_line(f"removed {count} {what}, {size} bytes, from {directory}")
 
 
 def cleared_to_json(directory: str | None, count: int, size: int) -> dict[str, Any]:

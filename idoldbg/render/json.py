@@ -12,6 +12,7 @@ from typing import Any
 
 from idoldbg.calls import Reply
 from idoldbg.errors import OperationError
+from idoldbg.render.printable import escape_json
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.target import Board
 from idoldbg.types import shown_field
@@ -36,8 +37,9 @@ Object = dict[str, Any]
 
 
 def dumps(value: Object) -> str:
-    """Write one object, indented, keys sorted, non-ASCII text as it is."""
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """Write one object, indented, keys sorted, non-ASCII text as it is where it is printable."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return escape_json(text)
 
 
 def reply(result: Reply) -> Object:

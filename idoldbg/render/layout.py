@@ -9,6 +9,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from idoldbg.render.printable import join_lines, printable
+from idoldbg.render.text import WIDEST, table_lines
 from idoldbg.types import CEnum, Enum, Pointer, short_name, shown_field
 from idoldbg.views.layout import Part, PartKind, Tag, kind_of
 from idoldbg.views.types import TypeLayout, TypeReport
@@ -33,7 +35,8 @@ def types(report: TypeReport, *, show_all: bool = False) -> str:
     for candidate in report.declared:
         if not report.types:
             where = ", ".join(candidate.objects)
-            blocks.append(f"{candidate.name}\n  only declared (in {where}), defined nowhere")
+            said = f"  only declared (in {where}), defined nowhere"
+            blocks.append(join_lines([candidate.name, said]))
     return "\n\n".join(blocks)
 
 
@@ -44,7 +47,7 @@ def _list(report: TypeReport) -> str:
         more = f" and {len(objects) - 2} more" if len(objects) > 2 else ""
         rows.append([str(type_.size), kind_of(type_), ", ".join(objects[:2]) + more, type_.name])
     how = f"{len(report.types)} types fit: give more of the name, or --all to draw them all"
-    return "\n".join([*_align(rows, right=(0,)), "", how])
+    return join_lines([*table_lines(rows, right=(0,)), "", how])
 
 
 def _one(found: TypeLayout, first: TypeLayout) -> str:
@@ -68,12 +71,12 @@ def _one(found: TypeLayout, first: TypeLayout) -> str:
     if isinstance(type_, Pointer):
         lines.append(f"  points to {type_.target_name}")
     if layout.parts:
-        lines += ["", *textwrap.indent(_table(layout), "  ").splitlines()]
+        lines += ["", *(f"  {line}" for line in _table(layout))]
     drawn = list(_map(layout))
     if drawn:
         lines += ["", *(f"  {line}" for line in drawn)]
     lines += ["", *_wire(found)]
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def _tag_words(tag: Tag) -> str:
@@ -93,19 +96,19 @@ def _wire(found: TypeLayout) -> list[str]:
     for wire in found.wire:
         size = "-" if wire.size is None else _count(wire.size, "byte")
         rows.append([f"  {wire.encoding}", size, wire.reason])
-    return ["  on the wire, at most:", *(f"  {line}" for line in _align(rows))]
+    return ["  on the wire, at most:", *(f"  {line}" for line in table_lines(rows))]
 
 
 # ---- the table -----------------------------------------------------------------------------------
 
 
-def _table(layout: Part) -> str:
+def _table(layout: Part) -> list[str]:
     keys = _keys(layout)
     rows = [["OFFSET", "SIZE", "", "FIELD", "TYPE"]]
     for part in layout.parts:
         rows.append(_row(part, "", keys))
         rows += _rows(part.parts, " ", keys)
-    return "\n".join(_align(rows, right=(0, 1)))
+    return table_lines(rows, right=(0, 1))
 
 
 def _rows(parts: Sequence[Part], stem: str, keys: dict[int, str]) -> Iterator[list[str]]:
@@ -169,11 +172,12 @@ def _map(layout: Part) -> Iterator[str]:
         variants = [p for p in layout.parts if p.kind is PartKind.VARIANT]
         if len(variants) > FEW:  # those without data look all the same
             variants = [v for v in variants if v.parts]
-        pad = max(len(v.name) for v in variants)
+        names = {id(v): printable(v.name)[:WIDEST] for v in variants}
+        pad = max(map(len, names.values()))
         yield " " * pad + _ruler(layout.size)
         for variant in variants:
             cells = _cells(variant.parts, layout, keys)
-            yield f"{variant.name.ljust(pad)}{_spaced(cells)}"
+            yield f"{names[id(variant)].ljust(pad)}{_spaced(cells)}"
     else:
         yield "    " + _ruler(width)
         cells = _cells(layout.parts, layout, keys)
@@ -212,14 +216,3 @@ def _ruler(width: int) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

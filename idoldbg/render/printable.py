@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from idol.printable import LAYOUT, printable
+from idol.printable import LAYOUT, escape_json, join_lines, one_line, printable, xml_text
 
-__all__ = ["LAYOUT", "printable"]
+__all__ = ["LAYOUT", "escape_json", "join_lines", "one_line", "printable", "xml_text"]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from idoldbg.render.printable import join_lines
 from idoldbg.render.text import table
 
 __all__ = [
@@ -51,17 +52,17 @@ def boards_text(boards: Sequence[Facts], detailed: bool) -> str:
 def started_text(board: Facts) -> str:
     """Say what was started and how to use it."""
     name = board["name"]
-    text = f"{name}: {board['board']} runs {board['archive']}; use `--probe emu:{name}`"
+    lines = [f"{name}: {board['board']} runs {board['archive']}; use `--probe emu:{name}`"]
     if board["pyocd_port"] is not None:
-        text += f"\npyOCD probe server: remote:localhost:{board['pyocd_port']}"
-    return text
+        lines.append(f"pyOCD probe server: remote:localhost:{board['pyocd_port']}")
+    return join_lines(lines)
 
 
 def stopped_text(boards: Sequence[Facts]) -> str:
     """Say what was stopped."""
     if not boards:
         return "no board is running"
-    return "\n".join(f"{board['name']}: stopped" for board in boards)
+    return join_lines(f"{board['name']}: stopped" for board in boards)
 
 
 def status_object(status: Facts) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from idoldbg.calls import Reply
 from idoldbg.errors import OperationError
+from idoldbg.render.printable import join_lines, one_line, printable
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
 from idoldbg.target import Board
 from idoldbg.values import format_value
@@ -23,23 +24,42 @@ __all__ = [
     "probes",
     "reply",
     "table",
+    "table_lines",
     "tasks",
 ]
 
 MISSING = "???"
 BYTES_PER_LINE = 16
+WIDEST = 160  # letters of a column
 DOC_WIDTH = 88
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Align columns to the left; the last one is not padded."""
+    return "\n".join(table_lines(rows))
+
+
+def table_lines(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Return the lines of a table, the columns `right` aligned to the right.
+
+    A cell that is endless stands out of its column, instead of making all others as wide.
+    """
     if not rows:
-        return ""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+        return []
+    clean = [[printable(cell) for cell in row] for row in rows]
+    widths = [
+        max((len(row[i]) for row in clean if len(row[i]) <= WIDEST), default=0)
+        for i in range(len(clean[0]))
+    ]
+    return [
+        one_line(
+            "  ".join(
+                cell.rjust(width) if index in right else cell.ljust(width)
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+        )
+        for row in clean
+    ]
 
 
 def hexdump(data: bytes) -> str:
@@ -47,8 +67,8 @@ def hexdump(data: bytes) -> str:
     lines = []
     for offset in range(0, len(data), BYTES_PER_LINE):
         part = data[offset : offset + BYTES_PER_LINE]
-        printable = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in part)
-        lines.append(f"{offset:08x}  {part.hex(' '):<47}  {printable}")
+        shown = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in part)
+        lines.append(f"{offset:08x}  {part.hex(' '):<47}  {shown}")
     return "\n".join(lines)
 
 
@@ -59,7 +79,7 @@ def reply(result: Reply, *, hexadecimal: bool = False) -> str:
     for lease, data in result.leases.items():
         lines.append(f"{lease} ({len(data)} bytes):")
         lines += textwrap.indent(hexdump(data), "  ").splitlines()
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
@@ -68,7 +88,7 @@ def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
         what = format_value(error.value)
     else:
         what = error.variant or f"unknown code {error.code}"
-    return f"{operation.name}() => Err({what})"
+    return one_line(f"{operation.name}() => Err({what})")
 
 
 def tasks(found: TaskTable) -> str:
@@ -81,7 +101,7 @@ def tasks(found: TaskTable) -> str:
     for row in found.rows:
         numbers = ["?" if n is None else str(n) for n in (row.generation, row.priority)]
         rows.append([f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), row.state])
-    return "\n".join([*lines, table(rows)])
+    return join_lines([*lines, *table_lines(rows)])
 
 
 def interfaces(servers: Sequence[Server], detailed: bool, *, explain: bool = False) -> str:
@@ -90,13 +110,13 @@ def interfaces(servers: Sequence[Server], detailed: bool, *, explain: bool = Fal
     `detailed` adds codes, encodings and docs; `explain` adds how large messages are and how each
     type was found.
     """
-    blocks = []
+    blocks: list[str] = []
     for server in servers:
         lines = [f"{server.interface}  (task {server.task})"]
         lines += [f"  note: {problem}" for problem in server.problems]
         for operation in server.operations:
             lines += _operation_lines(operation, detailed, explain=explain)
-        blocks.append("\n".join(lines))
+        blocks.append(join_lines(lines))
     return "\n\n".join(blocks) if blocks else "no task of this build serves an interface"
 
 
@@ -123,7 +143,7 @@ def _operation_lines(
     rows = [
         [name, type_, _how(found)] if explain else [name, type_] for name, type_, found in roles
     ]
-    lines += textwrap.indent(table(rows), "      ").splitlines()
+    lines += [f"      {line}" for line in table_lines(rows)]
     for _, _, found in roles:
         lines += _candidates(found)
     return lines
@@ -166,7 +186,7 @@ def _candidates(found: Resolution) -> list[str]:
         [f"        {c.name}", f"{c.size} byte{'s' * (c.size != 1)}", "; ".join(c.differences)]
         for c in found.candidates
     ]
-    return [*lines, *table(rows).splitlines()]
+    return [*lines, *table_lines(rows)]
 
 
 def _lease_type(lease: ResolvedLease) -> str:
@@ -188,8 +208,8 @@ def operation_help(operation: ResolvedOperation) -> str:
         else:
             rows.append([f"  --{_flag(lease.name)} COUNT", "elements to make room for; printed"])
     if rows:
-        lines += ["", "Options:", *table(rows).splitlines()]
-    return "\n".join(lines)
+        lines += ["", "Options:", *table_lines(rows)]
+    return join_lines(lines)
 
 
 def _flag(name: str) -> str:
@@ -210,13 +230,11 @@ def boards(known: Iterable[Board], detailed: bool) -> str:
         )
         for note in probe.notes:
             notes.setdefault(note, []).append(board.name)
-    text = table(rows)
-    if not detailed:
-        return text
-    for note, names in notes.items():
-        text += "\n\n" + textwrap.fill(note, DOC_WIDTH)
-        text += "\n" + textwrap.indent(textwrap.fill(", ".join(names), DOC_WIDTH - 4), "    ")
-    return text
+    lines = table_lines(rows)
+    for note, names in notes.items() if detailed else ():
+        lines += ["", *textwrap.wrap(note, DOC_WIDTH)]
+        lines += [f"    {line}" for line in textwrap.wrap(", ".join(names), DOC_WIDTH - 4)]
+    return join_lines(lines)
 
 
 def probes(found: Sequence[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from idoldbg.audit import Audit, Level
 from idoldbg.audit.compare import BuildComparison
 from idoldbg.render.audit.text import Paint, plain
-from idoldbg.render.printable import printable
+from idoldbg.render.printable import one_line, printable
 
 __all__ = ["to_json", "to_text"]
 
@@ -18,8 +18,11 @@ def to_text(comparison: BuildComparison, fail_on: str, paint: Paint | None = Non
     paint = paint or plain
     lines = [f"{_name(comparison.old)} -> {_name(comparison.new)}", ""]
     for subject, group in groupby(comparison.changes, key=lambda c: (c.level, c.subject)):
-        lines.append(paint("strong", subject[1]))
-        lines += [f"  {paint(str(c.level), str(c.level))}: {c.kind}: {c.message}" for c in group]
+        lines.append(paint("strong", one_line(subject[1])))
+        lines += [
+            f"  {paint(str(c.level), str(c.level))}: {printable(f'{c.kind}: {c.message}')}"
+            for c in group
+        ]
     if comparison.changes:
         lines.append("")
     has_failed = comparison.has_failed(fail_on)
@@ -35,7 +38,7 @@ def to_text(comparison: BuildComparison, fail_on: str, paint: Paint | None = Non
 
 def _name(audit: Audit) -> str:
     parts = (audit.name or audit.archive, audit.image_name, audit.image_id)
-    return printable(" ".join(part for part in parts if part))
+    return one_line(" ".join(part for part in parts if part))
 
 
 def to_json(comparison: BuildComparison, fail_on: str) -> dict[str, Any]:

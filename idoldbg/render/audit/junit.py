@@ -13,6 +13,7 @@ from idol.records import dataclass
 from idoldbg.audit import Audit, Finding, ServerCoverage
 from idoldbg.audit.verdict import Judged, Standing, Verdict, reaches
 from idoldbg.render.audit.files import Files
+from idoldbg.render.printable import xml_text
 
 __all__ = ["to_junit"]
 
@@ -77,11 +78,11 @@ def _server_cases(verdict: Verdict, server: ServerCoverage) -> list[_Case]:
 def _suite(
     root: XmlTree.Element, name: str, cases: Sequence[_Case], verdict: Verdict, files: Files
 ) -> None:
-    suite = XmlTree.SubElement(root, "testsuite", name=_clean(name))
+    suite = XmlTree.SubElement(root, "testsuite", name=xml_text(name))
     counts = {"failures": 0, "skipped": 0}
     for case in cases:
         element = XmlTree.SubElement(
-            suite, "testcase", classname=_clean(name), name=_clean(case.name), time="0"
+            suite, "testcase", classname=xml_text(name), name=xml_text(case.name), time="0"
         )
         kind = _fill(element, case, verdict.fail_on, files)
         if kind:
@@ -100,15 +101,15 @@ def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> 
     kind = None
     if failing:
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
-        message = _clean(failing[0].message + more)
+        message = xml_text(failing[0].message + more)
         failure = XmlTree.SubElement(
-            element, "failure", message=message, type=_clean(failing[0].rule)
+            element, "failure", message=message, type=xml_text(failing[0].rule)
         )
-        failure.text = _clean("\n\n".join(_words(f, files) for f in failing))
+        failure.text = xml_text("\n\n".join(_words(f, files) for f in failing))
         kind = "failures"
     elif known and any(reaches(j.finding.level, fail_on) for j in known):
         reasons = dict.fromkeys(j.reason or f"{j.finding.rule} is in the baseline" for j in known)
-        XmlTree.SubElement(element, "skipped", message=_clean("; ".join(reasons)))
+        XmlTree.SubElement(element, "skipped", message=xml_text("; ".join(reasons)))
         kind = "skipped"
     elif not case.is_covered and not failing:
         words = "nothing is known of it: see the findings about its interface"
@@ -116,7 +117,7 @@ def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> 
         kind = "skipped"
     told = [_words(f, files) for f in opened if f not in failing] + [case.note] * bool(case.note)
     if told:
-        XmlTree.SubElement(element, "system-out").text = _clean("\n\n".join(told))
+        XmlTree.SubElement(element, "system-out").text = xml_text("\n\n".join(told))
     return kind
 
 
@@ -124,14 +125,3 @@ def _words(finding: Finding, files: Files) -> str:
     place = files.place(finding)
     head = f"{place}: " if place else ""
     return f"{head}{finding.level}: {finding.rule}: {finding.message}\nfix: {finding.fix}"
-
-
-def _clean(text: str) -> str:
-    """Replace what XML 1.0 has no way to write (section 2.2, Char)."""
-    return "".join(c if _is_char(ord(c)) else "\ufffd" for c in text)
-
-
-def _is_char(code: int) -> bool:
-    if code < 0x20:
-        return code in (0x9, 0xA, 0xD)
-    return code < 0xD800 or 0xE000 <= code <= 0xFFFD or code >= 0x10000

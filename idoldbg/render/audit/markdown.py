@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 from itertools import groupby
 
 from idoldbg.audit import RULES, Aspect, Finding, Level, Mark, ServerCoverage
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.text import verdict_line
-from idoldbg.render.printable import printable
+from idoldbg.render.printable import LAYOUT, printable
 
 __all__ = ["to_markdown"]
 
@@ -78,7 +79,7 @@ def _item(finding: Finding, files: Files) -> str:
 def _matrix(server: ServerCoverage) -> Iterator[str]:
     count = sum(o.is_callable for o in server.operations)
     title = f"{server.task}: {server.name}, {count} of {len(server.operations)} callable"
-    yield f"<details><summary>{_escape(title)}</summary>"
+    yield f"<details><summary>{_summary(title)}</summary>"
     yield ""
     yield "| operation | " + " | ".join(Aspect) + " |"
     yield "| --- " * (1 + len(Aspect)) + "|"
@@ -90,14 +91,28 @@ def _matrix(server: ServerCoverage) -> Iterator[str]:
 
 
 def _escape(text: str) -> str:
-    """Keep names from being taken for markup; text in backticks stays code."""
-    parts = re.split(r"(`[^`\n]*`)", printable(text, "\n\t"))
+    """Keep names from being taken for markup; what stands between two backticks becomes code.
+
+    Names may hold backticks as well. So nothing relies on them: code is an element whose text is
+    escaped like all other, and which of the parts are code is only a matter of looks.
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one too many: none is meant
+        return _plain(text)
     return "".join(
-        part.replace("|", "\\|") if part.startswith("`") and len(part) > 1 else _plain(part)
-        for part in parts
+        (f"<code>{_plain(part)}</code>" if part else "") if index % 2 else _plain(part)
+        for index, part in enumerate(parts)
     )
 
 
 def _plain(text: str) -> str:
+    """Escape what GitHub's Markdown has a meaning for, also at the beginning of a line."""
+    text = printable(text, LAYOUT).replace("\n", " ").replace("\t", " ")
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text).replace("\n", " ")
+    text = re.sub(r"([\\`*_\[\]~#$!^])", r"\\\1", text).replace("|", "&#124;")
+    return re.sub(r"^ *([-+=]|\d+(?=[.)]))", lambda m: f"&#{ord(m[1][0])};{m[1][1:]}", text)
+
+
+def _summary(text: str) -> str:
+    """Escape what stands in an HTML element of its own: as entities, which mean the same there."""
+    return re.sub(r"[\\`*_\[\]~#$!^|]", lambda m: f"&#{ord(m[0])};", escape(printable(text)))

@@ -5,6 +5,7 @@ Ref: OASIS Static Analysis Results Interchange Format 2.1.0; section numbers sta
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from idoldbg.audit import RULES, Finding, Rule
 from idoldbg.audit.verdict import Judged, Standing, Verdict
 from idoldbg.render.audit.files import Files
+from idoldbg.render.printable import printable
 
 __all__ = ["to_sarif"]
 
@@ -76,7 +78,7 @@ def _result(
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
         "level": str(finding.level),
-        "message": {"text": f"{finding.message}\nFix: {finding.fix}"},
+        "message": {"text": f"{_text(finding.message)}\nFix: {_text(finding.fix)}"},
         "locations": [_location(finding, verdict, files)],
         # 3.27.17: survives lines that are added above, and other words.
         "partialFingerprints": {"idoldbgAudit/v1": finding.fingerprint},
@@ -88,6 +90,11 @@ def _result(
         is_known = judged.standing is Standing.BASELINE
         result["baselineState"] = "unchanged" if is_known else "new"
     return result
+
+
+def _text(text: str) -> str:
+    """3.11.5, 3.11.6: plain text, in which `[words](target)` would be a link."""
+    return re.sub(r"[\\\[\]]", r"\\\g<0>", printable(text)) if "](" in text else printable(text)
 
 
 def _location(finding: Finding, verdict: Verdict, files: Files) -> Object:

@@ -10,8 +10,8 @@ from itertools import groupby
 from idoldbg.audit import RULES, Finding, Level
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
-from idoldbg.render.printable import printable
-from idoldbg.render.text import table
+from idoldbg.render.printable import LAYOUT, join_lines, one_line, printable
+from idoldbg.render.text import table_lines
 
 __all__ = ["WIDTH", "Paint", "plain", "to_text", "verdict_line"]
 
@@ -45,7 +45,7 @@ def to_text(
     ]
     if detailed:
         blocks += _set_aside(verdict, paint)
-    blocks.append("\n".join(f"note: {printable(remark)}" for remark in verdict.remarks))
+    blocks.append(join_lines(f"note: {remark}" for remark in verdict.remarks))
     blocks.append(verdict_line(verdict, paint))
     return "\n\n".join(block for block in blocks if block)
 
@@ -79,7 +79,7 @@ def _head(verdict: Verdict, paint: Paint) -> str:
     facts += [f"id {audit.image_id}"] if audit.image_id else []
     facts += [f"git {audit.git_rev[:12]}"] if audit.git_rev else []
     name = printable(audit.name or audit.archive)
-    return "  ".join([paint("strong", name), *map(printable, facts)])
+    return "  ".join([paint("strong", one_line(name)), *map(printable, facts)])
 
 
 def _table(verdict: Verdict, paint: Paint) -> str:
@@ -98,11 +98,11 @@ def _table(verdict: Verdict, paint: Paint) -> str:
             done = sum(o.is_complete for o in operations), sum(o.is_callable for o in operations)
             numbers = [str(number) for number in (total, *done)]
         cells = [n.rjust(len(title)) for n, title in zip(numbers, rows[0][2:5], strict=True)]
-        names = [printable(server.task), printable(server.name)]
+        names = [server.task, server.name]
         found = levels[server.task]
         said = ", ".join(_count(found[level], str(level)) for level in Level if found[level])
         rows.append([*names, *cells, said or "-"])
-    head, *body = table(rows).splitlines()
+    head, *body = table_lines(rows)
     return "\n".join([paint("dim", head), *(_tint(line, paint) for line in body)])
 
 
@@ -134,7 +134,7 @@ def _group(
     for _, alike in groupby(found, key=_words):
         for finding in alike:
             place = files.place(finding)
-            where = paint("strong", printable(finding.subject))
+            where = paint("strong", one_line(finding.subject))
             lines.append(f"  {where}{paint('dim', f'  {printable(place)}') if place else ''}")
         lines += _wrap(finding.message, "    ", width)
         for candidate in finding.candidates:
@@ -156,21 +156,24 @@ def _words(finding: Finding) -> tuple[object, ...]:
 
 
 def _wrap(text: str, indent: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        printable(text, "\n\t"),
+    lines = textwrap.wrap(
+        printable(text, LAYOUT),
         width,
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [one_line(line) for line in lines]
 
 
 def _set_aside(verdict: Verdict, paint: Paint) -> Iterator[str]:
     for standing in (Standing.SUPPRESSED, Standing.BASELINE):
         lines = [
-            f"  {j.finding.level}: {j.finding.rule}: {printable(j.finding.subject)}"
-            + (f": {j.reason}" if j.reason else "")
+            one_line(
+                f"  {j.finding.level}: {j.finding.rule}: {j.finding.subject}"
+                + (f": {j.reason}" if j.reason else "")
+            )
             for j in verdict.judged
             if j.standing is standing
         ]

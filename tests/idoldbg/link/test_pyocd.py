@@ -183,7 +183,7 @@ def test_choosing_by_id(unique_id: str, chosen: str) -> None:
 def test_ambiguity_is_refused_with_the_list() -> None:
     with pytest.raises(ProbeNotFound, match="fits 2 probes") as caught:
         choose_probe(probes("0669FF49", "0669FF50", "AA"), "0669")
-    assert "0669FF49  Probe 0669FF49" in caught.value.message
+    assert "0669FF49 (Probe 0669FF49)" in caught.value.message
     assert "AA" not in caught.value.message
     with pytest.raises(ProbeNotFound, match="fits 3 probes"):
         choose_probe(probes("1", "2", "3"), None)
