@@ -305,6 +305,13 @@ class Program:
         """
         return self._resolver.declared_sizes(operation, in_clients=in_clients)
 
+    def left_out(self, operation: ResolvedOperation) -> str:
+        """Say what of an operation's values derived impls leave out, so that it cannot be called.
+
+        "" for nothing.
+        """
+        return self._resolver.left_out(operation)
+
     def incoming_size(self, server: ServedInterface) -> DeclaredSize | None:
         """Find the longest message that a server has room for; None where that is unseen."""
         names = [o.name for o in server.interface.operations]

@@ -56,6 +56,7 @@ _WANTED = frozenset(
         dw.DW_AT_MIPS_linkage_name,
         dw.DW_AT_str_offsets_base,
         dw.DW_AT_addr_base,
+        dw.DW_AT_call_origin,
     }
 )
 

@@ -22,6 +22,7 @@ DW_TAG_const_type = 0x26
 DW_TAG_enumerator = 0x28
 DW_TAG_subprogram = 0x2E
 DW_TAG_lexical_block = 0x0B
+DW_TAG_inlined_subroutine = 0x1D
 DW_TAG_template_type_parameter = 0x2F
 DW_TAG_variant_part = 0x33
 DW_TAG_variable = 0x34
@@ -31,6 +32,7 @@ DW_TAG_namespace = 0x39
 DW_TAG_unspecified_type = 0x3B
 DW_TAG_rvalue_reference_type = 0x42
 DW_TAG_atomic_type = 0x47
+DW_TAG_call_site = 0x48
 
 # Attributes (7.5.4)
 DW_AT_location = 0x02
@@ -58,6 +60,7 @@ DW_AT_data_bit_offset = 0x6B
 DW_AT_linkage_name = 0x6E
 DW_AT_str_offsets_base = 0x72
 DW_AT_addr_base = 0x73
+DW_AT_call_origin = 0x7F
 DW_AT_GNU_dwo_name = 0x2130
 DW_AT_alignment = 0x88
 DW_AT_MIPS_linkage_name = 0x2007  # extension, before DWARF 4

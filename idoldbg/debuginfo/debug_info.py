@@ -40,6 +40,9 @@ class DebugInfo(Protocol):
     def find_bodies(self, name: str) -> tuple[Block, ...]:
         """Return the local variables of the functions with this name.
 
-        To resolve an operation takes those of `handle<…>` alone; its sizes, also those of `main`
-        and of client methods.
+        To resolve an operation takes those of `handle<…>`, and where something is serialized those
+        of `visit_seq<…>` and `main`; its sizes, also those of client methods.
         """
+
+    def find_inlined(self, outer: str, inner: str) -> tuple[tuple[Subprogram, Subprogram], ...]:
+        """Return which functions are inlined into which others, by what their names begin with."""

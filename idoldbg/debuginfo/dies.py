@@ -286,6 +286,33 @@ class DieReader:
             raise Malformed("an entry's children make no sense", die.offset) from e
         raise Malformed("an entry's children have no end", die.offset)
 
+    def iter_tree(self, unit: Unit, tags: frozenset[int]) -> Iterator[tuple[int, Die]]:
+        """Decode the entries of a unit that have one of these tags, each with its depth.
+
+        In order of the file: what is inside of an entry follows it, and is deeper.
+        """
+        table, info = self.table(unit), self.info
+        at, depth = unit.first_die, 0
+        try:
+            while at < unit.end:
+                code, after = read_uleb(info, at)
+                if not code:
+                    depth -= 1
+                    at = after
+                    continue
+                abbreviation = table[code]
+                if abbreviation.tag in tags:
+                    die = self._decode(at, unit, abbreviation, after)
+                    yield depth, die
+                    at = die.children_at
+                elif abbreviation.size >= 0:
+                    at = after + abbreviation.size
+                else:
+                    at = skip(info, after, abbreviation.steps, unit)
+                depth += abbreviation.has_children
+        except (IndexError, KeyError, struct.error) as e:
+            raise Malformed("a unit's entries make no sense", unit.offset) from e
+
     def scope_of(self, offset: int) -> int:
         """Return the named entry around another one, 0 for the unit itself."""
         unit = self.unit_at(offset)

@@ -17,6 +17,7 @@ from idoldbg.debuginfo import constants as dw
 from idoldbg.debuginfo.attributes import DebugSections
 from idoldbg.debuginfo.dies import TYPE_TAGS, Die, DieReader
 from idoldbg.debuginfo.elf import PT_LOAD, ElfFile
+from idoldbg.debuginfo.inlining import find_inlined
 from idoldbg.debuginfo.interner import TypeInterner
 from idoldbg.debuginfo.malformed import Malformed
 from idoldbg.debuginfo.name_search import NameSearch
@@ -222,6 +223,26 @@ class ObjectInfo:
     def find_bodies(self, name: str) -> tuple[Block, ...]:
         """Return the local variables of the functions with this name, block by block."""
         return self._find(name, dw.DW_TAG_subprogram, self._body)
+
+    def find_inlined(self, outer: str, inner: str) -> tuple[tuple[Subprogram, Subprogram], ...]:
+        """Return which functions are inlined into which others, or called by them.
+
+        Of the functions whose short names begin with `outer` and `inner`, such as `visit_enum<`.
+        Each pair comes once. All code is looked through: a second for the largest tasks.
+        """
+        with self._reading():
+            outers, inners = self._functions(outer), self._functions(inner)
+            pairs = find_inlined(self._reader, outers, inners) if outers and inners else ()
+            dies = ((self._reader.die(a), self._reader.die(b)) for a, b in pairs)
+            return tuple((self._subprogram(a), self._subprogram(b)) for a, b in dies)
+
+    def _functions(self, prefix: str) -> frozenset[int]:
+        return frozenset(
+            offset
+            for name in self._names.find_names(prefix)
+            for offset in self._names.find(name)
+            if self._reader.die(offset).tag == dw.DW_TAG_subprogram
+        )
 
     def iter_variables(self) -> Iterator[Variable]:
         """Yield every static."""

@@ -16,6 +16,13 @@ from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.near import near_misses
 from idoldbg.resolver import optional
 from idoldbg.resolver.constants import infer_constants
+from idoldbg.resolver.derived import (
+    NOTHING_LEFT_OUT,
+    Derived,
+    find_derived,
+    find_left_out,
+    mark_argument,
+)
 from idoldbg.resolver.evidence import (
     Shown,
     collect,
@@ -67,6 +74,7 @@ class Resolver:
         self._overrides = dict(overrides or {})
         self._used_overrides: set[str] = set()
         self._handlers: dict[str, tuple[Block, ...]] = {}
+        self._derived: dict[str, Derived] = {}
         self._constants: dict[tuple[str, str], dict[str, int]] = {}
 
     def resolve(
@@ -80,7 +88,8 @@ class Resolver:
                 "operation", operation, near=near_misses(operation, names), where=interface.name
             )
         resolved = _Operation(self, interface, found, task).resolve()
-        contradiction = self._contradiction(resolved, task)
+        resolved = self._without_skipped(resolved)
+        contradiction = self.left_out(resolved) or self._contradiction(resolved, task)
         return replace(resolved, contradiction=contradiction) if contradiction else resolved
 
     def _contradiction(self, operation: ResolvedOperation, task: TaskImage) -> str:
@@ -88,6 +97,35 @@ class Resolver:
             return find_contradiction(operation, lambda: self.handlers(task), self.info(task.name))
         except DebugInfoError:
             return ""  # of code that no type needs
+
+    def _without_skipped(self, operation: ResolvedOperation) -> ResolvedOperation:
+        """Mark the variants of arguments that the server's derived impls do not know."""
+        derived = self.derived(operation)
+        if not derived.variants:
+            return operation
+        arguments = tuple(mark_argument(a, derived) for a in operation.arguments)
+        return replace(operation, arguments=arguments)
+
+    def derived(self, operation: ResolvedOperation) -> Derived:
+        """Return what derived impls in the server leave out; nothing where none is used."""
+        if operation.encoding is Encoding.ZEROCOPY:
+            return NOTHING_LEFT_OUT
+        if operation.task not in self._derived:
+            try:
+                self._derived[operation.task] = find_derived(self.info(operation.task))
+            except DebugInfoError:
+                self._derived[operation.task] = NOTHING_LEFT_OUT  # of code that no type needs
+        return self._derived[operation.task]
+
+    def left_out(self, operation: ResolvedOperation) -> str:
+        """Say what of an operation's arguments or reply derived impls leave out, "" for nothing.
+
+        Of variants that are known to be left out in arguments, their types say so (`skipped`).
+        """
+        derived = self.derived(operation)
+        types = [*(a.type for a in operation.arguments), operation.ok.type]
+        found = (find_left_out(type_, derived) for type_ in types if type_ is not None)
+        return next((words for words in found if words), "")
 
     @property
     def unused_overrides(self) -> tuple[str, ...]:

@@ -57,3 +57,7 @@ class TolerantInfo:
     def find_bodies(self, name: str) -> tuple[Block, ...]:
         """Return the local variables of the functions with this name."""
         return self._try(lambda: self._source.find_bodies(name), ())
+
+    def find_inlined(self, outer: str, inner: str) -> tuple[tuple[Subprogram, Subprogram], ...]:
+        """Return which functions are inlined into which others."""
+        return self._try(lambda: self._source.find_inlined(outer, inner), ())

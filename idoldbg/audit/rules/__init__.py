@@ -76,6 +76,7 @@ _ALL: Final = (
     Rule("variant-without-discriminant", _WARNING, "variants that memory does not tell apart"),
     Rule("error-code-range", _ERROR, "an error that cannot travel as a response code"),
     Rule("custom-serialization", _WARNING, "a type that is serialized by hand"),
+    Rule("serialization-skips", _ERROR, "a derived serialization that leaves something out"),
     Rule("encoding-unsupported", _ERROR, "a type that its encoding cannot carry"),
     # hiffy, which makes the calls
     Rule("hiffy-absent", _ERROR, "no hiffy in the image"),

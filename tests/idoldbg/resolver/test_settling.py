@@ -14,7 +14,7 @@ import pytest
 from idoldbg.calls import build_request, decode_error, prepare_call
 from idoldbg.errors import DebugInfoError, NotCallable, NotFound
 from idoldbg.hiffy import ErrorReply
-from idoldbg.index import FINGERPRINT_SIZE, IndexReader, IndexWriter
+from idoldbg.index import Results
 from idoldbg.kept import OPERATION
 from idoldbg.program import Program
 from idoldbg.render import json, layout, text
@@ -465,15 +465,11 @@ def test_a_call_that_the_image_s_code_contradicts_is_refused(
 ) -> None:
     server = sized(dwarf, {"ok": ok, "error": error}, incoming)
     operation = open_written(f'"op": ({SIZED})', {"server": server}).operation("Demo.op")
-    writer = IndexWriter()
-    writer.add("op", OPERATION, operation)
-    index = IndexReader(
-        writer.to_bytes(bytes(FINGERPRINT_SIZE)),
-        bytes(FINGERPRINT_SIZE),
-        intern=lambda type_: type_,
-        follow=lambda owner, offset: pytest.fail((owner, offset)),
-    )
-    for known in (operation, index.find("op", OPERATION)[1]):
+    results = Results()
+    results.recall(OPERATION, "Demo.op", lambda: operation)
+    again = Results(results.to_bytes(), bytes(16))
+    kept = again.recall(OPERATION, "Demo.op", lambda: pytest.fail("it was not kept"))
+    for known in (operation, kept):
         call = prepare_call(known, {"a": "1", "b": "2"})
         if not words:
             assert build_request(call, 0).payload == bytes([1, 0, 0, 0, 2, 0])
