@@ -16,7 +16,7 @@ from idoldbg.debuginfo.elf import PT_LOAD, ElfFile, Note
 from idoldbg.errors import ArchiveError
 from idoldbg.memory import Segment
 
-__all__ = ["DCRSR_NUMBERS", "DumpFile", "read_dump"]
+__all__ = ["DCRSR_NUMBERS", "PACKED_NAMES", "PACKED_NUMBER", "DumpFile", "read_dump"]
 
 OWNER = "Oxide Computer Company"
 NT_ARCHIVE, NT_REGISTERS, NT_TASK = 0x1DE00001, 0x1DE00002, 0x1DE00003
@@ -36,8 +36,9 @@ _DCRSR = {
 }
 DCRSR_NUMBERS = {name: number for number, name in _DCRSR.items()}
 """The number of each register that a dump stores in a word of its own."""
-# One word holds four registers of a byte each.
-_DCRSR_PACKED, _PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control")
+
+PACKED_NUMBER, PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control")
+"""The word that holds four registers of a byte each, the first in the lowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def _registers(note: Note) -> dict[str, int]:
     for number, value in struct.iter_unpack("<II", note.data[: len(note.data) // 8 * 8]):
         if number in _DCRSR:
             registers[_DCRSR[number]] = value
-        elif number == _DCRSR_PACKED:
-            for shift, name in enumerate(_PACKED_NAMES):
+        elif number == PACKED_NUMBER:
+            for shift, name in enumerate(PACKED_NAMES):
                 registers[name] = value >> 8 * shift & 0xFF
     return registers
 

@@ -15,6 +15,8 @@ from idoldbg.load.dump_file import (
     NT_ARCHIVE,
     NT_REGISTERS,
     OWNER,
+    PACKED_NAMES,
+    PACKED_NUMBER,
 )
 from idoldbg.memory import Segment
 
@@ -32,9 +34,13 @@ def encode_dump(
 
     `archive` is the build's zip file, None to leave it out. `registers` may hold any that a core
     has, by their names in lower case: those that humility's format has no number for are left out.
+    The word of special registers needs CONTROL and PRIMASK; Armv6-M has no others, which read as 0.
     """
-    pairs = sorted((DCRSR_NUMBERS[n], v) for n, v in registers.items() if n in DCRSR_NUMBERS)
-    notes = [_note(NT_REGISTERS, b"".join(struct.pack("<II", *pair) for pair in pairs))]
+    pairs = [(DCRSR_NUMBERS[n], v) for n, v in registers.items() if n in DCRSR_NUMBERS]
+    if "control" in registers and "primask" in registers:
+        parts = (registers.get(name, 0) & 0xFF for name in PACKED_NAMES)
+        pairs.append((PACKED_NUMBER, int.from_bytes(parts, "little")))
+    notes = [_note(NT_REGISTERS, b"".join(struct.pack("<II", *pair) for pair in sorted(pairs)))]
     if archive is not None:
         notes.append(_note(NT_ARCHIVE, archive))
     loads = [s for s in segments if s.data]

@@ -34,7 +34,11 @@ from idoldbg.views.tasks import read_tasks
 
 __all__ = ["Evidence", "collect", "file_stem", "write_dump", "write_evidence"]
 
-REGISTERS = (*(f"r{i}" for i in range(13)), "sp", "lr", "pc", "xpsr", "msp", "psp")
+REGISTERS = (
+    *(f"r{i}" for i in range(13)),
+    *("sp", "lr", "pc", "xpsr", "msp", "psp"),
+    *("primask", "basepri", "faultmask", "control"),
+)
 DUMP_PIECE = 4096  # what one hole in the memory costs, at most
 DUMP_LIMIT = 16 << 20
 STEM_LIMIT = 120
