@@ -32,6 +32,7 @@ __all__ = ["Program", "ServedInterface"]
 
 T = TypeVar("T")
 
+MAX_EPITAPH = 4096  # bytes; Hubris has 128
 MAX_OPERATIONS = 1000  # of an interface; Hubris's largest has 38
 
 
@@ -355,11 +356,16 @@ class Program:
 
     def epitaph(self) -> str | None:
         """Read the kernel's last words; None while it lives."""
-        address = self.kernel_address("KERNEL_EPITAPH")
-        if address is None or not self.find_word("KERNEL_HAS_FAILED"):
+        if not self.find_word("KERNEL_HAS_FAILED"):
             return None
+        for variable in self.kernel.find_variables("KERNEL_EPITAPH"):
+            if variable.address is not None:
+                break
+        else:  # as in kernels that are built to be small
+            return "the kernel has panicked, and keeps no message"
+        size = min(type_size(variable.type), MAX_EPITAPH)
         try:
-            data = self.memory.read(address, 128)
+            data = self.memory.read(variable.address, size)
         except FaultError:
             return "the kernel has panicked; its message cannot be read"
         return data.split(b"\0")[0].decode(errors="replace")

@@ -58,6 +58,7 @@ __all__ = [
     "encode",
     "encode_arguments",
     "find_unreadable",
+    "initialized_type",
     "max_size",
 ]
 
@@ -110,11 +111,39 @@ def find_unreadable(value: Value) -> tuple[str, Unreadable] | None:
     return None
 
 
+_WRAPPERS = ("ManuallyDrop", "MaybeDangling")
+
+
+def initialized_type(type_: Union) -> Type | None:
+    """Return the T of a `MaybeUninit<T>`, None for other unions.
+
+    It is told by its members, `uninit: ()` and `value`. That is a `ManuallyDrop<T>`, which since
+    2026 holds a `MaybeDangling<T>`.
+    """
+    members = {m.name: m for m in type_.members}
+    if set(members) != {"uninit", "value"} or type_size(members["uninit"].type):
+        return None
+    value = members["value"]
+    inner = value.type
+    if value.offset or type_size(inner) != type_.size:
+        return None
+    for _ in range(DEPTH_LIMIT):
+        name = inner.name.partition("<")[0].rpartition("::")[2]
+        if not isinstance(inner, Struct) or name not in _WRAPPERS or len(inner.members) != 1:
+            return inner
+        (only,) = inner.members
+        if only.offset or type_size(only.type) != type_.size:
+            return inner
+        inner = only.type
+    return inner
+
+
 class _Decoder:
     def __init__(self, data: bytes, address: int | None) -> None:
         self.data = data
         self.base = address
         self.nodes = 0
+        self.failed = 0  # nodes of what turned out not to be initialized
 
     def take(self, type_: Type, offset: int, depth: int) -> Value:
         address = None if self.base is None else self.base + offset
@@ -141,11 +170,25 @@ class _Decoder:
                 part = self.data[offset : offset + size]
                 if len(part) < size:
                     return self._missing(type_, offset, address)
-                return Raw(type_, part, address)
+                return self._initialized(type_, offset, depth) or Raw(type_, part, address)
             case Opaque(reason=reason):
                 return Unreadable(type_, reason, address)
             case Subroutine():
                 return Unreadable(type_, "it is code", address)
+
+    def _initialized(self, type_: Union, offset: int, depth: int) -> Value | None:
+        """Read what a `MaybeUninit` holds; None for other unions, and where it makes no sense."""
+        inner = initialized_type(type_)
+        if inner is None or self.failed > NODE_LIMIT:
+            return None
+        before = self.nodes
+        value = self.take(inner, offset, depth + 1)
+        if find_unreadable(value) is None:
+            return value
+        # Not initialized: bytes, which cost one node. Only so many attempts are made.
+        self.failed += self.nodes - before
+        self.nodes = before
+        return None
 
     def _missing(self, type_: Type, offset: int, address: int | None) -> Unreadable:
         left = max(len(self.data) - offset, 0)

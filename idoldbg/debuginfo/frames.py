@@ -20,7 +20,7 @@ from idol.records import dataclass, field
 
 __all__ = ["FrameRules", "UnwindRow", "find_stub_row"]
 
-SP, LR, R8 = 13, 14, 8
+SP, LR, PC = 13, 14, 15
 _LOW_REGISTERS = range(8)
 
 
@@ -82,27 +82,90 @@ def _row(table: list[dict[Any, Any]], address: int) -> UnwindRow | None:
 def find_stub_row(code: bytes) -> UnwindRow | None:
     """Return the row for an address behind an `svc`; None where there is none.
 
-    `code` is the function from its start to that address. Its pushes are taken as they come
-    (Armv7-M ARM A7.7.101, encodings T1 and T2); where ARMv6-M pushes r4 to r7 once more, these hold
-    r8 to r11.
+    `code` is the function from its start to that address, without branches. What matters is what it
+    leaves on the stack (Armv7-M ARM A7.7: PUSH, POP, SUB and ADD of sp), and whose values these
+    are: Armv6-M can push r8 to r11 from low registers only, and what is loaded and popped again in
+    between is the system call's, not the caller's.
     """
     halves = [int.from_bytes(code[i : i + 2], "little") for i in range(0, len(code) & ~1, 2)]
     if not halves or halves[-1] & 0xFF00 != 0xDF00:
         return None
-    depth = 0
-    at: dict[int, int] = {}  # register to its depth below the frame address
+    stub = _Stub()
     index = 0
     while index < len(halves):
-        half = halves[index]
-        is_wide = half >> 11 in (0b11101, 0b11110, 0b11111)
-        pushed: list[int] = []
-        if half >> 9 == 0b1011010:
-            pushed = [r for r in _LOW_REGISTERS if half >> r & 1] + [LR] * (half >> 8 & 1)
-        elif half == 0xE92D and index + 1 < len(halves):
-            pushed = [r for r in range(16) if halves[index + 1] >> r & 1]
-        depth += 4 * len(pushed)
-        for position, register in enumerate(pushed):
-            number = register + 4 if register in at and 4 <= register < R8 else register
-            at.setdefault(number, depth - 4 * position)
+        is_wide = halves[index] >> 11 in (0b11101, 0b11110, 0b11111)
+        if is_wide:
+            after = halves[index + 1] if index + 1 < len(halves) else 0
+            is_known = stub.execute_wide(halves[index], after)
+        else:
+            is_known = stub.execute(halves[index])
+        if not is_known:
+            return None
         index += 2 if is_wide else 1
-    return UnwindRow(SP, depth, {register: -offset for register, offset in at.items()})
+    return stub.row()
+
+
+class _Stub:
+    """What the instructions of a stub do to the caller's registers."""
+
+    def __init__(self) -> None:
+        self._holds: dict[int, int | None] = {i: i for i in range(16)}  # whose value is in each
+        self._stack: list[int | None] = []  # whose value each word is, from the frame address down
+
+    def row(self) -> UnwindRow:
+        saved: dict[int, int] = {}
+        for index, register in enumerate(self._stack):
+            if register is not None:
+                saved.setdefault(register, -4 * (index + 1))
+        return UnwindRow(SP, 4 * len(self._stack), saved)
+
+    def execute(self, half: int) -> bool:
+        """Follow an instruction of 16 bits; False where the stack is lost."""
+        low = [r for r in _LOW_REGISTERS if half >> r & 1]
+        if half >> 9 == 0b1011010:  # PUSH
+            self._push(low + [LR] * (half >> 8 & 1))
+        elif half >> 9 == 0b1011110:  # POP
+            return self._pop(low + [PC] * (half >> 8 & 1))
+        elif half >> 8 == 0b10110000:  # ADD or SUB of sp
+            return self._move_stack(half >> 7 & 1, half & 0x7F)
+        elif half >> 8 == 0b01000110:  # MOV between any registers
+            target = (half >> 4 & 8) | (half & 7)
+            if target in (SP, PC):
+                return False
+            self._holds[target] = self._holds[half >> 3 & 0xF]
+        elif half >> 11 == 0b11001:  # LDM
+            self._holds.update(dict.fromkeys(low))
+        elif half >> 11 in (0b01001, 0b00100):  # LDR of a constant, MOV of one
+            self._holds[half >> 8 & 7] = None
+        return True
+
+    def execute_wide(self, half: int, after: int) -> bool:
+        """Follow an instruction of 32 bits; False where the stack is lost."""
+        if half == 0xE92D:  # PUSH
+            self._push([r for r in range(16) if after >> r & 1])
+        elif half == 0xE8BD:  # POP
+            return self._pop([r for r in range(16) if after >> r & 1])
+        elif half == 0xF84D and after & 0xFFF == 0xD04:  # PUSH of one
+            self._push([after >> 12])
+        elif half == 0xF85D and after & 0xFFF == 0xB04:  # POP of one
+            return self._pop([after >> 12])
+        return True
+
+    def _push(self, registers: list[int]) -> None:
+        self._stack += [self._holds[r] for r in reversed(registers)]
+
+    def _pop(self, registers: list[int]) -> bool:
+        if len(registers) > len(self._stack):
+            return False
+        for register in registers:
+            self._holds[register] = self._stack.pop()
+        return True
+
+    def _move_stack(self, is_down: int, words: int) -> bool:
+        if is_down:
+            self._stack += [None] * words
+        elif words > len(self._stack):
+            return False
+        else:
+            del self._stack[len(self._stack) - words :]
+        return True

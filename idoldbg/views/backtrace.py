@@ -29,6 +29,8 @@ __all__ = ["Backtrace", "Frame", "read_backtrace"]
 FRAME_LIMIT = 32
 SP, LR, PC = 13, 14, 15
 FRAME_POINTER = "r7"
+RUNNING = "this task was running, and the core's registers are not known"
+STALE = f"a guess: {RUNNING}; this is where it last stopped"
 OUTERMOST = "_start"  # where the kernel starts a task
 _EXCEPTION_FRAME = struct.Struct("<8I")  # r0, r1, r2, r3, r12, lr, pc, xpsr
 _BASIC_FRAME_BYTES, _EXTENDED_FRAME_BYTES = 0x20, 0x68  # without and with floating point
@@ -62,8 +64,29 @@ def read_backtrace(
 
     `live_registers` are those of a halted core whose current task this is. They tell where it
     stands only while the core is in its code; the kernel, and a ROM before it, have their own, and
-    the task was put aside like all others.
+    the task was put aside like all others. Without them, where the current task was when it was
+    last put aside is a guess, and called so in `problem`.
     """
+    trace = _read_backtrace(program, index, live_registers)
+    if live_registers or not _is_current(program, index):
+        return trace
+    if not trace.frames:
+        return Backtrace(trace.task, (), f"{RUNNING}, and it never stopped before")
+    problem = f"{STALE}; {trace.problem}" if trace.problem else STALE
+    return Backtrace(trace.task, trace.frames, problem)
+
+
+def _is_current(program: Program, index: int) -> bool:
+    try:
+        address = table_address(program) + index * type_size(task_type(program))
+    except IdoldbgError:
+        return False
+    return program.find_word("CURRENT_TASK_PTR") == address
+
+
+def _read_backtrace(
+    program: Program, index: int, live_registers: Mapping[str, int] | None
+) -> Backtrace:
     name = program.archive.tasks[index].name
     try:
         live = _live_registers(program, name, live_registers or {})

@@ -86,7 +86,8 @@ def _where(backtrace: Backtrace | None) -> str:
     names = [f.function or f"0x{f.address:08x}" for f in frames[:FRAMES]]
     if backtrace is None or not names:
         return ""
-    return f"`{backtrace.task}` stands in {', called from '.join(names)}"
+    words = f"`{backtrace.task}` stands in {', called from '.join(names)}"
+    return f"{words} ({backtrace.problem})" if backtrace.problem.startswith("a guess") else words
 
 
 def read_post_mortem(program: Program) -> PostMortem | None:

@@ -1,23 +1,24 @@
 """What firmware records about itself in statics: ring buffers and event counters.
 
-Hubris's crates `ringbuf` and `counters` make statics whose names end in `RINGBUF` and `COUNTERS`;
-which is all that tells them from others. Their layout is read from DWARF by member names
-(lib/ringbuf/src/lib.rs: `last`, `buffer`, and in an entry `line`, `generation`, `count`,
-`payload`), so that cells around them and older forms do not matter.
+Hubris's crates `ringbuf` and `counters` make statics whose names usually end in `RINGBUF` and
+`COUNTERS`, but `ringbuf!` takes any name; so ring buffers are known by their layout as well. It is
+read from DWARF by member names (lib/ringbuf/src/lib.rs: `last`, `buffer`, and in an entry `line`,
+`generation`, `count`, `payload`), so that cells around them and older forms do not matter.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from idol.records import dataclass
 from idoldbg.errors import IdoldbgError
 from idoldbg.program import Program
-from idoldbg.symbols import Variable
+from idoldbg.symbols import SymbolKind, Variable
+from idoldbg.types import Array, Struct, Type, Union
 from idoldbg.values import (
     ArrayValue,
-    EnumValue,
     Int,
     StructValue,
     Unit,
@@ -25,6 +26,9 @@ from idoldbg.values import (
     format_value,
     to_python,
 )
+
+if TYPE_CHECKING:
+    from idoldbg.debuginfo import DebugObject
 
 __all__ = [
     "CounterSet",
@@ -38,6 +42,9 @@ __all__ = [
 ]
 
 RINGBUF, COUNTERS = "RINGBUF", "COUNTERS"
+ENTRY = {"line", "generation", "payload"}  # `count` is missing where entries are not merged
+SMALLEST_RING = 16  # bytes: `last`, and one entry without payload
+CONSTANTS = (".rodata", ".text", ".vector_table", ".idolatry", ".task_slot_table", ".header")
 DEPTH_LIMIT = 16
 
 
@@ -63,37 +70,85 @@ class RingBuffer:
 
 @dataclass(frozen=True, slots=True)
 class CounterSet:
-    """One static of counters, to be read again and again."""
+    """One static of counters, to be read again and again.
+
+    `name` is the task and the static's full path, with its address where that tells nothing apart.
+    `in_ring` says that they are part of a ring buffer.
+    """
 
     task: str
     variable: Variable
+    name: str
+    in_ring: bool = False
 
 
 def find_ring_buffers(program: Program) -> tuple[tuple[str, Variable], ...]:
     """Return (task, static) of every ring buffer; what DWARF does not describe is left out."""
-    return tuple(_iter_statics(program, RINGBUF))
+    return tuple(
+        (task, variable)
+        for task, variable in _iter_statics(program)
+        if variable.name.endswith(RINGBUF) or _find_ring(variable.type, 0)
+    )
 
 
 def find_counters(program: Program) -> tuple[CounterSet, ...]:
     """Return the statics that count events: of their own, and those in counted ring buffers."""
-    names = (COUNTERS, RINGBUF)
-    return tuple(CounterSet(t, v) for name in names for t, v in _iter_statics(program, name))
+    found = [
+        (task, variable)
+        for task, variable in _iter_statics(program)
+        if variable.name.endswith((COUNTERS, RINGBUF)) or _find_ring(variable.type, 0)
+    ]
+    times = Counter((task, variable.full_name) for task, variable in found)
+    return tuple(
+        CounterSet(
+            task,
+            variable,
+            f"{task}.{variable.full_name}"
+            + (f"@0x{variable.address:08x}" if times[task, variable.full_name] > 1 else ""),
+            in_ring=not variable.name.endswith(COUNTERS),
+        )
+        for task, variable in found
+    )
 
 
-def _iter_statics(program: Program, suffix: str) -> Iterator[tuple[str, Variable]]:
+def _iter_statics(program: Program) -> Iterator[tuple[str, Variable]]:
+    """Yield the variables of all objects that may be looked for here, each once."""
     for name in program.archive.object_names:
         try:
-            ends = {
-                symbol.path.rsplit("::", 1)[-1]
-                for symbol in program.object(name).symbols
-                if suffix in symbol.name
-            }
-            for end in sorted(e for e in ends if e.endswith(suffix)):
-                for variable in program.object(name).find_variables(end):
-                    if variable.address is not None:
-                        yield name, variable
+            yield from ((name, v) for v in _statics_of(program.object(name)))
         except IdoldbgError:
             continue  # a damaged task hides no other
+
+
+def _statics_of(info: DebugObject) -> list[Variable]:
+    ends = {
+        symbol.path.rsplit("::", 1)[-1]
+        for symbol in info.symbols
+        if RINGBUF in symbol.name
+        or COUNTERS in symbol.name
+        or (
+            symbol.kind is SymbolKind.OBJECT
+            and symbol.size >= SMALLEST_RING
+            and not symbol.section.startswith(CONSTANTS)
+        )
+    }
+    found: dict[int, Variable] = {}
+    for end in sorted(ends):
+        for variable in info.find_variables(end):
+            if variable.address is not None:
+                found.setdefault(variable.address, variable)
+    return sorted(found.values(), key=lambda v: (v.name, v.full_name, v.address))
+
+
+def _find_ring(type_: Type, depth: int) -> bool:
+    """Return whether there is a ring buffer inside cells and wrappers of this type."""
+    if not isinstance(type_, Struct | Union) or depth > DEPTH_LIMIT:
+        return False
+    members = {m.name: m.type for m in type_.members}
+    buffer = members.get("buffer")
+    if "last" in members and isinstance(buffer, Array) and isinstance(buffer.element, Struct):
+        return {m.name for m in buffer.element.members} >= ENTRY
+    return any(_find_ring(m.type, depth + 1) for m in type_.members)
 
 
 def read_ring_buffer(program: Program, task: str, variable: Variable) -> RingBuffer:
@@ -147,19 +202,22 @@ def _number(value: Any, otherwise: int) -> int:
 
 
 def read_counters(program: Program, sets: tuple[CounterSet, ...]) -> dict[str, int]:
-    """Read all counters, from `task.STATIC.event` to its count; leaves out what is unreadable."""
+    """Read all counters, from `task.path::STATIC.event` to its count.
+
+    What is unreadable is left out.
+    """
     counts: dict[str, int] = {}
     for each in sets:
         try:
             value = program.read_variable(each.variable)
         except IdoldbgError:
             continue
-        if each.variable.name.endswith(RINGBUF):
+        if each.in_ring:
             counted = _find_struct(value, {"counters"}, 0)
             if counted is None:
                 continue
             value = counted["counters"]
-        _flatten(f"{each.task}.{each.variable.name}", value, counts, 0)
+        _flatten(each.name, value, counts, 0)
     return counts
 
 
@@ -173,8 +231,9 @@ def _flatten(path: str, value: Value, counts: dict[str, int], depth: int) -> Non
         is_wrapper = len(value.fields) == 1 and value.fields[0][0] in {"v", "value", "__0"}
         for name, inner in value.fields:
             _flatten(path if is_wrapper else f"{path}.{name}", inner, counts, depth + 1)
-    elif isinstance(value, EnumValue):
-        return  # nothing that counts
+    elif isinstance(value, ArrayValue):
+        for index, element in enumerate(value.elements):
+            _flatten(f"{path}[{index}]", element, counts, depth + 1)
 
 
 def count_changes(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -83,7 +83,7 @@ def _check_terminal(text: str) -> None:
     assert f"{death}:42:9: told to panic with code 7 (generation 0 → 1)" in text
     assert "@pytest.mark.expect_death('victim')" in text
     assert "task `spi` was expected to die, and did not" in text
-    assert "user_leds.__USERLEDS_SERVER_COUNTERS.led_on.Ok  +1" in text
+    assert "user_leds.drv_user_leds::idl::__USERLEDS_SERVER_COUNTERS.led_on.Ok  +1" in text
     assert "userlib::syscall::syscall_stub + 12" in text
     assert "ERROR at call of test_loses_its_probe" in text
 

@@ -11,6 +11,7 @@ from idoldbg.debuginfo.frames import FrameRules, find_stub_row
 from idoldbg.load import open_build
 from idoldbg.memory import MemoryReader, read_u32
 from idoldbg.program import Program
+from idoldbg.pytest_plugin.evidence import REGISTERS
 from idoldbg.session import TargetOptions, demo_boards, open_session
 from idoldbg.types import Struct
 from idoldbg.views.backtrace import Backtrace, read_backtrace
@@ -97,9 +98,33 @@ def test_registers_of_the_kernel_are_not_taken_for_those_of_its_current_task() -
     ("code", "depth", "saved"),
     [
         # push.w {r3-r11, lr}; svc
-        ("2de9f84f00df", 40, {3: -40, 4: -36, 11: -8, 14: -4}),
-        # ARMv6-M: push {r4-r7, lr}; push {r4-r7}; svc
-        ("f0b5f0b400df", 36, {4: -20, 7: -8, 14: -4, 8: -36, 11: -24}),
+        (
+            "2de9f84f00df",
+            40,
+            {3: -40, 4: -36, 5: -32, 6: -28, 7: -24, 8: -20, 9: -16, 10: -12, 11: -8, 14: -4},
+        ),
+        # ARMv6-M: push {r4-r7, lr}; mov r4 to r7, r8 to r11; push {r4-r7}; svc
+        (
+            "f0b544464d4656465f46f0b400df",
+            36,
+            {4: -20, 5: -16, 6: -12, 7: -8, 14: -4, 8: -36, 9: -32, 10: -28, 11: -24},
+        ),
+        # The same without lr, then arguments by way of the stack:
+        # ldm r0!, {r4-r7}; push {r4-r7}; mov r8, r4; pop {r4-r7}; svc
+        (
+            "f0b444464d4656465f46f0b4f0c8f0b4a046f0bc00df",
+            32,
+            {4: -16, 5: -12, 6: -8, 7: -4, 8: -32, 9: -28, 10: -24, 11: -20},
+        ),
+        # Only r8 and r11 are saved: push {r4-r7}; mov r4, r8; mov r5, r11; push {r4, r5}; svc
+        ("f0b444465d4630b400df", 24, {4: -16, 5: -12, 6: -8, 7: -4, 8: -24, 11: -20}),
+        # What is on the stack no more is not the caller's: push {r4}; pop {r4}; push {r5}; svc
+        ("10b410bc20b400df", 4, {5: -4}),
+        # push {r4, lr}; sub sp, #8; svc, and with add sp, #8 before it
+        ("10b582b000df", 16, {4: -8, 14: -4}),
+        ("10b582b002b000df", 8, {4: -8, 14: -4}),
+        # ARMv7-M: str r4, [sp, #-4]!; ldr r4, [sp], #4; push.w {r11}; svc
+        ("4df8044d5df8044b4df804bd00df", 4, {11: -4}),
     ],
 )
 def test_pushes_of_a_stub_are_read_from_its_code(
@@ -108,7 +133,45 @@ def test_pushes_of_a_stub_are_read_from_its_code(
     row = find_stub_row(bytes.fromhex(code))
     assert row is not None
     assert (row.cfa_register, row.cfa_offset) == (13, depth)
-    assert saved.items() <= dict(row.saved).items()
+    assert row.saved == saved
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "10b430bc00df",  # pops more than it pushed
+        "02b000df",  # add sp, #8
+        "8d4600df",  # mov sp, r1
+        "5df8044b00df",
+    ],
+)
+def test_stub_that_loses_its_stack_has_no_row(code: str) -> None:
+    assert find_stub_row(bytes.fromhex(code)) is None
+
+
+def test_stack_of_the_running_task_is_a_guess_without_registers() -> None:
+    """A running task's entry in the task table is of when it last stopped."""
+    with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
+        session.settle()
+        session.link.halt()
+        program = session.program
+        running = next(row for row in read_tasks(program).rows if row.is_current)
+        waiting = program.task("spi").index
+        assert read_backtrace(program, waiting).problem == ""
+        stale = read_backtrace(program, running.index)
+        assert "this task was running, and the core's registers are not known" in stale.problem
+        # A task that has been put aside before: its frames are shown, and called what they are.
+        entry = task_type(program)
+        assert isinstance(entry, Struct)
+        at = table_address(program) + waiting * entry.size
+        current = program.kernel.find_variables("CURRENT_TASK_PTR")[0].address
+        assert current is not None
+        patched = Program(program.archive, Patched(program.memory, {current: at}))
+        trace = read_backtrace(patched, waiting)
+        assert trace.frames == read_backtrace(program, waiting).frames
+        assert trace.problem.startswith("a guess: this task was running, and the core's registers")
+        live = {name: session.link.read_register(name) for name in REGISTERS}
+        assert read_backtrace(patched, waiting, live).problem == ""
 
 
 @pytest.mark.parametrize("code", ["", "00", "00bf", "2de9", "2de9f84f"])

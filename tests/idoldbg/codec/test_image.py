@@ -22,6 +22,7 @@ from idoldbg.types import (
     Type,
     Union,
     Variant,
+    type_size,
 )
 from idoldbg.values import (
     ArrayValue,
@@ -269,3 +270,48 @@ def test_a_c_like_enum_is_compared_by_its_bits() -> None:
     for less in (255, -1):
         ordering = CEnum("core::cmp::Ordering", 1, True, (Enumerator("Less", less),))
         assert image.decode(ordering, b"\xff") == EnumValue(ordering, "Less", less)
+
+
+def maybe_uninit(inner: Type, *wrappers: str) -> Union:
+    """`MaybeUninit` over `ManuallyDrop`, and since 2026 `MaybeDangling` in that."""
+    size = type_size(inner)
+    for name in wrappers:
+        member = Member("__0" if name == "MaybeDangling" else "value", 0, inner)
+        inner = Struct(f"core::mem::{name.lower()}::{name}<{inner.name}>", size, (member,))
+    return Union(
+        f"MaybeUninit<{inner.name}>", size, (Member("uninit", 0, UNIT), Member("value", 0, inner))
+    )
+
+
+@pytest.mark.parametrize(
+    "wrappers", [(), ("ManuallyDrop",), ("MaybeDangling", "ManuallyDrop")], ids=len
+)
+def test_what_may_be_uninitialized_is_decoded(wrappers: tuple[str, ...]) -> None:
+    number = maybe_uninit(U16, *wrappers)
+    value = image.decode(number, b"\x34\x12", address=0x20000000)
+    assert value == Int(U16, 0x1234, 0x20000000)
+    assert image.encode(value) == b"\x34\x12"
+    # Of what is not initialized, the bytes are shown: `true` is 1.
+    flag = maybe_uninit(BOOL, *wrappers)
+    assert image.decode(flag, b"\x01") == Bool(BOOL, True)
+    assert image.decode(flag, b"\xaa") == Raw(flag, b"\xaa")
+    assert isinstance(image.decode(number, b"\x34"), Unreadable)
+    # A newtype of one's own inside stays.
+    meters = Struct("Meters", 2, (Member("__0", 0, U16),))
+    held = image.decode(maybe_uninit(meters, *wrappers), b"\x34\x12")
+    assert isinstance(held, StructValue)
+    assert held.type is meters
+    # Elements of a buffer.
+    cells = image.decode(make_array(flag, 3), b"\x00\x07\x01")
+    assert isinstance(cells, ArrayValue)
+    assert cells.elements == (Bool(BOOL, False), Raw(flag, b"\x07"), Bool(BOOL, True))
+
+
+def test_other_unions_are_bytes() -> None:
+    for members in (
+        (Member("value", 0, U16),),
+        (Member("uninit", 0, U16), Member("value", 0, U16)),  # `uninit` is `()`
+        (Member("uninit", 0, UNIT), Member("value", 0, U8)),
+    ):
+        union = Union("Of two", 2, members)
+        assert image.decode(union, b"\x34\x12") == Raw(union, b"\x34\x12")
