@@ -50,7 +50,7 @@ from idoldbg.resolver.sizes import (
 )
 from idoldbg.resolver.tolerant import TolerantInfo
 from idoldbg.symbols import Block
-from idoldbg.types import CEnum, Enum, Member, Opaque, Scalar, Struct, Type
+from idoldbg.types import Array, CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 
 __all__ = ["Resolver"]
 
@@ -100,31 +100,41 @@ class Resolver:
 
     def _without_skipped(self, operation: ResolvedOperation) -> ResolvedOperation:
         """Mark the variants of arguments that the server's derived impls do not know."""
-        derived = self.derived(operation)
+        if operation.encoding is Encoding.ZEROCOPY:
+            return operation
+        derived = self._derived_in(operation.task)
         if not derived.variants:
             return operation
         arguments = tuple(mark_argument(a, derived) for a in operation.arguments)
         return replace(operation, arguments=arguments)
 
-    def derived(self, operation: ResolvedOperation) -> Derived:
-        """Return what derived impls in the server leave out; nothing where none is used."""
-        if operation.encoding is Encoding.ZEROCOPY:
-            return NOTHING_LEFT_OUT
-        if operation.task not in self._derived:
+    def _derived_in(self, name: str) -> Derived:
+        """Return what derived impls in an object leave out of what they read."""
+        if name not in self._derived:
             try:
-                self._derived[operation.task] = find_derived(self.info(operation.task))
+                self._derived[name] = find_derived(self.info(name))
             except DebugInfoError:
-                self._derived[operation.task] = NOTHING_LEFT_OUT  # of code that no type needs
-        return self._derived[operation.task]
+                self._derived[name] = NOTHING_LEFT_OUT  # of code that no type needs
+        return self._derived[name]
 
     def left_out(self, operation: ResolvedOperation) -> str:
-        """Say what of an operation's arguments or reply derived impls leave out, "" for nothing.
+        """Say what of an operation's values derived impls leave out, "" for nothing.
 
-        Of variants that are known to be left out in arguments, their types say so (`skipped`).
+        Arguments are read by the server, replies by the tasks that have a slot for it. Of variants
+        that are known to be left out in arguments, their types say so (`skipped`).
         """
-        derived = self.derived(operation)
-        types = [*(a.type for a in operation.arguments), operation.ok.type]
-        found = (find_left_out(type_, derived) for type_ in types if type_ is not None)
+        is_serialized = operation.encoding is not Encoding.ZEROCOPY
+        arguments = [a.type for a in operation.arguments] if is_serialized else []
+        replies = [operation.ok.type] if is_serialized else []
+        if operation.error is not None and operation.error_kind is ErrorKind.COMPLEX:
+            replies.append(operation.error.type)
+        found = [find_left_out(t, self._derived_in(operation.task)) for t in arguments if t]
+        held = [t for t in replies if isinstance(t, Struct | Enum | Array)]
+        if held:
+            slots = [t.name for t in self._archive.tasks if operation.task in t.slots.values()]
+            for reader in (operation.task, *slots):
+                fields = replace(self._derived_in(reader), unclear=frozenset())
+                found += [find_left_out(t, fields) for t in held]
         return next((words for words in found if words), "")
 
     @property

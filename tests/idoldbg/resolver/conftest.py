@@ -57,7 +57,11 @@ def open_written() -> Callable[..., Program]:
                 text = f'Interface(name: "Demo", ops: {{ {operations} }})'
                 sections[".idolatry"] = text.encode()
             files[name] = make_elf(sections)
-        tasks = tuple(TaskImage(i, n, n, crate="demo-server") for i, n in enumerate(files))
+        server = next(iter(files))
+        tasks = tuple(
+            TaskImage(i, n, n, crate="demo-server", slots={} if n == server else {"demo": server})
+            for i, n in enumerate(files)
+        )
         archive = Archive(
             path="test", format_version=0, name="", board="", chip="", target="", image_name="",
             git_rev="", tasks=tasks, kernel_member="", app={}, chip_description={},

@@ -150,3 +150,21 @@ def test_fields_of_a_variant_are_those_of_the_one_with_their_types(
     assert "`a`" in operation.contradiction
     other = resolve(CHOOSE.replace("Shape", "u32"), {"server": dwarf})
     assert not other.contradiction
+
+
+@pytest.mark.parametrize("has_error", [False, True])
+def test_a_reply_that_a_client_reads_without_a_field_is_refused(
+    has_error: bool, die: Any, dwarf: Dwarf, resolve: Resolve
+) -> None:
+    """What a server writes leaves no trace in it, but the tasks that read it know."""
+    text = 'encoding: Hubpack, reply: Simple("Record")'
+    if has_error:
+        text = 'encoding: Hubpack, reply: Result(ok: "u8", err: Complex("Record"))'
+    client = Dwarf(die)
+    for one in (dwarf, client):
+        record = one.struct("demo_api::Record", {"id": one.u8, "cached": one.u16})
+        fields = [(one.u8, True), (one.u16, one is dwarf)]
+        Serde(one).struct(record, "Record", fields)
+    assert not resolve(text, {"server": dwarf}).contradiction
+    operation = resolve(text, {"server": dwarf, "client": client})
+    assert "`Record` is read without its field `cached`" in operation.contradiction
