@@ -8,7 +8,7 @@ from typing import Any
 from idoldbg.audit import Audit, Level
 from idoldbg.audit.compare import BuildComparison
 from idoldbg.render.audit.text import Paint, plain
-from idoldbg.render.printable import one_line, printable
+from idoldbg.render.printable import one_line
 
 __all__ = ["to_json", "to_text"]
 
@@ -20,7 +20,7 @@ def to_text(comparison: BuildComparison, fail_on: str, paint: Paint | None = Non
     for subject, group in groupby(comparison.changes, key=lambda c: (c.level, c.subject)):
         lines.append(paint("strong", one_line(subject[1])))
         lines += [
-            f"  {paint(str(c.level), str(c.level))}: {printable(f'{c.kind}: {c.message}')}"
+            f"  {paint(str(c.level), str(c.level))}: {one_line(f'{c.kind}: {c.message}')}"
             for c in group
         ]
     if comparison.changes:

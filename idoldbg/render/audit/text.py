@@ -65,7 +65,7 @@ def verdict_line(verdict: Verdict, paint: Paint = plain) -> str:
     if unread:
         whose = unread[0] if len(unread) == 1 else f"{len(unread)} tasks"
         said += f", those of {whose} are unknown"
-    return f"{head}  {printable(said)}; {', '.join(parts)}"
+    return f"{head}  {one_line(said)}; {', '.join(parts)}"
 
 
 def _count(number: int, word: str) -> str:
@@ -79,7 +79,7 @@ def _head(verdict: Verdict, paint: Paint) -> str:
     facts += [f"id {audit.image_id}"] if audit.image_id else []
     facts += [f"git {audit.git_rev[:12]}"] if audit.git_rev else []
     name = printable(audit.name or audit.archive)
-    return "  ".join([paint("strong", one_line(name)), *map(printable, facts)])
+    return "  ".join([paint("strong", one_line(name)), *map(one_line, facts)])
 
 
 def _table(verdict: Verdict, paint: Paint) -> str:
@@ -135,7 +135,7 @@ def _group(
         for finding in alike:
             place = files.place(finding)
             where = paint("strong", one_line(finding.subject))
-            lines.append(f"  {where}{paint('dim', f'  {printable(place)}') if place else ''}")
+            lines.append(f"  {where}{paint('dim', f'  {one_line(place)}') if place else ''}")
         lines += _wrap(finding.message, "    ", width)
         for candidate in finding.candidates:
             objects = f" in {', '.join(candidate.objects)}" if candidate.objects else ""

@@ -1,0 +1,241 @@
+"""What renderers are given is not what they do: names in every place of every value."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from idol.printable import escape_json, join_lines, one_line, printable, xml_text
+from idoldbg import cli, errors
+from idoldbg.cli import farm as farm_command
+from idoldbg.cli import output, progress
+from idoldbg.farm.coordinator import FarmPlace
+from idoldbg.farm.html import to_html
+from idoldbg.farm.junit_xml import to_junit
+from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
+from idoldbg.link.board_entries import BoardEntry
+from idoldbg.link.pyocd_probes import ProbeInfo
+from idoldbg.load.target_toml import load_board
+from idoldbg.pytest_plugin import evidence
+from idoldbg.render import cache, running_boards, text
+from idoldbg.render import json as render_json
+from idoldbg.views.backtrace import Backtrace, Frame
+from idoldbg.views.statics import RingBuffer, RingEntry
+from idoldbg.views.tasks import TaskRow, TaskTable
+from tests.idoldbg.hostile import names
+from tests.idoldbg.hostile.names import EVIL, MARK
+
+pytest_plugins = ["pytester"]
+EXAMPLES = settings(max_examples=100, deadline=None)
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_the_functions_that_all_outputs_use(evil: str) -> None:
+    for made in (printable(evil), one_line(evil), join_lines([evil])):
+        assert made.isprintable()
+    names.check_lines(join_lines([f"{evil}{n}" for n in range(3)]), may_wrap=True)
+    assert len(join_lines([evil, evil]).split("\n")) == 2
+    for value in (evil, {evil: [evil]}):
+        document = escape_json(json.dumps(value, ensure_ascii=False))
+        assert document.isprintable() and json.loads(document) == value
+        assert names.check_json(render_json.dumps({"x": value}))["x"] == value
+    shown = xml_text(evil, "")
+    assert names.check_xml(f"<a b={json.dumps('x')}/>").attrib == {"b": "x"}
+    assert shown.isprintable() and shown == xml_text(shown, "")
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_tables(evil: str) -> None:
+    row = TaskRow(0, f"jefe{evil}", 1, 2, f"panicked: {evil}")
+    names.check_lines(text.tasks(TaskTable(1, (row, row), f"epitaph {evil}")))
+    probe = ProbeInfo(
+        f"1{evil}", f"a{evil}", evil, evil, "cmsisdap", f"b{evil}", used_by=f"c{evil}"
+    )
+    shown = text.probes([probe, probe])
+    assert len(shown.split("\n")) == 3
+    names.check_lines(shown)
+    names.check_json(render_json.dumps(render_json.probes([probe], [evil])))
+    entry = asdict(BoardEntry(*[f"x{evil}"] * 1, 1, *[f"y{evil}"] * 5, 0.0, f"z{evil}", 5))
+    names.check_lines(running_boards.boards_text([entry, entry], True))
+    names.check_lines(running_boards.started_text(entry))
+    names.check_lines(running_boards.stopped_text([entry, entry]))
+    status = {
+        **entry, "leds": {f"l{evil}": True}, "time_s": 1.0, "lockup": f"m{evil}", "clients": 1,
+        "notices": [f"n{evil}"], "held_by": 0, "halted": False,
+    }  # fmt: skip
+    names.check_lines(running_boards.status_text(status))
+    board = load_board("nucleo-g031")
+    known = _Like(board, name=f"b{evil}", part=f"p{evil}")
+    names.check_lines(text.boards([known, known], True))  # type: ignore[list-item]  # like one
+    build = _Like(board, digest="0" * 64, size=1, used_s=0.0, name=f"n{evil}", board=f"b{evil}")
+    names.check_lines(cache.to_text(f"/d{evil}", [build, build]))  # type: ignore[list-item]
+    names.check_lines(cache.to_text(f"/d{evil}", []))
+    names.check_lines(cache.cleared_to_text(f"/d{evil}", 1, 1))
+    names.check_lines(cache.cleared_to_text(f"/d{evil}", 0, 0))
+
+
+class _Like:
+    """Has some attributes of its own, and those of another object."""
+
+    def __init__(self, other: object, **own: Any) -> None:
+        self.__dict__.update(own)
+        self._other = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._other, name)
+
+
+def test_a_name_that_is_endless_leaves_a_table_what_it_is() -> None:
+    rows = [["A", "B"], ["x" * 1_000_000, "y"], *[["a", "b"]] * 1000]
+    shown = text.table(rows)
+    assert len(shown) < 1_100_000
+    assert shown.split("\n")[-1] == "a  b"
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_errors(evil: str) -> None:
+    for make in (
+        lambda: errors.ArchiveError(f"a {evil}", path=evil),
+        lambda: errors.DebugInfoError(f"a {evil}", object=evil, archive=evil),
+        lambda: errors.NotFound("task", evil, near=(evil,), where=evil, hint=evil),
+        lambda: errors.ArgumentError(evil, name=evil),
+        lambda: errors.DecodeError(evil, type=evil),
+        lambda: errors.LinkError(evil, link=evil),
+        lambda: errors.TargetFileError(evil, path=evil),
+    ):
+        error: errors.IdoldbgError = make()
+        error.add_note(f"note {evil}")
+        # What pytest, the shell and a traceback show.
+        for line in traceback.format_exception_only(error):
+            assert line.rstrip("\n").isprintable()
+        for words, check in ((["tasks"], names.check_lines), (["--format=json"], _check_error)):
+            with contextlib.redirect_stderr(io.StringIO()) as shown:
+                cli._report(words, "X", cli._words(error), 4, f"hint {evil}", error=error)
+            check(shown.getvalue())
+    for bad in (OSError(2, f"no {evil}", f"/{evil}"), OSError(evil)):
+        with contextlib.redirect_stderr(io.StringIO()) as shown:
+            cli._report([], "X", cli._os_words(bad), 4)
+        names.check_lines(shown.getvalue())
+    with contextlib.redirect_stderr(io.StringIO()) as shown:
+        output.say(f"said {evil}")
+    names.check_lines(shown.getvalue())
+
+
+def _check_error(shown: str) -> None:
+    assert "error" in names.check_json(shown.rstrip("\n"))
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_a_terminals_line_of_progress(evil: str) -> None:
+    with contextlib.redirect_stderr(_Terminal()) as shown:
+        line = progress.ProgressLine(f"reading {evil}")
+        line._next_s = 0.0
+        line.update(1, 2, evil)
+    said = shown.getvalue()
+    assert said.startswith("\r\x1b[K") and said[4:].isprintable() and len(said) < 300
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_evidence_of_failed_tests(evil: str) -> None:
+    entry = RingEntry(0, 1, 2, 3, f"Trace({evil})")
+    names.check_lines(evidence._ring(RingBuffer(f"task{evil}", f"ring{evil}", (entry, entry))))
+    trace = Backtrace(f"task{evil}", (Frame(0, f"f{evil}", 4), Frame(0, None)), f"why {evil}")
+    names.check_lines(text.table(evidence._trace_rows(0, trace)))
+
+
+def farm_result(evil: str, folder: Path | None = None) -> FarmResult:
+    record = TestRecord(
+        f"test_{evil}.py::test_{evil}[{evil}]",
+        Outcome.FAILED,
+        1.0,
+        f"message {evil}",
+        f"E   text {evil}\n> more {evil}",
+        f"output {evil}",
+        {"board": f"b{evil}", "chip": f"c{evil}", f"key{evil}": evil, "image_id": evil},
+    )
+    if folder is not None:
+        path = folder / "evidence.json"
+        board = {"board": evil, "sections": [[f"tasks{evil}", evil]], "problems": [evil]}
+        path.write_text(json.dumps({"boards": [board, board]}))
+        record.properties["evidence"] = str(path)
+    lost = TestRecord(f"lost{evil}", Outcome.INFRASTRUCTURE, message=f"lost {evil}", text=evil)
+    place = PlaceResult(f"place{evil}", {f"tag{evil}": evil}, [record, lost])
+    place.problem, place.log_tail = f"problem {evil}", f"log {evil}"
+    other = PlaceResult(f"other{evil}", tests=[TestRecord("::run", Outcome.PASSED)])
+    return FarmResult([place, other], 0.0, 1.0, ["pytest", evil], f"stopped {evil}")
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_the_report_of_a_farm_run(evil: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("evidence")
+    result = farm_result(evil, folder)
+    plain = to_html(farm_result("x", tmp_path_factory.mktemp("plain")))
+    names.check_html(to_html(result), plain)
+    suites = names.check_xml(to_junit(result))
+    assert [s.get("name") for s in suites] == [xml_text(p.name) for p in result.places]
+    assert suites.get("tests") == "3"
+    names.check_lines(farm_command._summary(result, Path(f"out{printable(evil)}")))
+    names.check_json(render_json.dumps(farm_command._as_json(result)))
+    place = FarmPlace(
+        f"p{evil}", {f"t{evil}": evil}, f"h/{evil}", 0.0, evil, evil, (f"e{evil}",), (), ()
+    )
+    broken = FarmPlace(f"p{evil}", {}, None, 0.0, broken=(f"x: {evil}",))
+    away = FarmPlace(f"p{evil}", {}, None, 0.0, missing=(f"x: {evil}",))
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        output.print_text(farm_command._status_text([place, broken, away]))
+    assert len(shown.getvalue().split("\n")) == 5
+    names.check_lines(shown.getvalue())
+
+
+SUITE = """
+import pytest
+
+EVIL = "\\x1b[2J\\n::error::x\\x07\\u202e\\ud800 <b>'\\"`"
+
+def test_fails(idol):
+    raise __import__("idoldbg").errors.LinkError(f"lost {EVIL}", link=EVIL)
+
+def test_is_wrong(idol):
+    assert idol.Sensor.nothing(EVIL)
+
+@pytest.mark.expect_death(EVIL)
+def test_marks(idol):
+    pass
+"""
+
+
+def test_what_pytest_shows(pytester: pytest.Pytester) -> None:
+    """The name of a place reaches properties of JUnit's file, of which pytest escapes no key."""
+    pytester.makepyfile(SUITE)
+    place = f"desk\x1b[2J\x07{MARK}"
+    options = ["--idoldbg-boards", f"{place}=emu", "--junitxml=junit.xml", "-p", "no:cacheprovider"]
+    done = pytester.runpytest_subprocess(*options, "--idoldbg-results=results.jsonl")
+    # pytest's own words aside: the tests' source, and `assert` with its operands.
+    names.check_lines(
+        "\n".join(line for line in done.outlines if "\x1b" not in line), may_wrap=True
+    )
+    assert not [line for line in done.outlines if "\x1b[2J" in line or "\x07" in line]
+    root = names.check_xml((pytester.path / "junit.xml").read_text())
+    keys = {p.get("name") for p in root.iter("property")}
+    assert "board" in keys
+    for line in (pytester.path / "results.jsonl").read_text().splitlines():
+        json.loads(line)
