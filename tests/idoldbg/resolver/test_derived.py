@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from idoldbg.debuginfo import constants as dw
 from idoldbg.errors import EncodeError, NotCallable
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.types import Enum
+from tests.idoldbg.audit.conftest import audit_build
+from tests.idoldbg.conftest import Writer, make_elf
 from tests.idoldbg.resolver.written import Dwarf
 
 Resolve = Callable[..., ResolvedOperation]
@@ -168,3 +171,36 @@ def test_a_reply_that_a_client_reads_without_a_field_is_refused(
     assert not resolve(text, {"server": dwarf}).contradiction
     operation = resolve(text, {"server": dwarf, "client": client})
     assert "`Record` is read without its field `cached`" in operation.contradiction
+
+
+def test_the_audit_says_so(dwarf: Dwarf, serde: Serde, tmp_path: Path) -> None:
+    serde.enum(make_shape(dwarf), "Shape", ["__field0", "__field2"])
+    record = dwarf.struct("demo_api::Record", {"id": dwarf.u8, "cached": dwarf.u16})
+    serde.struct(record, "Record", [(dwarf.u8, True), (dwarf.u16, False)])
+    dwarf.struct("demo_api::Swapped", {"a": dwarf.u16, "b": dwarf.u8})
+    dwarf.struct(
+        "demo_api::_::{impl#0}::serialize::__SerializeWith",
+        {
+            "values": dwarf.struct("(&u16,)", {"__0": dwarf.pointer(dwarf.u16)}),
+            "phantom": dwarf.struct("core::marker::PhantomData<demo_api::Swapped>"),
+        },
+    )
+    # Read by the impl of another type, or by several: no visitor returns it.
+    converted = dwarf.struct("demo_api::Converted", {"a": dwarf.u16, "b": dwarf.u8})
+    dwarf.function(f"{DERIVED}<Deserializer>", result=dwarf.result(converted, serde.error))
+    dwarf.function(f"{DERIVED}<OtherDeserializer>", result=dwarf.result(record, serde.error))
+    text = ", ".join(
+        f'"{name.lower()}": (encoding: Hubpack, args: {{"value": "{name}"}}, reply: Simple("()"))'
+        for name in ("Shape", "Record", "Swapped", "Converted")
+    )
+    sections = Writer(4).sections([dwarf.unit()])
+    sections[".idolatry"] = f'Interface(name: "Demo", ops: {{ {text} }})'.encode()
+    path = tmp_path / "server"
+    path.write_bytes(make_elf(sections))
+    found = [f for f in audit_build(path).findings if f.task == "server"]
+    assert {(str(f.level), f.rule, f.operation) for f in found if f.rule != "args-missing"} == {
+        ("note", "serialization-skips", "shape"),
+        ("error", "serialization-skips", "record"),
+        ("warning", "custom-serialization", "swapped"),
+        ("warning", "custom-serialization", "converted"),
+    }
