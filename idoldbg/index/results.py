@@ -29,8 +29,9 @@ class Kind(Generic[T]):
 class Results:
     """Results about one build; share it among everything that asks about this build.
 
-    `data` is an index file or None; one that is damaged is as good as none, and `damage` says what
-    is wrong with it. Errors are not kept: whoever asks again gets them again.
+    `data` is an index file or None; one that is damaged, or has another fingerprint, is as good as
+    none, and `damage` says what is wrong with it. Errors are not kept: whoever asks again gets them
+    again.
     """
 
     def __init__(
@@ -38,7 +39,6 @@ class Results:
     ) -> None:
         self.interner = TypeInterner()
         self.damage = ""
-        self._fingerprint = fingerprint
         self._type_at: Callable[[str, int], Type] | None = None
         self._stored: IndexReader | None = None
         self._given: dict[str, Any] = {}
@@ -102,7 +102,7 @@ class Results:
 
     # ---- the file -------------------------------------------------------------------------------
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, fingerprint: bytes) -> bytes:
         """Return an index file of everything that is known."""
         try:
             writer = IndexWriter(self._stored)
@@ -111,7 +111,7 @@ class Results:
             writer = IndexWriter()
         for key in sorted(self._new):
             writer.add(key, self._new[key], self._given[key])
-        return writer.to_bytes(self._fingerprint)
+        return writer.to_bytes(fingerprint)
 
 
 def _key(kind: Kind[Any], argument: str) -> str:

@@ -15,6 +15,7 @@ from idoldbg.index import Results
 from idoldbg.load.cache import Cache, fingerprint, sha256_hex
 from idoldbg.load.files import read_file
 from idoldbg.load.recorded_archive import BUILD, recorded_archive
+from idoldbg.load.sources import code_version
 from idoldbg.memory import MemoryImage, Segment
 
 if TYPE_CHECKING:
@@ -205,7 +206,9 @@ def _open_dump(shown: str, dump: DumpFile, archive: Archive | None, cache: Cache
 
 def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) -> Build:
     """Open an archive through the cache; `data` is the archive, None when it was not read yet."""
-    results = Results(cache.open_index(digest), fingerprint(digest))
+    index = cache.open_index(digest)
+    version = None if index is None else _find_version(cache)
+    results = Results(None) if version is None else Results(index, fingerprint(digest, version))
     if results.damage:
         cache.notify(f"cache: the index of {shown} is not used: {results.damage}")
 
@@ -219,10 +222,18 @@ def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) ->
         return read_archive(shown, contents)
 
     def save() -> None:
-        if results.has_news:
-            cache.store_index(digest, results.to_bytes())
+        version = _find_version(cache) if results.has_news else None
+        if version is not None:
+            cache.store_index(digest, results.to_bytes(fingerprint(digest, version)))
 
     return Build(recorded_archive(shown, results, read), results=results, save=save)
+
+
+def _find_version(cache: Cache) -> str | None:
+    version = code_version(cache)
+    if version is None:
+        cache.notify("cache: not used, because idoldbg's own files changed after it was started")
+    return version
 
 
 @dataclass(frozen=True)
@@ -242,9 +253,11 @@ class CachedBuild:
 def list_cached(cache: Cache) -> tuple[CachedBuild, ...]:
     """Return the indices of a cache, last used first."""
     found = []
+    version = code_version(cache) or ""
     for entry in cache.entries():
         build = CachedBuild(entry.digest, entry.size, entry.used_s)
-        results = Results(cache.open_index(entry.digest, touch=False), fingerprint(entry.digest))
+        index = cache.open_index(entry.digest, touch=False)
+        results = Results(index, fingerprint(entry.digest, version))
         if results.knows(BUILD, ""):
             archive = recorded_archive(entry.digest, results, _unavailable)
             build = replace(build, name=archive.name, board=archive.board)

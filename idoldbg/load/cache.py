@@ -1,10 +1,11 @@
 """Where index files are kept: `idoldbg` in the user's cache directory (XDG Base Directory 0.8).
 
 `index/<SHA-256 of the archive>` is an index file (`idoldbg.index.file`), `digest/<SHA-256 of a
-path>` says which archive lay at that path. Every file is written beside its name and renamed, so a
-reader sees a whole file or none; two processes that write the same name both write the truth, and
-the later one wins. Nothing needs a lock. The directory and its files are the user's alone (0700,
-0600); what is owned by others, writable for them, or a symbolic link is not used.
+path>` says which archive lay at that path, `code/…` which version the code of an installation is
+(`idoldbg.load.sources`). Every file is written beside its name and renamed, so a reader sees a
+whole file or none; two processes that write the same name both write the truth, and the later one
+wins. Nothing needs a lock. The directory and its files are the user's alone (0700, 0600); what is
+owned by others, writable for them, or a symbolic link is not used.
 
 A digest is believed while the file's device, inode, size and both times (changed and modified, in
 nanoseconds) are what they were. As for git's index, this would miss a change within one tick of the
@@ -18,13 +19,12 @@ is told.
 
 from __future__ import annotations
 
-import functools
 import mmap
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 from idol.records import dataclass
@@ -38,7 +38,15 @@ except ImportError:
     except ImportError:
         from hashlib import sha256
 
-__all__ = ["Cache", "CacheEntry", "cache_directory", "fingerprint", "sha256_hex"]
+__all__ = [
+    "RACY_NS",
+    "Cache",
+    "CacheEntry",
+    "cache_directory",
+    "file_identity",
+    "fingerprint",
+    "sha256_hex",
+]
 
 MAX_FILE_SIZE = 64 << 20  # bytes of one index; larger ones are not kept
 MAX_TOTAL_SIZE = 256 << 20  # bytes of all
@@ -47,16 +55,8 @@ RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT) ticks every
 DRAFT_NS = 60_000_000_000  # no write takes a minute
 USED_NS = 3_600_000_000_000  # how exactly it is known when a file was last used: an hour
 
-# Where the code is that finds what is kept.
-_ANSWERING = (
-    "idol",
-    "idoldbg",
-    "idoldbg/debuginfo",
-    "idoldbg/hiffy",
-    "idoldbg/index",
-    "idoldbg/load",
-    "idoldbg/resolver",
-)
+_NOTES = ("digest", "code")  # kinds of small files
+MAX_NOTE_SIZE = 1 << 18  # bytes
 
 Notify = Callable[[str], None]
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC
@@ -151,7 +151,7 @@ class Cache:
     def clear(self) -> tuple[int, int]:
         """Remove everything that is kept; return how many index files, and bytes, that were."""
         count = size = 0
-        for kind in ("index", "digest"):
+        for kind in ("index", *_NOTES):
             for path, status in self._files(kind) + self._files(kind, drafts=True):
                 try:
                     os.unlink(path)
@@ -166,21 +166,12 @@ class Cache:
 
     def find_digest(self, path: str) -> str | None:
         """Return the digest of the file at a path, None where it is not known or not believed."""
-        kept = self._path("digest", _path_digest(path))
-        if kept is None:
-            return None
+        note = self.read_note("digest", _path_digest(path))
+        identity, _, digest = note.rpartition(" ")
         try:
-            file = os.open(kept, os.O_RDONLY | _NO_FOLLOW)
+            wanted = file_identity(os.stat(path)) if note else ""
         except OSError:
             return None
-        try:
-            text = os.read(file, 512) if _is_ours(os.fstat(file)) else b""
-            wanted = _identity(os.stat(path))
-        except OSError:
-            return None
-        finally:
-            os.close(file)
-        identity, _, digest = text.decode("ascii", "replace").rpartition(" ")
         is_digest = len(digest) == 64 and set(digest) <= set("0123456789abcdef")
         return digest if is_digest and identity == wanted else None
 
@@ -188,13 +179,35 @@ class Cache:
         """Note the digest of a file, whose status was `before` when it was about to be read."""
         changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
         try:
-            is_same = _identity(os.stat(path)) == _identity(before)
+            is_same = file_identity(os.stat(path)) == file_identity(before)
         except OSError:
             return
         if is_same and time.time_ns() - changed_ns > RACY_NS:
-            name = self._path("digest", _path_digest(path))
-            if self._write(name, f"{_identity(before)} {digest}".encode()):
-                self._evict("digest")
+            self.write_note("digest", _path_digest(path), f"{file_identity(before)} {digest}")
+
+    # ---- notes ----------------------------------------------------------------------------------
+
+    def read_note(self, kind: str, name: str) -> str:
+        """Return a small file's text, "" where there is none that can be used."""
+        path = self._path(kind, name)
+        if path is None:
+            return ""
+        try:
+            file = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+        except OSError:
+            return ""
+        try:
+            raw = os.read(file, MAX_NOTE_SIZE) if _is_ours(os.fstat(file)) else b""
+        except OSError:
+            return ""
+        finally:
+            os.close(file)
+        return raw.decode("utf-8", "surrogateescape")
+
+    def write_note(self, kind: str, name: str, text: str) -> None:
+        """Keep a small file; `kind` is one of `digest` and `code`."""
+        if self._write(self._path(kind, name), text.encode("utf-8", "surrogateescape")):
+            self._evict(kind)
 
     # ---- files ----------------------------------------------------------------------------------
 
@@ -214,7 +227,7 @@ class Cache:
         """Tell whether the directory is the user's own, or is not there yet."""
         if self.directory is None:
             return False
-        folders = (os.path.join(self.directory, kind) for kind in ("index", "digest"))
+        folders = (os.path.join(self.directory, kind) for kind in ("index", *_NOTES))
         for directory in (self.directory, *folders):
             try:
                 status = os.lstat(directory)
@@ -306,7 +319,8 @@ def _is_ours(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and _is_private(status)
 
 
-def _identity(status: os.stat_result) -> str:
+def file_identity(status: os.stat_result) -> str:
+    """Return what changes when a file does."""
     return (
         f"{status.st_dev} {status.st_ino} {status.st_size} "
         f"{status.st_mtime_ns} {status.st_ctime_ns}"
@@ -317,26 +331,6 @@ def _path_digest(path: str) -> str:
     return sha256_hex(os.fsencode(os.path.realpath(path)))
 
 
-def fingerprint(digest: str) -> bytes:
-    """Return what stands in an index file: of which archive it is, and which code made it.
-
-    The code is known by the sizes and times of its files.
-    """
-    code = "\n".join(_code())
-    return bytes(sha256(f"{digest}\n{code}".encode()).digest()[:FINGERPRINT_SIZE])
-
-
-@functools.cache
-def _code() -> tuple[str, ...]:
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-    parts = []
-    for folder in _ANSWERING:
-        for entry in _python_files(os.path.join(root, folder)):
-            status = entry.stat()
-            parts.append(f"{folder}/{entry.name} {status.st_size} {status.st_mtime_ns}")
-    return tuple(sorted(parts))
-
-
-def _python_files(folder: str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        yield from (e for e in entries if e.name.endswith(".py"))
+def fingerprint(digest: str, version: str) -> bytes:
+    """Return what stands in an index file: of which archive it is, and which code made it."""
+    return bytes(sha256(f"{digest}\n{version}".encode()).digest()[:FINGERPRINT_SIZE])

@@ -24,7 +24,8 @@ from idoldbg.audit import audit
 from idoldbg.audit.verdict import judge
 from idoldbg.errors import IdoldbgError
 from idoldbg.load import Build, list_cached, open_build
-from idoldbg.load.cache import Cache, cache_directory
+from idoldbg.load.cache import Cache, cache_directory, fingerprint, sha256_hex
+from idoldbg.load.sources import code_version
 from idoldbg.program import Program
 from idoldbg.render import json, layout, text
 from idoldbg.render.audit import Files
@@ -256,7 +257,9 @@ class Fuzzer:
             build = open_build(self._file, cache=self._cache)
             use_build(build, USES)
             assert build.results is not None
-            self._index = build.results.to_bytes()
+            version = code_version(self._cache)
+            assert version is not None
+            self._index = build.results.to_bytes(fingerprint(sha256_hex(self._whole), version))
         return self._index
 
     def prepare(self, number: int) -> tuple[str, bytes, bytes | None]:

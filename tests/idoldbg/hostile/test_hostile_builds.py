@@ -133,7 +133,7 @@ def test_the_index_may_not_move_tasks(tmp_path: Path) -> None:
     known = results.recall(BUILD, "", lambda: ())
     forged = Results(None, b"0" * 16)
     forged.recall(BUILD, "", lambda: (*known[:2], tasks, known[3]))
-    again = Results(forged.to_bytes(), b"0" * 16)
+    again = Results(forged.to_bytes(b"0" * 16), b"0" * 16)
     assert not again.knows(BUILD, "")
     assert "in the place of another" in again.damage
 

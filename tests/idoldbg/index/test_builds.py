@@ -66,7 +66,7 @@ def compare_types(archive: Archive) -> int:
         for offset, type_ in info.iter_types():
             offsets[name].append(offset)
             first.recall(TYPE_AT, f"{name} {offset}", lambda type_=type_: type_)  # type: ignore[misc]
-    second = Results(first.to_bytes(), FINGERPRINT)
+    second = Results(first.to_bytes(FINGERPRINT), FINGERPRINT)
     for name in archive.object_names:
         info = ObjectInfo(name, archive.object_bytes(name), second.interner)
         for offset in offsets[name]:
@@ -123,7 +123,7 @@ def compare_results(archive: Archive) -> int:
     plain = ask_everything(Program(archive, NO_MEMORY))
     learning = Results(None, FINGERPRINT)
     assert ask_everything(Program(archive, NO_MEMORY, results=learning)) == plain
-    known = Results(learning.to_bytes(), FINGERPRINT)
+    known = Results(learning.to_bytes(FINGERPRINT), FINGERPRINT)
     program = Program(archive, NO_MEMORY, results=known)
     assert ask_everything(program) == plain
     assert not known.has_news
@@ -145,7 +145,9 @@ def make_known(archive: Archive, *commands: Callable[[Program], object]) -> Prog
     program = Program(archive, NO_MEMORY, results=learning)
     for command in commands:
         command(program)
-    known = Program(archive, NO_MEMORY, results=Results(learning.to_bytes(), FINGERPRINT))
+    known = Program(
+        archive, NO_MEMORY, results=Results(learning.to_bytes(FINGERPRINT), FINGERPRINT)
+    )
     known.object = lambda name: pytest.fail(f"{name} was opened")  # type: ignore[method-assign]
     return known
 

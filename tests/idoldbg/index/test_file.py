@@ -237,7 +237,7 @@ def test_a_forged_file_is_dropped_when_it_is_noticed() -> None:
         for _ in range(2):
             for (kind, argument), value in RESULTS.items():
                 results.recall(kind, argument, lambda value=value: value)  # type: ignore[misc]
-        raw = results.to_bytes()  # which looks at the rest of it
+        raw = results.to_bytes(FINGERPRINT)  # which looks at the rest of it
         noticed += bool(results.damage)
         assert bool(results.damage) <= results.has_news
         again = Results(raw, FINGERPRINT)

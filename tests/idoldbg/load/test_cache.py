@@ -20,6 +20,7 @@ from idoldbg.index import Results
 from idoldbg.load import cache as cache_module
 from idoldbg.load import open_build
 from idoldbg.load.cache import Cache, cache_directory, fingerprint, sha256_hex
+from idoldbg.load.sources import code_version
 from idoldbg.session import TargetOptions, open_program
 from tests.conftest import ARCHIVES
 
@@ -365,7 +366,9 @@ def test_processes_at_the_same_time(home: Path, archive: Path) -> None:
     assert outputs[0] == expected
     data = Cache().open_index(DIGEST)
     assert data is not None
-    assert not Results(data, fingerprint(DIGEST)).damage
+    version = code_version(Cache())
+    assert version is not None
+    assert not Results(data, fingerprint(DIGEST, version)).damage
     assert not [p for p in (home / "index").iterdir() if p.name.startswith(".")]
 
 
