@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from idol.records import dataclass, field
 from idoldbg import codec
-from idoldbg.arguments import ReadData, from_python, parse_bytes, parse_value
+from idoldbg.arguments import (
+    ReadData,
+    from_python,
+    lease_from_python,
+    parse_lease,
+    parse_value,
+)
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
 from idoldbg.hiffy import ErrorReply, ReadLease, SendRequest, WriteLease
 from idoldbg.hiffy import Reply as HiffyReply
@@ -20,7 +26,7 @@ from idoldbg.resolver import (
     ResolvedLease,
     ResolvedOperation,
 )
-from idoldbg.types import Array, CEnum, Enum, Type, type_size
+from idoldbg.types import CEnum, Enum, Type, is_byte, is_byte_array, type_size
 from idoldbg.values import EnumValue, Value
 
 __all__ = [
@@ -56,6 +62,25 @@ class Reply:
     operation: ResolvedOperation
     value: Value
     leases: Mapping[str, bytes]
+
+    def elements(self, name: str) -> tuple[Value, ...] | None:
+        """Return the elements of a lease; None where its bytes are all there is to say.
+
+        That is so for bytes, and for a type that is not known or takes none. What the server wrote
+        need not make sense: such parts are `Unreadable`.
+        """
+        lease = next(lease for lease in self.operation.leases if lease.name == name)
+        element = lease.element
+        size = 0 if element is None else type_size(element)
+        is_bytes = element is not None and (
+            is_byte(element) or (not lease.is_slice and is_byte_array(element))
+        )
+        if element is None or not size or is_bytes:
+            return None
+        data = self.leases[name]
+        return tuple(
+            codec.image.decode(element, data[at : at + size]) for at in range(0, len(data), size)
+        )
 
 
 def find_parameter(operation: ResolvedOperation, name: str) -> str:
@@ -97,9 +122,7 @@ def prepare_call(
     for lease in operation.leases:
         text = texts.get(lease.name)
         if lease.read:
-            data = b"" if text is None else parse_bytes(text, name=lease.name, read_data=read_data)
-            _check_lease(operation, lease, len(data))
-            sent[lease.name] = data
+            sent[lease.name] = _lent(operation, lease, text, read_data)
         if lease.write:
             size = len(sent[lease.name]) if lease.read else _room(operation, lease, text)
             room[lease.name] = size
@@ -120,8 +143,13 @@ def bind_call(operation: ResolvedOperation, values: Mapping[str, Any]) -> Call:
     room: dict[str, int] = {}
     for lease in operation.leases:
         if lease.read:
-            sent[lease.name] = _lease_bytes(operation, lease, values.get(lease.name, b""))
-            _check_lease(operation, lease, len(sent[lease.name]))
+            found = lease_from_python(
+                values.get(lease.name, b""),
+                _element(operation, lease),
+                is_slice=lease.is_slice,
+                name=lease.name,
+            )
+            sent[lease.name] = _lease_bytes(operation, lease, found)
         if lease.write:
             count = values.get(lease.name)
             if not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
@@ -136,17 +164,29 @@ def bind_call(operation: ResolvedOperation, values: Mapping[str, Any]) -> Call:
     return Call(operation, arguments, sent, room)
 
 
-def _lease_bytes(operation: ResolvedOperation, lease: ResolvedLease, data: Any) -> bytes:
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    _element_size(operation, lease)  # raises where the type is not known
-    element = lease.element
-    if element is None or isinstance(data, str | Mapping) or not isinstance(data, Sequence):
-        raise ArgumentError(
-            f"give bytes or a list of elements, not {type(data).__name__}", name=lease.name
-        )
-    value = from_python(list(data), Array("", element, len(data)), name=lease.name)
-    return codec.image.encode(value)
+def _lent(
+    operation: ResolvedOperation,
+    lease: ResolvedLease,
+    text: str | None,
+    read_data: ReadData | None,
+) -> bytes:
+    """Return the bytes of a lease that the server reads; left out, it is empty."""
+    if text is None:
+        return _lease_bytes(operation, lease, b"")
+    found = parse_lease(
+        text,
+        _element(operation, lease),
+        is_slice=lease.is_slice,
+        name=lease.name,
+        read_data=read_data,
+    )
+    return _lease_bytes(operation, lease, found)
+
+
+def _lease_bytes(operation: ResolvedOperation, lease: ResolvedLease, found: bytes | Value) -> bytes:
+    data = found if isinstance(found, bytes) else codec.image.encode(found)
+    _check_lease(operation, lease, len(data))
+    return data
 
 
 def _argument_type(operation: ResolvedOperation, argument: ResolvedArgument) -> Type:
@@ -201,12 +241,12 @@ def _room(operation: ResolvedOperation, lease: ResolvedLease, text: str | None) 
 def _check_lease(operation: ResolvedOperation, lease: ResolvedLease, size: int) -> None:
     """Refuse what the server would refuse: it would do so by killing its client, hiffy."""
     element = _element_size(operation, lease)
+    if not lease.is_slice and size != element:
+        raise ArgumentError(f"this lease is exactly {element} bytes, not {size}", name=lease.name)
     if element and size % element:
         raise ArgumentError(
             f"{size} bytes are no whole number of elements of {element} bytes", name=lease.name
         )
-    if not lease.is_slice and size != element:
-        raise ArgumentError(f"this lease is exactly {element} bytes, not {size}", name=lease.name)
     if lease.max_len is not None and size > lease.max_len * element:
         raise ArgumentError(
             f"the server takes at most {lease.max_len} elements, not {size // max(element, 1)}",
@@ -224,10 +264,14 @@ def _code_words(operation: ResolvedOperation, code: int) -> str:
     return f"code {code} (its type, {error.text}, is not in this build's debug information)"
 
 
-def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
+def _element(operation: ResolvedOperation, lease: ResolvedLease) -> Type:
     if lease.element is None:
         raise _unknown_type(operation, f"the type of lease `{lease.name}`", lease)
-    return type_size(lease.element)
+    return lease.element
+
+
+def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
+    return type_size(_element(operation, lease))
 
 
 def build_request(call: Call, task_index: int) -> SendRequest:

@@ -230,12 +230,13 @@ def is_newtype(type_: Type) -> bool:
 
 def is_byte_array(type_: Type) -> bool:
     """Tell `[u8; N]`."""
-    return (
-        isinstance(type_, Array)
-        and isinstance(type_.element, Scalar)
-        and type_.element.size == 1
-        and type_.element.encoding is Encoding.UNSIGNED
-    )
+    return isinstance(type_, Array) and is_byte(type_.element)
+
+
+def is_byte(type_: Type) -> bool:
+    """Tell `u8`."""
+    is_unsigned = isinstance(type_, Scalar) and type_.encoding is Encoding.UNSIGNED
+    return is_unsigned and type_size(type_) == 1
 
 
 def is_option(type_: Type) -> bool:

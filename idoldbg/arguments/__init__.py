@@ -4,6 +4,13 @@
 `values.format_value` and `values.to_json` write is read back.
 """
 
-from idoldbg.arguments.convert import ReadData, from_python, parse_bytes, parse_value
+from idoldbg.arguments.convert import ReadData, from_python, parse_value
+from idoldbg.arguments.leases import lease_from_python, parse_lease
 
-__all__ = ["ReadData", "from_python", "parse_bytes", "parse_value"]
+__all__ = [
+    "ReadData",
+    "from_python",
+    "lease_from_python",
+    "parse_lease",
+    "parse_value",
+]

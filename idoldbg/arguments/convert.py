@@ -64,7 +64,7 @@ from idoldbg.values import (
     make_enum,
 )
 
-__all__ = ["ReadData", "from_python", "parse_bytes", "parse_value"]
+__all__ = ["ReadData", "from_python", "parse_node", "parse_value", "read_source"]
 
 ReadData = Callable[[str], bytes]
 """Returns the content of a file by its path, and of standard input for `-`."""
@@ -80,42 +80,28 @@ def parse_value(
     its content. Arrays of bytes also as `hex:…`, `"text"`, `str:text`, and, where `read_data` is
     given, `@FILE` and `-`. `name` is that of the argument, for messages.
     """
-    if is_byte_array(type_) and _is_byte_source(text, read_data):
-        data = parse_bytes(text, name=name, read_data=read_data)
+    if is_byte_array(type_) and (data := read_source(text, read_data)) is not None:
         return _Converter(name).convert(Bytes(data), type_, "", 0)
     if isinstance(type_, Scalar) and type_.encoding is Encoding.CHAR and len(text) == 1:
         return Char(type_, text)
+    return _Converter(name).convert(parse_node(text, name=name), type_, "", 0)
+
+
+def parse_node(text: str, *, name: str) -> Node:
+    """Read one value's text without knowing its type; raise `ArgumentError`."""
     try:
-        node = parse(text)
+        return parse(text)
     except SyntaxFault as fault:
         raise ArgumentError(_syntax_message(text, fault), name=name) from None
-    return _Converter(name).convert(node, type_, "", 0)
 
 
-def parse_bytes(text: str, *, name: str = "", read_data: ReadData | None = None) -> bytes:
-    """Read bytes of any number: `hex:…`, `str:…`, `[1, 2]`, `"text"`, `@FILE`, `-` (stdin)."""
+def read_source(text: str, read_data: ReadData | None) -> bytes | None:
+    """Return the bytes of `str:…` and, with `read_data`, `@FILE` and `-`; None for other texts."""
     if text.startswith("str:"):
         return text.removeprefix("str:").encode("utf-8", "surrogateescape")
     if read_data is not None and (text == "-" or text.startswith("@")):
         return read_data(text.removeprefix("@"))
-    try:
-        node = parse(text)
-    except SyntaxFault:
-        node = None
-    data = None if node is None else bytes_of(node)
-    if data is None:
-        raise ArgumentError(
-            f"`{text:.40}` is no data: write hex:0102ff, str:text, [1, 2, 255], @FILE, or - for"
-            " standard input",
-            name=name,
-        )
-    return data
-
-
-def _is_byte_source(text: str, read_data: ReadData | None) -> bool:
-    return text.startswith("str:") or (
-        read_data is not None and (text == "-" or text.startswith("@"))
-    )
+    return None
 
 
 def _syntax_message(text: str, fault: SyntaxFault) -> str:

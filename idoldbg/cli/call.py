@@ -56,8 +56,8 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     Arguments and leases of the operation become options (`device_index` is --device-index). Values:
     numbers in any base, true/false, names of enum variants, Some(3)/None, (1, 2), [1, 2],
     `Point { x: 1, y: 2 }` or JSON; byte arrays also as hex:…, @FILE or str:TEXT. A lease that the
-    server reads takes hex:…, @FILE, str:TEXT or - (standard input); one that it writes takes a
-    number of elements. Leases left out are empty.
+    server reads takes a list of its elements, or bytes: hex:…, @FILE, str:TEXT or - (standard
+    input); one that it writes takes a number of elements. Leases left out are empty.
 
     `idoldbg call IFACE.OP --help` says what an operation takes. Options of this command may also
     stand after IFACE.OP, unless the operation has an argument of that name.

@@ -179,7 +179,7 @@ class Core:
             }
         )
         parts = [format_value(reply.value)]
-        parts += [f"{name}: hex:{data.hex()}" for name, data in leases.items()]
+        parts += [f"{name}: {_shown_lease(reply, name)}" for name in reply.leases]
         words = f"Reply({', '.join(parts)})"
         return Reply(self.classes.to_python(reply.value), leases, words)
 
@@ -191,3 +191,10 @@ class Core:
             return []
         parts = (data[i : i + size] for i in range(0, len(data), size))
         return [self.classes.to_python(image.decode(element, part)) for part in parts]
+
+
+def _shown_lease(reply: calls.Reply, name: str) -> str:
+    elements = reply.elements(name)
+    if elements is None:
+        return f"hex:{reply.leases[name].hex()}"
+    return f"[{', '.join(format_value(element) for element in elements)}]"

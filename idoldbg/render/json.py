@@ -47,8 +47,15 @@ def reply(result: Reply) -> Object:
     return {
         **_call_head(result.operation),
         "ok": to_json(result.value),
-        "leases": {name: {"hex": data.hex()} for name, data in result.leases.items()},
+        "leases": {name: _lease(result, name, data) for name, data in result.leases.items()},
     }
+
+
+def _lease(result: Reply, name: str, data: bytes) -> Object:
+    elements = result.elements(name)
+    if elements is None:
+        return {"hex": data.hex()}
+    return {"hex": data.hex(), "elements": [to_json(element) for element in elements]}
 
 
 def operation_error(operation: ResolvedOperation, error: OperationError) -> Object:

@@ -11,7 +11,8 @@ from idoldbg.errors import OperationError
 from idoldbg.render.printable import join_lines, one_line, printable
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
 from idoldbg.target import Board
-from idoldbg.values import format_value
+from idoldbg.types import is_byte, is_byte_array
+from idoldbg.values import Bool, Char, EnumValue, Float, Int, Value, format_value
 from idoldbg.views.interfaces import Server
 from idoldbg.views.tasks import TaskTable
 
@@ -73,13 +74,50 @@ def hexdump(data: bytes) -> str:
 
 
 def reply(result: Reply, *, hexadecimal: bool = False) -> str:
-    """Write the value of a call, then a hex dump of each lease that the server wrote."""
+    """Write the value of a call, then each lease that the server wrote: as its elements, in a form
+    that `call` takes again, or as a hex dump of bytes.
+    """
     value = format_value(result.value, hexadecimal=hexadecimal)
     lines = [f"{result.operation.name}() => {value}"]
-    for lease, data in result.leases.items():
-        lines.append(f"{lease} ({len(data)} bytes):")
-        lines += textwrap.indent(hexdump(data), "  ").splitlines()
+    for lease in result.operation.leases:
+        if lease.write:
+            lines += _written(result, lease, hexadecimal=hexadecimal)
     return join_lines(lines)
+
+
+def _written(result: Reply, lease: ResolvedLease, *, hexadecimal: bool) -> list[str]:
+    data, elements = result.leases[lease.name], result.elements(lease.name)
+    if elements is None:
+        return [f"{lease.name} ({len(data)} bytes):", *_indented(hexdump(data))]
+    shown = [format_value(element, hexadecimal=hexadecimal) for element in elements]
+    kind = lease.type.name if lease.type is not None else MISSING
+    if not lease.is_slice:
+        return [f"{lease.name} ({kind}): {', '.join(shown)}"]
+    head = f"{lease.name} ({len(shown)} element{'s' * (len(shown) != 1)} of {kind}):"
+    if all(_is_short(element) for element in elements):
+        return [head, *_filled(shown)]
+    return [head, "  [", *(f"    {text}," for text in shown), "  ]"]
+
+
+def _is_short(value: Value) -> bool:
+    is_plain = isinstance(value, EnumValue) and value.payload is None
+    return is_plain or isinstance(value, Int | Bool | Char | Float)
+
+
+def _filled(elements: Sequence[str]) -> list[str]:
+    """Write a list in as few lines as it fits in; breaks stand between elements alone."""
+    lines = ["  ["]
+    for index, element in enumerate(elements):
+        text = element + (", " if index + 1 < len(elements) else "]")
+        if len(lines[-1]) + len(text.rstrip()) > DOC_WIDTH:
+            lines.append("   ")
+        lines[-1] += text
+    lines[-1] += "" if elements else "]"
+    return [line.rstrip() for line in lines]
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.indent(text, "  ").splitlines()
 
 
 def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
@@ -204,12 +242,22 @@ def operation_help(operation: ResolvedOperation) -> str:
     rows = [[f"  --{_flag(a.name)} VALUE", a.type_name or MISSING] for a in operation.arguments]
     for lease in operation.leases:
         if lease.read:
-            rows.append([f"  --{_flag(lease.name)} DATA", "hex:…, @FILE, str:TEXT or - (stdin)"])
+            rows.append([f"  --{_flag(lease.name)} DATA", _takes(lease)])
         else:
             rows.append([f"  --{_flag(lease.name)} COUNT", "elements to make room for; printed"])
     if rows:
         lines += ["", "Options:", *table_lines(rows)]
     return join_lines(lines)
+
+
+def _takes(lease: ResolvedLease) -> str:
+    """Say what a lease that the server reads is given."""
+    data = "hex:…, @FILE, str:TEXT or - (stdin)"
+    if lease.type is None:
+        return MISSING
+    if is_byte(lease.type) or (not lease.is_slice and is_byte_array(lease.type)):
+        return data.replace("hex:…, ", "hex:…, [1, 2], ")
+    return f"{f'[…] of {lease.type.name}' if lease.is_slice else lease.type.name}, or bytes: {data}"
 
 
 def _flag(name: str) -> str:
