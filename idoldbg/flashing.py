@@ -138,7 +138,7 @@ def flash_board(
     the chip's flash algorithm, `FlashError` once the flash has been touched.
     """
     begin = time.monotonic()
-    spec = choose_spec(options, notify)
+    spec = choose_spec(options, notify, falls_back=False)
     kind, _, rest = spec.partition(":")
     if kind in ("pyocd", "remote") and options.archive is None and options.board is None:
         raise ArgumentError("give the build to flash", name="ARCHIVE")

@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 DEMO_BOARD = "stm32f4-discovery"
+KINDS = ("emu", "pyocd", "remote", "dump")
+SPECS = "emu, emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
 
 Notify = Callable[[str], None]
 
@@ -73,6 +75,8 @@ def find_build(options: TargetOptions) -> Build:
     Raises `MismatchError` where `--archive` is not the build that the dump of `--probe` is of.
     """
     kind, _, rest = (options.probe or "").partition(":")
+    if options.probe and kind not in KINDS:
+        raise ArgumentError(f"`{options.probe}` is no target: use {SPECS}", name="--probe")
     if options.archive == "":
         raise ArgumentError("give the path of a build", name="--archive")
     cache = Cache(notify=options.notify) if options.use_cache else None

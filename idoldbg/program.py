@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import idol
 from idol.records import dataclass
@@ -180,7 +180,8 @@ class Program:
             raise NotFound("server", interface, where=f"task `{task}`", hint=f"it is in {tasks}")
         if len(chosen) > 1:
             raise ArgumentError(
-                f"interface `{interface}` is served by several tasks ({tasks}): choose one of them",
+                f"interface `{interface}` is served by several tasks ({tasks}): choose one, as in "
+                f"`--task {chosen[0].task.name}`",
                 name="--task",
             )
         return chosen[0]
@@ -189,17 +190,20 @@ class Program:
         """Build the error for an interface that no task serves."""
         names = [s.interface.name for s in self.servers]
         known = ", ".join(dict.fromkeys(names))
+        near = near_misses(name, names)
         hint = f"it has {known}" if names else "no task of it serves any interface"
+        if near:
+            hint = ""
         unreadable = ", ".join(f"`{task}`" for task, _ in self.unreadable_interfaces)
         if unreadable:
-            hint += f"; what {unreadable} serves cannot be read"
-        return NotFound(
-            "interface", name, near=near_misses(name, names), where=self._where, hint=hint
-        )
+            hint += f"{'; ' if hint else ''}what {unreadable} serves cannot be read"
+        return NotFound("interface", name, near=near, where=self._where, hint=hint)
 
     def operation(self, name: str, task: str | None = None) -> ResolvedOperation:
         """Resolve `Interface.operation`; raise `NotFound` with near misses."""
-        interface = name.partition(".")[0]
+        interface, _, operation = name.partition(".")
+        if not operation:
+            self._refuse_interface(interface, task)
         if task is None:
             task = self.recall(SERVER, interface, lambda: self.find_server(interface).task.name)
         return self._recall_operation(name, task, lambda: self._find_operation(name, task))
@@ -211,14 +215,22 @@ class Program:
         return results.recall(OPERATION, _operation_key(name, task), find)
 
     def _find_operation(self, name: str, task: str) -> ResolvedOperation:
-        interface, dot, operation = name.partition(".")
+        interface, _, operation = name.partition(".")
         server = self.find_server(interface, task)
         names = [o.name for o in server.interface.operations]
-        if not dot or operation not in names:
-            near = near_misses(operation, names) if operation else names[:3]
-            near = tuple(f"{interface}.{n}" for n in near)
-            raise NotFound("operation", name, near=near, where=f"task `{server.task.name}`")
+        if operation not in names:
+            near = tuple(f"{interface}.{n}" for n in near_misses(operation, names))
+            hint = "" if near else f"it has {', '.join(names)}"
+            where = f"task `{server.task.name}`"
+            raise NotFound("operation", name, near=near, where=where, hint=hint)
         return self._resolver.resolve(server.interface, operation, server.task)
+
+    def _refuse_interface(self, name: str, task: str | None) -> NoReturn:
+        """Say what operations an interface has; raise `ArgumentError`, or as `find_server`."""
+        servers = [s for s in self._servers_of(name) if task in (None, s.task.name)]
+        server = servers[0] if servers else self.find_server(name, task)
+        operations = ", ".join(f"{name}.{o.name}" for o in server.interface.operations)
+        raise ArgumentError(f"`{name}` is an interface: name one of its operations, {operations}")
 
     def parameter_names(self, name: str) -> frozenset[str]:
         """Return the names of the arguments and leases of `Interface.operation`, without types.

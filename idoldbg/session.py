@@ -23,6 +23,8 @@ from idoldbg.errors import (
     IdoldbgError,
     LinkError,
     NotCallable,
+    ProbeNotFound,
+    TargetFileError,
 )
 from idoldbg.link import Link
 from idoldbg.link.counting import CountingLink, Traffic
@@ -31,6 +33,7 @@ from idoldbg.link.emulated import EmulatedLink
 from idoldbg.load import may_be_dump, open_dump
 from idoldbg.load.target_toml import find_board_for_archive, load_board
 from idoldbg.opening import (
+    SPECS,
     Notify,
     TargetOptions,
     demo_archive,
@@ -66,7 +69,7 @@ __all__ = [
 ]
 
 SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
-SPECS = "emu, emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
+NO_PROBE = "no debug probe is connected"
 # USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
 # Communication": the product string or an interface string contains "CMSIS-DAP").
 PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
@@ -214,41 +217,91 @@ def get_board(options: TargetOptions, archive: Archive) -> Board:
 
 
 def open_session(
-    options: TargetOptions, *, notify: Notify = ignore, program: Program | None = None
+    options: TargetOptions,
+    *,
+    notify: Notify = ignore,
+    program: Program | None = None,
+    falls_back: bool = True,
 ) -> Session:
     """Open the link that the options mean; `program` saves opening the build again.
 
+    `falls_back` is that of `choose_spec`.
     `notify` gets sentences for the user, such as that the board's MPU is not enforced.
     """
     if program is None:
         program = open_program(options)
-    spec = choose_spec(options, notify)
-    link = CountingLink(_open_link(spec, options, program, notify))
+    _check_uart(options)
+    spec = choose_spec(options, notify, falls_back=falls_back)
+    link = CountingLink(_open_chosen(spec, options, program, notify))
     for notice in link.notices:
         notify(notice)
     program.memory = link
     return Session(program, link, options.timeout_s, notify)
 
 
-def choose_spec(options: TargetOptions, notify: Notify = ignore) -> str:
+def choose_spec(options: TargetOptions, notify: Notify = ignore, *, falls_back: bool = True) -> str:
     """Return the SPEC of `--probe`, or choose one.
 
-    A core dump is itself, an attached probe wants to be used, else emulate.
+    A core dump is itself, an attached probe wants to be used, else emulate. Without `falls_back`,
+    for what changes a board, nothing else takes a probe's place: raises `ProbeNotFound`.
     """
     if options.probe is not None:
         if not options.probe or options.probe.endswith(":"):  # as of a variable that was not set
             words = f"`{options.probe}` does not say which target; use {SPECS}"
             raise ArgumentError(words, name="--probe")
         return options.probe
-    if options.archive is None:
+    if options.archive is None and falls_back:
         return "emu"
-    if may_be_dump(options.archive) and find_build(options).is_dump:
+    if (
+        options.archive is not None
+        and may_be_dump(options.archive)
+        and find_build(options).is_dump
+    ):
         return f"dump:{options.archive}"
     probe = attached_probe()
+    if probe is None and not falls_back:
+        raise ProbeNotFound(
+            f"{NO_PROBE}, and nothing was changed; connect one, or name the target: --probe "
+            "emu:NAME for a board of `idoldbg board start`, remote:HOST:PORT for a probe elsewhere"
+        )
     if probe is None:
         return "emu"
     notify(f"using the attached {probe}; `--probe emu` runs the image on an emulated board instead")
     return "pyocd"
+
+
+def _open_chosen(spec: str, options: TargetOptions, program: Program, notify: Notify) -> Link:
+    """Open the link; say what runs where the user may have expected a board."""
+    if options.probe is not None:
+        return _open_link(spec, options, program, notify)
+    is_fallback = spec == "emu" and attached_probe() is None
+    try:
+        link = _open_link(spec, options, program, notify)
+    except (ArgumentError, LinkError, TargetFileError) as error:
+        if not is_fallback:
+            raise
+        raise ProbeNotFound(f"{NO_PROBE}, and none can be emulated: {error}") from error
+    if is_fallback and options.archive is not None:
+        notify(
+            f"{NO_PROBE}: running on an {link.description} made for this command alone "
+            "(`--probe emu` asks for it)"
+        )
+    return link
+
+
+def _check_uart(options: TargetOptions) -> None:
+    if options.uart is not None and options.probe not in (None, "emu", "pyocd:emu"):
+        raise ArgumentError(
+            f"`{options.probe}` has no serial port that could be written to a file: that is for "
+            "the emulated board in this process (--probe emu)",
+            name="--uart",
+        )
+
+
+def _check_board(spec: str, options: TargetOptions, found: str) -> None:
+    """Refuse a board that is kept running and is another one than `--board`."""
+    if options.board is not None and load_board(options.board).name != found:
+        raise ArgumentError(f"{spec} is a {found}, not a `{options.board}`", name="--board")
 
 
 def attached_probe(devices: Path = USB_DEVICES) -> str | None:
@@ -274,8 +327,11 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
         case "emu" if not rest:
             return _open_emulated(options, program.archive)
         case "emu":
-            from idoldbg.link.board_socket import open_board
+            from idoldbg.link.board_socket import connect_board, open_board
 
+            if options.board is not None:
+                with connect_board(rest) as board:
+                    _check_board(spec, options, str(board.status().get("board")))
             return open_board(rest)
         case "pyocd":
             return _open_probe(rest or None, options, program.archive, notify)

@@ -17,6 +17,7 @@ from typing import Final
 
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, INTERRUPTED, USAGE
 from idol.cli.files import HostError
+from idol.cli.parser import parse
 from idol.errors import DiagnosedError, IdolError, OptionsError
 from idol.streams import take_all_letters
 
@@ -50,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    arguments = make_parser(words).parse_args(words)
+    parser, commands = _make_parsers(words)
+    arguments = parse(parser, commands, COMMANDS, words)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -79,12 +81,19 @@ def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
     A build script calls often: the modules of the other commands take longer than a small file.
     """
+    return _make_parsers(words)[0]
+
+
+def _make_parsers(
+    words: Sequence[str],
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser as a whole, and those of its commands."""
     parser = argparse.ArgumentParser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     named = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
     for module in dict.fromkeys(named or COMMANDS.values()):
         importlib.import_module(module).add_command(commands)
-    return parser
+    return parser, commands.choices
 
 
 def _fail(arguments: argparse.Namespace, error: Exception, kind: str, code: int) -> int:

@@ -23,6 +23,8 @@ from idoldbg.values import Value
 
 __all__ = ["lease_from_python", "parse_lease"]
 
+DATA = "bytes as hex:0102, str:text, @FILE or - (standard input)"
+
 
 def parse_lease(
     text: str, element: Type, *, is_slice: bool, name: str, read_data: ReadData | None = None
@@ -39,7 +41,7 @@ def parse_lease(
     node = parse_node(text, name=name)
     data = _as_bytes(node, element, is_slice=is_slice)
     if is_slice:
-        return _elements(node, element, name) if data is None else data
+        return _elements(node, element, name, DATA) if data is None else data
     if data is None or len(data) != type_size(element):
         try:
             return from_python(node, element, name=name)  # `{"hex": …}` is Some([u8; N]) too
@@ -69,7 +71,7 @@ def _as_bytes(node: Node, element: Type, *, is_slice: bool) -> bytes | None:
     return bytes_of(node) if holds_bytes and isinstance(node, TextNode) else None
 
 
-def _elements(obj: Any, element: Type, name: str) -> Value:
+def _elements(obj: Any, element: Type, name: str, data: str = "bytes") -> Value:
     node = node_of(obj)
     if isinstance(node, Repeat):
         count = node.count
@@ -78,7 +80,7 @@ def _elements(obj: Any, element: Type, name: str) -> Value:
     else:
         kind = short_name(element.name)
         raise ArgumentError(
-            f"give a list of {kind}, such as [{_example(element)}], or bytes", name=name
+            f"give a list of {kind}, such as [{_example(element)}], or {data}", name=name
         )
     if count > NODE_LIMIT:
         raise ArgumentError(f"{count} elements are more than any lease takes", name=name)

@@ -21,6 +21,7 @@ import click
 from idol.printable import join_lines
 from idol.streams import take_all_letters
 from idoldbg import errors
+from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
 from idoldbg.cli.options import Settings, global_options, output_format
 
@@ -78,7 +79,7 @@ def exit_code(error: BaseException) -> int:
     return BUG
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -24,7 +24,7 @@ from idoldbg.cli.audit_output import (
     write_outputs,
 )
 from idoldbg.cli.explain import explain
-from idoldbg.cli.options import TARGET_FLAGS, Settings, options_except, type_option
+from idoldbg.cli.options import RUNNING_FLAGS, TARGET_FLAGS, Settings, options_except, type_option
 from idoldbg.cli.output import say
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError
@@ -111,7 +111,7 @@ cannot be read.
     help="Compare two builds: what became uncallable, what callers of OLD get wrong.",
 )
 @type_option
-@options_except("--format", hidden=TARGET_FLAGS)
+@options_except("--format", hidden=TARGET_FLAGS, unused=RUNNING_FLAGS)
 def command(
     settings: Settings,
     archive_argument: str | None,
@@ -202,7 +202,7 @@ def _refuse(why: str, given: Mapping[str, object]) -> None:
 
 def _target(settings: Settings, archive: str | None) -> TargetOptions:
     if archive is None:
-        return settings.target()
+        return settings.build()
     if settings.archive not in (None, archive):
         raise click.UsageError(f"--archive {settings.archive} or {archive}? Give one build.")
     return replace(settings.target(), archive=archive)

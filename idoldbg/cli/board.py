@@ -19,7 +19,8 @@ from idoldbg.board_server import (
     start_board,
     stop_board,
 )
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.groups import Group
+from idoldbg.cli.options import Settings, hostwide_options, options_except
 from idoldbg.cli.output import show
 from idoldbg.errors import ArgumentError
 from idoldbg.render import running_boards as render
@@ -33,7 +34,7 @@ PORT = click.option(
 )
 
 
-@click.group("board")
+@click.group("board", cls=Group)
 def command() -> None:
     """Keep emulated boards running.
 
@@ -52,7 +53,7 @@ def command() -> None:
 @click.argument("name")
 @click.argument("archive_path", metavar="[ARCHIVE]", required=False)
 @PORT
-@command_options
+@options_except(unused=("--probe", "--wait", "--timeout"))
 def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: int | None) -> None:
     """Start a board in the background.
 
@@ -80,7 +81,7 @@ def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: i
     help="End when standard input is closed, as it is when the process that holds its other end "
     "ends in whatever way.",
 )
-@command_options
+@options_except(unused=("--probe", "--wait", "--timeout"))
 def serve(
     settings: Settings,
     name: str,
@@ -105,7 +106,7 @@ def serve(
 
 
 @command.command("list")
-@command_options
+@hostwide_options
 def list_(settings: Settings) -> None:
     """List the boards that are running, yours on this host."""
     entries = [asdict(entry) for entry in list_boards()]
@@ -118,7 +119,7 @@ def list_(settings: Settings) -> None:
 
 @command.command("status")
 @click.argument("name")
-@command_options
+@hostwide_options
 def status(settings: Settings, name: str) -> None:
     """Ask a board how it is: its image, clock, lights, clients, and whether its core runs."""
     found = board_status(name)
@@ -128,7 +129,7 @@ def status(settings: Settings, name: str) -> None:
 @command.command("stop")
 @click.argument("names", metavar="NAME...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Stop all that are running.")
-@command_options
+@hostwide_options
 def stop(settings: Settings, names: tuple[str, ...], everything: bool) -> None:
     """Stop boards; their memory is lost. Stopping all where none runs is no error."""
     if everything == bool(names):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, hostwide_options
 from idoldbg.cli.output import show
 from idoldbg.load.target_toml import board_names, load_board
 from idoldbg.render import json, text
 
 
 @click.command("boards")
-@command_options
+@hostwide_options
 def command(settings: Settings) -> None:
     """List the boards that are known by name.
 

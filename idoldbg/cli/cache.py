@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.groups import Group
+from idoldbg.cli.options import Settings, hostwide_options
 from idoldbg.cli.output import say, show
 from idoldbg.load import list_cached
 from idoldbg.load.cache import Cache
 from idoldbg.render import cache as render
 
 
-@click.group("cache")
+@click.group("cache", cls=Group)
 def command() -> None:
     """Show or empty the index of archives.
 
@@ -27,7 +28,7 @@ def command() -> None:
 
 
 @command.command("list")
-@command_options
+@hostwide_options
 def list_(settings: Settings) -> None:
     """List the archives that there is an index of, last used first."""
     cache = Cache(notify=say)
@@ -40,7 +41,7 @@ def list_(settings: Settings) -> None:
 
 
 @command.command("clear")
-@command_options
+@hostwide_options
 def clear(settings: Settings) -> None:
     """Remove every index, and what is known of where archives lie."""
     cache = Cache(notify=say)

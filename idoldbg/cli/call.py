@@ -19,6 +19,7 @@ from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import print_text, say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
+from idoldbg.near import near_misses
 from idoldbg.opening import open_program
 from idoldbg.program import Program
 from idoldbg.render import json, text
@@ -65,8 +66,13 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     Exit codes: 0 done, 1 the operation answered with an error, 2 usage, 3 the target failed, 4 the
     probe or this machine failed.
     """
+    if operation.startswith("-"):
+        name = operation.lstrip("-").partition("=")[0]
+        _refuse_option(name, near_misses(name, own_names(command)))
+        raise click.UsageError(f"no option `{operation}`: those of the operation follow IFACE.OP")
     parsed = split_words(words, command)
     settings, program, taken = _open(settings, operation, parsed)
+    _refuse_near_misses(parsed, taken)
     mine = own_names(command) - taken
     later = own_values([w for w in parsed if w.name in mine - LOADING], command)
     wants_help = later.pop("help", False)
@@ -183,6 +189,21 @@ def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, s
             raise click.UsageError(f"--{word.name} needs a value")
         texts[name] = word.value
     return texts
+
+
+def _refuse_near_misses(words: Collection[Word], taken: Collection[str]) -> None:
+    """Refuse what resembles an option of the command, and nothing that the operation takes."""
+    mine, taken = own_names(command), {name.replace("-", "_") for name in taken}
+    for word in words:
+        if word.name in mine or word.name in taken or near_misses(word.name, taken):
+            continue
+        _refuse_option(word.name, near_misses(word.name, mine))
+
+
+def _refuse_option(name: str, near: Collection[str]) -> None:
+    if near:
+        meant = " or ".join(f"`--{each.replace('_', '-')}`" for each in near)
+        raise click.UsageError(f"no option `--{name.replace('_', '-')}`; did you mean {meant}?")
 
 
 def _read_data(source: str) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 
 import click
 
 from idol.records import dataclass
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, options_except
 
 WIDTH = 88
 
@@ -56,7 +57,7 @@ STEPS = (
 
 
 @click.command("demo")
-@command_options
+@options_except(unused=("--archive", "--probe", "--uart", "--wait", "--timeout"))
 def command(settings: Settings) -> None:
     """Walk through the main job on an emulated board.
 
@@ -64,12 +65,13 @@ def command(settings: Settings) -> None:
     """
     from idoldbg.cli import run  # the list of commands names this module
 
+    os.environ.pop("IDOLDBG_ARCHIVE", None)  # what is explained is the bundled image
     board = [] if settings.board is None else ["--board", settings.board]
     for number, step in enumerate(STEPS, 1):
         text = textwrap.fill(f"{number}. {step.why}", WIDTH, subsequent_indent="   ")
         click.echo(f"\n{text}\n\n$ idoldbg {' '.join(step.words)}")
         sys.stdout.flush()  # what follows may go to standard error
-        code = run([*board, *step.words])
+        code = run(["--probe", "emu", *board, *step.words])
         if code != step.exit_code:
             click.echo(f"step {number} should have ended with exit code {step.exit_code}", err=True)
             click.get_current_context().exit(code or 1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from idol.whole_file import write_whole
+from idoldbg.cli.groups import Group
 from idoldbg.cli.options import Settings, command_options, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
@@ -28,7 +29,7 @@ REPORT, JUNIT, RESULTS = "report.html", "junit.xml", "results.json"
 PLACE_LIMIT_S = 3600.0
 
 
-@click.group("farm", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("farm", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Run tests on many boards of a labgrid lab at a time.
 

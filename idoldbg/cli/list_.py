@@ -23,7 +23,7 @@ def command(settings: Settings, what: str | None, types: dict[str, str]) -> None
     several: such an operation cannot be called, save where it is that of an error without data,
     which is then shown as a number. Needs no board.
     """
-    program = open_program(settings.target())
+    program = open_program(settings.build())
     program.override_types(types, option="--type")
     for task, reason in program.unreadable_interfaces:
         say(f"task `{task}` is left out: {reason}")

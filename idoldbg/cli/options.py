@@ -9,20 +9,24 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from idol.printable import one_line
 from idol.records import dataclass
+from idoldbg.errors import ArgumentError
 from idoldbg.opening import TargetOptions
 from idoldbg.seconds import LONGEST_S
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
     "GLOBAL_OPTIONS",
+    "RUNNING_FLAGS",
     "TARGET_FLAGS",
     "Settings",
     "build_options",
     "command_options",
     "global_options",
+    "hostwide_options",
     "options_except",
     "output_format",
     "parse_seconds",
@@ -70,6 +74,16 @@ class Settings:
             notify=_note if self.verbose else _ignore,
             wait_s=self.wait or 0.0,
         )
+
+    def build(self) -> TargetOptions:
+        """Which build is asked about; raise `ArgumentError` where `--probe` cannot tell."""
+        kind, _, rest = (self.probe or "").partition(":")
+        if self.archive is None and kind in ("pyocd", "remote") and rest != "emu":
+            raise ArgumentError(
+                f"{self.probe} says where a target is, not what it runs: give its build",
+                name="--archive",
+            )
+        return self.target()
 
     @property
     def is_json(self) -> bool:
@@ -178,7 +192,9 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 TARGET_FLAGS = ("--board", "--probe", "--timeout", "--wait", "--uart")
-"""What questions about a build do not need; `--board` chooses among the demo images, though."""
+"""What questions about a build do not need; `--board` chooses among the demo images, though, and
+`--probe` names a dump or a board that knows what it runs."""
+RUNNING_FLAGS = ("--timeout", "--wait", "--uart")
 
 
 def global_options(function: F) -> F:
@@ -189,12 +205,13 @@ def global_options(function: F) -> F:
 
 
 def options_except(
-    *left_out: str, hidden: Collection[str] = ()
+    *left_out: str, hidden: Collection[str] = (), unused: Collection[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a command take the global options too, and pass it the resulting `Settings` first.
 
     `left_out` are flags that the command gives a meaning of its own, such as `--format`; those of
-    `hidden` are taken, but not in its help.
+    `hidden` are taken, but not in its help; those of `unused` mean nothing to it and are refused
+    where they are written (the environment is for all commands).
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -202,6 +219,7 @@ def options_except(
 
         @functools.wraps(function)
         def wrapper(*args: Any, **values: Any) -> Any:
+            _refuse_unused(unused)
             later = Settings(**{name: values.pop(name) for name in names})
             before: Settings = click.get_current_context().obj or Settings()
             return function(before.overridden_by(later), *args, **values)
@@ -210,11 +228,20 @@ def options_except(
             if not set(flags) & set(left_out):
                 # The environment was read by the group; a second reading would win over its flags.
                 quiet = {k: v for k, v in keywords.items() if k != "envvar"}
-                is_hidden = not set(flags).isdisjoint(hidden)
+                is_hidden = not set(flags).isdisjoint({*hidden, *unused})
                 wrapper = click.option(*flags, **quiet, hidden=is_hidden)(wrapper)
         return wrapper
 
     return decorate
+
+
+def _refuse_unused(flags: Collection[str]) -> None:
+    context = click.get_current_context()
+    for flag in flags:
+        for where in (context, context.find_root()):
+            source = where.get_parameter_source(flag.removeprefix("--").replace("-", "_"))
+            if source is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"`{context.command_path}` has no use for {flag}")
 
 
 def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -224,7 +251,12 @@ def command_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def build_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Do as `command_options` for a question about a build: help is silent about targets."""
-    return options_except(hidden=TARGET_FLAGS)(function)
+    return options_except(hidden=TARGET_FLAGS, unused=RUNNING_FLAGS)(function)
+
+
+def hostwide_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Do as `command_options` for a question that is about no build and no target."""
+    return options_except(unused=("--archive", *TARGET_FLAGS, "--no-cache"))(function)
 
 
 def parse_types(

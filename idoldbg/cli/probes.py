@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from idol.records import replace
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, hostwide_options
 from idoldbg.cli.output import say, show
 from idoldbg.load.target_toml import board_names, load_board
 from idoldbg.render import json, text
@@ -13,7 +13,7 @@ from idoldbg.target import match_boards
 
 
 @click.command("probes")
-@command_options
+@hostwide_options
 def command(settings: Settings) -> None:
     """List debug probes and emulated boards.
 

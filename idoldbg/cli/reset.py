@@ -28,7 +28,7 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
     It is up when hiffy waits for work (in an image without it: when the kernel has started its
     tasks), within --timeout. The image on the board must be that of --archive.
     """
-    with ending_tidily(), open_session(settings.target(), notify=say) as session:
+    with ending_tidily(), open_session(settings.target(), notify=say, falls_back=False) as session:
         inner = session.link.inner
         if not isinstance(inner, ResetControl):
             raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)

@@ -67,6 +67,8 @@ def command(
         type_overrides=types,
         uart=settings.uart,
         notify=say,
+        wait_s=settings.wait or 0.0,
+        use_cache=not settings.no_cache,
     )
     with Device(session) as dev:
         names = _namespace(dev)

@@ -45,7 +45,7 @@ def command(
     directory = Path(output)
     _check_place(output, directory)
     chosen = settings.overridden_by(Settings(archive=build))
-    program = open_program(chosen.target())
+    program = open_program(chosen.build())
     program.override_types(types, option="--type")
     files = generate(program)
     found = {name: _read(directory / name) for name in files}

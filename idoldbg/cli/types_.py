@@ -46,7 +46,7 @@ def command(
     idoldbg types TaskState --task kernel
     idoldbg types Option                        every Option, whatever is in it
     """
-    program = open_program(settings.target())
+    program = open_program(settings.build())
     program.override_types(types, also=query_names(name), option="--type")
     with ProgressLine("searching") as line:
         report = read_types(program, name, task=task, depth=depth, progress=line.update)

@@ -34,6 +34,8 @@ def open_target(
     uart: str | os.PathLike[str] | None = None,
     recover: bool = True,
     notify: Callable[[str], None] | None = None,
+    wait_s: float = 0.0,
+    use_cache: bool = True,
 ) -> Session:
     """Open a build and the link to its target, and compare the two; see `attach`."""
     check_seconds("timeout_s", timeout_s)
@@ -44,10 +46,12 @@ def open_target(
         timeout_s=timeout_s,
         uart=None if uart is None else os.fspath(uart),
         notify=notify or _log.info,
+        wait_s=wait_s,
+        use_cache=use_cache,
     )
     program = open_program(options)
     program.override_types(type_overrides or {})
-    session = open_session(options, notify=notify or _log.info, program=program)
+    session = open_session(options, notify=notify or _log.warning, program=program)
     session.caller.notify = notify or _log.warning
     session.caller.recovers = recover
     try:

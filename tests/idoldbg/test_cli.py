@@ -71,7 +71,7 @@ def test_output_is_as_agreed(
 
 FAILURES: list[tuple[list[str], int, str]] = [
     # 2: usage
-    (["cal"], 2, "No such command 'cal'"),
+    (["cal"], 2, "no command `cal`; did you mean `call`"),
     (["call"], 2, "Missing argument"),
     (["call", "Spi"], 2, "did you mean"),
     (["call", "Spy.exchange"], 2, "no interface named `Spy`.*did you mean `Spi`"),

@@ -1,0 +1,89 @@
+"""What was mistyped on the command line: a command, an option, an interface, an operation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from idoldbg.cli import run
+
+Capture = pytest.CaptureFixture[str]
+
+MISTYPED: list[tuple[list[str], str]] = [
+    (["taks"], "no command `taks`; did you mean `tasks`?"),
+    (["Tasks"], "no command `Tasks`; did you mean `tasks`?"),
+    (["cal", "Spi.read"], "no command `cal`; did you mean `call`?"),
+    (["-p", "emu", "taks"], "no command `taks`; did you mean `tasks`?"),
+    (["bord", "list"], "did you mean `board` or `boards`?"),
+    (["board", "strat", "x"], "no command `strat`; did you mean `start` or `status`?"),
+    (["cache", "claer"], "no command `claer`; did you mean `clear`?"),
+    (["farm", "rnu"], "no command `rnu`; did you mean `run`?"),
+    (["Spi.exchange"], "did you mean `call Spi.exchange`?"),
+    (["zzz"], "no command `zzz`; there are call, list, audit"),
+    (["tasks", "--formt", "json"], "--format"),
+    (["--prob", "emu", "tasks"], "--probe"),
+    (["-b", "nucleog031", "tasks"], "did you mean `nucleo-g031`"),
+    (["call", "--taks", "victim", "Victim.panic"], "no option `--taks`; did you mean `--task`?"),
+    (["call", "--zzz", "Spi.read"], "no option `--zzz`"),
+    (["call", "Victim.panic", "--taks", "victim"], "no option `--taks`; did you mean `--task`?"),
+    (["call", "Sensor.sum", "--formta", "json"], "no option `--formta`; did you mean `--format`?"),
+    (
+        ["call", "Sensor.sum", "--no-recovr"],
+        "no option `--no-recovr`; did you mean `--no-recover`?",
+    ),
+    (["call", "Sensor.sum", "--vaules", "[]"], "did you mean `values`?"),
+    (["call", "Sensor.summ"], "no operation named `Sensor.summ` in task `sensor`; did you mean"),
+    (
+        ["call", "sensor.sum"],
+        "no interface named `sensor` in image `default`; did you mean `Sensor`?",
+    ),
+    (["call", "Sensor.zzz"], "in task `sensor`; it has get, post, "),
+    (["call", "Victim.ping", "--task", "victm"], "no task named `victm`"),
+    (["call", "Victim.ping"], "(victim, sleeper): choose one, as in `--task victim`"),
+    (["call", "Victim.ping", "--task", "spi"], "no server named `Victim` in task `spi`"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTYPED, ids=lambda c: " ".join(c)[:40])
+def test_what_was_meant_is_named(words: list[str], message: str, capsys: Capture) -> None:
+    assert run(words) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("name", ["Spi", "Spi.", "Victim"])
+@pytest.mark.parametrize("more", [[], ["--help"], ["--format", "json"]], ids=str)
+def test_an_interface_alone_lists_its_operations(
+    name: str, more: list[str], capsys: Capture
+) -> None:
+    assert run(["call", name, *more]) == 2
+    said = capsys.readouterr().err
+    interface = name.rstrip(".")
+    assert f"`{interface}` is an interface: name one of its operations, {interface}." in said
+    operations = {"Spi": ["read", "exchange", "release"], "Victim": ["ping", "panic", "refuse"]}
+    assert all(f"{interface}.{o}" in said for o in operations[interface])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["chek", "x"], "idol: error: no command `chek`; did you mean `check`?"),
+        (["zzz"], "no command `zzz`; there are check, explain, "),
+        (
+            ["check", "--strikt", "x"],
+            "idol check: error: no option `--strikt`; did you mean `--str",
+        ),
+        (["fmt", "--chek=1", "x"], "idol fmt: error: no option `--chek`; did you mean `--check`?"),
+        (["check", "x", "--zzz"], "no option `--zzz`"),
+        (["client", "a", "b"], "unexpected `b`"),
+    ],
+    ids=lambda c: " ".join(c)[:40],
+)
+def test_idol_names_what_was_meant(words: list[str], message: str) -> None:
+    command = [sys.executable, "-P", "-m", "idol", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
