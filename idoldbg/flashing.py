@@ -207,7 +207,7 @@ def _check_fits(job: _Job) -> None:
         raise ArgumentError(f"`{job.archive.path}` has nothing to flash", name="ARCHIVE")
     regions = [r for r in job.board.memory() if r.kind is MemoryKind.FLASH]
     spans = [(start, start + r.size) for r in regions for start in (r.address, *r.aliases)]
-    for segment in job.segments:
+    for segment in job.segments if job.board.chip.is_modelled else ():
         if not any(low <= segment.address and segment.end <= high for low, high in spans):
             raise MismatchError(
                 f"the build has {len(segment.data)} bytes at 0x{segment.address:08x}, where "
@@ -238,7 +238,7 @@ def _check_probe(job: _Job, info: ProbeInfo) -> None:
 def _check_core(job: _Job, session: Session) -> None:
     """Refuse where the processor is another one than the board's."""
     part = PARTS.get(read_u32(session.link, CPUID) >> 4 & 0xFFF)
-    if part is not None and part is not job.board.chip.core:
+    if part is not None and job.board.chip.core not in (None, part):
         _refuse(job, f"the target is a {part}, not a {job.board.chip.core}", str(part))
 
 

@@ -7,6 +7,7 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -31,7 +32,7 @@ from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.load import may_be_dump, open_dump
-from idoldbg.load.target_toml import find_board_for_archive, load_board
+from idoldbg.load.target_toml import board_names, find_board_for_archive, load_board
 from idoldbg.opening import (
     SPECS,
     Notify,
@@ -211,9 +212,19 @@ def get_board(options: TargetOptions, archive: Archive) -> Board:
             if archive.board
             else f"{archive.path} does not say what board it is for, as archives (build-*.zip) do"
         )
-        words = f"{what}; give --board NAME or the path of your own"
+        words = f"{what}; give --board NAME{_nearest(archive)} or the path of your own"
         raise ArgumentError(words, name="--board")
     return board
+
+
+def _nearest(archive: Archive) -> str:
+    """Name the board of the same chip whose name resembles that of the archive most."""
+    chip = archive.chip.rpartition("/")[2].removesuffix(".toml")
+    same = [name for name in board_names() if load_board(name).chip.name == chip]
+    if not chip or not same:
+        return ""
+    best = max(same, key=lambda name: SequenceMatcher(None, archive.board, name).ratio())
+    return f" (`{best}` has the same chip, {chip})"
 
 
 def open_session(
@@ -275,6 +286,7 @@ def _open_chosen(spec: str, options: TargetOptions, program: Program, notify: No
     if options.probe is not None:
         return _open_link(spec, options, program, notify)
     is_fallback = spec == "emu" and attached_probe() is None
+    find_board(options, program.archive)  # a board file with mistakes is no matter of probes
     try:
         link = _open_link(spec, options, program, notify)
     except (ArgumentError, LinkError, TargetFileError) as error:

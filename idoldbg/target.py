@@ -174,12 +174,13 @@ class Chip:
 
     `vector_table` is where the core fetches SP and PC from after reset. `clock_hz` is the core
     clock after reset. `interrupts` counts NVIC lines, `priority_bits` the implemented bits of an
-    interrupt priority.
+    interrupt priority. A chip that has no file is not modelled: `core` is None, and nothing else
+    is known either.
     """
 
     name: str
     description: str
-    core: Core
+    core: Core | None
     clock_hz: int
     interrupts: int
     priority_bits: int
@@ -188,6 +189,11 @@ class Chip:
     io: tuple[IoWindow, ...]
     peripherals: tuple[Peripheral, ...] = ()
     clocks: tuple[ClockRule, ...] = ()
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether there is a file of it, so that it can be emulated and its memory is known."""
+        return self.core is not None
 
     def find_peripheral(self, name: str) -> Peripheral | None:
         """Return the peripheral called `name`."""
@@ -277,7 +283,8 @@ class Board:
     """A board that Hubris runs on.
 
     `archive_names` are the values of `board = "…"` in a build's `app.toml` that mean this board.
-    `part` is the exact chip. `emulation` is None where the emulator has nothing to offer.
+    `part` is the exact chip. `emulation` is None where the board cannot be emulated, as where its
+    chip is not modelled.
     """
 
     name: str
@@ -292,6 +299,11 @@ class Board:
         """Return the chip's memory regions with the sizes of this board's part."""
         sizes = dict(self.emulation.memory) if self.emulation else {}
         return tuple(replace(m, size=sizes.get(m.name, m.size)) for m in self.chip.memory)
+
+
+def unmodelled_chip(name: str) -> Chip:
+    """Return a chip of which nothing but its name is known: pyOCD may know more."""
+    return Chip(name, "", None, 0, 0, 0, 0, (), (), ())
 
 
 def match_boards(known: Iterable[Board], name: str | None, target: str | None) -> tuple[str, ...]:

@@ -69,6 +69,10 @@ def make_venv(folder: Path, *, home: Path = HOME, version: str = VERSION, **stam
     """Make what looks like a virtual environment, with an interpreter that has pip."""
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(sys.executable)
+    version_info = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    pip = folder / "lib" / version_info / "site-packages" / "pip"
+    pip.mkdir(parents=True)
+    (pip / "__init__.py").touch()
     (folder / "pyvenv.cfg").write_text(f"home = {home}\nversion = {version}\n")
     if stamp:
         facts = {"checkout": str(ROOT), "pyproject": setup_venv.digest(), **stamp}

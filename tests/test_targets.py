@@ -72,12 +72,59 @@ def test_board_file(name: str) -> None:
     assert board.probe.pyocd_target == "cortex_m" or not board.probe.pack
 
 
+HUBRIS_APPS = {
+    "lpc55": "lpcxpresso55s69 oxide-rot-1 oxide-rot-1-selfsigned rot-carrier-1 rot-carrier-2",
+    "stm32f3": "stm32f3-discovery",
+    "stm32f4": "stm32f4-discovery",
+    "stm32g0": "donglet-g031 oxcon2023g0 stm32g031-nucleo stm32g070-nucleo stm32g0b1",
+    "stm32h7": """
+        cosmo-a cosmo-b gemini-bu-1 gimlet-b gimlet-c gimlet-d gimlet-e gimlet-f gimletlet-1
+        gimletlet-2 grapefruit-a grapefruit-b medusa-a minibar-a minibar-b nucleo-h743zi2
+        nucleo-h753zi observer-a psc-b psc-c sidecar-b sidecar-c sidecar-d
+    """,
+}
+"""Every `board = "…"` of `app/` and `test/` of oxidecomputer/hubris, by the chip."""
+
+FORMER_NAMES = {
+    "lpc55": "gimlet-rot-1 gimlet-rot-b gimlet-rot-c",
+    "stm32g0": "donglet-g030 stm32g031 stm32g070",
+    "stm32h7": """
+        gimlet-1 gimlet-a gimletlet-front-io grapefruit minibar psc-1 psc-a sidecar-1 sidecar-a
+    """,
+}
+"""Boards that its history names."""
+
+FLASH_SIZES = {"G030": 32 << 10, "G031": 64 << 10, "G070": 128 << 10, "G0B1": 512 << 10}
+RAM_SIZES = {"G030": 8 << 10, "G031": 8 << 10, "G070": 36 << 10, "G0B1": 144 << 10}
+
+
 @pytest.mark.parametrize("name", HUBRIS_BOARDS.split())
 def test_every_board_of_hubris_is_known(name: str) -> None:
     board = find_board_for_archive(name)
     assert board is not None
     assert board.name == name
     assert board.probe.flash_target
+
+
+@pytest.mark.parametrize(
+    ("chip", "name"),
+    [(c, n) for known in (HUBRIS_APPS, FORMER_NAMES) for c in known for n in known[c].split()],
+)
+def test_every_board_of_hubris_is_emulated(chip: str, name: str) -> None:
+    from idoldbg.emu import EmulatedBoard
+
+    board = find_board_for_archive(name)
+    assert board is not None and board.emulation is not None
+    assert board.chip.name == chip
+    EmulatedBoard(board, []).close()
+
+
+@pytest.mark.parametrize("name", [n for n in board_names() if load_board(n).chip.name == "stm32g0"])
+def test_memory_is_that_of_the_part(name: str) -> None:
+    board = load_board(name)
+    sizes = {region.name: region.size for region in board.memory()}
+    part = board.part.removeprefix("STM32")[:4]
+    assert (sizes["flash"], sizes["ram"]) == (FLASH_SIZES[part], RAM_SIZES[part])
 
 
 @pytest.mark.parametrize(
@@ -186,6 +233,39 @@ def test_unknown_board_names_the_near_ones() -> None:
     with pytest.raises(NotFound) as caught:
         load_board("stm32f4-discovry")
     assert "stm32f4-discovery" in caught.value.near
+
+
+NORDIC = """
+name = "nrf52840-dk"
+description = "Nordic nRF52840 DK"
+chip = "nrf52840"
+part = "nRF52840"
+archive_names = ["nrf52840-dk"]
+
+[probe]
+flash_target = "nrf52840"
+"""
+
+
+@pytest.mark.parametrize("text", [NORDIC, NORDIC.replace('chip = "nrf52840"\n', "")])
+def test_a_chip_that_is_not_modelled_can_be_flashed(text: str) -> None:
+    board = parse_board(text, "my.toml")
+    assert not board.chip.is_modelled and board.emulation is None
+    assert board.probe.flash_target == "nrf52840"
+    assert board.memory() == () and validate_board(board) == []
+    from idoldbg.emu import EmulatedBoard
+
+    with pytest.raises(TargetFileError, match="`nrf52840-dk` cannot be emulated"):
+        EmulatedBoard(board, [])
+
+
+def test_a_chip_that_is_not_modelled_cannot_be_emulated() -> None:
+    with pytest.raises(TargetFileError, match=r"no chip named `nrf52840`.*drop .emulation"):
+        parse_board(NORDIC + "[emulation]\n", "my.toml")
+    with pytest.raises(TargetFileError, match="did you mean `stm32f4`"):
+        parse_board(board_text(F4).replace('"stm32f4"', '"stm32f44"'), "my.toml")
+    with pytest.raises(TargetFileError, match="`chip` is missing"):
+        parse_board(board_text(F4).replace('chip = "stm32f4"', ""), "my.toml")
 
 
 def test_own_board_beside_its_chip(tmp_path: Path) -> None:

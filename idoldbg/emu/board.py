@@ -82,8 +82,11 @@ class EmulatedBoard:
         exact_code_regions: bool = False,
         nor_contents: Mapping[str, bytes] | None = None,
     ) -> None:
-        if board.emulation is None:
-            raise TargetFileError(f"board `{board.name}` has no emulation; see `idoldbg boards`")
+        if board.emulation is None or board.chip.core is None:
+            raise TargetFileError(
+                f"board `{board.name}` cannot be emulated: its file has no [emulation], for which "
+                "its chip needs a file as well (see docs/board-files.md)"
+            )
         self.board = board
         self.model: CoreModel = CORE_MODELS[board.chip.core]
         self._clock = Clock(board.chip.clock_hz)

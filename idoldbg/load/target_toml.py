@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from idol.bounded_toml import load_toml
+from idol.records import replace
 from idoldbg.errors import NotFound, TargetFileError
 from idoldbg.load.files import read_regular
 from idoldbg.target import (
@@ -35,6 +36,7 @@ from idoldbg.target import (
     Register,
     SpiDevice,
     Uart,
+    unmodelled_chip,
     validate_board,
     validate_chip,
 )
@@ -67,7 +69,7 @@ def load_board(name: str) -> Board:
     """Read a bundled board by name, or one's own from the path of a `.toml` file.
 
     The chip of such a file is looked for beside it first (`<chip>.toml`), then among the bundled
-    ones. Raises `NotFound` or `TargetFileError`.
+    ones; without [emulation] it may be one that has no file. Raises `NotFound`, `TargetFileError`.
     """
     if name.endswith(".toml") or "/" in name:
         return _load_own_board(Path(name))
@@ -251,22 +253,29 @@ def _follow(table: _Table) -> Follow:
 
 
 def _board(table: _Table, get_chip: Callable[[str], Chip]) -> Board:
-    chip_name = table.get("chip", str)
-    try:
-        chip = get_chip(chip_name)
-    except NotFound as error:
-        table.fail(f"`chip`: {error}")
+    chip_name = table.find("chip", str) or ""
+    emulation = table.table("emulation", _emulation)
     board = Board(
         name=table.get("name", str),
         description=table.get("description", str),
-        chip=chip,
+        chip=unmodelled_chip(chip_name),
         part=table.get("part", str),
         archive_names=table.values("archive_names", str),
         probe=table.table("probe", _probe) or ProbeSettings(),
-        emulation=table.table("emulation", _emulation),
+        emulation=emulation,
     )
     table.finish()
-    return board
+    if emulation is not None and not chip_name:
+        table.fail("`chip` is missing: [emulation] needs the name of a chip's file")
+    try:
+        return replace(board, chip=get_chip(chip_name)) if chip_name else board
+    except NotFound as error:
+        if emulation is None:
+            return board
+        table.fail(
+            f"`chip`: {error}; a board whose chip has no file cannot be emulated, drop "
+            "[emulation] to flash and attach it with pyOCD alone"
+        )
 
 
 def _probe(table: _Table) -> ProbeSettings:

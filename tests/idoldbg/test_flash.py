@@ -34,7 +34,7 @@ def image_id(archive: str) -> str:
 
 
 def test_the_board_of_this_process(capsys: Capture) -> None:
-    assert run(["flash", "--format", "json"]) == 0
+    assert run(["-p", "emu", "flash", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == "idoldbg.flash/1"
     assert (found["spec"], found["image_id"]) == ("emu", image_id(FULL))

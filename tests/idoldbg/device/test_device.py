@@ -154,7 +154,7 @@ def test_other_failures_have_their_own_classes(dev: Device) -> None:
         (lambda d: d.Spi.exchange(256), errors.ArgumentError, "0..=255"),
         (lambda d: d.Spi.exchange("0.5"), errors.ArgumentError, "device_index"),
         (lambda d: d.Spi.lock(0, "Assertd"), errors.ArgumentError, "did you mean `Asserted`"),
-        (lambda d: d.Spi.exchange(0, source="9f"), errors.ArgumentError, "give bytes or a list"),
+        (lambda d: d.Spi.exchange(0, source="9f"), errors.ArgumentError, "give a list of u8"),
         (lambda d: d.Spi.exchange(0, sink=b"1234"), errors.ArgumentError, "number of elements"),
         (lambda d: d.Spi.exchange(0, sink=True), errors.ArgumentError, "number of elements"),
         (lambda d: d.Spi.exchange(0, sink=60000), errors.LimitExceeded, "HIFFY_SCRATCH"),
