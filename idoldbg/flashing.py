@@ -140,6 +140,12 @@ def flash_board(
     begin = time.monotonic()
     spec = choose_spec(options, notify, falls_back=False)
     kind, _, rest = spec.partition(":")
+    if kind not in ("emu", "pyocd", "remote"):
+        raise Unsupported(
+            f"{spec} cannot be flashed; use a probe or an emulated board",
+            capability="flash",
+            link=spec,
+        )
     if kind in ("pyocd", "remote") and options.archive is None and options.board is None:
         raise ArgumentError("give the build to flash", name="ARCHIVE")
     program = open_program(options)
@@ -260,17 +266,10 @@ def _refuse(job: _Job, what: str, actual: str) -> None:
 def _flash(job: _Job, kind: str, rest: str) -> str:
     """Program, verify, see it boot; return the SPEC that was used."""
     spec = f"{kind}:{rest}" if rest else kind
-    match kind:
-        case "emu":
-            session = _flash_emulated(job, rest)
-        case "pyocd" | "remote":
-            session = _flash_through_pyocd(job, kind, rest)
-        case _:
-            raise Unsupported(
-                f"{spec} cannot be flashed; use a probe or an emulated board",
-                capability="flash",
-                link=spec,
-            )
+    if kind == "emu":
+        session = _flash_emulated(job, rest)
+    else:
+        session = _flash_through_pyocd(job, kind, rest)
     with session as opened:
         _verify(job, opened)
         _name_image(job, opened.link.spec)

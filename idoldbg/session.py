@@ -263,11 +263,7 @@ def choose_spec(options: TargetOptions, notify: Notify = ignore, *, falls_back: 
         return options.probe
     if options.archive is None and falls_back:
         return "emu"
-    if (
-        options.archive is not None
-        and may_be_dump(options.archive)
-        and find_build(options).is_dump
-    ):
+    if options.archive is not None and may_be_dump(options.archive) and find_build(options).is_dump:
         return f"dump:{options.archive}"
     probe = attached_probe()
     if probe is None and not falls_back:

@@ -73,7 +73,7 @@ FAILURES: list[tuple[list[str], int, str]] = [
     # 2: usage
     (["cal"], 2, "no command `cal`; did you mean `call`"),
     (["call"], 2, "Missing argument"),
-    (["call", "Spi"], 2, "did you mean"),
+    (["call", "Spi"], 2, "name one of its operations, Spi.read, "),
     (["call", "Spy.exchange"], 2, "no interface named `Spy`.*did you mean `Spi`"),
     (["call", "Update.status"], 2, "no interface named `Update`.*it has Jefe, .*Spi"),
     (["call", "Spi.exchnage"], 2, "did you mean `Spi.exchange`"),
