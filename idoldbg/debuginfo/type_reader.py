@@ -33,6 +33,7 @@ from idoldbg.types import (
     TypeAt,
     Union,
     Variant,
+    short_name,
 )
 
 __all__ = ["TypeReader"]
@@ -341,7 +342,7 @@ def _variant_name(member: Member) -> str:
     """
     if not member.name.isdecimal():
         return member.name
-    return member.type.name.rpartition("::")[2] or member.name
+    return short_name(member.type.name) or member.name
 
 
 def _is_signed(type_: Type) -> bool:
