@@ -29,6 +29,7 @@ from idoldbg.arguments.syntax import (
     parse,
 )
 from idoldbg.codec.serde import DEPTH_LIMIT, NODE_LIMIT, kind_of
+from idoldbg.codec.std_values import unsent_fields
 from idoldbg.errors import ArgumentError
 from idoldbg.near import near_misses
 from idoldbg.types import (
@@ -347,13 +348,16 @@ class _Converter:
                 near = near_misses(name, names)
                 hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(names) or '-'}"
                 self.fail(place, f"{short_name(type_.name)} has no field `{name}`; {hint}")
-        missing = [n for n in names if n not in given]
+        unsent = unsent_fields(type_)  # such as `exhausted` of `RangeInclusive`: nobody writes it
+        missing = [n for n in names if n not in given and n not in unsent]
         if missing:
             self.fail(place, f"{short_name(type_.name)} also needs {', '.join(missing)}")
         if not names:
             return None
         fields = [
             (m.name, self.convert(given[m.name], m.type, f"{place}.{m.name}", depth + 1))
+            if m.name in given
+            else (m.name, unsent[m.name])
             for m in type_.members
         ]
         return StructValue(type_, tuple(fields))

@@ -39,6 +39,7 @@ __all__ = [
     "members_to_send",
     "read_index",
     "sent_members",
+    "unsent_fields",
     "variant_struct",
     "with_innermost",
     "written_variants",
@@ -184,6 +185,15 @@ def fields_to_send(value: StructValue, type_: Struct, std: StdForm) -> Iterator[
             f"the nanoseconds of a `{type_.name}` are at most {MAX_NANOSECONDS}", type=type_.name
         )
     yield from (value[name] for name in names)
+
+
+def unsent_fields(type_: Struct) -> dict[str, Value]:
+    """Return the fields that serde leaves behind, with the values that they have on arrival."""
+    std = find_form(type_.name)
+    if std is None or std.kind is not StdKind.FIELDS:
+        return {}
+    unsent = (m for m in type_.members if m.name not in std.names)
+    return {m.name: zero for m in unsent if (zero := _zero(m.type, 0)) is not None}
 
 
 def complete(type_: Struct, sent: Mapping[str, Value]) -> StructValue:

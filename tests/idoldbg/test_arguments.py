@@ -343,3 +343,16 @@ def test_a_struct_without_fields_reads_its_own_name_only() -> None:
         parse_value("Marquer", UNIT_STRUCT)
     assert parse_value("Marker {}", UNIT_STRUCT) == parse_value("Marker()", UNIT_STRUCT)
     assert isinstance(UNIT_STRUCT, Struct)
+
+
+def test_fields_that_do_not_travel_need_not_be_given() -> None:
+    """serde leaves them behind: nobody writes the `exhausted` of a range."""
+    members = [("start", U8), ("end", U8), ("exhausted", BOOL)]
+    range_ = make_struct("core::ops::range::RangeInclusive<u8>", members)
+    whole = parse_value("{ start: 1, end: 9, exhausted: false }", range_)
+    assert parse_value("{ start: 1, end: 9 }", range_) == whole
+    assert from_python({"start": 1, "end": 9}, range_) == whole
+    with pytest.raises(ArgumentError, match="also needs end"):
+        parse_value("{ start: 1 }", range_)
+    with pytest.raises(ArgumentError, match="also needs exhausted"):
+        parse_value("{ start: 1, end: 9 }", make_struct("app::Mine", members))
