@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -22,10 +22,12 @@ __all__ = [
     "MemoryImage",
     "MemoryReader",
     "MemoryWriter",
+    "MultiReader",
     "Registers",
     "ResetControl",
     "RunControl",
     "Segment",
+    "TagSource",
     "read_u32",
 ]
 
@@ -36,6 +38,14 @@ class MemoryReader(Protocol):
 
     def read(self, address: int, size: int) -> bytes:
         """Return exactly `size` bytes; raise `FaultError` where there is no memory."""
+
+
+@runtime_checkable
+class MultiReader(Protocol):
+    """Reads several pieces of target memory in one transaction."""
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Return the bytes at each (address, size), read in this order; as `MemoryReader.read`."""
 
 
 @runtime_checkable
@@ -85,6 +95,14 @@ class Exclusive(Protocol):
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Keep others from making calls meanwhile; raise `LinkTimeout` if they do for too long."""
+
+
+@runtime_checkable
+class TagSource(Protocol):
+    """A target whose traffic is recorded, and with it what is not from the target."""
+
+    def make_tag(self) -> bytes:
+        """Return bytes that nobody else has, or the same as when it was recorded."""
 
 
 @runtime_checkable

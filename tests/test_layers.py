@@ -83,6 +83,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "idoldbg.link.pyocd",
         "idoldbg.link.pyocd_errors",
         "idoldbg.link.pyocd_flash",
+        "idoldbg.link.pyocd_memory",
         "idoldbg.link.pyocd_probes",
         "idoldbg.link.pyocd_remote",
         "idoldbg.pyocd_plugin",

@@ -16,7 +16,7 @@ from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
 from idoldbg.errors import LinkError, OperationError
 from idoldbg.link import Link
-from idoldbg.memory import Exclusive
+from idoldbg.memory import Exclusive, MultiReader
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
@@ -42,6 +42,12 @@ class StoppableTarget:
     def read(self, address: int, size: int) -> bytes:
         """Read as the link does."""
         return self._link.read(address, size)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges at once, where the link can."""
+        if isinstance(self._link, MultiReader):
+            return self._link.read_many(ranges)
+        return [self._link.read(address, size) for address, size in ranges]
 
     def write(self, address: int, data: bytes) -> None:
         """Write as the link does."""

@@ -18,6 +18,7 @@ from typing import Any, Self
 from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
 from idoldbg.link.board_entries import check_name, read_board_entries, socket_path
 from idoldbg.link.board_protocol import (
+    MAX_OPERATIONS,
     MAX_PAYLOAD,
     MAX_WAIT_S,
     PROTOCOL,
@@ -267,7 +268,12 @@ class RemoteBoard:
         return b"".join(parts)
 
     def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read several (address, size) in one round trip, none of them torn by the firmware."""
+        """Read several (address, size) in one round trip, none of them torn by the firmware.
+
+        As many and as much as a request may ask for; others are read one by one.
+        """
+        if len(ranges) > MAX_OPERATIONS or sum(size for _, size in ranges) > MAX_PAYLOAD:
+            return [self.read(address, size) for address, size in ranges]
         _, data = self._do(*({"op": "read", "address": a, "size": s} for a, s in ranges))
         parts, at = [], 0
         for _, size in ranges:
@@ -432,6 +438,10 @@ class BoardLink(EmulatedLink):
     ) -> None:
         super().__init__(board, spec=spec, description=description, notices=notices)
         self._held = self._exclusive = 0
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges in one round trip."""
+        return self.board.read_ranges(ranges)
 
     @contextmanager
     def halted(self) -> Iterator[None]:

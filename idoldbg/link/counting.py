@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from idol.records import dataclass
 from idoldbg.link import Link
 from idoldbg.link.forwarding import ForwardingLink
+from idoldbg.memory import MultiReader
 
 __all__ = ["CountingLink", "Traffic"]
 
@@ -68,6 +69,18 @@ class CountingLink(ForwardingLink):
         else:
             self._add(block_reads=1, bytes_read=size)
         return self.inner.read(address, size)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges: one transaction where the link can, else one for each."""
+        inner = self.inner
+        if not isinstance(inner, MultiReader):
+            return [self.read(address, size) for address, size in ranges]
+        found = inner.read_many(ranges)
+        count = 1 if getattr(inner, "reads_at_once", True) else len(ranges)
+        is_poll, self._last = self._last[0] == "wait", ("read", *ranges[0])
+        polls = 1 if is_poll else 0
+        self._add(block_reads=count - polls, polls=polls, bytes_read=sum(s for _, s in ranges))
+        return found
 
     def write(self, address: int, data: bytes) -> None:
         self._last = ("write", address, len(data))

@@ -13,9 +13,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +31,7 @@ from idoldbg.link.core_debug import CoreDebug
 from idoldbg.link.host_lock import HostLock
 from idoldbg.link.pyocd_calls import CallLock
 from idoldbg.link.pyocd_errors import Attempt, translated
+from idoldbg.link.pyocd_memory import read_blocks, read_bytes, write_bytes
 from idoldbg.link.pyocd_probes import (
     ProbeInfo,
     ProbeListing,
@@ -62,7 +62,6 @@ CHUNK_SIZE = 16 << 10
 CLOSE_LIMIT_S = 5.0
 RESET_LIMIT_S = 5.0
 ADDRESS_END = 1 << 32
-PACK_CODES = {1: "B", 2: "H", 4: "I"}
 
 # pyOCD logs what it also raises; without a handler Python would print that on stderr.
 for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
@@ -178,6 +177,8 @@ class PyocdLink(BaseLink):
         self._watchdog = watchdog
         self._connection: _Connection | None = None
         self._leave_halted = False
+        self.reads_at_once = True
+        """Whether the last `read_many` was one exchange."""
         self._core = CoreDebug(self, self.wait, self.monotonic, link=spec)
         self._calls = CallLock(
             spec, lambda attempt, action: self._do(attempt, lambda ap: action(ap.dp.probe))
@@ -218,8 +219,22 @@ class PyocdLink(BaseLink):
         for at in range(address, address + size, CHUNK_SIZE):
             part = min(CHUNK_SIZE, address + size - at)
             attempt = Attempt(self.spec, f"read {part} bytes at 0x{at:08x}", at, part)
-            parts.append(self._do(attempt, partial(_read, address=at, size=part), again=True))
+            parts.append(self._do(attempt, partial(read_bytes, address=at, size=part), again=True))
         return b"".join(parts)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges, in one exchange with the probe where it queues accesses."""
+        for address, size in ranges:
+            self._check_range("read", address, size)
+        if sum(size for _, size in ranges) > CHUNK_SIZE:
+            self.reads_at_once = False
+            return [self.read(address, size) for address, size in ranges]
+        (first, size), what = ranges[0], f"read {len(ranges)} blocks from 0x{ranges[0][0]:08x} on"
+        attempt = Attempt(self.spec, what, first, size)
+        data, self.reads_at_once = self._do(
+            attempt, partial(read_blocks, ranges=ranges), again=True
+        )
+        return data
 
     def write(self, address: int, data: bytes) -> None:
         self._check_range("write", address, len(data))
@@ -227,7 +242,7 @@ class PyocdLink(BaseLink):
             part = data[offset : offset + CHUNK_SIZE]
             at = address + offset
             attempt = Attempt(self.spec, f"write {len(part)} bytes at 0x{at:08x}", at, len(part))
-            self._do(attempt, partial(_write, address=at, data=part))
+            self._do(attempt, partial(write_bytes, address=at, data=part))
 
     def read_word(self, address: int) -> int:
         """Read one aligned word."""
@@ -447,52 +462,3 @@ def _close_session(session: Any) -> None:
     finally:
         if session.probe.is_open:
             session.probe.close()
-
-
-def _read(ap: Any, address: int, size: int) -> bytes:
-    if size in (1, 2, 4) and address % size == 0 and size * 8 in ap.supported_transfer_sizes:
-        return _bytes([ap.read_memory(address, size * 8)], size)
-    start = address & ~3
-    count = (address + size - start + 3) // 4
-    block = _bytes(ap.read_memory_block32(start, count), 4, count)
-    return block[address - start : address - start + size]
-
-
-def _bytes(values: Sequence[int], width: int, count: int = 1) -> bytes:
-    """Pack what a probe returned; a probe server may return anything."""
-    try:
-        data = struct.pack(f"<{len(values)}{PACK_CODES[width]}", *values)
-    except (struct.error, TypeError) as error:
-        raise exceptions.ProbeError(f"the probe returned no numbers ({error})") from error
-    if len(data) != width * count:
-        raise exceptions.ProbeError(f"the probe returned {len(data)} bytes of {width * count}")
-    return data
-
-
-def _write(ap: Any, address: int, data: bytes) -> None:
-    for at, width, part in _lanes(address, data):
-        if width == 4 and len(part) > 4:
-            ap.write_memory_block32(at, list(struct.unpack(f"<{len(part) // 4}I", part)))
-        elif width * 8 in ap.supported_transfer_sizes:
-            ap.write_memory(at, int.from_bytes(part, "little"), width * 8)
-        else:
-            raise exceptions.TargetError(
-                f"the access port writes whole words only, not {width} bytes at 0x{at:08x}"
-            )
-    # CMSIS-DAP probes keep writes back until something is read.
-    ap.dp.flush()
-
-
-def _lanes(address: int, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Split into naturally aligned accesses: (address, width, bytes), words as one block."""
-    at, end = address, address + len(data)
-    while at < end:
-        left = end - at
-        if at % 4 == 0 and left >= 4:
-            width, size = 4, left & ~3
-        elif at % 2 == 0 and left >= 2:
-            width, size = 2, 2
-        else:
-            width, size = 1, 1
-        yield at, width, data[at - address : at - address + size]
-        at += size

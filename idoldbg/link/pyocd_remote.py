@@ -6,15 +6,21 @@ or hangs. It reads lines through one small socket object, which is replaced here
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from pyocd.core import exceptions
 from pyocd.probe.tcp_client_probe import TCPClientProbe
 
+from idoldbg.link.pyocd_memory import to_bytes
+
 __all__ = ["LOCK_CALLS", "UNLOCK_CALLS", "BoundedSocket", "RemoteProbe"]
 
 # Requests that only the server of a board knows that is kept running (idoldbg.pyocd_plugin.server).
+READ_BLOCK = "read_block32"  # of pyOCD's server
 LOCK_CALLS, UNLOCK_CALLS = "idoldbg_lock_calls", "idoldbg_unlock_calls"
 
 CONNECT_LIMIT_S = 5.0
@@ -30,6 +36,8 @@ class BoundedSocket:
         self._limit_s = limit_s
         self._socket: socket.socket | None = None
         self._buffer = bytearray()
+        self.is_answering = False
+        """Whether requests are dropped, because they were sent ahead of their answers."""
 
     def connect(self) -> None:
         try:
@@ -52,6 +60,8 @@ class BoundedSocket:
         """Ignore pyOCD's 0.1 s, which its client uses to look again for ever."""
 
     def write(self, data: bytes) -> None:
+        if self.is_answering:
+            return
         try:
             self._connected().sendall(data)
         except OSError:
@@ -99,6 +109,40 @@ class RemoteProbe(TCPClientProbe):  # type: ignore[misc]  # pyOCD publishes no t
         self._lock_count: int
         # Private, but the only seam there is; pyproject.toml pins the series it was seen in.
         self._socket = BoundedSocket(host, port, limit_s)
+        self._handles: dict[int, int] = {}  # of the server's memory interfaces, by access port
+
+    def get_memory_interface_for_ap(self, ap_address: Any) -> Any:
+        found = super().get_memory_interface_for_ap(ap_address)
+        if found is not None:
+            self._handles[ap_address.address] = found._handle
+        return found
+
+    def read_ranges(self, ap_address: Any, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read several ranges of whole words in one round trip: all requests, then all answers.
+
+        Raises `NotImplementedError` where the server has no memory interface for the access port.
+        """
+        if ap_address.address not in self._handles:
+            raise NotImplementedError
+        handle = self._handles[ap_address.address]
+        blocks = [(handle, address, size // 4) for address, size in ranges]
+        requests = [
+            {"id": self.request_id, "request": READ_BLOCK, "arguments": block} for block in blocks
+        ]
+        with self._lock:
+            self._socket.write("".join(json.dumps(r) + "\n" for r in requests).encode())
+            self._socket.is_answering = True
+            try:
+                answers = [self._perform_request_without_raise(READ_BLOCK, *b) for b in blocks]
+            finally:
+                self._socket.is_answering = False
+        for _, error in answers:
+            if error is not None:
+                raise error
+        return [
+            to_bytes(values, 4, block[2])
+            for (values, _), block in zip(answers, blocks, strict=True)
+        ]
 
     def lock_calls(self, limit_s: float) -> bool:
         """Have the lock that goes with calls through hiffy; tell whether it was to be had in time.

@@ -3,14 +3,16 @@
 For bug reports and for tests without the hardware they were recorded on. The first line is
 `{"schema": "idoldbg.traffic/1", "spec", "description"}`. Each further line is one operation, with
 its arguments and its outcome: `{"op": "read", "address", "size", "data": HEX}`, `{"op": "write",
-"address", "data": HEX}`, `{"op": "wait", "seconds"}`, `{"op": "register", "name", "value"}`, and
-`halt`, `resume` and `reset` without arguments. Instead of its outcome a failed one has `"fault":
+"address", "data": HEX}`, `{"op": "wait", "seconds"}`, `{"op": "register", "name", "value"}`,
+`{"op": "tag", "data": HEX}` (made here, for a program), and `halt`, `resume` and `reset` without
+arguments. Instead of its outcome a failed one has `"fault":
 {"address", "size"}` or `"error": CLASS`, and always `"message"`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,6 +65,12 @@ class RecordingLink(ForwardingLink):
         with self._recorded("reset"):
             self.inner.reset()
 
+    def make_tag(self) -> bytes:
+        """Make the tag of a program."""
+        tag = os.urandom(8)
+        self._line({"op": "tag", "data": tag.hex()})
+        return tag
+
     @contextmanager
     def _recorded(self, operation: str, **arguments: object) -> Iterator[dict[str, Any]]:
         line: dict[str, Any] = {"op": operation, **arguments}
@@ -109,6 +117,10 @@ class ReplayLink(BaseLink):
 
     def write(self, address: int, data: bytes) -> None:
         self._replay("write", address=address, data=data.hex())
+
+    def make_tag(self) -> bytes:
+        """Return the tag that was made then."""
+        return self._hex(self._replay("tag"))
 
     def wait(self, seconds: float) -> None:
         self._replay("wait", seconds=seconds)

@@ -193,6 +193,19 @@ class EmulatedProbe(DebugProbe):  # type: ignore[misc]  # pyOCD publishes no typ
             dap.check_power()
             return board.read(address, size)
 
+    def read_ranges(self, ap_address: Any, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read several ranges through an access port in one go.
+
+        Raises `NotImplementedError` where that is to be done register by register.
+        """
+        if not self._block_access or ap_address.nominal_address != 0:
+            raise NotImplementedError
+        with self._access() as (dap, board):
+            dap.check_power()
+            if isinstance(board, RemoteBoard):
+                return board.read_ranges(ranges)
+            return [board.read(address, size) for address, size in ranges]
+
     def write_block(self, address: int, data: bytes) -> None:
         """Write through the access port in one go."""
         with self._access() as (dap, board):

@@ -1,0 +1,121 @@
+"""Target memory through an access port of pyOCD's: single accesses, blocks, several at once."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pyocd.core import exceptions
+from pyocd.coresight.ap import MEM_AP_DRW, APVersion
+
+__all__ = ["read_blocks", "read_bytes", "to_bytes", "write_bytes"]
+
+PACK_CODES = {1: "B", 2: "H", 4: "I"}
+APV2_REGISTERS = 0xD00  # where those of a memory access port begin, in ADIv6
+
+
+def to_bytes(values: Sequence[int], width: int, count: int = 1) -> bytes:
+    """Pack what a probe returned; a probe server may return anything."""
+    try:
+        data = struct.pack(f"<{len(values)}{PACK_CODES[width]}", *values)
+    except (struct.error, TypeError) as error:
+        raise exceptions.ProbeError(f"the probe returned no numbers ({error})") from error
+    if len(data) != width * count:
+        raise exceptions.ProbeError(f"the probe returned {len(data)} bytes of {width * count}")
+    return data
+
+
+def read_bytes(ap: Any, address: int, size: int) -> bytes:
+    """Read in whole words, or in one access of 1, 2 or 4 bytes."""
+    if size in (1, 2, 4) and address % size == 0 and size * 8 in ap.supported_transfer_sizes:
+        return to_bytes([ap.read_memory(address, size * 8)], size)
+    start = address & ~3
+    count = (address + size - start + 3) // 4
+    block = to_bytes(ap.read_memory_block32(start, count), 4, count)
+    return block[address - start : address - start + size]
+
+
+def read_blocks(ap: Any, ranges: Sequence[tuple[int, int]]) -> tuple[list[bytes], bool]:
+    """Read ranges in order; return also whether all of it was one exchange with the probe."""
+    blocks = [(a & ~3, ((a + s + 3) & ~3) - (a & ~3)) for a, s in ranges]  # whole words
+    at_once = True
+    own = getattr(ap.dp.probe, "read_ranges", None)  # a probe, or a server, of our own
+    # A probe that does memory accesses itself (pyOCD's accelerated interface, which replaces these
+    # methods of the object) has no queue.
+    at_once = own is not None or "read_memory" not in vars(ap)
+    try:
+        if own is not None:
+            data = own(ap.address, blocks)
+        elif at_once:
+            data = _read_queued(ap, blocks)
+        else:
+            raise NotImplementedError
+    except NotImplementedError:
+        at_once = False
+        data = [read_bytes(ap, *block) for block in blocks]
+    parts = zip(data, ranges, blocks, strict=True)
+    return [d[a - start : a - start + s] for d, (a, s), (start, _) in parts], at_once
+
+
+def _read_queued(ap: Any, blocks: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Read blocks of words through the registers of the access port, asking for all first."""
+    registers = APV2_REGISTERS if ap.address.ap_version is APVersion.APv2 else 0
+    data_register = ap.address.address + registers + MEM_AP_DRW
+    page = ap.auto_increment_page_size
+    waiting: list[list[Callable[[], Any]]] = []
+    try:
+        for address, size in blocks:
+            waiting.append([])
+            end = address + size
+            while address < end:
+                count = (min(end, (address // page + 1) * page) - address) // 4
+                waiting[-1].append(ap.read_memory(address, 32, now=False))
+                if count > 1:  # the address goes on by itself
+                    rest = ap.dp.read_ap_multiple(data_register, count - 1, now=False)
+                    waiting[-1].append(rest)
+                address += count * 4
+        return [
+            b"".join(_words(waiting_for.pop(0)()) for _ in range(len(waiting_for)))
+            for waiting_for in waiting
+        ]
+    finally:  # each holds a lock of pyOCD's until it is asked
+        for answer in [answer for left in waiting for answer in left]:
+            with contextlib.suppress(exceptions.Error):
+                answer()
+
+
+def _words(values: Any) -> bytes:
+    found = [values] if isinstance(values, int) else list(values)
+    return to_bytes(found, 4, len(found))
+
+
+def write_bytes(ap: Any, address: int, data: bytes) -> None:
+    """Write in naturally aligned accesses, words as one block."""
+    for at, width, part in _lanes(address, data):
+        if width == 4 and len(part) > 4:
+            ap.write_memory_block32(at, list(struct.unpack(f"<{len(part) // 4}I", part)))
+        elif width * 8 in ap.supported_transfer_sizes:
+            ap.write_memory(at, int.from_bytes(part, "little"), width * 8)
+        else:
+            raise exceptions.TargetError(
+                f"the access port writes whole words only, not {width} bytes at 0x{at:08x}"
+            )
+    # CMSIS-DAP probes keep writes back until something is read.
+    ap.dp.flush()
+
+
+def _lanes(address: int, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Split into naturally aligned accesses: (address, width, bytes), words as one block."""
+    at, end = address, address + len(data)
+    while at < end:
+        left = end - at
+        if at % 4 == 0 and left >= 4:
+            width, size = 4, left & ~3
+        elif at % 2 == 0 and left >= 2:
+            width, size = 2, 2
+        else:
+            width, size = 1, 1
+        yield at, width, data[at - address : at - address + size]
+        at += size
