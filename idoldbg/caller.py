@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
@@ -38,8 +38,18 @@ from idoldbg.hiffy import (
     split_batches,
 )
 from idoldbg.hiffy.layout import find_variables
+from idoldbg.hiffy.mailbox import random_tag
+from idoldbg.hiffy.reasons import reply_fault_words
+from idoldbg.hiffy.status import ImageMark
 from idoldbg.kept import LAYOUT
-from idoldbg.memory import Clock, Exclusive, MemoryImage, MemoryReader, MemoryWriter
+from idoldbg.memory import (
+    Clock,
+    Exclusive,
+    MemoryImage,
+    MemoryReader,
+    MemoryWriter,
+    TagSource,
+)
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.types import type_size
@@ -54,6 +64,8 @@ HIFFY = "hiffy"
 RESTART_S = 0.5  # enough for hiffy to start, where it gets the processor at all
 STARVED_RESTART_S = 0.02  # where it hardly will: emulating a busy target takes many times as long
 GENERATIONS = 64  # abi::TaskId has six bits for them
+EXPLAINED = ("reset", "restarted", "reply fault", "conflict", "lost kick")
+"""Failures of which the state of the tasks afterwards tells nothing."""
 T = TypeVar("T")
 
 
@@ -64,7 +76,7 @@ class LiveTarget(MemoryReader, MemoryWriter, Clock, Protocol):
 class Caller:
     """Calls through the hiffy task of one image on one target.
 
-    The first call compares the image on the target with the build; nothing is written before.
+    Each call compares the image on the target with the build; nothing is written before.
     `timeout_s` bounds the wait for hiffy to be ready and that for its answer, each. Failures of
     hiffy carry a post-mortem. `notify` is told what was done to the target besides calls.
     """
@@ -84,6 +96,12 @@ class Caller:
         self.recovers = True
         """Whether a hiffy that waits for ever is restarted through the supervisor."""
         self._is_image_checked = False
+        self._restarts: list[int] = []
+
+    @property
+    def restarts(self) -> tuple[int, ...]:
+        """The generations of hiffy that were begun here, to make it answer again."""
+        return tuple(self._restarts)
 
     def call(self, call: Call) -> Reply:
         """Make one call.
@@ -167,37 +185,39 @@ class Caller:
             self._session.forget()
 
     def check_image(self) -> None:
-        """Compare image id and vector table of the target with the build's, once.
+        """Compare image id and vector table of the target with the build's, once in a session.
+
+        Every call compares the image id besides.
 
         Raises `MismatchError`.
         """
         if self._is_image_checked:
             return
-        archive = self.program.archive
-        if archive.image_id is not None and archive.image_id_address is not None:
-            self._compare("image id", archive.image_id_address, archive.image_id)
-        if archive.vector_table is not None:
-            vectors = MemoryImage(archive.flash_segments()).read(archive.vector_table, 8)
-            self._compare("vector table", archive.vector_table, vectors)
+        for mark in self._marks:
+            try:
+                actual = self.target.read(mark.address, len(mark.expected))
+            except FaultError as error:
+                raise MismatchError(
+                    f"the target has no memory at 0x{mark.address:08x}, where this build has its "
+                    f"{mark.what}: it is another chip, or locked",
+                    expected=mark.expected.hex(),
+                    actual="",
+                ) from error
+            if actual != mark.expected:
+                raise mark.mismatch(actual)
         self._is_image_checked = True
 
-    def _compare(self, what: str, address: int, expected: bytes) -> None:
-        try:
-            actual = self.target.read(address, len(expected))
-        except FaultError as error:
-            raise MismatchError(
-                f"the target has no memory at 0x{address:08x}, where this build has its {what}: "
-                "it is another chip, or locked",
-                expected=expected.hex(),
-                actual="",
-            ) from error
-        if actual != expected:
-            raise MismatchError(
-                f"the target runs another image: its {what} is {actual.hex()}, this build's is "
-                f"{expected.hex()}; flash this build, or give the archive of what is flashed",
-                expected=expected.hex(),
-                actual=actual.hex(),
-            )
+    @cached_property
+    def _marks(self) -> tuple[ImageMark, ...]:
+        """What tells this build's image from others; the first is what each call looks at."""
+        archive = self.program.archive
+        marks = []
+        if archive.image_id is not None and archive.image_id_address is not None:
+            marks.append(ImageMark("image id", archive.image_id_address, archive.image_id))
+        if archive.vector_table is not None:
+            vectors = MemoryImage(archive.flash_segments()).read(archive.vector_table, 8)
+            marks.append(ImageMark("vector table", archive.vector_table, vectors))
+        return tuple(marks)
 
     def _check_allowed(self, operation: ResolvedOperation, task: TaskImage) -> None:
         """Refuse what the server would answer by killing hiffy."""
@@ -241,6 +261,11 @@ class Caller:
         try:
             return self._drive(make())
         except HiffyFailure as error:
+            found = self._find_cause(error)
+            if found is not error:
+                raise found from None
+            if error.failure in EXPLAINED:
+                raise
             is_recovered = self._examine(error)
             if not (is_recovered and error.failure == "not ready"):
                 raise
@@ -253,6 +278,25 @@ class Caller:
         except HiffyFailure as error:
             self._examine(error)
             raise
+
+    def _find_cause(self, error: HiffyFailure) -> HiffyFailure:
+        """Return a better error for a hiffy that was restarted, if the firmware recorded why."""
+        if error.failure != "restarted" or error.generation is None:
+            return error
+        from idoldbg.views.faults import read_last_fault  # for what went wrong
+
+        generation = error.generation % GENERATIONS
+        fault = read_last_fault(self.program, self.program.task(HIFFY).index, generation)
+        if fault is None:
+            return error
+        what, failure = f"hiffy was restarted during the call: {fault.words}", "restarted"
+        if fault.server is not None and fault.reason is not None:
+            what, failure = reply_fault_words(fault.server, fault.reason), "reply fault"
+        made = error.message.rpartition("; ")[2]
+        name = f"{error.operation}: " if error.operation else ""
+        found = HiffyFailure(f"{name}{what}; {made}", operation=error.operation, failure=failure)
+        found.generation = error.generation
+        return found
 
     def _examine(self, error: HiffyFailure) -> bool:
         """Add a post-mortem to the error; return whether hiffy was restarted."""
@@ -285,7 +329,11 @@ class Caller:
         supervisor = self.program.archive.tasks[SUPERVISOR].name
         done = f"hiffy was restarted through `{supervisor}`"
         try:
-            Supervisor(self.program, self.target).ask(Request.START, HIFFY)
+            with self._exclusive():  # else a restart may come into another's call
+                Supervisor(self.program, self.target).ask(Request.START, HIFFY)
+            row = read_task(self.program, self.program.task(HIFFY).index)
+            if row.generation is not None:
+                self._restarts.append(row.generation)
             restart_s = RESTART_S if found.starving_task is None else STARVED_RESTART_S
             self._drive(self._session.wait_until_ready(timeout_s=min(restart_s, self.timeout_s)))
         except HiffyFailure as error:
@@ -297,9 +345,14 @@ class Caller:
     def _drive(self, machine: Machine[T]) -> T:
         target = self.target
         try:
-            with target.exclusive() if isinstance(target, Exclusive) else nullcontext():
+            with self._exclusive():
                 return drive(machine, target, target, target)
+        except MismatchError:
+            self.forget()  # somebody has flashed it
+            raise
         except HiffyFailure as error:
+            if error.failure in ("reset", "restarted"):
+                self.forget()
             if error.failure == "not ready" and is_before_tasks(self.program):
                 raise CallTimeout(
                     f"the kernel had started no task within {self.timeout_s:g} s: it is still "
@@ -321,7 +374,19 @@ class Caller:
                 "add it to the application (see Hubris's app/*.toml)"
             ) from None
         layout = self.program.recall(LAYOUT, "", lambda: self._find_layout(task))
-        return HiffySession(layout)
+        mark = self._marks[0] if self._marks else None
+        target = self.target
+        return HiffySession(
+            layout,
+            mark=mark,
+            ticks=self.program.kernel_address("TICKS"),
+            make_tag=target.make_tag if isinstance(target, TagSource) else random_tag,
+        )
+
+    def _exclusive(self) -> AbstractContextManager[None]:
+        """Keep others who use the target from making calls meanwhile; may be nested."""
+        target = self.target
+        return target.exclusive() if isinstance(target, Exclusive) else nullcontext()
 
     def _find_layout(self, task: TaskImage) -> HiffyLayout:
         variables = find_variables(self.program.object(HIFFY).find_variables)

@@ -287,13 +287,21 @@ class LimitExceeded(NotCallable):
 class HiffyFailure(CallError):
     """hiffy did not run the program to its end; `failure` is hiffy's own word for it.
 
-    `post_mortem` is what the target's memory told afterwards (a `PostMortem` of
-    `idoldbg.views.postmortem`, or None); its sentences are the error's notes.
+    Such as `reset` (the board was reset during the call), `restarted` (hiffy was), `reply fault`
+    (a server had hiffy killed for the message), `conflict` (another debugger used hiffy at the same
+    time), `timeout`, `not ready`. `may_have_run` is False where the call was surely not made,
+    `generation` is hiffy's before the call. `post_mortem` is what the target's memory told
+    afterwards (a `PostMortem` of `idoldbg.views.postmortem`, or None); its sentences are the
+    error's notes.
     """
 
-    def __init__(self, message: str, *, operation: str = "", failure: str = "") -> None:
+    def __init__(
+        self, message: str, *, operation: str = "", failure: str = "", may_have_run: bool = True
+    ) -> None:
         super().__init__(message, operation=operation)
         self.failure = failure
+        self.may_have_run = may_have_run
+        self.generation: int | None = None
         self.post_mortem: Any = None
 
 
@@ -301,7 +309,13 @@ class CallTimeout(HiffyFailure):
     """hiffy did not become ready, or its program did not end, within `timeout_s`."""
 
     def __init__(
-        self, message: str, *, operation: str = "", failure: str = "", timeout_s: float
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        failure: str = "",
+        timeout_s: float,
+        may_have_run: bool = True,
     ) -> None:
-        super().__init__(message, operation=operation, failure=failure)
+        super().__init__(message, operation=operation, failure=failure, may_have_run=may_have_run)
         self.timeout_s = timeout_s

@@ -177,7 +177,8 @@ class Program:
         chosen = [s for s in servers if task in (None, s.task.name)]
         tasks = ", ".join(s.task.name for s in servers)
         if not chosen:
-            raise NotFound("server", interface, where=f"task `{task}`", hint=f"it is in {tasks}")
+            hint = f"it is served by {tasks}"
+            raise NotFound("interface", interface, where=f"task `{task}`", hint=hint)
         if len(chosen) > 1:
             raise ArgumentError(
                 f"interface `{interface}` is served by several tasks ({tasks}): choose one, as in "

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from idol.records import dataclass
-from idoldbg.memory import Clock, MemoryReader, MemoryWriter
+from idoldbg.memory import Clock, MemoryReader, MemoryWriter, MultiReader
 
 __all__ = [
     "MAX_GAP",
@@ -28,6 +28,8 @@ __all__ = [
 Range: TypeAlias = tuple[int, int]
 """An address and a size."""
 
+ONE_MOMENT = 64
+"""Bytes that a probe reads in less time than hiffy takes for the shortest call."""
 MAX_GAP = 64
 """Bytes worth reading for nothing to save a transaction: 16 words take a probe less time than one
 more USB round trip."""
@@ -43,9 +45,20 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class ReadMany:
-    """Read several ranges, as few transactions as that takes."""
+    """Read several ranges, as few transactions as that takes.
+
+    They may be read in any order, except that none from a position of `barriers` on is read before
+    those in front of it.
+    """
 
     ranges: tuple[Range, ...]
+    barriers: tuple[int, ...] = ()
+
+    @property
+    def stages(self) -> tuple[tuple[Range, ...], ...]:
+        """The ranges between the barriers, to be read one after the other."""
+        ends = (*self.barriers, len(self.ranges))
+        return tuple(self.ranges[a:b] for a, b in zip((0, *self.barriers), ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +108,11 @@ def drive(
 ) -> T:
     """Carry out a machine's actions until it returns its result.
 
-    An exception of the link is thrown into the machine at the action that met it, and comes out of
-    here unless the machine knows what to do.
+    An exception of the link, or Ctrl-C, is thrown into the machine at the action that met it, and
+    comes out of here unless the machine knows what to do.
     """
     result: Any = None
-    failure: Exception | None = None
+    failure: BaseException | None = None
     while True:
         try:
             action = machine.send(result) if failure is None else machine.throw(failure)
@@ -109,7 +122,7 @@ def drive(
         result, failure = None, None
         try:
             result = _perform(action, reader, writer, clock, max_gap)
-        except Exception as error:  # noqa: BLE001 (handed to the machine, which raises it again)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the machine raises it)
             failure = error
 
 
@@ -119,15 +132,46 @@ def _perform(
     match action:
         case Read(address=address, size=size):
             return reader.read(address, size)
-        case ReadMany(ranges=ranges):
-            blocks = [(a, reader.read(a, s)) for a, s in plan_reads(ranges, max_gap)]
-            return tuple(_cut(blocks, address, size) for address, size in ranges)
+        case ReadMany(stages=stages):
+            return _read_stages(stages, reader, max_gap)
         case Write(address=address, data=data):
             return writer.write(address, data)
         case Wait(seconds=seconds):
             if seconds > 0:
                 clock.wait(seconds)
             return clock.monotonic()
+
+
+def _read_stages(
+    stages: Sequence[Sequence[Range]], reader: MemoryReader, max_gap: int
+) -> tuple[bytes, ...]:
+    """Read blocks in order, at once where the target can."""
+    if not isinstance(reader, MultiReader):
+        stages = _join_stages(stages, max_gap)
+    plans = [plan_reads(stage, max_gap) for stage in stages]
+    wanted = [block for plan in plans for block in plan]
+    if isinstance(reader, MultiReader) and len(wanted) > 1:
+        found = iter(reader.read_many(wanted))
+    else:
+        found = (reader.read(address, size) for address, size in wanted)
+    parts: list[bytes] = []
+    for stage, plan in zip(stages, plans, strict=True):
+        blocks = [(address, next(found)) for address, _ in plan]
+        parts += [_cut(blocks, address, size) for address, size in stage]
+    return tuple(parts)
+
+
+def _join_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[tuple[Range, ...]]:
+    """Join stages that are in one block so short that nothing comes between."""
+    joined: list[tuple[Range, ...]] = []
+    for stage in stages:
+        both = (*joined[-1], *stage) if joined else ()
+        plan = plan_reads(both, max_gap)
+        if len(plan) == 1 and plan[0][1] <= ONE_MOMENT:
+            joined[-1] = both
+        else:
+            joined.append(tuple(stage))
+    return joined
 
 
 def _cut(blocks: Sequence[tuple[int, bytes]], address: int, size: int) -> bytes:

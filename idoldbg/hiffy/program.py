@@ -42,6 +42,8 @@ __all__ = [
 
 STACK_LENGTH = 32
 """Entries of the stack (`main.rs`), not visible in DWARF."""
+SEAL_SIZE = 12
+"""Bytes after a program that tell it from all others (`mailbox.py`), where there is room."""
 PAYLOAD_LIMIT = 32
 """Bytes of the array in which the functions collect a payload (`common.rs`)."""
 
@@ -207,7 +209,7 @@ def split_batches(
         last = batches[-1][-1] if batches else None
         if last is not None and not last.error_size and _may_share(data, alone.data):
             more_text += len(_drop(last))
-            text_fits = text_size + more_text <= layout.text.size
+            text_fits = text_size + more_text + SEAL_SIZE <= layout.text.size
             if text_fits and result_size + more_results <= layout.return_stack.size:
                 batches[-1].append(request)
                 text_size += more_text

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from idol.records import dataclass
 from idoldbg.errors import IdoldbgError
-from idoldbg.memory import read_u32
 from idoldbg.program import Program
 from idoldbg.views.backtrace import Backtrace, read_backtrace
-from idoldbg.views.tasks import TaskRow, read_tasks
+from idoldbg.views.tasks import TaskRow, is_halted, read_tasks
 
 __all__ = ["PostMortem", "read_post_mortem"]
 
 HIFFY = "hiffy"
 FRAMES = 4
-DHCSR = 0xE000EDF0  # Debug Halting Control and Status Register: ARMv7-M manual, C1.6.2
-S_HALT = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +107,5 @@ def read_post_mortem(program: Program) -> PostMortem | None:
         running = None
     trace = None if last is None or last.name == HIFFY else read_backtrace(program, last.index)
     return PostMortem(
-        tuple(waits), running, trace, table.epitaph, _is_halted(program), row is not None
+        tuple(waits), running, trace, table.epitaph, is_halted(program.memory), row is not None
     )
-
-
-def _is_halted(program: Program) -> bool:
-    try:
-        return bool(read_u32(program.memory, DHCSR) & S_HALT)
-    except IdoldbgError:
-        return False

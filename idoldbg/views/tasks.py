@@ -13,8 +13,9 @@ from typing import Any
 from idol.records import dataclass
 from idoldbg.archive import TaskImage
 from idoldbg.codec import image
-from idoldbg.errors import DebugInfoError, DecodeError, FaultError
+from idoldbg.errors import DebugInfoError, DecodeError, FaultError, IdoldbgError
 from idoldbg.kept import TASK_TYPE
+from idoldbg.memory import MemoryReader, read_u32
 from idoldbg.program import Program
 from idoldbg.types import Struct, type_size
 from idoldbg.values import to_python
@@ -26,6 +27,7 @@ __all__ = [
     "TaskTable",
     "explain_fault",
     "is_before_tasks",
+    "is_halted",
     "read_task",
     "read_tasks",
     "table_address",
@@ -33,6 +35,8 @@ __all__ = [
     "task_type",
 ]
 
+DHCSR = 0xE000EDF0  # Debug Halting Control and Status Register: ARMv7-M manual, C1.6.2
+S_HALT = 1 << 17
 KERNEL_TASK_ID = 0xFFFF
 TASK_INDEX_BITS = 10  # abi::TaskId::INDEX_BITS
 TASK_INDEX_MASK = (1 << TASK_INDEX_BITS) - 1
@@ -45,13 +49,16 @@ class Fault:
     """Why a task was stopped.
 
     `kind` is the variant of `abi::FaultInfo`, `words` the same for people, `address` the memory
-    address at fault where the kernel recorded one, `panic_message` the text of a panic.
+    address at fault where the kernel recorded one, `panic_message` the text of a panic, `server`
+    and `reason` the task and the `abi::ReplyFaultReason` of a reply fault.
     """
 
     kind: str
     words: str
     address: int | None = None
     panic_message: str | None = None
+    server: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ def read_tasks(program: Program) -> TaskTable:
     tasks = program.archive.tasks
     if is_before_tasks(program):
         early = [TaskRow(task.index, task.name, None, None, BEFORE_TASKS) for task in tasks]
-        return TaskTable(program.ticks(), tuple(early), program.epitaph())
+        return TaskTable(0, tuple(early), program.epitaph())  # its clock starts with its tasks
     base = table_address(program)
     blocks = _read_blocks(program, base, size, len(tasks))
     time_ms = program.ticks()
@@ -116,6 +123,14 @@ def is_before_tasks(program: Program) -> bool:
     False where the kernel does not say, or its word cannot be read.
     """
     return program.find_word("CURRENT_TASK_PTR") == 0
+
+
+def is_halted(memory: MemoryReader) -> bool:
+    """Return whether a debugger has stopped the core; False where that cannot be read."""
+    try:
+        return bool(read_u32(memory, DHCSR) & S_HALT)
+    except IdoldbgError:
+        return False
 
 
 def read_task(program: Program, index: int) -> TaskRow:
@@ -353,9 +368,9 @@ def explain_fault(program: Program, info: Any, panic_message: str | None) -> Fau
             words = " ".join((panic_message or "panic with invalid message").split())
             return Fault(kind, words, panic_message=panic_message)
         case "FromServer" if isinstance(content, Sequence) and len(content) == 2:
-            return Fault(
-                kind, f"reply fault from {task_id_words(program, content[0])}: {content[1]}"
-            )
+            server, reason = task_id_words(program, content[0]), str(content[1])
+            words = f"reply fault from {server}: {reason}"
+            return Fault(kind, words, server=server.partition("/")[0], reason=reason)
     return Fault(kind, f"[unknown fault {info!r}]")
 
 

@@ -6,7 +6,7 @@ interpreter, which its own tests hold to the original.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from idoldbg.codec import image
@@ -234,6 +234,12 @@ class FakeBoard:
         if address >= RAM and address + size <= RAM + len(self.ram):
             return bytes(self.ram[address - RAM : address - RAM + size])
         raise FaultError("no memory", address=address, size=size)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        before = len(self.transactions)
+        found = [self.read(*range_) for range_ in ranges]
+        self.transactions[before:] = [" + ".join(self.transactions[before:])]
+        return found
 
     def write(self, address: int, data: bytes) -> None:
         self.transactions.append(f"write {self._name(address)} {len(data)}")
