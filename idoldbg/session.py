@@ -7,6 +7,7 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import SequenceMatcher
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +21,14 @@ from idoldbg.errors import (
     ArgumentError,
     CallError,
     DebugInfoError,
+    FaultError,
     HiffyFailure,
-    IdoldbgError,
     LinkError,
+    MismatchError,
     NotCallable,
     ProbeNotFound,
     TargetFileError,
+    Unsupported,
 )
 from idoldbg.link import Link
 from idoldbg.link.counting import CountingLink, Traffic
@@ -33,6 +36,7 @@ from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.load import may_be_dump, open_dump
 from idoldbg.load.target_toml import board_names, find_board_for_archive, load_board
+from idoldbg.memory import ResetControl
 from idoldbg.opening import (
     SPECS,
     Notify,
@@ -45,7 +49,7 @@ from idoldbg.opening import (
 )
 from idoldbg.program import Program
 from idoldbg.target import Board
-from idoldbg.views.tasks import is_before_tasks
+from idoldbg.views.tasks import is_before_tasks, is_halted
 
 if TYPE_CHECKING:
     from idoldbg.emu import EmulatedBoard
@@ -118,8 +122,12 @@ class Session:
             self.caller.wait_until_ready()
         except (NotCallable, DebugInfoError):  # there is no hiffy to tell, or none that is known
             self._wait_for_kernel()
-        except CallError:
-            pass  # whoever looks at the target sees how far it got
+        except CallError:  # whoever looks at the target sees how far it got
+            if is_halted(self.link):
+                self.notify(
+                    "the core is halted: the tasks are shown as memory has them, which may be from "
+                    "before a reset"
+                )
 
     def wait_until_up(self) -> bool:
         """Let the target run until its tasks do: until hiffy waits for work, where there is one.
@@ -161,18 +169,39 @@ class Session:
             return False, str(error)
 
     def reset(self) -> None:
-        """Reset the target and let it run; the next call waits until hiffy has started anew.
+        """Reset the target and let it run; the next call waits until hiffy has started anew."""
+        self._reset(self.link.reset, halt=False)
 
-        RAM survives a reset: until its startup code has run, hiffy would look ready as before.
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset as `ResetControl.reset_with`; raise `Unsupported` where the link cannot."""
+        inner = self.link.inner
+        if not isinstance(inner, ResetControl):
+            raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
+        self._reset(lambda: inner.reset_with(halt=halt, line=line), halt=halt)
+
+    def _reset(self, action: Callable[[], None], *, halt: bool) -> None:
+        """Reset, but not amid somebody's call.
+
+        RAM survives a reset. Until the startup code has run, hiffy would look ready, and if the
+        core is to stay halted, the kernel would seem to run: so their words are zeroed, as the
+        startup code does. Nothing is written where the target runs another image.
         """
         try:
-            ready = self.caller.layout.ready
-        except IdoldbgError:
-            ready = None  # no hiffy, or none that is known: nothing will be fooled
-        self.link.halt()
-        if ready is not None:
-            self.link.write(ready, bytes(4))
-        self.link.reset()
+            self.caller.check_image()
+            is_ours = True
+        except (MismatchError, FaultError):
+            is_ours = False
+        with self.link.exclusive():
+            with suppress(NotCallable, DebugInfoError):  # no hiffy: nothing will be fooled
+                if is_ours:
+                    ready = self.caller.layout.ready
+                    self.link.halt()
+                    self.link.write(ready, bytes(4))
+            action()
+            with suppress(DebugInfoError):
+                current = self.program.kernel_address("CURRENT_TASK_PTR")
+                if is_ours and halt and current is not None:
+                    self.link.write(current, bytes(4))
         self.caller.forget()
 
     @property

@@ -63,6 +63,9 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     `idoldbg call IFACE.OP --help` says what an operation takes. Options of this command may also
     stand after IFACE.OP, unless the operation has an argument of that name.
 
+    Without a probe, each command runs on a fresh emulated board and what a call changes is gone
+    afterwards; `idoldbg board start NAME` and --probe emu:NAME keep one running.
+
     Exit codes: 0 done, 1 the operation answered with an error, 2 usage, 3 the target failed, 4 the
     probe or this machine failed.
     """

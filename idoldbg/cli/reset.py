@@ -7,8 +7,6 @@ import click
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
-from idoldbg.errors import Unsupported
-from idoldbg.memory import ResetControl
 from idoldbg.render.printable import one_line
 from idoldbg.session import open_session
 
@@ -29,10 +27,12 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
     tasks), within --timeout. The image on the board must be that of --archive.
     """
     with ending_tidily(), open_session(settings.target(), notify=say, falls_back=False) as session:
-        inner = session.link.inner
-        if not isinstance(inner, ResetControl):
-            raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
-        inner.reset_with(halt=halt, line=hard)
+        if session.link.spec == "emu":
+            say(
+                "this emulated board ends with the command; `idoldbg board start NAME` keeps one "
+                "running, for --probe emu:NAME"
+            )
+        session.reset_with(halt=halt, line=hard)
         is_up = not halt and session.wait_until_up()
         spec = session.link.spec
         image_id = (session.program.archive.image_id or b"").hex()

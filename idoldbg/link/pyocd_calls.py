@@ -10,15 +10,49 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from idoldbg.errors import IdoldbgError
 from idoldbg.link.pyocd_errors import Attempt
 
-__all__ = ["CallLock"]
+__all__ = ["CallLock", "LocksCalls", "calls_locked"]
 
 LIMIT_S = 60.0
+BUSY = "another client of the board is making calls and does not come to an end"
 SLICE_S = 2.0  # what one request may wait: less than any answer may take
+
+
+@runtime_checkable
+class LocksCalls(Protocol):
+    """A probe, or a probe server, of a board that may have several users. Opening twice is once."""
+
+    def open(self) -> None: ...
+
+    def lock_calls(self, limit_s: float) -> bool: ...
+
+    def unlock_calls(self) -> None: ...
+
+
+@contextmanager
+def calls_locked(probe: LocksCalls, spec: str, should_stop: Callable[[], bool]) -> Iterator[None]:
+    """Keep others from making calls through an open probe that has the lock for that.
+
+    Raises `LinkTimeout` if they do so for too long, and for what `should_stop` asks.
+    """
+    attempt = Attempt(spec, "keep others from making calls")
+    end = time.monotonic() + LIMIT_S
+    try:
+        while not probe.lock_calls(SLICE_S):
+            if should_stop() or time.monotonic() >= end:
+                raise attempt.time_out(BUSY, "end that one, or try again")
+    except NotImplementedError:  # a board of this process, or a server of another make
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # the connection is lost, and the lock with it
+            probe.unlock_calls()
 
 
 class CallLock:
@@ -52,10 +86,7 @@ class CallLock:
         try:
             while self._exists and not self._ask(attempt, self._try):
                 if time.monotonic() >= end:
-                    raise attempt.time_out(
-                        "another client of the board is making calls and does not come to an end",
-                        "end that one, or try again",
-                    )
+                    raise attempt.time_out(BUSY, "end that one, or try again")
         except BaseException:
             self._give_back()  # interrupted: it may be ours all the same
             raise

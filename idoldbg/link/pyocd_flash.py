@@ -20,6 +20,7 @@ from pyocd.flash.flash import Flash
 from idol.records import dataclass
 from idoldbg.errors import FaultError, FlashError, LinkError, Unsupported
 from idoldbg.link.pyocd import ProbeOptions, session_options
+from idoldbg.link.pyocd_calls import LocksCalls, calls_locked
 from idoldbg.link.pyocd_errors import Attempt, translated
 from idoldbg.link.pyocd_probes import (
     ProbeInfo,
@@ -207,7 +208,11 @@ def _program(driver: Any, spec: str, plan: FlashPlan, options: ProbeOptions, sta
         raise _no_algorithm(spec, plan) from error
     if is_direct:
         session.target.memory_map = _direct_map(plan.board)
+    stack = contextlib.ExitStack()
     try:
+        if isinstance(driver, LocksCalls):  # others may be using the board: not amid their calls
+            driver.open()
+            stack.enter_context(calls_locked(driver, spec, lambda: state.is_given_up))
         session.open()
         target = session.target
         # From its reset the core is privileged, with no MPU, no interrupt and no watchdog running:
@@ -225,6 +230,8 @@ def _program(driver: Any, spec: str, plan: FlashPlan, options: ProbeOptions, sta
         raise LinkError(f"{spec}: the build does not fit {plan.target}: {error}") from error
     finally:
         with contextlib.suppress(Exception):  # what went wrong first is the one to tell of
+            stack.close()
+        with contextlib.suppress(Exception):
             session.close()
         if session.probe.is_open:
             session.probe.close()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from pyocd.core.exceptions import ProbeDisconnected
 
 from idoldbg.board_server import board_status, running_board
+from idoldbg.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.errors import FlashError, LinkError, MismatchError, Unsupported
 from idoldbg.flashing import flash_board
@@ -25,6 +28,7 @@ FULL = str(ARCHIVES / "stm32f4-discovery.zip")
 SMALL = str(ARCHIVES / "stm32f4-discovery-no-hiffy.zip")
 Capture = pytest.CaptureFixture[str]
 LIMIT_S = 120.0  # reached by no test
+MARK = 0x20002410  # in HIFFY_DATA of the demo image
 
 
 def image_id(archive: str) -> str:
@@ -298,3 +302,56 @@ def test_reset(desk: str, spec: str, hard: list[str], capsys: Capture) -> None:
         assert status["halted"] and status["held_by"] == 0
         assert run(words) == 0
         assert not board_status(name)["halted"]
+
+
+@pytest.mark.parametrize("kind", ["emu:NAME", "pyocd:board-NAME", "remote:localhost:PORT"])
+@pytest.mark.parametrize("command", ["flash", "reset"])
+def test_calls_of_others_end_first(desk: str, kind: str, command: str) -> None:
+    """Who has the call lock is not disturbed; the next call of another build is a mismatch."""
+    name, port = desk.split()
+    spec = kind.replace("NAME", name).replace("PORT", port)
+    words = ["-p", spec, command] if command == "reset" else ["-p", spec, command, FULL]
+    with connect_board(name) as other, ThreadPoolExecutor(1) as pool:
+        other.lock()
+        other.write(MARK, b"here")  # which the startup code does away with
+        done = pool.submit(run, words)
+        time.sleep(0.5)  # enough for it to come in between, if it did
+        assert not done.done()
+        assert other.read(MARK, 4) == b"here"
+        other.unlock()
+        assert done.result(LIMIT_S) == 0
+
+
+def test_a_call_after_another_process_has_flashed_is_a_mismatch() -> None:
+    with running_board("flashed-by-another", board="stm32f4-discovery") as entry:
+        spec = f"emu:{entry.name}"
+        with open_session(TargetOptions(archive=FULL, probe=spec)) as session:
+            call = prepare_call(session.program.operation("Sensor.get"), {"id": "0"})
+            session.call(call)
+            flash_board(TargetOptions(archive=SMALL, probe=spec, timeout_s=LIMIT_S))
+            with pytest.raises(MismatchError, match="runs another image"):
+                session.call(call)
+            flash_board(TargetOptions(archive=FULL, probe=spec, timeout_s=LIMIT_S))
+            session.call(call)
+
+
+def test_tasks_of_a_board_that_is_halted_in_its_reset(capsys: Capture) -> None:
+    """RAM survives the reset, and is not shown as if it ran."""
+    with running_board("halted-in-reset", board="stm32f4-discovery") as entry:
+        spec = f"emu:{entry.name}"
+        assert run(["-p", spec, "tasks"]) == 0
+        assert "notif: timer" in capsys.readouterr().out
+        assert run(["-p", spec, "reset", "--halt"]) == 0
+        capsys.readouterr()
+        assert run(["-p", spec, "--timeout", "1", "tasks"]) == 0
+        shown = capsys.readouterr()
+        assert "has not started its tasks" in shown.out
+        assert "notif" not in shown.out
+        assert "the core is halted" in shown.err
+
+
+def test_a_reset_by_others_in_a_call_is_told(capsys: Capture) -> None:
+    for probe in ("emu", "pyocd:emu"):
+        assert run(["-p", probe, "call", "Jefe.request_reset"]) == 3
+        error = capsys.readouterr().err
+        assert "the board was reset during the call; the call may have been made" in error
