@@ -20,7 +20,8 @@ from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any
 
-from elftools.common.utils import roundup, struct_parse
+# Not documented, as the docstring says why: `ELFFile`, which is, reads on by itself and takes long.
+from elftools.common.utils import struct_parse
 from elftools.elf.structs import ELFStructs
 
 from idol.records import dataclass, replace
@@ -257,6 +258,8 @@ class ElfFile:
 
     def _expand(self, section: Section) -> bytes:
         from elftools.elf.elffile import ELFFile
+
+        # Made by hand, as `ELFFile.get_section` would have it: that reads on by the section's type.
         from elftools.elf.sections import Section as SectionReader
 
         if section.size < self._structs.Elf_Chdr.sizeof():
@@ -371,7 +374,7 @@ class ElfFile:
                 with self.reading(), translated(f"the note at 0x{at:x} makes no sense"):
                     note = struct_parse(header, self._stream, at)
                 owner_at = at + header.sizeof()
-                data_at = owner_at + roundup(note["n_namesz"], 2)
+                data_at = owner_at + _align(note["n_namesz"])
                 data_end = data_at + note["n_descsz"]
                 count += 1
                 if data_end > end:
@@ -384,7 +387,12 @@ class ElfFile:
                     note["n_type"],
                     self.data[data_at:data_end],
                 )
-                at = data_at + roundup(note["n_descsz"], 2)
+                at = data_at + _align(note["n_descsz"])
+
+
+def _align(size: int) -> int:
+    """Return what parts of notes are filled up to: a multiple of four bytes."""
+    return size + 3 & ~3
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from elftools.common.exceptions import DWARFError, ELFError
-from elftools.construct import ConstructError
+from elftools.construct import ConstructError  # not documented: escapes from its parsers
 
 __all__ = ["Malformed", "Unsupported", "translated"]
 

@@ -1,22 +1,22 @@
 """Unit headers and abbreviation tables of `.debug_info` (DWARF 5, 7.5.1 to 7.5.3; DWARF 2 to 4).
 
-pyelftools reads both, after a check of what it trusts (see `malformed`). An abbreviation is then
-compiled once into what walking and decoding its entries needs: the size where that is fixed, the
-steps to skip it where not, and one `struct.Struct` for runs of fixed forms.
+pyelftools reads the headers, after a check of what it trusts (see `malformed`). Abbreviations are
+read here, each declaration once for the whole build, and compiled into what walking and decoding
+its entries needs: the size where that is fixed, the steps to skip it where not, and one
+`struct.Struct` for runs of fixed forms.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
 
+# Not documented. What is, `ELFFile.get_dwarf_info().iter_CUs()`, takes 35 ms to import (see `elf`).
 from elftools.common.utils import struct_parse
-from elftools.dwarf.abbrevtable import AbbrevTable
-from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
 from elftools.dwarf.structs import DWARFStructs
 
 from idol.records import dataclass
@@ -200,7 +200,7 @@ class Unit:
 
 
 # The largest kernels seen have 45 units and 4,560 bytes of abbreviations. pyelftools takes 40 µs
-# for a unit and 5 µs for each byte of abbreviations: each of these bounds is less than a second.
+# for a unit; abbreviations take less than 2 µs a byte: each of these bounds is less than a second.
 _MAX_UNITS = 1 << 13
 _MAX_TABLE = 1 << 16  # bytes of one abbreviation table
 _MAX_TABLES = 1 << 17  # of all tables of an object
@@ -257,16 +257,24 @@ class UnitReader:
 
     def read_abbreviations(self, unit: Unit) -> dict[int, Abbreviation]:
         """Read a unit's abbreviation table: its entries by code, compiled for such units."""
-        at = unit.abbreviations_at
-        bodies, size = _split_abbreviations(self._abbreviations, at, unit)
-        self._budget -= size
+        section, start = self._abbreviations, unit.abbreviations_at
+        what = f"the abbreviation table at 0x{start:x} makes no sense"
+        read: dict[int, Abbreviation] = {}
+        at = start
+        while section[at : at + 1] != b"\0":
+            declaration = _DECLARATION.match(section, at, start + _MAX_TABLE)
+            if declaration is None:
+                raise Malformed(what, unit.offset)
+            code, _ = read_uleb(declaration[1], 0)
+            try:
+                shape = _shape(declaration[2], unit.version, unit.offset_size)
+            except Malformed as error:
+                raise Malformed(f"{what}: {error}", unit.offset) from error
+            read[code] = Abbreviation(code, shape)
+            at = declaration.end()
+        self._budget -= at + 1 - start
         if self._budget < 0:
             raise Malformed("the units' abbreviation tables overlap, or are too large", unit.offset)
-        with translated(f"the abbreviation table at 0x{at:x} makes no sense", unit.offset):
-            read = {
-                code: Abbreviation(code, _shape(body, unit.version, unit.offset_size))
-                for code, body in bodies
-            }
         if any(entry.has(dw.DW_AT_GNU_dwo_name) for entry in read.values()):
             raise Unsupported(_SPLIT)
         return read
@@ -295,63 +303,41 @@ def _check_unit(info: bytes, at: int) -> tuple[int, int]:
 
 
 # A declaration (7.5.3): code, tag, whether it has children, attributes and forms, two zeros. Each
-# number has at most as many bytes as any that has a meaning, and none that are there for nothing:
-# pyelftools reads numbers of any length, in quadratic time.
+# number has at most as many bytes as any that has a meaning, and none that are there for nothing.
 _ULEB = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,4}[\x01-\x7f])"
 _SLEB = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
 _IMPLICIT_CONST = rb"\x21"
 _DECLARATION = re.compile(
-    rb"(?!\x00)(%(uleb)b)%(uleb)b[\x00\x01]"
-    rb"(?:(?!\x00\x00)%(uleb)b(?:%(implicit)b%(sleb)b|(?!%(implicit)b)%(uleb)b)){0,255}\x00\x00"
+    rb"(?!\x00)(%(uleb)b)(%(uleb)b[\x00\x01]"
+    rb"(?:(?!\x00\x00)%(uleb)b(?:%(implicit)b%(sleb)b|(?!%(implicit)b)%(uleb)b)){0,255}\x00\x00)"
     % {b"uleb": _ULEB, b"sleb": _SLEB, b"implicit": _IMPLICIT_CONST},
     re.DOTALL,
 )
 
 
-def _split_abbreviations(
-    section: bytes, start: int, unit: Unit
-) -> tuple[list[tuple[int, bytes]], int]:
-    """Check that an abbreviation table is one; return its codes, what follows each, its size."""
-    bodies: list[tuple[int, bytes]] = []
-    at = start
-    while section[at : at + 1] != b"\0":
-        declaration = _DECLARATION.match(section, at, start + _MAX_TABLE)
-        if declaration is None:
-            raise Malformed(f"the abbreviation table at 0x{start:x} makes no sense", unit.offset)
-        code, body_at = read_uleb(section, at)
-        at = declaration.end()
-        bodies.append((code, section[body_at:at]))
-    return bodies, at + 1 - start
-
-
-_Declared: TypeAlias = tuple[int, bool, tuple[AttributeSpec, ...]]
-_STRUCTS = DWARFStructs(little_endian=True, dwarf_format=32, address_size=4)
-
-
-@lru_cache(maxsize=2048)
-def _declared(body: bytes) -> _Declared:
-    """Read tag, whether there are children, and attributes of a declaration, without its code.
-
-    The tables of a build hold the same few hundred again and again, under other codes: reading
-    each once takes a fifth of the time.
-    """
-    table = AbbrevTable(_STRUCTS, BytesIO(b"\1" + body + b"\0"), 0)
-    declaration = table.get_abbrev(1)
-    specs = tuple(
-        AttributeSpec(
-            _number(ENUM_DW_AT, spec["name"]),
-            _number(ENUM_DW_FORM, spec["form"]),
-            spec["value"] or 0,
-        )
-        for spec in declaration["attr_spec"]
-    )
-    return _number(ENUM_DW_TAG, declaration["tag"]), declaration.has_children(), specs
+def _read_declaration(body: bytes) -> tuple[int, bool, tuple[AttributeSpec, ...]]:
+    """Read tag, whether there are children, and attributes of a declaration, without its code."""
+    tag, at = read_uleb(body, 0)
+    has_children = body[at] == 1
+    at += 1
+    specs = []
+    while at < len(body) - 2:
+        attribute, at = read_uleb(body, at)
+        form, at = read_uleb(body, at)
+        constant = 0
+        if form == dw.DW_FORM_implicit_const:
+            constant, at = read_sleb(body, at)
+        specs.append(AttributeSpec(attribute, form, constant))
+    return tag, has_children, tuple(specs)
 
 
 @lru_cache(maxsize=4096)
 def _shape(body: bytes, version: int, offset_size: int) -> _Shape:
-    """Work out how entries of a declaration lie in units of this format."""
-    tag, has_children, specs = _declared(body)
+    """Work out how entries of a declaration lie in units of this format.
+
+    The tables of a build hold the same few hundred declarations again and again, under other codes.
+    """
+    tag, has_children, specs = _read_declaration(body)
     steps: list[int] = []
     for spec in specs:
         width = fixed_size(spec.form, version, offset_size)
@@ -366,11 +352,6 @@ def _shape(body: bytes, version: int, offset_size: int) -> _Shape:
             steps.append(width)
     size = sum(steps) if all(s > 0 for s in steps) else -1
     return _Shape(tag, has_children, specs, size, tuple(steps))
-
-
-def _number(names: Mapping[str, int], name: str | int) -> int:
-    """Return the number of a DW_* name; what has no name comes as the number."""
-    return name if isinstance(name, int) else names[name]
 
 
 def read_uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -331,11 +331,15 @@ def test_names_of_real_builds_are_found(build: str, real_hubris: Path) -> None:
 @pytest.mark.parametrize("build", [p.stem for p in sorted(ARCHIVES.glob("*.zip"))])
 def test_abbreviations_are_those_of_pyelftools(build: str) -> None:
     archive = open_build(ARCHIVES / f"{build}.zip").archive
-    info = ObjectInfo("kernel", archive.object_bytes("kernel"))
+    for name in archive.object_names:
+        compare_abbreviations(ObjectInfo(name, archive.object_bytes(name)))
+
+
+def compare_abbreviations(info: ObjectInfo) -> None:
     sections = (info.section(".debug_info") or b"", info.section(".debug_abbrev") or b"")
     reader = UnitReader(*sections)
     plain = info.to_elftools().get_dwarf_info()
-    for unit in reader.read_units():
+    for unit in {unit.abbreviations_at: unit for unit in reader.read_units()}.values():
         table = plain.get_abbrev_table(unit.abbreviations_at)
         for code, ours in reader.read_abbreviations(unit).items():
             theirs = table.get_abbrev(code)
