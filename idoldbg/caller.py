@@ -53,6 +53,7 @@ from idoldbg.memory import (
 from idoldbg.program import Program
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.types import type_size
+from idoldbg.views.boot import starts_at_boot
 from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class Caller:
 
         Only tasks that are not started at boot cost this look at the target.
         """
-        if task.start:
+        if task.start or starts_at_boot(self.program, task):
             return
         self.wait_until_ready()  # before that, the task table may not be there yet
         if read_task(self.program, task.index).is_started:

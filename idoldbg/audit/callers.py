@@ -14,7 +14,8 @@ from idoldbg.audit.finding import Finding, Place
 from idoldbg.audit.hiffy import HIFFY
 from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
-from idoldbg.program import ServedInterface
+from idoldbg.program import Program, ServedInterface
+from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["check_caller", "check_network", "check_started", "is_restricted"]
 
@@ -44,9 +45,9 @@ def check_caller(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def check_started(server: ServedInterface) -> Iterator[Finding]:
+def check_started(program: Program, server: ServedInterface) -> Iterator[Finding]:
     """Report a server that waits for somebody to start it."""
-    if server.task.start:
+    if starts_at_boot(program, server.task):
         return
     yield Finding(
         "task-not-started",

@@ -10,6 +10,7 @@ from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.hif.ops import HIF_VERSION
 from idoldbg.hiffy.layout import HiffyLayout, build_layout, find_variables
 from idoldbg.program import Program
+from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["HIFFY", "Hiffy", "read_hiffy"]
 
@@ -32,7 +33,7 @@ def read_hiffy(program: Program) -> tuple[Hiffy | None, tuple[Finding, ...]]:
     except NotFound:
         return None, (_absent(),)
     found = []
-    if not task.start:
+    if not starts_at_boot(program, task):
         found.append(_not_started())
     effect = "no operation can be called"
     unreadable = check_object(program, HIFFY, effect)

@@ -23,6 +23,7 @@ from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
 from idoldbg.errors import ArchiveError, DebugInfoError
 from idoldbg.program import Program, ServedInterface
+from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["Audit", "Progress", "audit"]
 
@@ -88,7 +89,9 @@ class _Auditor:
                 continue
             self._findings.append(finding)
             source = read_text(program, task.name)
-            unreadable[task.name] = ServerCoverage(task.name, task.start, source, None, ())
+            unreadable[task.name] = ServerCoverage(
+                task.name, starts_at_boot(program, task), source, None, ()
+            )
         total = sum(len(s.interface.operations) for s in program.servers)
         servers = list(unreadable.values())
         done = 0
@@ -113,7 +116,7 @@ class _Auditor:
 
     def _server(self, server: ServedInterface, done: int, total: int) -> ServerCoverage:
         interface = server.interface
-        self._findings += [*check_text(server), *check_started(server)]
+        self._findings += [*check_text(server), *check_started(self._program, server)]
         operations: list[OperationCoverage] = []
         if not self._program.object(server.task.name).has_debug_info:
             self._findings.append(_no_debug_info(server))
@@ -126,7 +129,11 @@ class _Auditor:
             if len(operations) == len(interface.operations):
                 self._findings += self._incoming(server)
         return ServerCoverage(
-            server.task.name, server.task.start, interface.source, interface, tuple(operations)
+            server.task.name,
+            starts_at_boot(self._program, server.task),
+            interface.source,
+            interface,
+            tuple(operations),
         )
 
     def _incoming(self, server: ServedInterface) -> tuple[Finding, ...]:

@@ -15,10 +15,13 @@ from elftools.elf.elffile import ELFFile
 from idoldbg.audit import Audit, Finding, Level
 from idoldbg.audit.verdict import judge
 from idoldbg.cli import run
+from idoldbg.debuginfo import ObjectInfo
+from idoldbg.load import open_build
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.junit import to_junit
 from idoldbg.render.audit.text import verdict_line
-from tests.idoldbg.audit.conftest import Rebuild, audit_build, replaced
+from idoldbg.types import Array, Struct
+from tests.idoldbg.audit.conftest import DEMO, Rebuild, audit_build, replaced
 
 Capture = pytest.CaptureFixture[str]
 
@@ -160,16 +163,25 @@ def test_interface_that_does_not_parse_has_its_line(rebuild: Rebuild, demo: Audi
 
 
 def test_hiffy_that_is_not_started_is_a_warning(rebuild: Rebuild, demo: Audit) -> None:
-    path = rebuild({"app.toml": _hiffy_is_not_started})
+    path = rebuild({"elf/kernel": _hiffy_is_not_started})
     finding = only(audit_build(path), demo)
     assert (finding.rule, finding.level) == ("task-not-started", Level.WARNING)
     assert finding.task == "hiffy"
 
 
 def _hiffy_is_not_started(data: bytes) -> bytes:
-    head, mark, tail = data.partition(b"[tasks.hiffy]")
-    assert mark and b"start = true" in tail
-    return head + mark + tail.replace(b"start = true", b"start = false", 1)
+    """Clear START_AT_BOOT in hiffy's entry of the kernel's table."""
+    info = ObjectInfo("kernel", data)
+    (table,) = info.find_variables("HUBRIS_TASK_DESCS")
+    assert isinstance(table.type, Array) and isinstance(table.type.element, Struct)
+    entry = table.type.element
+    flags = next(m.offset for m in entry.members if m.name == "flags")
+    hiffy = next(t.index for t in open_build(DEMO).archive.tasks if t.name == "hiffy")
+    address = (table.address or 0) + hiffy * entry.size + flags
+    segment = next(s for s in info.elf.segments if 0 <= address - s.address < s.file_size)
+    at = segment.offset + address - segment.address
+    assert data[at] == 1
+    return data[:at] + b"\0" + data[at + 1 :]
 
 
 NETWORK = b"""
@@ -236,3 +248,33 @@ def test_terminals_obey_nothing_from_a_build(rebuild: Rebuild, capsys: Capture) 
         assert "\x1b" not in shown
     assert run(["types", "No\x1b[31m"]) == 2
     assert "`No\\u{1b}[31m`" in capsys.readouterr().err
+
+
+def without_start(data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(b"start = ")]
+    assert len(kept) < len(lines)
+    return b"".join(kept)
+
+
+def test_the_kernel_s_table_says_who_is_started(
+    rebuild: Rebuild, demo: Audit, capsys: Capture
+) -> None:
+    """Archives of exhubris leave `start` out of app.toml."""
+    path = rebuild({"app.toml": without_start})
+    report = audit_build(path)
+    assert new_findings(report, demo) == []
+    assert {f.task for f in report.findings if f.rule == "task-not-started"} == {"sleeper"}
+    assert [s.is_started for s in report.servers] == [s.is_started for s in demo.servers]
+    assert run(["-a", str(path), "-p", "emu", "call", "Sensor.reading", "--id", "0"]) == 0
+    assert "Sensor.reading() => " in capsys.readouterr().out
+    # What app.toml says the other way round is not believed either.
+    wrong = replaced(b"start = false", b"start = true")
+    lied = audit_build(rebuild({"app.toml": wrong}))
+    assert {f.task for f in lied.findings if f.rule == "task-not-started"} == {"sleeper"}
+
+
+def test_app_toml_says_who_is_started_where_the_table_is_unreadable(rebuild: Rebuild) -> None:
+    changes = {"app.toml": without_start, "elf/kernel": spoil}
+    report = audit_build(rebuild(changes))
+    assert {"spi", "hiffy"} <= {f.task for f in report.findings if f.rule == "task-not-started"}
