@@ -18,9 +18,31 @@ from idoldbg.errors import ArchiveError, NotFound
 from idoldbg.memory import Segment
 from idoldbg.near import near_misses
 
-__all__ = ["KERNEL", "Archive", "ImageFacts", "Members", "TaskImage"]
+__all__ = [
+    "ARM",
+    "KERNEL",
+    "RISC_V",
+    "Archive",
+    "ImageFacts",
+    "Members",
+    "TaskImage",
+    "other_machine",
+]
 
 KERNEL = "kernel"
+
+
+ARM, RISC_V = 40, 243
+"""Processors that ELF files are for (`e_machine`)."""
+
+
+def other_machine(header: bytes) -> str:
+    """Return the processor of an ELF file's header where that is not an Arm; else ""."""
+    if header[:4] != b"\x7fELF" or len(header) < 20:
+        return ""
+    machine = int.from_bytes(header[18:20], "little")
+    names = {ARM: "", RISC_V: "RISC-V"}
+    return names.get(machine, f"another processor (ELF machine {machine})")
 
 
 class Members(Protocol):
@@ -94,6 +116,23 @@ class Archive:
     read_facts: Callable[[Archive], ImageFacts] = field(repr=False)
     read_flash: Callable[[Archive], tuple[Segment, ...]] = field(repr=False)
     _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def other_processor(self) -> str:
+        """The processor that the build is for where that is not an Arm, such as `RISC-V`; else "".
+
+        `app.toml` names the compiler's target; without it, the ELF files' headers tell.
+        """
+        architecture = self.target.partition("-")[0].lower()
+        if architecture.startswith("thumb"):
+            return ""
+        if architecture.startswith("riscv"):
+            return "RISC-V"
+        try:
+            header = self.object_bytes(self.object_names[0])[:20] if self.object_names else b""
+        except ArchiveError:
+            return ""
+        return other_machine(header)
 
     @cached_property
     def object_names(self) -> tuple[str, ...]:

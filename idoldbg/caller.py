@@ -367,6 +367,12 @@ class Caller:
     @cached_property
     def _session(self) -> HiffySession:
         """hiffy's mailbox in this image; raise `NotCallable` where there is no hiffy."""
+        processor = self.program.archive.other_processor
+        if processor:
+            raise NotCallable(
+                f"this build is for {processor}: calls are made on Arm processors only, and of "
+                "other builds no more than types, interfaces and core dumps can be read"
+            )
         try:
             task = self.program.task(HIFFY)
         except NotFound:

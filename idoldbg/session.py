@@ -234,6 +234,7 @@ def find_board(options: TargetOptions, archive: Archive) -> Board | None:
 
 def get_board(options: TargetOptions, archive: Archive) -> Board:
     """Return what `find_board` returns; raise `ArgumentError` where no board file covers it."""
+    _refuse_processor(archive, options.probe or "emu")
     board = find_board(options, archive)
     if board is None:
         what = (
@@ -360,6 +361,8 @@ def _sysfs(path: Path) -> str:
 
 def _open_link(spec: str, options: TargetOptions, program: Program, notify: Notify) -> Link:
     kind, _, rest = spec.partition(":")
+    if kind != "dump":
+        _refuse_processor(program.archive, spec)
     match kind:
         case "emu" if not rest:
             return _open_emulated(options, program.archive)
@@ -380,6 +383,18 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
                 notify(notice)
             return DumpLink(build.memory, build.registers, path=rest)
     raise ArgumentError(f"`{spec}` is no target: use {SPECS}", name="--probe")
+
+
+def _refuse_processor(archive: Archive, spec: str) -> None:
+    """Refuse targets for builds that no target here runs."""
+    processor = archive.other_processor
+    if processor:
+        raise Unsupported(
+            f"{archive.path} is a build for {processor}: only Arm processors are emulated and "
+            "reached through probes. `list`, `types` and `audit` work, and `tasks` on a core dump",
+            capability="run",
+            link=spec,
+        )
 
 
 def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard:

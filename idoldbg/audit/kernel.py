@@ -11,9 +11,26 @@ from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program
 from idoldbg.views.tasks import task_type
 
-__all__ = ["KERNEL", "check_kernel"]
+__all__ = ["KERNEL", "check_kernel", "check_processor"]
 
 KERNEL = "kernel"
+
+
+def check_processor(program: Program) -> Iterator[Finding]:
+    """Report a build that no target runs."""
+    processor = program.archive.other_processor
+    if not processor:
+        return
+    rule = RULES["processor-unsupported"]
+    yield Finding(
+        rule.id,
+        rule.level,
+        f"the image is for {processor}; only Arm processors are reached through probes and "
+        "emulated, so none of its operations can be called",
+        "Nothing in the build needs to change. Types, interfaces and core dumps of it can be read; "
+        "where calls are not wanted, suppress this finding and say so.",
+        name=processor,
+    )
 
 
 def check_kernel(program: Program) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, m
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.hiffy import Hiffy, read_hiffy
 from idoldbg.audit.interfaces import check_readable, check_text, read_text
-from idoldbg.audit.kernel import check_kernel
+from idoldbg.audit.kernel import check_kernel, check_processor
 from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
 from idoldbg.audit.rules import RULES, Level
@@ -79,7 +79,9 @@ class _Auditor:
         program, archive = self._program, self._program.archive
         program.prefetch()
         self._hiffy, found = read_hiffy(program)
-        self._findings += [*check_kernel(program), *found, *check_network(archive)]
+        self._findings += [*check_processor(program), *check_kernel(program)]
+        if not archive.other_processor:  # else hiffy makes no difference
+            self._findings += [*found, *check_network(archive)]
         no_error = all(f.level is not Level.ERROR for f in self._findings)
         self._is_usable = self._hiffy is not None and no_error
         unreadable: dict[str, ServerCoverage] = {}

@@ -25,6 +25,7 @@ from elftools.common.utils import struct_parse
 from elftools.elf.structs import ELFStructs
 
 from idol.records import dataclass, replace
+from idoldbg.archive import other_machine
 from idoldbg.debuginfo.malformed import Malformed, Unsupported, translated
 from idoldbg.errors import DebugInfoError
 from idoldbg.symbols import Symbol, SymbolKind
@@ -104,7 +105,9 @@ class ElfFile:
         if len(data) < HEADER_SIZE:
             raise self.error("cut short inside the ELF header")
         if data[4:6] != b"\x01\x01":
-            raise self.error("not a 32-bit little-endian ELF file, as Cortex-M images are")
+            processor = other_machine(data[:20])
+            of = f" (it is for {processor})" if processor and data[5] == 1 else ""
+            raise self.error(f"not a 32-bit little-endian ELF file, as Cortex-M images are{of}")
         with self.reading():
             self._stream = BytesIO(data)
             with translated("the ELF header makes no sense"):

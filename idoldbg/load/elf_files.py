@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from idoldbg.archive import KERNEL, Archive, ImageFacts, TaskImage
+from idoldbg.archive import ARM, KERNEL, RISC_V, Archive, ImageFacts, TaskImage
 from idoldbg.debuginfo.elf import PT_LOAD, SHF_ALLOC, SHT_NOBITS, ElfFile
 from idoldbg.errors import ArchiveError, DebugInfoError
 from idoldbg.load.files import read_file
@@ -24,7 +24,6 @@ __all__ = [
 
 MAX_FILES = 1024  # files of a directory that are looked at
 _ELF32 = b"\x7fELF\1\1"  # ELFCLASS32, ELFDATA2LSB
-_ARM = 40  # e_machine EM_ARM
 _NO_PROGRAMS = (1, 4)  # e_type ET_REL and ET_CORE: not linked, or a dump
 
 # `img/…` of an archive; the last two stand beside the ELF files in Hubris's `dist` directories.
@@ -209,7 +208,7 @@ def _is_program(name: str, file: Path) -> bool:
     except OSError:
         return False
     kind, machine = struct.unpack_from("<HH", head, 16) if len(head) == 20 else (0, 0)
-    return head.startswith(_ELF32) and machine == _ARM and kind not in _NO_PROGRAMS
+    return head.startswith(_ELF32) and machine in (ARM, RISC_V) and kind not in _NO_PROGRAMS
 
 
 def _in_task_order(members: FileMembers, kernel: str, names: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from idoldbg.program import Program
 from idoldbg.symbols import Symbol
 from idoldbg.types import type_size
 from idoldbg.values import to_python
-from idoldbg.views.tasks import table_address, task_type
+from idoldbg.views.tasks import read_task, table_address, task_type
 
 __all__ = ["Backtrace", "Frame", "read_backtrace"]
 
@@ -68,7 +68,7 @@ def read_backtrace(
     last put aside is a guess, and called so in `problem`.
     """
     trace = _read_backtrace(program, index, live_registers)
-    if live_registers or not _is_current(program, index):
+    if live_registers or not _is_running(program, index):
         return trace
     if not trace.frames:
         return Backtrace(trace.task, (), f"{RUNNING}, and it never stopped before")
@@ -76,12 +76,16 @@ def read_backtrace(
     return Backtrace(trace.task, trace.frames, problem)
 
 
-def _is_current(program: Program, index: int) -> bool:
+def _is_running(program: Program, index: int) -> bool:
+    """Return whether a task has the core; one that waits in the kernel was put aside."""
     try:
         address = table_address(program) + index * type_size(task_type(program))
+        if program.find_word("CURRENT_TASK_PTR") != address:
+            return False
+        row = read_task(program, index)
     except IdoldbgError:
         return False
-    return program.find_word("CURRENT_TASK_PTR") == address
+    return row.scheduler_state == "Runnable" and row.fault is None
 
 
 def _read_backtrace(
@@ -91,6 +95,8 @@ def _read_backtrace(
     try:
         live = _live_registers(program, name, live_registers or {})
         save = _save_area(program, index)
+        if "psp" not in save and "pc" in save:  # RISC-V
+            return _only_frame(program, name, _register(save, "pc"))
         if live is None and not _register(save, "psp"):
             return Backtrace(name, (), "it has not run yet")
     except (IdoldbgError, KeyError) as error:
@@ -109,6 +115,17 @@ def _read_backtrace(
     if trace.frames and not trace.frames[0].address:
         return Backtrace(name, (), "it has not run yet, or went to address 0")
     return trace
+
+
+def _only_frame(program: Program, name: str, pc: int) -> Backtrace:
+    """Return where a task is, without its callers."""
+    try:
+        symbol = program.object(name).symbols.find_function_at(pc)
+    except IdoldbgError:
+        symbol = None
+    frame = Frame(pc, None) if symbol is None else Frame(pc, symbol.path, pc - symbol.address)
+    processor = program.archive.other_processor or "this processor"
+    return Backtrace(name, (frame,), f"stacks of {processor} are not unwound")
 
 
 def _live_registers(program: Program, name: str, live: Mapping[str, int]) -> dict[int, int] | None:

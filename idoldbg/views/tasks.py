@@ -150,9 +150,10 @@ def _find_task_type(program: Program) -> Struct:
     for type_ in program.kernel.find_types("kern::task::Task"):
         if isinstance(type_, Struct):
             return type_
+    processor = program.archive.other_processor
+    why = f"it is for {processor}" if processor else "was it stripped? Build with `debug = 2`"
     raise DebugInfoError(
-        "the kernel's debug information has no `kern::task::Task`; was it stripped? Build with "
-        "`debug = 2`",
+        f"the kernel's debug information has no `kern::task::Task`; {why}",
         object="kernel",
         archive=program.archive.path,
     )
@@ -292,18 +293,29 @@ class _Explainer:
         return f"[unknown state {state!r}]"
 
     def receive(self, source: Any) -> str:
-        """Explain a receive; its notification mask is the saved r6 (the third argument)."""
+        """Explain a receive; its notification mask is the third argument."""
         if source == KERNEL_TASK_ID:
             words = ""
         elif source is None:
             words = "recv"
         else:
             words = f"recv({task_id_words(self.program, source)} only)"
-        mask = self.saved.get("r6")
-        if not isinstance(mask, int) or mask == 0:
+        mask = self.argument(2)
+        if mask is None:
+            unknown = "notif: [its mask is in a register that is not known here]"
+            return f"{words}, {unknown}" if words else unknown
+        if mask == 0:
             return words or "notif:"
         bits = " ".join(self.notification(bit) for bit in range(32) if mask & (1 << bit))
         return f"{words}, notif: {bits}" if words else f"notif: {bits}"
+
+    def argument(self, index: int) -> int | None:
+        """Return a system call's argument from the saved registers: r4 and on, a0 on RISC-V."""
+        for first in (f"r{4 + index}", f"a{index}"):
+            value = self.saved.get(first)
+            if isinstance(value, int):
+                return value
+        return None
 
     def notification(self, bit: int) -> str:
         names = self.task.notifications
@@ -316,9 +328,9 @@ class _Explainer:
         return f"{name}({'/'.join(causes)})" if causes else name
 
     def panic_message(self) -> str | None:
-        """Read the message of a panic: its address and size are the saved r4 and r5."""
-        address, size = self.saved.get("r4"), self.saved.get("r5")
-        if not isinstance(address, int) or not isinstance(size, int):
+        """Read the message of a panic: its address and size are the first two arguments."""
+        address, size = self.argument(0), self.argument(1)
+        if address is None or size is None:
             return None
         try:
             data = self.program.memory.read(address, min(size, PANIC_MESSAGE_LIMIT))

@@ -161,12 +161,17 @@ def test_stack_of_the_running_task_is_a_guess_without_registers() -> None:
         stale = read_backtrace(program, running.index)
         assert "this task was running, and the core's registers are not known" in stale.problem
         # A task that has been put aside before: its frames are shown, and called what they are.
-        entry = task_type(program)
-        assert isinstance(entry, Struct)
-        at = table_address(program) + waiting * entry.size
+        size = task_type(program).size
+        at = table_address(program) + waiting * size
         current = program.kernel.find_variables("CURRENT_TASK_PTR")[0].address
         assert current is not None
+        # In the kernel's hands it is where it was put aside.
         patched = Program(program.archive, Patched(program.memory, {current: at}))
+        assert read_backtrace(patched, waiting) == read_backtrace(program, waiting)
+        state = next(m.offset for m in task_type(program).members if m.name == "state")
+        runs = read_u32(program.memory, table_address(program) + running.index * size + state)
+        words = {current: at, at + state: runs}
+        patched = Program(program.archive, Patched(program.memory, words))
         trace = read_backtrace(patched, waiting)
         assert trace.frames == read_backtrace(program, waiting).frames
         assert trace.problem.startswith("a guess: this task was running, and the core's registers")

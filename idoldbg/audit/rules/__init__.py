@@ -78,7 +78,8 @@ _ALL: Final = (
     Rule("custom-serialization", _WARNING, "a type that is serialized by hand"),
     Rule("serialization-skips", _ERROR, "a derived serialization that leaves something out"),
     Rule("encoding-unsupported", _ERROR, "a type that its encoding cannot carry"),
-    # hiffy, which makes the calls
+    # the processor, and hiffy, which makes the calls
+    Rule("processor-unsupported", _ERROR, "a build for a processor that is not an Arm"),
     Rule("hiffy-absent", _ERROR, "no hiffy in the image"),
     Rule("hiffy-incomplete", _ERROR, "a hiffy without its mailbox"),
     Rule("hif-version", _ERROR, "a hiffy that speaks another HIF"),
