@@ -7,7 +7,7 @@ The kernel goes by a table of its own, HUBRIS_TASK_DESCS, whose `flags` have STA
 
 from __future__ import annotations
 
-from idoldbg.archive import TaskImage
+from idoldbg.archive import KERNEL, TaskImage
 from idoldbg.errors import DebugInfoError
 from idoldbg.program import Program
 from idoldbg.types import Array, Struct, type_size
@@ -27,6 +27,8 @@ def starts_at_boot(program: Program, task: TaskImage) -> bool:
 
 def _read_table(program: Program, index: int) -> bool | None:
     """Look a task up in the kernel's table; None where the image has none that can be read."""
+    if KERNEL not in program.archive.object_names:
+        return None
     try:
         for variable in program.kernel.find_variables(TABLE):
             table = variable.type
