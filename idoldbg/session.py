@@ -272,7 +272,11 @@ def open_session(
     if program is None:
         program = open_program(options)
     _check_uart(options)
-    spec = choose_spec(options, notify, falls_back=falls_back)
+    try:
+        spec = choose_spec(options, notify, falls_back=falls_back)
+    except ProbeNotFound:
+        _refuse_processor(program.archive, "pyocd")  # a probe would not help
+        raise
     link = CountingLink(_open_chosen(spec, options, program, notify))
     for notice in link.notices:
         notify(notice)
