@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import cache as cache_result
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from idol.records import dataclass, field, replace
 from idoldbg.archive import Archive
 from idoldbg.errors import ArchiveError
 from idoldbg.index import Results
-from idoldbg.load.cache import Cache, fingerprint, sha256_hex
+from idoldbg.load import cache as cache_module
+from idoldbg.load.cache import Cache, file_identity, fingerprint, sha256_hex
 from idoldbg.load.files import read_file
 from idoldbg.load.recorded_archive import BUILD, recorded_archive
 from idoldbg.load.sources import code_version
@@ -73,17 +76,20 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     shown = str(path)
     if os.path.isdir(shown):
         return Build(_open_directory(shown))
+    known = _find_open(shown)
+    if known is not None and (known.results is None) == (cache is None):
+        return known
     digest = None if cache is None else cache.find_digest(shown)
     if cache is not None and digest is not None:
         return _open_recorded(cache, shown, digest, None)
 
-    before = os.stat(shown) if cache is not None and os.path.isfile(shown) else None
+    before = os.stat(shown) if os.path.isfile(shown) else None
     data = read_file(shown, shown, check_start=partial(_refuse_unknown, shown))
-    dump = _find_dump(shown, data)
-    if dump is not None:
-        return _open_dump(shown, dump, None, cache)
-    if data[:4] == _ELF:
-        return _open_elf(shown)
+    found = _read_other(shown, data)
+    if isinstance(found, Archive):
+        return Build(found)
+    if found is not None:
+        return _remember(shown, before, _open_dump(shown, found, None, cache))
     if cache is not None and before is not None:
         digest = sha256_hex(data)
         build = _open_recorded(cache, shown, digest, data)
@@ -122,14 +128,46 @@ def open_dump(path: str | Path, archive: Archive) -> Build:
     Raises `MismatchError` where they do not belong together, `ArchiveError` for what is no dump.
     """
     shown = str(path)
-    dump = _find_dump(shown, read_file(shown, shown, check_start=partial(_refuse_unknown, shown)))
-    if dump is None:
+    known = _find_open(shown)
+    if known is not None and known.archive is archive:
+        return known
+    data = read_file(shown, shown, check_start=partial(_refuse_unknown, shown))
+    dump = _read_other(shown, data)
+    if dump is None or isinstance(dump, Archive):
         raise ArchiveError(f"{shown}: not a core dump", path=shown)
     return _open_dump(shown, dump, archive, None)
 
 
+# Dumps that are in use, by path: who asks what a file is, and then for its memory, opens it once.
+_open_dumps: WeakValueDictionary[tuple[str, str], Build] = WeakValueDictionary()
+
+
+def _find_open(path: str) -> Build | None:
+    """Return the dump at a path if it is in use, and the file is still that one."""
+    if not _open_dumps:
+        return None
+    try:
+        return _open_dumps.get((path, file_identity(os.stat(path))))
+    except OSError:
+        return None
+
+
+def _remember(path: str, before: os.stat_result | None, build: Build) -> Build:
+    """Note a dump that was opened; `before` is what its file was when it was about to be read.
+
+    As for digests, what has just changed could change once more without a trace.
+    """
+    if before is not None:
+        changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
+        if time.time_ns() - changed_ns > cache_module.RACY_NS:
+            _open_dumps[path, file_identity(before)] = build
+    return build
+
+
 def may_be_dump(path: str) -> bool:
     """Return whether a file begins and ends as dumps do, without opening it as a build."""
+    if _find_open(path) is not None:
+        return True
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -145,27 +183,24 @@ def _is_other_zip(start: bytes, end: bytes) -> bool:
     return start[:2] == _ZIP and _COMMENT not in end
 
 
-def _find_dump(shown: str, data: bytes) -> DumpFile | None:
-    """Read a file that is a core dump, or a zip with one inside; None for others."""
+def _read_other(shown: str, data: bytes) -> DumpFile | Archive | None:
+    """Read a core dump, also one inside a zip, or a single ELF file; None for an archive."""
     if data[:4] == _ELF:
         from idoldbg.debuginfo.elf import ET_CORE, ElfFile
-        from idoldbg.load.dump_file import read_dump
 
-        return read_dump(shown, data) if ElfFile(shown, data).type == ET_CORE else None
+        elf = ElfFile(shown, data)
+        if elf.type == ET_CORE:
+            from idoldbg.load.dump_file import read_dump
 
+            return read_dump(elf)
+        from idoldbg.load.elf_files import read_single
+
+        return read_single(elf)
     if _is_other_zip(data[:4], data[-_COMMENT_SIZE:]):
         from idoldbg.load.zipped_dump import read_zipped_dump
 
         return read_zipped_dump(shown, data)
     return None
-
-
-def _open_elf(shown: str) -> Build:
-    from pathlib import Path
-
-    from idoldbg.load import elf_files
-
-    return Build(elf_files.read_single(shown, Path(shown)))
 
 
 def _open_dump(shown: str, dump: DumpFile, archive: Archive | None, cache: Cache | None) -> Build:

@@ -45,6 +45,7 @@ __all__ = [
     "cache_directory",
     "file_identity",
     "fingerprint",
+    "sha256",
     "sha256_hex",
 ]
 

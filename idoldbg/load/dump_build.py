@@ -8,10 +8,10 @@ two images of a slot pair share the id alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import sha256
 
 from idoldbg.archive import Archive, ImageFacts
 from idoldbg.errors import ArchiveError, DebugInfoError, FaultError, MismatchError
+from idoldbg.load.cache import sha256
 from idoldbg.load.dump_file import DumpFile
 from idoldbg.memory import MemoryImage
 
@@ -95,7 +95,8 @@ def _digest(build: Archive) -> str:
             digest.update(b"%x:%x:" % (segment.address, len(segment.data)) + segment.data)
     except (ArchiveError, DebugInfoError):
         return "unreadable"
-    return digest.hexdigest()
+    found: str = digest.hexdigest()
+    return found
 
 
 def _hex(data: bytes | None) -> str:

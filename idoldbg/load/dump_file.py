@@ -59,9 +59,9 @@ class DumpFile:
     image_id: bytes | None = None
 
 
-def read_dump(path: str, data: bytes) -> DumpFile:
+def read_dump(elf: ElfFile) -> DumpFile:
     """Read a core dump; raise `ArchiveError` when several builds are in it."""
-    elf = ElfFile(path, data)
+    path, data = elf.name, elf.data
     archives: list[bytes] = []
     registers: dict[str, int] = {}
     task = ticks = None

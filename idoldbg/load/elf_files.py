@@ -96,11 +96,17 @@ def _open(archive: Archive, member: str, data: bytes) -> ElfFile:
 
 
 class FileMembers:
-    """Files on disk as the members of a build; see `idoldbg.archive.Members`."""
+    """Files on disk as the members of a build; see `idoldbg.archive.Members`.
 
-    def __init__(self, path: str, files: Mapping[str, Path]) -> None:
+    `contents` are those that were read already.
+    """
+
+    def __init__(
+        self, path: str, files: Mapping[str, Path], contents: Mapping[str, bytes] | None = None
+    ) -> None:
         self._path = path
         self._files = dict(files)
+        self._contents = dict(contents or {})
 
     def names(self) -> Sequence[str]:
         return tuple(self._files)
@@ -109,6 +115,8 @@ class FileMembers:
         """Files are read quickly enough one by one."""
 
     def read(self, name: str) -> bytes:
+        if name in self._contents:
+            return self._contents[name]
         file = self._files.get(name)
         if file is None:
             raise ArchiveError(f"{self._path}: {name} is missing", path=self._path, member=name)
@@ -163,13 +171,13 @@ def read_directory(path: str, files: Mapping[str, Path]) -> Archive:
     return _bare_archive(path, members, kernel, tasks)
 
 
-def read_single(path: str, file: Path) -> Archive:
+def read_single(elf: ElfFile) -> Archive:
     """Make an archive of one ELF file: the kernel if it looks like one, or else a task."""
-    members = FileMembers(path, {file.name: file})
-    elf = ElfFile(path, members.read(file.name))
+    file = Path(elf.name)
+    members = FileMembers(elf.name, {file.name: file}, {file.name: elf.data})
     if any(elf.find_symbols(name) for name in ("CURRENT_TASK_PTR", "HUBRIS_IMAGE_ID")):
-        return _bare_archive(path, members, file.name, ())
-    return _bare_archive(path, members, "", (TaskImage(0, _stem(file.name), file.name),))
+        return _bare_archive(elf.name, members, file.name, ())
+    return _bare_archive(elf.name, members, "", (TaskImage(0, _stem(file.name), file.name),))
 
 
 def _bare_archive(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from idoldbg.debuginfo.elf import ElfFile
 from idoldbg.errors import ArchiveError
 from idoldbg.load.archive_zip import ZipMembers
 from idoldbg.load.dump_file import DumpFile, read_dump
@@ -46,7 +47,7 @@ def read_zipped_dump(path: str, data: bytes) -> DumpFile | None:
             path=path,
         )
     name, content = cores[0]
-    return read_dump(f"{path}: {name}", content)
+    return read_dump(ElfFile(f"{path}: {name}", content))
 
 
 def _read_crash(path: str, members: ZipMembers) -> DumpFile:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import random
 import shutil
 import struct
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from idoldbg.cli import run
+from idoldbg.debuginfo.elf import ElfFile
 from idoldbg.errors import ArchiveError, DebugInfoError, FaultError
-from idoldbg.load import open_build
+from idoldbg.load import open_build, open_dump
 from idoldbg.load.archive_zip import read_archive
 from idoldbg.load.dump_file import NT_ARCHIVE, NT_REGISTERS, NT_TASK, read_dump
+from idoldbg.load.dump_writer import encode_dump
+from idoldbg.memory import Segment
 
 ARCHIVES = Path(__file__).parents[3] / "fixtures" / "archives"
 OWNER = b"Oxide Computer Company\0"
@@ -121,7 +127,7 @@ def test_core_dump_without_an_archive(tmp_path: Path) -> None:
 )
 def test_bad_notes(notes: list[bytes], message: str) -> None:
     with pytest.raises((ArchiveError, DebugInfoError), match=message):
-        read_dump("core", core(notes))
+        read_dump(ElfFile("core", core(notes)))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,7 @@ def test_bad_notes(notes: list[bytes], message: str) -> None:
     ],
 )
 def test_notes_of_others_are_passed_over(odd: bytes) -> None:
-    assert read_dump("core", core([odd])).archive is None
+    assert read_dump(ElfFile("core", core([odd]))).archive is None
 
 
 def test_directory_of_an_unpacked_archive(tmp_path: Path, fixture_archive: Path) -> None:
@@ -197,9 +203,9 @@ def test_damaged_core_dumps(small_archive: bytes) -> None:
     memory_at = len(good) - 64
     for size in range(memory_at):
         with pytest.raises((ArchiveError, DebugInfoError)):
-            read_dump("core", good[:size])
+            read_dump(ElfFile("core", good[:size]))
     for size in range(memory_at, len(good)):
-        dump = read_dump("core", good[:size])
+        dump = read_dump(ElfFile("core", good[:size]))
         assert dump.missing_size == len(good) - size
         assert b"".join(s.data for s in dump.segments) == good[memory_at:size]
     rng = random.Random(7)
@@ -210,7 +216,7 @@ def test_damaged_core_dumps(small_archive: bytes) -> None:
                 (0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256))
             )
         try:
-            dump = read_dump("core", bytes(data))
+            dump = read_dump(ElfFile("core", bytes(data)))
             if dump.archive is None:  # its note went for another's
                 continue
             assert read_archive("core", dump.archive).flash_segments() is not None
@@ -238,3 +244,73 @@ def test_real_directory_without_description(tmp_path: Path, real_hubris: Path) -
     found = open_build(tmp_path).archive
     assert [t.name for t in found.tasks] == [t.name for t in archive.tasks]
     shutil.rmtree(tmp_path)
+
+
+# ---- once ---------------------------------------------------------------------------------------
+
+_opened: list[str] = []
+
+
+def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and isinstance(arguments[0], str):
+        _opened.append(arguments[0])
+
+
+sys.addaudithook(_hear_open)
+
+
+@pytest.mark.parametrize("use_cache", [False, True])
+@pytest.mark.parametrize("how", ["-a", "-p"])
+def test_a_dump_is_opened_once(
+    how: str, use_cache: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("idoldbg.load.cache.RACY_NS", 0)
+    path = tmp_path / "board.core"
+    build = open_build(ARCHIVES / "stm32f4-discovery.zip")
+    flash, ram = build.archive.flash_segments(), Segment(0x2000_0000, bytes(0x2_0000))
+    archive = (ARCHIVES / "stm32f4-discovery.zip").read_bytes()
+    path.write_bytes(encode_dump(archive, [*flash, ram], {"pc": 0x0800_0000}))
+    words = [] if use_cache else ["--no-cache"]
+    words += ["-a", str(path)] if how == "-a" else ["-p", f"dump:{path}"]
+    _opened.clear()
+    assert run([*words, "tasks"]) == 0
+    assert _opened.count(str(path)) == 1
+    _opened.clear()
+
+
+def test_a_dump_that_was_replaced_is_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idoldbg.load.cache.RACY_NS", 0)
+    path = tmp_path / "board.core"
+    archive = (ARCHIVES / "stm32f4-discovery.zip").read_bytes()
+    builds = []
+    for fill in (b"\1", b"\2"):
+        draft = tmp_path / "draft"
+        draft.write_bytes(encode_dump(archive, [Segment(0x2000_0000, fill * 64)], {}))
+        draft.replace(path)
+        builds.append(open_build(path))
+        assert open_build(path) is builds[-1]
+        assert open_dump(path, builds[-1].archive) is builds[-1]
+    assert [build.dump_segments[0].data[:1] for build in builds] == [b"\1", b"\2"]
+
+
+def test_a_dump_that_has_just_changed_is_read_each_time(tmp_path: Path) -> None:
+    """It could change once more within the same tick of the file system's clock."""
+    path = tmp_path / "board.core"
+    archive = (ARCHIVES / "stm32f4-discovery.zip").read_bytes()
+    path.write_bytes(encode_dump(archive, [Segment(0x2000_0000, b"\1")], {}))
+    first = open_build(path)
+    assert open_build(path) is not first
+
+
+def test_a_single_elf_file_is_opened_once(tmp_path: Path) -> None:
+    path = tmp_path / "kernel"
+    kernel = open_build(ARCHIVES / "stm32f4-discovery.zip").archive.object_bytes("kernel")
+    path.write_bytes(kernel)
+    _opened.clear()
+    build = open_build(path)
+    assert build.archive.object_bytes("kernel") == kernel
+    assert _opened.count(str(path)) == 1
+    _opened.clear()
