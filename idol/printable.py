@@ -6,10 +6,20 @@ no name begins one.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 
-__all__ = ["LAYOUT", "escape_json", "join_lines", "one_line", "printable", "xml_text"]
+__all__ = [
+    "LAYOUT",
+    "escape_json",
+    "escape_xml",
+    "html_text",
+    "join_lines",
+    "one_line",
+    "printable",
+    "xml_text",
+]
 
 LAYOUT = "\n\t"
 """What to keep of a text of several lines."""
@@ -17,7 +27,8 @@ LAYOUT = "\n\t"
 # What CI obeys in the output of its steps. GitHub: `::` at the beginning of a line, after blanks as
 # well (actions/runner, ActionCommand.cs: TryParseV2), and `##[` anywhere in it (TryParse); Azure
 # Pipelines: `##vso[` and `##[`.
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#(?:vso)?\[)", re.IGNORECASE)
+_AT_BEGIN = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_ANYWHERE = re.compile(r"(?<=#)#(?=(?:vso)?\[)", re.IGNORECASE)
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -36,7 +47,7 @@ def one_line(text: str) -> str:
     text = printable(text)
     if "::" not in text and "##" not in text:
         return text
-    return _COMMAND.sub(lambda m: f"{m[1] or ''}\\u{{{ord(m[0][-1]):x}}}", text)
+    return _ANYWHERE.sub(r"\\u{23}", _AT_BEGIN.sub(r"\1\\u{3a}", text))
 
 
 def join_lines(lines: Iterable[str]) -> str:
@@ -46,6 +57,7 @@ def join_lines(lines: Iterable[str]) -> str:
 
 def escape_json(text: str) -> str:
     """Escape in a JSON document what `json.dumps` leaves: the values that it stands for stay."""
+    text = _ANYWHERE.sub("\\\\u0023", text)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else _escape(ord(c)) for c in text)
@@ -61,3 +73,16 @@ def _escape(code: int) -> str:
 def xml_text(text: str, keep: str = LAYOUT) -> str:
     """Spell out what XML has no way to write (XML 1.0, section 2.2), and what `printable` does."""
     return printable(text.replace("\r\n", "\n"), keep)
+
+
+def escape_xml(document: str) -> str:
+    """Write as references what CI would obey in a serialized document: it stays the same one."""
+    return _ANYWHERE.sub("&#35;", _AT_BEGIN.sub(r"\1&#58;", document))
+
+
+def html_text(text: str, *, quote: bool = True) -> str:
+    """Escape a text for HTML, as one line: what `printable` spells out, markup, and `escape_xml`.
+
+    It may stand in an element, also in `pre`, and with `quote` in an attribute.
+    """
+    return escape_xml(html.escape(xml_text(text), quote)).replace("\n", "&#10;")

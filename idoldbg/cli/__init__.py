@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from idol.printable import join_lines
+from idol.printable import escape_json, join_lines
 from idol.streams import take_all_letters
 from idoldbg import errors
 from idoldbg.cli.groups import Group
@@ -194,7 +194,7 @@ def _report(
         post_mortem = getattr(error, "post_mortem", None)
         if post_mortem is not None:
             facts["post_mortem"] = asdict(post_mortem)
-        click.echo(json.dumps({"error": facts}, sort_keys=True), err=True)
+        click.echo(escape_json(json.dumps({"error": facts}, sort_keys=True)), err=True)
     else:
         notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
         _print_lines([f"error: {message}", *notes, *([hint] if hint else [])])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from idol.printable import escape_json
 from idol.whole_file import write_whole
 from idoldbg.cli.groups import Group
 from idoldbg.cli.options import Settings, command_options, parse_seconds
@@ -191,7 +192,7 @@ def _write(folder: Path, result: FarmResult) -> None:
     for name, text in (
         (REPORT, to_html(result)),
         (JUNIT, to_junit(result)),
-        (RESULTS, json.dumps(_as_json(result), sort_keys=True, indent=1) + "\n"),
+        (RESULTS, escape_json(json.dumps(_as_json(result), sort_keys=True, indent=1)) + "\n"),
     ):
         # What tests say may hold half of a surrogate pair, which no file can.
         write_whole(folder / name, text.encode(errors="backslashreplace"))

@@ -6,7 +6,6 @@ is escaped: it comes from firmware, from tests and from the network.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 from idol.records import dataclass
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
-from idoldbg.render.printable import xml_text
+from idoldbg.render.printable import html_text
 
 __all__ = ["to_html"]
 
@@ -50,11 +49,6 @@ class _Spot:
     anchor: str
 
 
-def escape(text: str) -> str:
-    """Escape a text; what browsers have no way to show, or would obey, is spelled out."""
-    return html.escape(xml_text(text))
-
-
 def to_html(result: FarmResult) -> str:
     """Return the whole page; evidence is read from the files that the tests name."""
     spots: dict[str, dict[str, _Spot]] = {}
@@ -68,7 +62,7 @@ def to_html(result: FarmResult) -> str:
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(_verdict(result)[1])} · idoldbg farm</title>",
+            f"<title>{html_text(_verdict(result)[1])} · idoldbg farm</title>",
             f"<style>{folder.joinpath('report.css').read_text()}</style></head><body>",
             _head(result),
             _failures(spots),
@@ -112,12 +106,12 @@ def _head(result: FarmResult) -> str:
         for o in Outcome
         if result.count(o)
     )
-    problem = f'<p class="problem">{escape(result.problem)}</p>' if result.problem else ""
+    problem = f'<p class="problem">{html_text(result.problem)}</p>' if result.problem else ""
     return (
         f'<header class="{kind}"><p class="brand">idoldbg farm</p>'
-        f"<h1>{escape(sentence)}</h1>{problem}"
+        f"<h1>{html_text(sentence)}</h1>{problem}"
         f'<p class="meta">{started} · {_seconds(result.duration_s)} · '
-        f"<code>{escape(' '.join(result.command))}</code></p>"
+        f"<code>{html_text(' '.join(result.command))}</code></p>"
         f'<div class="chips" role="group" aria-label="show only">{chips}</div></header>'
     )
 
@@ -143,7 +137,8 @@ def _card(place: PlaceResult, longest_s: float) -> str:
     for key, label in _FACTS:
         if facts.get(key):
             value = facts[key][:_IMAGE_DIGITS] if key == "image_id" else facts[key]
-            rows.append(f'<dt>{label}</dt><dd title="{escape(facts[key])}">{escape(value)}</dd>')
+            title = html_text(facts[key])
+            rows.append(f'<dt>{label}</dt><dd title="{title}">{html_text(value)}</dd>')
     total = len(place.tests) or 1
     bar = "".join(
         f'<i class="{o}" style="width:{100 * place.count(o) / total:.2f}%" '
@@ -154,14 +149,14 @@ def _card(place: PlaceResult, longest_s: float) -> str:
     bad = [o for o in _BAD if place.count(o)]
     kind = "infrastructure" if place.problem else (bad[0] if bad else Outcome.PASSED)
     summary = ", ".join(f"{place.count(o)} {_WORDS[o]}" for o in Outcome if place.count(o))
-    problem = f'<p class="problem">⚡ {escape(place.problem)}</p>' if place.problem else ""
+    problem = f'<p class="problem">⚡ {html_text(place.problem)}</p>' if place.problem else ""
     log = _details("end of pytest's output", place.log_tail) if place.log_tail else ""
     share = 100 * place.duration_s / longest_s
     return (
-        f'<article class="card {kind}"><h3>{escape(place.name)}</h3>'
-        f'<p class="sub">{escape(facts.get("board", ""))}</p><dl>{"".join(rows)}</dl>'
-        f'<div class="bar" role="img" aria-label="{escape(summary)}">{bar}</div>'
-        f'<p class="sub">{escape(summary or "nothing ran")}</p>'
+        f'<article class="card {kind}"><h3>{html_text(place.name)}</h3>'
+        f'<p class="sub">{html_text(facts.get("board", ""))}</p><dl>{"".join(rows)}</dl>'
+        f'<div class="bar" role="img" aria-label="{html_text(summary)}">{bar}</div>'
+        f'<p class="sub">{html_text(summary or "nothing ran")}</p>'
         f'<div class="time" title="duration"><i style="width:{share:.1f}%"></i>'
         f"<span>{_seconds(place.duration_s)}</span></div>{problem}{log}</article>"
     )
@@ -184,7 +179,7 @@ def _matrix(places: list[PlaceResult], spots: Mapping[str, Mapping[str, _Spot]])
             file = path
             body.append(
                 f'<tr class="file"><th colspan="{len(places) + 1}" scope="rowgroup">'
-                f"{escape(path)}</th></tr>"
+                f"{html_text(path)}</th></tr>"
             )
         outcomes = sorted({str(s.test.outcome) for s in row.values()})
         cells = "".join(_cell(row.get(place.name)) for place in places)
@@ -202,7 +197,7 @@ def _matrix(places: list[PlaceResult], spots: Mapping[str, Mapping[str, _Spot]])
 
 def _breakable(name: str) -> str:
     """Let a long name break where its words end."""
-    return re.sub(r"(::|[-_/.]|(?=\[))", r"\1<wbr>", escape(name))
+    return re.sub(r"(::|[-_/.]|(?=\[))", r"\1<wbr>", html_text(name))
 
 
 def _cell(spot: _Spot | None) -> str:
@@ -216,7 +211,7 @@ def _cell(spot: _Spot | None) -> str:
     inner = f"<b>{_SYMBOLS[outcome]}</b><small>{took}</small>"
     if outcome in _BAD:
         inner = f'<a href="#{spot.anchor}">{inner}</a>'
-    return f'<td class="{outcome}" title="{escape(title)}">{inner}</td>'
+    return f'<td class="{outcome}" title="{html_text(title)}">{inner}</td>'
 
 
 # -- failures
@@ -248,7 +243,7 @@ def _failure(heading: str, outcome: Outcome, bad: list[_Spot], *, by_place: bool
         groups.setdefault(spot.test.message, []).append(spot)
     inner = []
     for message, group in groups.items():
-        inner.append(f'<p class="message">{escape(message)}</p>')
+        inner.append(f'<p class="message">{html_text(message)}</p>')
         is_open = " open" if outcome is not Outcome.INFRASTRUCTURE and len(bad) == 1 else ""
         for spot in group:
             name = spot.place.name if by_place else spot.test.node_id
@@ -276,7 +271,9 @@ def _spot(spot: _Spot) -> str:
 
 
 def _details(title: str, content: str) -> str:
-    return f"<details><summary>{escape(title)}</summary><pre>{escape(content)}</pre></details>"
+    return (
+        f"<details><summary>{html_text(title)}</summary><pre>{html_text(content)}</pre></details>"
+    )
 
 
 def _marked(text: str) -> str:
@@ -284,7 +281,7 @@ def _marked(text: str) -> str:
     lines = []
     for line in text.split("\n"):
         kind = "bad" if line.startswith("E  ") else "here" if line.startswith(">") else ""
-        safe = escape(line)
+        safe = html_text(line)
         lines.append(f'<span class="{kind}">{safe}</span>' if kind else safe)
     return "\n".join(lines)
 

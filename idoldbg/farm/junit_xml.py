@@ -6,7 +6,7 @@ import time
 import xml.etree.ElementTree as ET
 
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
-from idoldbg.render.printable import xml_text
+from idoldbg.render.printable import escape_xml, xml_text
 
 __all__ = ["to_junit"]
 
@@ -30,7 +30,7 @@ def to_junit(result: FarmResult) -> str:
     for name, value in totals.items():
         root.set(name, str(value))
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return escape_xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
 
 
 def _suite(place: PlaceResult, started: float) -> ET.Element:

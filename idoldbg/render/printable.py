@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from idol.printable import LAYOUT, escape_json, join_lines, one_line, printable, xml_text
+from idol.printable import (
+    LAYOUT,
+    escape_json,
+    escape_xml,
+    html_text,
+    join_lines,
+    one_line,
+    printable,
+    xml_text,
+)
 
-__all__ = ["LAYOUT", "escape_json", "join_lines", "one_line", "printable", "xml_text"]
+__all__ = [
+    "LAYOUT",
+    "escape_json",
+    "escape_xml",
+    "html_text",
+    "join_lines",
+    "one_line",
+    "printable",
+    "xml_text",
+]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from idoldbg.audit import Finding, Level
 from idoldbg.audit.verdict import Verdict
 from idoldbg.render.audit.files import Files
-from idoldbg.render.printable import LAYOUT, printable
+from idoldbg.render.printable import printable
 
 __all__ = ["to_github"]
 
@@ -39,4 +39,4 @@ def _annotation(finding: Finding, files: Files) -> str:
 
 
 def _escape(text: str, escapes: dict[str, str]) -> str:
-    return "".join(escapes.get(character, character) for character in printable(text, LAYOUT))
+    return "".join(escapes.get(character, character) for character in printable(text, "\n"))

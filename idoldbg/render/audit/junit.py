@@ -13,7 +13,7 @@ from idol.records import dataclass
 from idoldbg.audit import Audit, Finding, ServerCoverage
 from idoldbg.audit.verdict import Judged, Standing, Verdict, reaches
 from idoldbg.render.audit.files import Files
-from idoldbg.render.printable import xml_text
+from idoldbg.render.printable import escape_xml, printable, xml_text
 
 __all__ = ["to_junit"]
 
@@ -44,7 +44,7 @@ def to_junit(verdict: Verdict, files: Files) -> str:
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
     root.set("errors", "0")
     XmlTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + XmlTree.tostring(root, "unicode") + "\n"
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + _serialize(root) + "\n"
 
 
 def _image_cases(verdict: Verdict) -> list[_Case]:
@@ -101,7 +101,7 @@ def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> 
     kind = None
     if failing:
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
-        message = xml_text(failing[0].message + more)
+        message = xml_text(failing[0].message + more, "")
         failure = XmlTree.SubElement(
             element, "failure", message=message, type=xml_text(failing[0].rule)
         )
@@ -124,4 +124,9 @@ def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> 
 def _words(finding: Finding, files: Files) -> str:
     place = files.place(finding)
     head = f"{place}: " if place else ""
-    return f"{head}{finding.level}: {finding.rule}: {finding.message}\nfix: {finding.fix}"
+    first = f"{head}{finding.level}: {finding.rule}: {finding.message}"
+    return "\n".join([printable(first), printable(f"fix: {finding.fix}")])
+
+
+def _serialize(root: XmlTree.Element) -> str:
+    return escape_xml(XmlTree.tostring(root, "unicode"))

@@ -124,14 +124,27 @@ def check_lines(text: str, *, commands: tuple[str, ...] = (), may_wrap: bool = F
         assert may_wrap or not start.startswith(MARK), line
 
 
+def check_commands(text: str, *, has_texts: bool = False) -> None:
+    """Check that a document, which may be printed in CI, has no command in it.
+
+    `has_texts` of several lines, such as what pytest says of a failure.
+    """
+    for line in text.split("\n"):
+        assert not line.lstrip().startswith("::"), line
+        assert not re.search(r"##(vso)?\[", line, re.IGNORECASE), line
+        assert has_texts or not line.lstrip().startswith(MARK), line
+
+
 def check_json(text: str) -> Any:
     """Check a JSON document; return what it holds."""
+    check_commands(text)
     assert all(c.isprintable() or c == "\n" for c in text), ascii(text)[:500]
     return json.loads(text)
 
 
-def check_xml(text: str) -> ET.Element:
+def check_xml(text: str, *, has_texts: bool = False) -> ET.Element:
     """Check that it parses, and holds nothing that a terminal or a page would obey."""
+    check_commands(text, has_texts=has_texts)
     root = ET.fromstring(text.encode())
     for element in root.iter():
         for part in (*element.attrib.values(), element.text or ""):
@@ -160,9 +173,11 @@ class _Page(HTMLParser):
         raise AssertionError(f"a comment: {data}")
 
 
-def check_html(text: str, like: str) -> None:
+def check_html(text: str, like: str, *, has_texts: bool = False) -> None:
     """Check a page: of elements and attributes it has what one with plain names has."""
     assert all(c.isprintable() or c in "\n\t" for c in text), ascii(text)[:500]
+    bare = re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL)
+    check_commands(bare, has_texts=has_texts)
     found, plain = _Page(), _Page()
     found.feed(text)
     plain.feed(like)

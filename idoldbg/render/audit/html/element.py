@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-from idoldbg.render.printable import printable
+from idoldbg.render.printable import html_text
 
 __all__ = ["Html", "el", "join"]
-
-_KEPT = "\n\t"
 
 
 class Html(str):
@@ -29,7 +26,7 @@ def el(tag: str, /, *children: str, **attributes: str | int | bool | None) -> Ht
         if value is True:
             parts.append(attribute)
         elif value is not None and value is not False:
-            parts.append(f'{attribute}="{escape(printable(str(value), _KEPT))}"')
+            parts.append(f'{attribute}="{html_text(str(value))}"')
     if tag in ("meta", "input", "br"):
         return Html(f"<{' '.join(parts)}>")
     return Html(f"<{' '.join(parts)}>{join(children)}</{tag}>")
@@ -37,7 +34,5 @@ def el(tag: str, /, *children: str, **attributes: str | int | bool | None) -> Ht
 
 def join(children: Sequence[str], separator: str = "") -> Html:
     """Put markup and texts side by side."""
-    done = [
-        c if isinstance(c, Html) else escape(printable(c, _KEPT), quote=False) for c in children
-    ]
+    done = [c if isinstance(c, Html) else html_text(c, quote=False) for c in children]
     return Html(separator.join(done))
