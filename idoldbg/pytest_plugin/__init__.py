@@ -10,9 +10,11 @@
 | `idol` | the same, watched: a task that dies fails the test |
 | `dut` | several devices by name, one for each `@pytest.mark.dut(name=…, chip=…, board=…)` |
 
-`@pytest.mark.expect_death("task", …)` names tasks that a test kills on purpose. Which board it is
-say `--idoldbg-archive`, `--idoldbg-board`, `--idoldbg-probe`, `--idoldbg-env`, `--idoldbg-boards`,
-or a labgrid environment (`--lg-env`); without any, it is the emulated board with the bundled image.
+`@pytest.mark.expect_death("task", …)` names tasks that a test kills on purpose, `may_die` and the
+ini key `idoldbg_may_die` those that die in normal operation. Which board it is say
+`--idoldbg-archive`, `--idoldbg-board`, `--idoldbg-probe`, `--idoldbg-env`, `--idoldbg-boards`, or a
+labgrid environment (`--lg-env`); without any, it is the emulated board with the bundled image. An
+option that would have no effect is an error.
 
 Failures of the lab (probe lost, board taken, wrong image) are errors of type `infrastructure`, in
 the terminal and in JUnit files. This module is loaded by every pytest run where idoldbg is
@@ -22,11 +24,11 @@ installed: what it needs for its work is imported when the first fixture is used
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
 import types
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,6 +36,7 @@ from idol.printable import join_lines, one_line, printable
 from idoldbg.pytest_plugin.junit import JunitTypes
 
 if TYPE_CHECKING:
+    from idoldbg.pytest_plugin.marks import UsedBoard
     from idoldbg.pytest_plugin.pool import AttachedBoard, BoardPool
 
 __all__ = [
@@ -51,9 +54,10 @@ __all__ = [
 ]
 
 POOL = pytest.StashKey["BoardPool"]()
-USED = pytest.StashKey["list[AttachedBoard]"]()
+USED = pytest.StashKey["list[UsedBoard]"]()
 MARKERS = (
     "expect_death(task, ...): tasks that this test kills; others that die fail it",
+    "may_die(task, ...): tasks that may die in this test, or not",
     "dut(name, chip=None, board=None): a board that the fixture `dut` offers under this name",
 )
 
@@ -94,28 +98,37 @@ def idoldbg_pool(request: pytest.FixtureRequest) -> Iterator[BoardPool]:
 
     worker = worker_name(request.config)
     digits = "".join(c for c in worker if c.isdigit())
-    uses_labgrid = getattr(request.config.option, "lg_env", None) or os.environ.get("LG_ENV")
+    settings = read_settings(request.config)
     pool = BoardPool(
-        read_settings(request.config),
+        settings,
         holder=f"pytest {worker}".strip(),
         start=int(digits or 0),
         notify=lambda sentence: _say(request.config, sentence),
-        labgrid=(lambda: _labgrid_driver(request)) if uses_labgrid else None,
+        labgrid=(lambda name: _labgrid_driver(request, name)) if settings.labgrid else None,
     )
     request.config.stash[POOL] = pool
     yield pool
     pool.close()
 
 
-def _labgrid_driver(request: pytest.FixtureRequest) -> Any:
-    """Return the activated driver of the labgrid target, brought to its firmware if it can be."""
-    from idoldbg.labgrid import IdoldbgDriver, IdoldbgStrategy
+def _labgrid_driver(request: pytest.FixtureRequest, name: str) -> Any:
+    """Return the activated driver of a labgrid target, brought to its firmware if it can be."""
+    from idoldbg.pytest_plugin.settings import read_settings, worker_count
 
-    target = request.getfixturevalue("target")
-    for driver in target.drivers:
-        if isinstance(driver, IdoldbgStrategy):
-            driver.transition("booted")
-    return target.get_driver(IdoldbgDriver)
+    settings = read_settings(request.config)
+    if not request.config.pluginmanager.hasplugin("labgrid"):
+        raise pytest.UsageError(
+            f"{settings.labgrid} needs labgrid's plug-in for pytest: pip install "
+            "'idoldbg[labgrid]', and do not disable it"
+        )
+    if worker_count(request.config) > 1:
+        raise pytest.UsageError(
+            f"{settings.labgrid} gives one process its boards; leave out -n, or use `idoldbg farm "
+            "run`, which runs tests on many boards at a time"
+        )
+    from idoldbg.pytest_plugin.labgrid_target import open_target
+
+    return open_target(request.getfixturevalue("env"), name, settings)
 
 
 def _say(config: pytest.Config, sentence: str) -> None:
@@ -143,36 +156,20 @@ def board(request: pytest.FixtureRequest, idoldbg_pool: BoardPool) -> Any:
 def idol(request: pytest.FixtureRequest, idoldbg_pool: BoardPool) -> Any:
     """The device, watched: the test fails when a task dies that it does not expect to."""
     with _plainly(request):
-        attached = idoldbg_pool.main()
-        _watch(request.node, attached)
-        return attached.device
+        return _watch(request.node, "", idoldbg_pool.main)
 
 
 @pytest.fixture
 def dut(request: pytest.FixtureRequest, idoldbg_pool: BoardPool) -> Any:
     """Several devices under test, watched, as attributes: `dut.sp`, `dut.rot`."""
+    from idoldbg.pytest_plugin.marks import read_wanted
+
     with _plainly(request):
         devices = {}
-        for name, chip, board_name in _read_dut_markers(request.node):
-            attached = idoldbg_pool.find(name, chip=chip, board=board_name)
-            _watch(request.node, attached)
-            devices[name] = attached.device
+        for wanted in idoldbg_pool.scarcest_first(read_wanted(request.node)):
+            find = functools.partial(idoldbg_pool.find, wanted)
+            devices[wanted.name] = _watch(request.node, wanted.name, find)
         return types.SimpleNamespace(**devices)
-
-
-def _read_dut_markers(node: pytest.Item) -> list[tuple[str, str | None, str | None]]:
-    """Return (name, chip, board) of the markers `dut`, from the outermost one on."""
-    found: dict[str, tuple[str, str | None, str | None]] = {}
-    for marker in reversed(list(node.iter_markers("dut"))):
-        name = marker.kwargs.get("name") or (marker.args[0] if marker.args else None)
-        unknown = sorted(marker.kwargs.keys() - {"name", "chip", "board"})
-        if not isinstance(name, str) or name in found or unknown or len(marker.args) > 1:
-            what = f"has no argument `{unknown[0]}`" if unknown else "needs one name of its own"
-            raise pytest.UsageError(f"@pytest.mark.dut {what}")
-        found[name] = (name, marker.kwargs.get("chip"), marker.kwargs.get("board"))
-    if not found:
-        raise pytest.UsageError("the fixture `dut` needs @pytest.mark.dut(name=…, chip=…)")
-    return list(found.values())
 
 
 @contextlib.contextmanager
@@ -188,25 +185,37 @@ def _plainly(request: pytest.FixtureRequest) -> Iterator[None]:
         raise pytest.fail.Exception(one_line(str(error)), pytrace=False) from None
 
 
-def _watch(node: pytest.Item, attached: AttachedBoard) -> None:
+def _watch(node: pytest.Item, name: str, find: Callable[..., AttachedBoard]) -> Any:
+    """Get a board for a test and note how it is; return the device.
+
+    A connection that an earlier test left broken is made anew before the lab is blamed.
+    """
+    from idoldbg.pytest_plugin.marks import UsedBoard
+    from idoldbg.pytest_plugin.pool import infrastructure_reason
+
     used = node.stash.setdefault(USED, [])
-    used.append(attached)
-    prefix = "" if len(used) == 1 else f"{attached.place.name}."
+    for is_last in (False, True):
+        attached = find(taken=[board.attached for board in used])
+        try:
+            attached.begin()
+        except Exception as error:
+            attached.lost = attached.lost or infrastructure_reason(error)
+            if is_last or attached.lost is None:
+                used.append(UsedBoard(name, attached))
+                raise
+        else:
+            break
+    for number, board in enumerate(used):
+        if board.attached is attached:  # a target of labgrid under two names
+            used[number] = UsedBoard(name or board.name, attached)
+            return attached.device
+    used.append(UsedBoard(name, attached))
+    prefix = "" if len(used) == 1 else f"{name or attached.place.name}."
     # Escaped here: pytest escapes values in its JUnit file, but not keys.
     node.user_properties += [
         (printable(f"{prefix}{key}"), printable(value)) for key, value in attached.facts.items()
     ]
-    try:
-        attached.begin()
-    except Exception as error:
-        _note_loss(attached, error)
-        raise
-
-
-def _note_loss(attached: AttachedBoard, error: BaseException) -> None:
-    from idoldbg.pytest_plugin.pool import infrastructure_reason
-
-    attached.lost = attached.lost or infrastructure_reason(error)
+    return attached.device
 
 
 # -- around tests
@@ -216,7 +225,7 @@ def _note_loss(attached: AttachedBoard, error: BaseException) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a test that went well but for the tasks that it killed."""
     used = item.stash.get(USED, [])
-    expected = _read_expected_deaths(item, used) if used else frozenset()
+    deaths = _read_marks(item, used)
     try:
         result = yield
     except Exception as error:
@@ -226,39 +235,32 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             raise hide_internals(error) from error.__cause__
         raise
     problems = []
-    for attached in used:
-        names = {task.name for task in attached.program.archive.tasks}
-        some = expected & names if len(used) > 1 else expected
-        found = attached.check(some)
-        prefix = f"{attached.place.name}: " if len(used) > 1 else ""
-        problems += [prefix + problem for problem in found]
+    for board, expected in zip(used, deaths, strict=True):
+        prefix = f"{board.name or board.attached.place.name}: " if len(used) > 1 else ""
+        problems += [prefix + problem for problem in board.attached.check(expected)]
     if problems:
         pytest.fail(join_lines(problems), pytrace=False)
     return result
 
 
-def _read_expected_deaths(item: pytest.Item, used: list[AttachedBoard]) -> frozenset[str]:
-    """Return the tasks of the markers `expect_death`; fail the test for one that is not there."""
-    from idoldbg.near import near_misses
+def _read_marks(item: pytest.Item, used: list[UsedBoard]) -> list[frozenset[str]]:
+    """Return which tasks must die on each board; fail the test for markers that make no sense."""
+    if not used and not getattr(item, "own_markers", ()):
+        return []
+    from idoldbg.pytest_plugin.marks import describe_misuse, read_deaths
+    from idoldbg.pytest_plugin.settings import read_settings
 
-    known = {task.name for attached in used for task in attached.program.archive.tasks}
-    found: set[str] = set()
-    for marker in item.iter_markers("expect_death"):
-        if marker.kwargs or not marker.args:
-            _fail_marker(item, 'it is @pytest.mark.expect_death("task", …), with names')
-        for name in marker.args:
-            if name not in known:
-                near = " or ".join(f"`{n}`" for n in near_misses(str(name), sorted(known)))
-                hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
-                _fail_marker(item, f"@pytest.mark.expect_death: no task `{name}`; {hint}")
-            found.add(name)
-    return frozenset(found)
-
-
-def _fail_marker(item: pytest.Item, message: str) -> NoReturn:
-    """Fail a test for how it is written: the boards have nothing to add."""
-    item.stash[USED] = []
-    pytest.fail(one_line(message), pytrace=False)
+    try:
+        misuse = describe_misuse(item, used)
+        if misuse is not None:
+            raise pytest.UsageError(misuse)
+        deaths = read_deaths(item, used, read_settings(item.config)) if used else []
+    except pytest.UsageError as error:
+        item.stash[USED] = []  # the boards have nothing to add
+        pytest.fail(one_line(str(error)), pytrace=False)
+    for board, said in zip(used, deaths, strict=True):
+        board.attached.allowed_deaths = said.allowed
+    return [said.expected for said in deaths]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -271,10 +273,10 @@ def pytest_runtest_makereport(
         return report
     from idoldbg.pytest_plugin.failures import describe_failure
 
-    used = item.stash.get(USED, None)
-    if used is None and "board" in getattr(item, "fixturenames", ()):
+    used = [board.attached for board in item.stash.get(USED, [])]
+    if USED not in item.stash and "board" in getattr(item, "fixturenames", ()):
         used = list(item.config.stash[POOL].attached)
-    describe_failure(item, report, call.excinfo.value, used or [])
+    describe_failure(item, report, call.excinfo.value, used)
     return report
 
 

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-__all__ = ["add_options", "has_options", "read_option"]
+__all__ = ["Said", "add_options", "has_options", "read_labgrid", "read_said"]
 
 _OPTIONS = (
     ("archive", "PATH", "Hubris archive of what the board runs (default: a bundled demo image)"),
@@ -18,11 +18,21 @@ _OPTIONS = (
     ("timeout", "SECONDS", "how long to wait for the target (default: 5)"),
     ("env", "FILE", "humility's environment file (JSON): targets with probe and archive"),
     ("boards", "LIST", "boards to share out: names of --idoldbg-env, SPECs, or NAME=SPEC"),
-    ("wait", "SECONDS", "how long to wait for a board that others use, then skip (default: 60)"),
+    ("wait", "SECONDS", "how long to wait for a board that others use (default: 60)"),
     ("evidence", "DIR", "where core dumps of failures go (default: pytest's temporary folder)"),
+    ("may-die", "LIST", "tasks that die in normal operation: TASK, or BOARD.TASK"),
 )
 _PATHS = frozenset({"archive", "env", "evidence"})
-_ENVIRONMENT = frozenset({"archive", "board", "probe", "timeout"})  # as for the command line
+
+
+class Said:
+    """What an option says, and where it stands: for messages about it."""
+
+    def __init__(self, value: str, source: str, is_argument: bool) -> None:
+        self.value = value
+        self.source = source
+        self.is_argument = is_argument
+        """Whether it is on pytest's command line, for this run alone."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -30,27 +40,67 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("idoldbg", "Hubris firmware on boards (idoldbg)")
     for name, metavar, text in _OPTIONS:
         group.addoption(f"--idoldbg-{name}", metavar=metavar, default=None, help=text)
-        parser.addini(f"idoldbg_{name}", text, default=None)
+        parser.addini(_ini_key(name), text, default=None)
     group.addoption(
         "--idoldbg-results", metavar="FILE", help="write what happens to FILE as JSON lines"
     )
 
 
-def read_option(config: pytest.Config, name: str) -> str | None:
-    """Return what is said first: on the command line, in the environment, in the ini file."""
-    value = config.getoption(f"--idoldbg-{name}")
-    if value is None and name in _ENVIRONMENT:
-        value = os.environ.get(f"IDOLDBG_{name.upper()}") or None  # empty: not set
+def _ini_key(name: str) -> str:
+    return f"idoldbg_{name.replace('-', '_')}"
+
+
+def read_said(config: pytest.Config, name: str) -> Said | None:
+    """Return what is said first: on the command line, in the environment, in the ini file.
+
+    Raises `pytest.UsageError` for an option that is there and empty, as that of a variable which
+    was not set: without it tests would run on another board.
+    """
+    flag, key = f"--idoldbg-{name}", _ini_key(name)
+    value = config.getoption(flag)
     if value is not None:
-        return str(value)
-    value = config.getini(f"idoldbg_{name}")
+        if not str(value).strip():
+            raise pytest.UsageError(f"{flag} is empty; give a value, or leave it out")
+        return Said(str(value), flag, is_argument=True)
+    value = os.environ.get(key.upper())
+    if value:  # empty: not set
+        return Said(value, key.upper(), is_argument=False)
+    value = config.getini(key)
     if value is None or not str(value).strip():
         return None
     text = str(value).strip()
     # Paths in an ini file count from its folder, as everywhere in pytest.
-    return str(config.rootpath / text) if name in _PATHS else text
+    text = str(config.rootpath / text) if name in _PATHS else text
+    is_argument = key in _overridden(config)
+    where = "-o" if is_argument or config.inipath is None else config.inipath.name
+    return Said(text, f"{key} ({where})", is_argument=is_argument)
+
+
+def _overridden(config: pytest.Config) -> list[str]:
+    """Return the ini keys that stand on the command line."""
+    return [str(text).partition("=")[0] for text in config.getoption("override_ini") or ()]
+
+
+def read_labgrid(config: pytest.Config) -> Said | None:
+    """Return labgrid's environment file, if tests are to use one."""
+    value = getattr(config.option, "lg_env", None)
+    if value:
+        return Said(str(value), "--lg-env", is_argument=True)
+    value = os.environ.get("LG_ENV")
+    return Said(value, "LG_ENV", is_argument=False) if value else None
 
 
 def has_options(config: pytest.Config) -> bool:
-    """Tell whether anything was said at all."""
-    return any(read_option(config, name) is not None for name, _, _ in _OPTIONS)
+    """Return whether anything was said at all; raise `pytest.UsageError` for unknown ini keys."""
+    # pytest 9 has no public name for the file's keys, and warns at the one that pytest 8 has.
+    keys = config._inicfg if hasattr(config, "_inicfg") else config.inicfg
+    for key in (*keys, *_overridden(config)):
+        if str(key).startswith("idoldbg_"):
+            try:
+                config.getini(str(key))
+            except (KeyError, ValueError):
+                known = ", ".join(sorted(_ini_key(name) for name, _, _ in _OPTIONS))
+                raise pytest.UsageError(f"unknown ini key `{key}`; there are {known}") from None
+    if config.getoption("--idoldbg-results") == "":
+        raise pytest.UsageError("--idoldbg-results is empty; give a file, or leave it out")
+    return any(read_said(config, name) is not None for name, _, _ in _OPTIONS)

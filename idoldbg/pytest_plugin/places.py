@@ -48,8 +48,8 @@ class Place:
 
     @property
     def is_private(self) -> bool:
-        """Tell a board that each process makes for itself, in its own memory."""
-        return self.probe in (None, "emu", "pyocd:emu")
+        """Whether each process makes it for itself, in its own memory, or only reads a file."""
+        return self.probe in (None, "emu", "pyocd:emu") or self.probe.startswith("dump:")
 
 
 def parse_board_list(texts: list[str], known: list[Place], default: Place) -> list[Place]:
@@ -75,9 +75,11 @@ def parse_board_list(texts: list[str], known: list[Place], default: Place) -> li
                 name="--idoldbg-boards",
             )
     names = [place.name for place in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ArgumentError(f"`{name}` is there twice", name="--idoldbg-boards")
+    shared = [place.probe or "" for place in found if not place.is_private]
+    for what in (names, shared):
+        for text in what:
+            if what.count(text) > 1:
+                raise ArgumentError(f"`{text}` is there twice", name="--idoldbg-boards")
     return found
 
 

@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.device import Device, attach
-from idoldbg.errors import IdoldbgError, LinkError, MismatchError, Unsupported
+from idoldbg.errors import ArgumentError, IdoldbgError, LinkError, MismatchError, Unsupported
 from idoldbg.link import Link
 from idoldbg.load.target_toml import load_board
 from idoldbg.program import Program
 from idoldbg.pytest_plugin.evidence import Evidence, collect
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
 from idoldbg.pytest_plugin.settings import Settings
-from idoldbg.session import TargetOptions, demo_boards, find_board, open_program
+from idoldbg.session import (
+    TargetOptions,
+    choose_spec,
+    demo_boards,
+    find_board,
+    open_program,
+)
 from idoldbg.target import Board
 from idoldbg.views.faults import read_last_fault
 from idoldbg.views.statics import CounterSet, find_counters, read_counters
 from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks
 
-__all__ = ["AttachedBoard", "Baseline", "BoardPool", "BoardUnavailable", "infrastructure_reason"]
+__all__ = [
+    "AttachedBoard",
+    "Baseline",
+    "BoardPool",
+    "BoardUnavailable",
+    "Wanted",
+    "infrastructure_reason",
+]
 
 RETRY_S = 0.25
 GENERATIONS = 64  # abi::TaskId has six bits for them
 CAUSE_LIMIT = 8
 HIFFY = "hiffy"  # the task that makes calls
+MAIN_TARGET = "main"  # labgrid's own word for the target of its fixture `target`
 
 
 class BoardUnavailable(LinkError):
     """There is no board for a test: the lab's fault, not the firmware's."""
+
+
+class BoardTaken(BoardUnavailable):
+    """Others have all boards; the next test may find one."""
 
 
 def infrastructure_reason(error: BaseException) -> str | None:
@@ -49,6 +67,21 @@ def infrastructure_reason(error: BaseException) -> str | None:
             return None
         cause = cause.__cause__
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A board that a test wants under a name."""
+
+    name: str
+    chip: str | None = None
+    board: str | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the board must be."""
+        said = {"chip": self.chip, "board": self.board}
+        return {what: value for what, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +111,8 @@ class AttachedBoard:
         self._counters: tuple[CounterSet, ...] | None = None
         self._baseline: Baseline | None = None
         self._deaths: tuple[str, ...] = ()
+        self.allowed_deaths: frozenset[str] = frozenset()
+        """Tasks of which it does not matter to the current test whether they die."""
 
     @property
     def program(self) -> Program:
@@ -96,11 +131,17 @@ class AttachedBoard:
         return find_board(options, self.program.archive)
 
     @property
+    def board_name(self) -> str:
+        """What kind of board it is, as far as that is known."""
+        target = self.target
+        return target.name if target else self.program.archive.board or self.place.name
+
+    @property
     def facts(self) -> dict[str, str]:
         """What a report says about the board: board, probe, image id, chip, all as texts."""
         archive, target = self.program.archive, self.target
         return {
-            "board": target.name if target else archive.board or self.place.name,
+            "board": self.board_name,
             "place": self.place.name,
             "probe": self.link.spec,
             "image_id": archive.image_id.hex() if archive.image_id else "",
@@ -114,14 +155,14 @@ class AttachedBoard:
         """Note generations and counters; raise what the link raises."""
         if self._counters is None:
             self._counters = find_counters(self.program)
-        self._deaths = ()
+        self._deaths, self.allowed_deaths = (), frozenset()
         counts = read_counters(self.program, self._counters)
         self._baseline = Baseline(read_tasks(self.program), counts)
 
     def check(self, expected: frozenset[str]) -> list[str]:
-        """Return what went wrong since `begin`, in sentences; `expected` names tasks that may die.
+        """Return what went wrong since `begin`, in sentences; `expected` names tasks that must die.
 
-        Raises what the link raises.
+        Those of `allowed_deaths` may. Raises what the link raises.
         """
         if self._baseline is None:
             return []
@@ -138,11 +179,16 @@ class AttachedBoard:
         own = {HIFFY} if self._is_own_restart(after) else set()
         if HIFFY in died and own:
             died[HIFFY] = f"task `{HIFFY}` did not answer, and was restarted by idoldbg"
-        self._deaths = tuple(died.values())
+        allowed = self.allowed_deaths - expected
+        self._deaths = tuple(
+            f"{words}, as it may (may_die)" if name in allowed else words
+            for name, words in died.items()
+        )
         for name, words in died.items():
-            if name not in expected | own:
+            if name not in expected | allowed | own:
                 problems.append(
-                    f"{words}. A test that means it says @pytest.mark.expect_death({name!r})"
+                    f"{words}. A test that means it says @pytest.mark.expect_death({name!r}); one "
+                    f"that does not care, @pytest.mark.may_die({name!r})"
                 )
         for name in sorted(expected - died.keys()):
             problems.append(f"task `{name}` was expected to die, and did not")
@@ -200,7 +246,11 @@ class AttachedBoard:
 
 
 class BoardPool:
-    """Attaches boards on request. `notify` gets sentences about what takes long."""
+    """Attaches boards on request. `notify` gets sentences about what takes long.
+
+    `labgrid` returns the driver of a target of labgrid's environment, where there is one: all
+    boards are then its targets.
+    """
 
     def __init__(
         self,
@@ -209,7 +259,7 @@ class BoardPool:
         holder: str,
         start: int = 0,
         notify: Callable[[str], None],
-        labgrid: Callable[[], Any] | None = None,
+        labgrid: Callable[[str], Any] | None = None,
     ) -> None:
         self.settings = settings
         self._holder = holder
@@ -223,67 +273,133 @@ class BoardPool:
     @property
     def attached(self) -> tuple[AttachedBoard, ...]:
         """The boards that are in use."""
-        return tuple(self._boards.values())
+        return tuple({id(board): board for board in self._boards.values()}.values())
 
-    def main(self) -> AttachedBoard:
+    def main(self, taken: Collection[AttachedBoard] = ()) -> AttachedBoard:
         """Return the board of this process, the same one each time.
 
-        Skips the test when others have all boards; raises `BoardUnavailable` where there is none.
+        Raises `BoardUnavailable` where there is none, or others have them all. `taken` are the
+        boards that the test uses under other names.
         """
-        return self._get("", lambda: self._claim(list(self.settings.places)))
+        if self._labgrid is not None:
+            return self._target(MAIN_TARGET)
+        return self._get("", list(self.settings.places), taken)
 
-    def find(self, name: str, *, chip: str | None, board: str | None) -> AttachedBoard:
-        """Return a board for one name of a test with several, the same one each time."""
-        return self._get(f"{name}/{chip}/{board}", lambda: self._claim(self._fitting(chip, board)))
+    def find(self, wanted: Wanted, taken: Collection[AttachedBoard] = ()) -> AttachedBoard:
+        """Return a board for one name of a test with several, the same one each time.
 
-    def _get(self, key: str, make: Callable[[], AttachedBoard]) -> AttachedBoard:
+        Raises as `main` does, and `ArgumentError` where the test asks for more than there is.
+        """
+        if self._labgrid is not None:
+            return self._fit(self._target(wanted.name), wanted)
+        return self._get(str(wanted), self._fitting(wanted), taken)
+
+    def _get(
+        self, key: str, places: list[Place], taken: Collection[AttachedBoard]
+    ) -> AttachedBoard:
+        return self._keep(key, lambda: self._claim(places, taken), taken)
+
+    def _target(self, name: str) -> AttachedBoard:
+        return self._keep(name, lambda: self._attach_labgrid(name), ())
+
+    def _keep(
+        self, key: str, make: Callable[[], AttachedBoard], taken: Collection[AttachedBoard]
+    ) -> AttachedBoard:
         found = self._boards.get(key)
-        if found is not None and found.lost is None:
+        if found is not None and found.lost is None and found not in taken:
             return found
-        if found is not None:
+        if found is not None and found.lost is not None:
             self._notify(f"{found.place.name}: attaching again after: {found.lost}")
-            found.close()
-            del self._boards[key]
+            self._drop(found)
         if key in self._refused:  # one more attempt for each test would take for ever
             raise BoardUnavailable(self._refused[key])
         try:
             self._boards[key] = make()
         except IdoldbgError as error:
-            if infrastructure_reason(error) is None:
+            if infrastructure_reason(error) is None or isinstance(error, BoardTaken):
                 raise
             self._refused[key] = str(error)
             raise BoardUnavailable(str(error)) from error
         return self._boards[key]
 
+    def _drop(self, board: AttachedBoard) -> None:
+        board.close()
+        self._boards = {key: other for key, other in self._boards.items() if other is not board}
+
     # -- which board
 
-    def _fitting(self, chip: str | None, board: str | None) -> list[Place]:
-        """Return the places that have such a board; without a list, emulated ones are made."""
-        if self.settings.is_listed:
-            places = list(self.settings.places)
-        else:
-            places = [Place(name, None, name, "emu") for name in demo_boards()]
+    def scarcest_first(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Put first what fewest places are: those must not be taken by a name that has a choice."""
+        if self._labgrid is not None:
+            return list(wanted)
+        return sorted(wanted, key=lambda w: len(self._fitting(w)))
+
+    def _fitting(self, wanted: Wanted) -> list[Place]:
+        """Return the places that have such a board: the one of that name, if one has it.
+
+        Without options that say what there is, emulated boards are made.
+        """
+        places = list(self.settings.places)
+        if not self.settings.is_listed and not self._is_chosen:
+            places = [Place(demo, None, demo, self._demo_probe) for demo in demo_boards()]
+        named = [place for place in places if place.name == wanted.name]
         found = []
-        for place in places:
+        for place in named or places:
             target = _target_of(place)
-            is_board = board is None or (target is not None and target.name == board)
-            is_chip = chip is None or (target is not None and target.chip.name == chip)
-            if is_board and is_chip:
+            facts = {} if target is None else {"chip": target.chip.name, "board": target.name}
+            if all(facts.get(what) == value for what, value in wanted.facts.items()):
                 found.append(place)
         if not found:
-            wanted = " and ".join(f"{k} {v}" for k, v in (("chip", chip), ("board", board)) if v)
-            names = ", ".join(place.name for place in places)
-            raise BoardUnavailable(f"no place has {wanted}; there are {names}")
+            words = " and ".join(f"{what} {value}" for what, value in wanted.facts.items())
+            names = ", ".join(place.name for place in named or places)
+            raise BoardUnavailable(f"no place has {words}; there are {names}")
         return found
 
-    def _claim(self, places: list[Place]) -> AttachedBoard:
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether the options name one board, and not just the way to emulate any."""
+        (place, *_) = self.settings.places
+        only_how = place.archive is None and place.board is None and place.is_private
+        return self.settings.is_chosen and not only_how
+
+    @property
+    def _demo_probe(self) -> str:
+        return self.settings.places[0].probe or "emu"
+
+    def _fit(self, attached: AttachedBoard, wanted: Wanted) -> AttachedBoard:
+        """Return a board that is what a marker says; raise `ArgumentError` for another one."""
+        facts = attached.facts
+        for what, value in wanted.facts.items():
+            if facts[what] != value:
+                raise ArgumentError(
+                    f"labgrid's target `{wanted.name}` has the {what} {facts[what]}, and the test "
+                    f"wants {value}",
+                    name="@pytest.mark.dut",
+                )
+        return attached
+
+    def _claim(self, places: list[Place], taken: Collection[AttachedBoard]) -> AttachedBoard:
         """Take the first place that nobody uses, waiting if need be."""
-        if self._labgrid is not None:
-            return self._attach_labgrid()
+        places = [self._resolve(place) for place in places]
+        for board in self.attached:
+            if board.lost is not None:
+                self._drop(board)
+        own = {b.place: b for b in self.attached if not b.place.is_private}
+        for place in iter_rotated(places, self._start):
+            if place in own and own[place] not in taken:
+                return own[place]  # it has another name in other tests
+        left = [place for place in places if place not in own]
+        if not left:
+            names = ", ".join(place.name for place in places)
+            raise ArgumentError(
+                f"the test wants more boards than there are: all that fit ({names}) have another "
+                "name in it; list one more with --idoldbg-boards",
+                name="@pytest.mark.dut",
+            )
         end_s = time.monotonic() + self._patience_s
         has_waited = False
         while True:
-            for place in iter_rotated(places, self._start):
+            for place in iter_rotated(left, self._start):
                 lock = None
                 if not place.is_private:
                     lock = PlaceLock.try_acquire(place, self._holder)
@@ -293,14 +409,21 @@ class BoardPool:
             if time.monotonic() >= end_s:
                 break
             if not has_waited:
-                self._notify(f"waiting for a board: {self._holders(places)}")
+                self._notify(f"waiting for a board: {self._holders(left)}")
             has_waited = True
             time.sleep(RETRY_S)
         self._patience_s = 0.0  # the next test looks again, but does not wait for so long again
-        pytest.skip(
+        raise BoardTaken(
             f"no board is free after {self.settings.wait_s:g} s (--idoldbg-wait): "
-            f"{self._holders(places)}"
+            f"{self._holders(left)}"
         )
+
+    def _resolve(self, place: Place) -> Place:
+        """Choose the probe where none was named: an attached one is there once, and is locked."""
+        if place.probe is not None or place.archive is None:
+            return place
+        options = TargetOptions(archive=place.archive, board=place.board)
+        return replace(place, probe=choose_spec(options, self._notify))
 
     @staticmethod
     def _holders(places: list[Place]) -> str:
@@ -330,12 +453,17 @@ class BoardPool:
             raise
         return attached
 
-    def _attach_labgrid(self) -> AttachedBoard:
-        """Take the device of the labgrid target's driver; the coordinator does the locking."""
+    def _attach_labgrid(self, name: str) -> AttachedBoard:
+        """Take the device of a labgrid target's driver; the coordinator does the locking."""
         assert self._labgrid is not None
         try:
-            driver = self._labgrid()
+            driver = self._labgrid(name)
             device = driver.device
+            device.tasks()  # waits until they have been started
+        except (IdoldbgError, pytest.UsageError) as error:
+            if infrastructure_reason(error) is None:
+                raise  # a file that is missing, a target that does not exist
+            raise BoardUnavailable(f"labgrid gave no board: {error}") from error
         except Exception as error:
             cause = infrastructure_reason(error)
             raise BoardUnavailable(f"labgrid gave no board: {cause or error}") from error
@@ -344,8 +472,9 @@ class BoardPool:
 
     def close(self) -> None:
         """Let go of all boards."""
-        while self._boards:
-            self._boards.popitem()[1].close()
+        boards, self._boards = self.attached, {}
+        for board in boards:
+            board.close()
 
 
 def _target_of(place: Place) -> Board | None:

@@ -1,4 +1,4 @@
-"""What the plug-in's options mean."""
+"""What the plug-in's options mean, together: one that would have no effect is an error."""
 
 from __future__ import annotations
 
@@ -9,53 +9,127 @@ import pytest
 
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError
-from idoldbg.pytest_plugin.options import read_option
+from idoldbg.pytest_plugin.options import Said, read_labgrid, read_said
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
 from idoldbg.seconds import read_seconds
 
-__all__ = ["Settings", "read_settings", "worker_name"]
+__all__ = ["Settings", "read_settings", "worker_count", "worker_name"]
 
 DEFAULT_TIMEOUT_S, DEFAULT_WAIT_S = 5.0, 60.0
+NAMES = ("archive", "board", "probe", "timeout", "env", "boards", "wait", "evidence", "may-die")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the options say; `is_listed` tells boards that were named from the one by default."""
+    """What the options say.
+
+    `is_listed` tells boards that were listed from a single one, `is_chosen` that one from the
+    board by default. `archive` and `timeout_s` are None where nothing was said; `labgrid` is where
+    an environment of labgrid was named, "" where none was.
+    """
 
     places: tuple[Place, ...]
     is_listed: bool
-    timeout_s: float
+    is_chosen: bool
+    archive: str | None
+    said_timeout_s: float | None
     wait_s: float
     evidence: Path | None
+    may_die: tuple[str, ...]
+    labgrid: str
+
+    @property
+    def timeout_s(self) -> float:
+        """How long each wait for a target may take."""
+        return DEFAULT_TIMEOUT_S if self.said_timeout_s is None else self.said_timeout_s
 
 
-def _seconds(config: pytest.Config, name: str, default: float) -> float:
-    text = read_option(config, name)
+def _seconds(said: Said | None) -> float | None:
+    if said is None:
+        return None
     try:
-        return read_seconds(f"--idoldbg-{name}", default if text is None else text, allow_zero=True)
+        return read_seconds(said.source, said.value, allow_zero=True)
     except ArgumentError as error:
         raise pytest.UsageError(str(error)) from None
 
 
 def read_settings(config: pytest.Config) -> Settings:
     """Read all options; raise `pytest.UsageError` for what makes no sense."""
-    archive, board, probe = (read_option(config, n) for n in ("archive", "board", "probe"))
-    default = Place(probe or board or "emu", archive, board, probe)
-    environment = read_option(config, "env")
-    texts = re.findall(r"[^,\s]+", read_option(config, "boards") or "")
+    said = {name: read_said(config, name) for name in NAMES}
+    texts = {name: None if one is None else one.value for name, one in said.items()}
+    labgrid = read_labgrid(config)
+    if labgrid is not None:
+        _check_labgrid(said, labgrid)
+    default = Place(
+        texts["probe"] or texts["board"] or "emu", texts["archive"], texts["board"], texts["probe"]
+    )
+    listed = _list_places(said, default)
+    wait_s = _seconds(said["wait"])
+    evidence = texts["evidence"]
+    return Settings(
+        places=listed or (default,),
+        is_listed=bool(listed),
+        is_chosen=any(texts[name] is not None for name in ("archive", "board", "probe")),
+        archive=texts["archive"],
+        said_timeout_s=_seconds(said["timeout"]),
+        wait_s=DEFAULT_WAIT_S if wait_s is None else wait_s,
+        evidence=None if evidence is None else Path(evidence).absolute(),
+        may_die=tuple(_entries(texts["may-die"])),
+        labgrid="" if labgrid is None else labgrid.source,
+    )
+
+
+def _entries(text: str | None) -> list[str]:
+    return re.findall(r"[^,\s]+", text or "")
+
+
+def _list_places(said: dict[str, Said | None], default: Place) -> tuple[Place, ...]:
+    """Return the boards of `env` and `boards`."""
+    environment, boards = said["env"], said["boards"]
     try:
-        known = [] if environment is None else read_environment(Path(environment))
-        places = parse_board_list(texts, known, default) if texts else known
+        known = [] if environment is None else read_environment(Path(environment.value))
+        if boards is None:
+            if environment is not None:
+                _check_idle(said, ("archive", "board", "probe"), environment, "each target has its")
+            return tuple(known)
+        texts = _entries(boards.value)
+        if not texts:
+            raise pytest.UsageError(f"{boards.source} has no board in it")
+        places = parse_board_list(texts, known, default)
     except ArgumentError as error:
         raise pytest.UsageError(str(error)) from None
-    evidence = read_option(config, "evidence")
-    return Settings(
-        places=tuple(places) or (default,),
-        is_listed=bool(places),
-        timeout_s=_seconds(config, "timeout", DEFAULT_TIMEOUT_S),
-        wait_s=_seconds(config, "wait", DEFAULT_WAIT_S),
-        evidence=None if evidence is None else Path(evidence).absolute(),
-    )
+    _check_idle(said, ("probe",), boards, "each entry has its")
+    from_file = [place for place in places if place in known]
+    if environment is not None and not from_file:
+        raise pytest.UsageError(
+            f"{environment.source} has no effect: {boards.source} names none of its targets"
+        )
+    if environment is not None and len(from_file) == len(places):
+        _check_idle(said, ("archive", "board"), environment, "each target has its")
+    return tuple(places)
+
+
+def _check_idle(
+    said: dict[str, Said | None], names: tuple[str, ...], other: Said, why: str
+) -> None:
+    """Raise for options that another one leaves without effect."""
+    for name in names:
+        one = said[name]
+        if one is not None:
+            raise pytest.UsageError(
+                f"{one.source} has no effect with {other.source}: {why} {name}; leave one of the "
+                "two out"
+            )
+
+
+def _check_labgrid(said: dict[str, Said | None], labgrid: Said) -> None:
+    """Raise for what labgrid's environment decides: which boards, and who may use them."""
+    _check_idle(said, ("board", "probe", "env", "boards"), labgrid, "its targets have their")
+    wait = said["wait"]
+    if wait is not None and wait.is_argument:  # in an ini file it is for other runs
+        raise pytest.UsageError(
+            f"{wait.source} has no effect with {labgrid.source}: acquire the place before the tests"
+        )
 
 
 def worker_name(config: pytest.Config) -> str:
@@ -64,3 +138,8 @@ def worker_name(config: pytest.Config) -> str:
     Not from its environment, which other runs inherit that a worker's tests start.
     """
     return str(getattr(config, "workerinput", {}).get("workerid", ""))
+
+
+def worker_count(config: pytest.Config) -> int:
+    """Return how many workers of pytest-xdist there are, 1 where there are none."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
