@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ import click
 from idol.printable import escape_json
 from idol.whole_file import write_whole
 from idoldbg.cli.groups import Group
+from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
@@ -132,9 +134,13 @@ def run(
       idoldbg farm run --match chip=stm32f4 -- tests/hardware
       idoldbg farm run -a build.zip --flash -- tests/hardware -k spi
 
-    Exits with 0 when all tests passed everywhere, 1 when tests failed, 2 when pytest does not know
-    its arguments, 4 when no test failed but boards were lost to the lab, or nothing passed.
+    Before a place is taken, archive and arguments are checked, and pytest collects the tests.
+
+    Exits with 0 when all tests passed everywhere, 1 when tests failed or ended their process, 2
+    when archive, places or pytest's arguments are wrong, 4 when no test failed but boards were
+    lost to the lab, or nothing passed, 130 after Ctrl-C.
     """
+    _check_options(settings, environment, flash)
     coordinators = _import("idoldbg.farm.coordinator")
     runner = _import("idoldbg.farm.runner")
     options = runner.FarmOptions(
@@ -150,12 +156,33 @@ def run(
     )
     status = _StatusLine()
     try:
-        result = runner.run_farm(coordinators.Coordinator(coordinator), options, status.report)
+        with ending_tidily():  # while nothing is run yet; the run has its own way
+            result = runner.run_farm(coordinators.Coordinator(coordinator), options, status.report)
     finally:
         status.clear()
     _write(Path(output), result)
     show(settings, lambda: _summary(result, Path(output)), lambda: _as_json(result))
     return _exit_code(result)
+
+
+def _check_options(settings: Settings, environment: str | None, flash: bool) -> None:
+    """Raise for options that have no effect here."""
+    for name, value in (
+        ("--board", settings.board),
+        ("--probe", settings.probe),
+        ("--uart", settings.uart),
+    ):
+        if value is not None:
+            raise click.UsageError(
+                f"{name} (or IDOLDBG_{name[2:].upper()}) has no effect: boards are the "
+                "coordinator's places; choose them with --match or --places"
+            )
+    if flash and environment is not None:
+        raise click.UsageError(
+            "--flash has no effect with --lg-env: say `IdoldbgStrategy: {flash: true}` there"
+        )
+    if flash and settings.archive is None:
+        raise click.UsageError("--flash needs the build to flash: give --archive")
 
 
 class _StatusLine:
@@ -260,6 +287,8 @@ def _exit_code(result: FarmResult) -> int:
     from idoldbg.farm.records import Outcome
     from idoldbg.farm.runner import USAGE_STATUS
 
+    if result.ended_by == signal.SIGINT:
+        return 128 + signal.SIGINT
     if result.places and all(place.exit_status == USAGE_STATUS for place in result.places):
         return 2  # pytest did not understand its arguments
     if result.count(Outcome.FAILED) or result.count(Outcome.ERROR):

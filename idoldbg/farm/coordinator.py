@@ -32,6 +32,8 @@ DEFAULT_PORT = 20408
 CONNECT_LIMIT_S = 10.0
 # The coordinator gives each exporter 10 s for each resource.
 OPERATION_LIMIT_S = 60.0
+# What `idoldbg farm exporter` offers; labgrid's own exporter passes the other two on as they are.
+BOARD_CLASSES = frozenset({"NetworkIdoldbgProbe", "IdoldbgProbe", "IdoldbgEmulatedBoard"})
 _FARM_USER = re.compile(r"(?P<user>.*)-farm-(?P<pid>\d+)-(?P<start>\d+)$")
 T = TypeVar("T")
 
@@ -73,7 +75,7 @@ class FarmPlace:
     """One place. `changed` is when it was acquired or released last, in Unix seconds.
 
     `missing` tells of matches without a resource (an exporter is away), `broken` of resources that
-    an exporter could not start.
+    an exporter could not start. `classes` are those of its resources.
     """
 
     name: str
@@ -85,6 +87,12 @@ class FarmPlace:
     exporters: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its exporters offer something, and no board that idoldbg can use."""
+        return bool(self.classes) and BOARD_CLASSES.isdisjoint(self.classes)
 
     @property
     def is_free(self) -> bool:
@@ -187,6 +195,7 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
     missing: list[str] = []
     broken: list[str] = []
     exporters: set[str] = set()
+    classes: set[str] = set()
     for match in place.matches:
         fitting = [
             (exporter, entry)
@@ -196,6 +205,7 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
             if entry.data and match.ismatch((exporter, group, entry.cls, name))
         ]
         exporters.update(exporter for exporter, _ in fitting)
+        classes.update(str(entry.cls) for _, entry in fitting)
         if not any(entry.avail or entry.acquired for _, entry in fitting):
             missing.append(repr(match))
         broken += [
@@ -213,4 +223,5 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
         exporters=tuple(sorted(exporters)),
         missing=tuple(missing),
         broken=tuple(broken),
+        classes=tuple(sorted(classes)),
     )

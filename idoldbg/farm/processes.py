@@ -1,10 +1,39 @@
-"""Tells a process from a later one with the same number."""
+"""Processes of a farm run: telling them from later ones, ending them, saying how they ended."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 from pathlib import Path
 
-__all__ = ["start_time"]
+__all__ = ["POLL_S", "end_group", "start_time", "status_words"]
+
+POLL_S = 0.1
+GRACE_S = 5.0
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and whatever it has started; harmless when all of it has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+    process.wait()
+
+
+def status_words(status: int) -> str:
+    """Say how a process ended, from what `Popen.returncode` says."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"signal {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"signal {-status}"
 
 
 def start_time(pid: int) -> int:

@@ -37,6 +37,7 @@ _WORST_FIRST = (
     Outcome.SKIPPED,
     Outcome.PASSED,
 )
+_BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
 
 
 @dataclass(slots=True)
@@ -57,13 +58,14 @@ class TestRecord:
 
 @dataclass(slots=True)
 class PlaceResult:
-    """What happened on one place; `problem` is why the run there was cut short, "" if not."""
+    """What happened on one place."""
 
     name: str
     tags: dict[str, str] = field(default_factory=dict)
     tests: list[TestRecord] = field(default_factory=list)
     duration_s: float = 0.0
     problem: str = ""
+    """Why the lab cut the run short here, "" if it did not."""
     exit_status: int | None = None
     log_tail: str = ""
 
@@ -86,6 +88,8 @@ class FarmResult:
     duration_s: float
     command: list[str]
     problem: str = ""
+    ended_by: int | None = None
+    """The signal that ended the run before it was done."""
 
     def count(self, outcome: Outcome) -> int:
         """Count the tests of all places that ended so."""
@@ -98,6 +102,11 @@ class ResultReader:
     def __init__(self) -> None:
         self.tests: dict[str, TestRecord] = {}
         self.exit_status: int | None = None
+        """What pytest's last line says; None where the process ended without one."""
+        self.interruption = ""
+        """What ended the tests before they were done, in pytest's words."""
+        self.lab_problem = ""
+        """The same, where it was labgrid that ended them."""
 
     @property
     def done(self) -> int:
@@ -129,6 +138,10 @@ class ResultReader:
                 self._test(str(event.get("test"))).is_started = True
             case "phase":
                 self._phase(event)
+            case "interrupted":
+                self.interruption = str(event.get("text"))
+                if event.get("by_labgrid"):
+                    self.lab_problem = self.interruption
             case "finished":
                 self.exit_status = int(event.get("exit_status", -1))
 
@@ -150,13 +163,32 @@ class ResultReader:
         reason = event.get("infrastructure") or event.get("expected_failure")
         record.message = str(reason or _last_line(record.text))
 
-    def finish(self, problem: str) -> list[TestRecord]:
-        """Return all tests; those without an end are the lab's fault, because of `problem`."""
-        for record in self.tests.values():
-            if record.outcome is None:
+    def finish(self, problem: str, end: str = "") -> list[TestRecord]:
+        """Return all tests, those without an end as what cut them short.
+
+        That is the lab because of `problem`; else the tests themselves: `end` says how their
+        process ended, "" as it should.
+        """
+        left = [record for record in self.tests.values() if record.outcome is None]
+        running = [record for record in left if record.is_started]
+        why = ": ".join(text for text in (end, self.interruption) if text)
+        for record in left:
+            if problem:
                 when = "while this test ran" if record.is_started else "before this test"
-                record.outcome = Outcome.INFRASTRUCTURE
-                record.message = f"{problem or 'the run was cut short'} ({when})"
+                record.outcome, record.message = Outcome.INFRASTRUCTURE, f"{problem} ({when})"
+            elif record.is_started and why:
+                record.outcome, record.message = Outcome.FAILED, f"{why} while this test ran"
+            elif why:
+                where = f" in {running[-1].node_id}" if running else ""
+                record.outcome, record.message = Outcome.ERROR, f"did not run: {why}{where}"
+            else:  # as -x and --maxfail want it
+                record.outcome, record.message = (
+                    Outcome.SKIPPED,
+                    "did not run: pytest stopped early",
+                )
+        is_told = any(record.outcome in _BAD for record in self.tests.values())
+        if end and not problem and not is_told:  # after the last test, or before the first one
+            self.tests["::pytest"] = TestRecord("::pytest", Outcome.ERROR, message=end)
         return list(self.tests.values())
 
 

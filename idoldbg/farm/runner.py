@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,16 +26,22 @@ from idol.records import dataclass, field
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
 from idoldbg.farm.lines import LineFollower
+from idoldbg.farm.preflight import (
+    check_archive,
+    check_arguments,
+    check_collection,
+    check_output,
+)
+from idoldbg.farm.processes import POLL_S, end_group, status_words
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader
 from idoldbg.farm.watchdog import Watchdog
 
 __all__ = ["FarmOptions", "Progress", "USAGE_STATUS", "choose_places", "run_farm"]
 
-POLL_S = 0.1
-GRACE_S = 5.0
 LOG_TAIL_BYTES = 8000
 USAGE_STATUS = 4  # pytest's, as those below
 OK_STATUSES = frozenset({0, 1, 5})  # passed, tests failed, no tests collected
+INTERRUPTED_STATUS = 2
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 ENVIRONMENT = """\
@@ -100,6 +107,15 @@ def choose_places(places: list[FarmPlace], options: FarmOptions) -> list[FarmPla
         if (not options.names or place.name in options.names)
         and all(place.tags.get(key) == value for key, value in options.tags.items())
     ]
+    # With an environment of the user's own, a place that is named may be what that needs.
+    foreign = [p for p in chosen if p.is_foreign and not (options.names and options.environment)]
+    if foreign and (options.names or len(foreign) == len(chosen)):
+        raise ArgumentError(
+            f"place `{foreign[0].name}` has no board that idoldbg can use, only "
+            f"{', '.join(foreign[0].classes)}; boards are offered by `idoldbg farm exporter`",
+            name="--places" if options.names else "--match",
+        )
+    chosen = [place for place in chosen if place not in foreign]
     if not chosen:
         wanted = " ".join(f"{k}={v}" for k, v in options.tags.items()) or "anything"
         raise ArgumentError(f"no place matches {wanted}; see `idoldbg farm status`", name="--match")
@@ -109,9 +125,14 @@ def choose_places(places: list[FarmPlace], options: FarmOptions) -> list[FarmPla
 def run_farm(coordinator: Coordinator, options: FarmOptions, report: Report) -> FarmResult:
     """Run the suite on every chosen place that is free.
 
-    Raises `LinkError` when there is none, or the coordinator is not there; `ArgumentError`.
+    Raises before any place is taken: `LinkError` when none is free, or the coordinator is not
+    there; `ArgumentError` and `ArchiveError` for what the user asked for and cannot be.
     """
     chosen = choose_places(coordinator.places(), options)
+    check_arguments(options.pytest_arguments)
+    check_output(options.output)
+    if options.archive is not None:
+        check_archive(options.archive)
     for place in chosen:
         if is_stale(place.acquired_by):  # left behind by a run that was killed on this host
             coordinator.release(place.name, place.acquired_by)
@@ -122,6 +143,9 @@ def run_farm(coordinator: Coordinator, options: FarmOptions, report: Report) -> 
     if not free:
         states = ", ".join(f"{p.name} is {p.state}" for p in chosen)
         raise LinkError(f"no matching place is free: {states}", link=coordinator.address)
+    with tempfile.TemporaryDirectory() as folder:
+        command = _pytest_command(options, Path(folder))
+        check_collection(command, _variables(coordinator, free[0].name))
     return _Run(coordinator, options, report).run(free)
 
 
@@ -134,6 +158,7 @@ class _Run:
         self._report = report
         self._stop = threading.Event()
         self._stop_reason = ""
+        self._ended_by: int | None = None
         self._asking = threading.Lock()  # one question to the coordinator at a time
         holder = coordinator.holder
         self._watchdog = Watchdog(coordinator.address, holder.host, holder.user)
@@ -162,12 +187,13 @@ class _Run:
         duration_s = time.monotonic() - begin_s
         command = ["pytest", *self._options.pytest_arguments]
         problem = self._stop_reason or self._watchdog.problem
-        return FarmResult(results, started, duration_s, command, problem)
+        return FarmResult(results, started, duration_s, command, problem, self._ended_by)
 
     @contextlib.contextmanager
     def _ended_by_signals(self) -> Iterator[None]:
         def stop(number: int, _frame: FrameType | None) -> None:
             self._stop_reason = f"the farm run was ended by {signal.Signals(number).name}"
+            self._ended_by = number
             self._stop.set()
 
         if threading.current_thread() is not threading.main_thread():
@@ -238,7 +264,7 @@ class _Run:
         with (folder / "pytest.log").open("wb") as log:
             process = subprocess.Popen(
                 self._command(folder, lines),
-                env=self._environment(result.name),
+                env={**os.environ, **_variables(self._coordinator, result.name)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -248,14 +274,14 @@ class _Run:
                 self._watchdog.tell("started", process.pid)
                 result.problem = self._follow(process, lines, reader, result.name)
             finally:
-                _end_group(process)
+                end_group(process)
                 self._watchdog.tell("ended", process.pid)
         result.exit_status = process.returncode
         log_tail = _tail(folder / "pytest.log")
-        if not result.problem and process.returncode not in OK_STATUSES:
-            result.problem = f"pytest ended with {_status_words(process.returncode, log_tail)}"
-        result.tests = reader.finish(result.problem)
-        if result.problem:
+        result.problem = result.problem or reader.lab_problem
+        end = "" if result.problem else _describe_end(process.returncode, reader.exit_status)
+        result.tests = reader.finish(result.problem, end)
+        if result.problem or end:
             result.log_tail = log_tail
 
     def _follow(
@@ -284,28 +310,53 @@ class _Run:
                 time.sleep(POLL_S)
 
     def _command(self, folder: Path, lines: Path) -> list[str]:
-        environment = self._options.environment
-        if environment is None:
-            environment = folder / "environment.yaml"
-            environment.write_text(_environment(self._options))
         return [
-            *(sys.executable, "-P", "-m", "pytest"),
-            *("-o", f"cache_dir={folder.absolute() / 'cache'}"),
+            *_pytest_command(self._options, folder),
             f"--idoldbg-results={lines.absolute()}",
             f"--idoldbg-evidence={folder.absolute() / 'evidence'}",
-            f"--lg-env={environment.absolute()}",
-            *self._options.pytest_arguments,
         ]
 
-    def _environment(self, place: str) -> dict[str, str]:
-        holder = self._coordinator.holder
-        return {
-            **os.environ,
-            "LG_COORDINATOR": self._coordinator.address,
-            "LG_PLACE": place,
-            "LG_HOSTNAME": holder.host,
-            "LG_USERNAME": holder.user,
-        }
+
+def _pytest_command(options: FarmOptions, folder: Path) -> list[str]:
+    """Return the command that runs pytest on a place, with `folder` for its files."""
+    environment = options.environment
+    said = []
+    if environment is None:
+        environment = folder / "environment.yaml"
+        environment.write_text(_environment(options))
+    else:  # what it leaves open
+        if options.archive is not None:
+            said.append(f"--idoldbg-archive={Path(options.archive).absolute()}")
+        if options.timeout_s is not None:
+            said.append(f"--idoldbg-timeout={options.timeout_s}")
+    return [
+        *(sys.executable, "-m", "pytest", "-o", f"cache_dir={folder.absolute() / 'cache'}"),
+        f"--lg-env={environment.absolute()}",
+        *said,
+        *options.pytest_arguments,
+    ]
+
+
+def _variables(coordinator: Coordinator, place: str) -> dict[str, str]:
+    return {
+        "LG_COORDINATOR": coordinator.address,
+        "LG_PLACE": place,
+        "LG_HOSTNAME": coordinator.holder.host,
+        "LG_USERNAME": coordinator.holder.user,
+    }
+
+
+def _describe_end(status: int, said: int | None) -> str:
+    """Say how pytest ended, "" where it did as it should; `said` is the status it announced."""
+    how = f"was killed by {status_words(status)}" if status < 0 else f"had {status_words(status)}"
+    if said is None:
+        return f"pytest's process {how}"
+    if status != said:
+        return f"pytest's process {how} after the last test"
+    if status in OK_STATUSES:
+        return ""
+    words = {INTERRUPTED_STATUS: "the tests were interrupted", 3: "pytest had an internal error"}
+    return words.get(status, f"pytest's process {how}")
 
 
 def _environment(options: FarmOptions) -> str:
@@ -327,32 +378,8 @@ def _folder_name(place: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', place)[:80]}-{digest}"
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End pytest and whatever it has started; harmless when all of it has ended."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-    process.wait()
-
-
 def _tail(path: Path) -> str:
     """Read the end of a log, however long it is."""
     with path.open("rb") as file:
         file.seek(-min(LOG_TAIL_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
         return file.read(LOG_TAIL_BYTES).decode(errors="replace")
-
-
-def _status_words(status: int, log: str) -> str:
-    if status < 0:
-        with contextlib.suppress(ValueError):  # a real-time signal has no name
-            return f"signal {signal.Signals(-status).name}"
-        return f"signal {-status}"
-    if status == USAGE_STATUS:
-        said = re.findall(r"^(?:ERROR|.*: error): (.+)", log, re.MULTILINE)
-        return f"a usage error: {said[-1]}" if said else "a usage error"
-    words = {2: "an interrupt", 3: "an internal error"}
-    return f"{words.get(status, 'an unknown problem')} (exit status {status})"

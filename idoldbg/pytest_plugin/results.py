@@ -1,8 +1,9 @@
 """Writes what happens to a file, line by line, so that a run that is cut short is not lost.
 
 Each line is a JSON object with a member `event`: `collected` (`tests`: all node ids), `started`
-(`test`), `phase` (`test` and how setup, call or teardown ended), `finished`. `idoldbg farm run`
-reads it while tests run.
+(`test`), `phase` (`test` and how setup, call or teardown ended), `interrupted` (`text`: by what),
+`finished`. A process that dies leaves a file without the last one. `idoldbg farm run` reads it
+while tests run.
 """
 
 from __future__ import annotations
@@ -62,6 +63,13 @@ class ResultStream:
                 for k, v in report.user_properties[-PROPERTY_COUNT:]  # ours come last
             ],
         )
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note what ended the tests early: `pytest.exit`, Ctrl-C, errors of collection."""
+        paths = [Path(entry.path) for entry in excinfo.traceback]
+        by_labgrid = bool(paths) and any("labgrid" in path.parts for path in paths[-2:])
+        text = str(excinfo.value) or type(excinfo.value).__name__
+        self._write("interrupted", text=text[:TEXT_LIMIT], by_labgrid=by_labgrid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         self._write("finished", exit_status=int(exitstatus))

@@ -27,6 +27,7 @@ PREFIX = "idlab"  # of bridges and namespaces; each host's name begins with h
 MARK = "IDOLDBG_TEST_LAB"  # in the environment of every process of a lab
 LIMIT_S = 300.0  # reached by no test, also on a machine that does other things
 PORT = 20408
+POWER = "power"
 
 
 def skip_reason() -> str | None:
@@ -45,7 +46,10 @@ def skip_reason() -> str | None:
 
 @dataclass
 class Host:
-    """One exporter in a namespace of its own; `boards` maps groups to BOARD or BOARD@ARCHIVE."""
+    """One exporter in a namespace of its own; `boards` maps groups to BOARD or BOARD@ARCHIVE.
+
+    POWER stands for something that is no board of ours.
+    """
 
     name: str
     namespace: str
@@ -234,6 +238,10 @@ def start_exporter(lab: Lab, host: Host) -> None:
     lines = []
     for group, text in host.boards.items():
         board, _, archive = text.partition("@")
+        if text == POWER:
+            lines += [f"{group}:", "  NetworkPowerPort:"]
+            lines += ["    model: rest", "    host: http://127.0.0.1/", "    index: 1"]
+            continue
         lines += [f"{group}:", "  IdoldbgEmulatedBoard:", f"    board: {board}"]
         lines += [f"    archive: {archive}"] if archive else []
     config = lab.folder / f"{host.name}.yaml"
@@ -273,7 +281,8 @@ def _make_places(lab: Lab) -> None:
                 pattern = f"{host.name}/{group}/*"
                 match = messages.AddPlaceMatchRequest(placename=group, pattern=pattern)
                 await session.stub.AddPlaceMatch(match)
-                tags = {"board": board, "chip": load_board(board).chip.name}
+                chip = "none" if text == POWER else load_board(board).chip.name
+                tags = {"board": board, "chip": chip}
                 request = messages.SetPlaceTagsRequest(placename=group, tags=tags)
                 await session.stub.SetPlaceTags(request)
 

@@ -16,7 +16,7 @@ from idoldbg.session import demo_archive
 from tests.conftest import wait_until
 from tests.tools import lacking
 
-from .lab import LIMIT_S, Lab, running_lab, skip_reason
+from .lab import LIMIT_S, POWER, Lab, running_lab, skip_reason
 from .test_everywhere import guide_test
 
 pytest.importorskip("labgrid")
@@ -27,7 +27,7 @@ NO_HIFFY = DEMO.with_name("stm32f4-discovery-no-hiffy.zip")
 HOSTS = {
     "hosta": {"a1": F4, "a2": F4, "a3": LPC},
     "hostb": {"b1": F4, "b2": G0, "b3": LPC},
-    "hostc": {"c1": F4, "c2": F4, "c3": f"{F4}@{NO_HIFFY}"},
+    "hostc": {"c1": F4, "c2": F4, "c3": f"{F4}@{NO_HIFFY}", "psu": POWER},
 }
 
 # Patient with boards: on a busy machine, nine of them start slowly.
@@ -82,7 +82,7 @@ def test_status_shows_places_and_their_holders(lab: Lab) -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0] == ["PLACE", "STATE", "TAGS", "EXPORTER", "HOLDER"]
     assert ["b2", "free", f"board={G0}", "chip=stm32g0", "hostb", "-"] in rows
-    assert len(rows) == 10
+    assert len(rows) == 11
 
 
 @pytest.mark.slow
@@ -206,22 +206,112 @@ def test_place_has_a_limit_of_its_own(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_errors_of_use_say_what_there_is(
+def test_run_that_is_ended_by_ctrl_c_says_so(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "suite")
+    run = lab.start(*RUN, "--places", "c1", "-o", str(tmp_path / "o"), "--", str(suite))
+    wait_until((suite / "begun-c1").exists, "the suite has begun", LIMIT_S)
+    run.send_signal(signal.SIGINT)
+    stdout, stderr = run.communicate(timeout=LIMIT_S)
+    assert run.returncode == 130, stdout + stderr
+    assert lab.states()["c1"] == "free"
+    assert (tmp_path / "o" / "junit.xml").exists()
+
+
+ENDING = """
+import ctypes, os
+import pytest
+
+def test_before(idol):
+    pass
+
+def test_ends(idol):
+    {}
+
+def test_after(idol):
+    pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("os._exit(0)", "pytest's process had exit status 0"),
+        ("ctypes.string_at(0)", "pytest's process was killed by signal SIGSEGV"),
+        ("os.kill(os.getpid(), 40)", "pytest's process was killed by signal 40"),
+        ("pytest.exit('enough')", "the tests were interrupted: enough"),
+    ],
+)
+def test_test_that_ends_its_process_has_failed(
+    lab: Lab, tmp_path: Path, how: str, words: str
+) -> None:
+    suite = write_suite(tmp_path / "suite", ENDING.format(how))
+    out = tmp_path / "o"
+    done = lab.run(*RUN, "--places", "c1", "-o", str(out), "--", str(suite))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"test_ends: {words} while this test ran" in done.stdout
+    assert f"test_after: did not run: {words} in " in done.stdout
+    summary = json.loads((out / "results.json").read_text())["summary"]
+    expected = {"passed": 1, "failed": 1, "error": 1, "infrastructure": 0, "skipped": 0}
+    assert summary == expected
+    assert lab.states()["c1"] == "free"
+
+
+@pytest.mark.slow
+def test_tests_after_the_first_failure_are_not_the_lab_s_fault(lab: Lab, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "suite", ENDING.format("assert not 'this'"))
+    options = ("--places", "c1", "-o", str(tmp_path / "o"))
+    done = lab.run(*RUN, *options, "--", "-x", str(suite))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.splitlines()[1].split()[2:7] == ["1", "1", "1", "0", "0"]
+
+
+@pytest.mark.slow
+def test_errors_of_use_are_found_before_a_place_is_taken(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = lab.run("farm", "run", "--places", "c1", "-o", str(tmp_path / "o"), "--", "nowhere")
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert (
-        "c1: pytest ended with a usage error: file or directory not found: nowhere" in done.stdout
-    )
+    """And say what there is."""
+    from idoldbg.farm.coordinator import Coordinator
+
+    suite = write_suite(tmp_path / "suite")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("targets: {main: [")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Coordinator, "acquire", lambda *_: pytest.fail("a place was taken"))
     monkeypatch.setenv("LG_COORDINATOR", lab.coordinator)
     for arguments, code, words in (
         (("--places", "z9"), 2, "the coordinator has no place `z9`; it has a1, a2"),
         (("--match", "chip=z80"), 2, "no place matches chip=z80"),
         (("--match", "chip"), 2, "`chip` is not TAG=VALUE"),
         (("--coordinator", "127.0.0.1:1"), 4, "no labgrid coordinator answers at 127.0.0.1:1"),
+        (("--places", "psu"), 2, "place `psu` has no board that idoldbg can use"),
+        (("--match", "board=power"), 2, "place `psu` has no board that idoldbg can use"),
+        (("-a", "nofile.zip"), 4, "nofile.zip: cannot be read"),
+        (("-p", "pyocd"), 2, "--probe (or IDOLDBG_PROBE) has no effect"),
+        (("-b", F4), 2, "--board (or IDOLDBG_BOARD) has no effect"),
+        (("--flash",), 2, "--flash needs the build to flash"),
+        (("--flash", "--lg-env", str(broken)), 2, "--flash has no effect with --lg-env"),
+        (("--lg-env", str(broken), "--", str(suite)), 2, "collecting the tests ended with"),
+        (("-o", "/dev/null/o"), 2, "/dev/null/o"),
+        (("--", "nowhere"), 2, "file or directory not found: nowhere"),
+        (("--", "--nonsense"), 2, "unrecognized arguments: --nonsense"),
+        (("--", str(suite), "-k", "nothing"), 2, "no tests are collected"),
+        (("--", "--lg-env=x"), 2, "--lg-env is what `farm run` gives to each pytest itself"),
+        (("--", str(suite), "--idoldbg-probe=emu"), 2, "--idoldbg-probe has no effect with --lg-"),
     ):
-        assert cli.run(["farm", "run", *arguments]) == code
+        found = cli.run(["farm", "run", *arguments])
         said = capsys.readouterr().err
-        assert words in said
+        assert (found, words in said) == (code, True), f"{arguments}: {found}: {said}"
         assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_power_supply_is_not_taken_for_a_board(lab: Lab, tmp_path: Path) -> None:
+    from idoldbg.farm.coordinator import Coordinator
+    from idoldbg.farm.runner import FarmOptions, choose_places
+
+    places = Coordinator(lab.coordinator).places()
+    chosen = choose_places(places, FarmOptions(tmp_path))
+    assert {place.name for place in places} - {place.name for place in chosen} == {"psu"}
+    own = FarmOptions(tmp_path, names=("psu",), environment=tmp_path / "own.yaml")
+    assert [place.name for place in choose_places(places, own)] == ["psu"]
