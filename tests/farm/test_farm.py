@@ -292,7 +292,7 @@ def test_errors_of_use_are_found_before_a_place_is_taken(
         (("--flash",), 2, "--flash needs the build to flash"),
         (("--flash", "--lg-env", str(broken)), 2, "--flash has no effect with --lg-env"),
         (("--lg-env", str(broken), "--", str(suite)), 2, "collecting the tests ended with"),
-        (("-o", "/dev/null/o"), 2, "/dev/null/o"),
+        (("-o", "/dev/null/o"), 4, "--output /dev/null/o: "),
         (("--", "nowhere"), 2, "file or directory not found: nowhere"),
         (("--", "--nonsense"), 2, "unrecognized arguments: --nonsense"),
         (("--", str(suite), "-k", "nothing"), 2, "no tests are collected"),
