@@ -35,7 +35,7 @@ from idoldbg.link.counting import CountingLink, Traffic
 from idoldbg.link.dump import DumpLink
 from idoldbg.link.emulated import EmulatedLink
 from idoldbg.load import may_be_dump, open_dump
-from idoldbg.load.target_toml import board_names, find_board_for_archive, load_board
+from idoldbg.load.target_toml import board_names, chip_names, find_board_for_archive, load_board
 from idoldbg.memory import ResetControl
 from idoldbg.opening import (
     SPECS,
@@ -247,9 +247,25 @@ def get_board(options: TargetOptions, archive: Archive) -> Board:
     return board
 
 
+def _chip_of(archive: Archive) -> str:
+    """Return the name of the chip's file that a build was made for, "" where it does not say."""
+    return archive.chip.rpartition("/")[2].removesuffix(".toml")
+
+
+def _check_chip(board: Board, archive: Archive) -> None:
+    """Refuse to run a build on a chip of another family: it would never start."""
+    built_for, known = _chip_of(archive), chip_names()
+    if built_for in known and board.chip.name in known and built_for != board.chip.name:
+        raise ArgumentError(
+            f"{board.name} has a {board.chip.name}, and the build is for a {built_for} "
+            f"(board `{archive.board}`)",
+            name="--board",
+        )
+
+
 def _nearest(archive: Archive) -> str:
     """Name the board of the same chip whose name resembles that of the archive most."""
-    chip = archive.chip.rpartition("/")[2].removesuffix(".toml")
+    chip = _chip_of(archive)
     same = [name for name in board_names() if load_board(name).chip.name == chip]
     if not chip or not same:
         return ""
@@ -411,6 +427,7 @@ def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard
 def emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
     """Make the board that the options and the build mean; it runs the build, fresh from reset."""
     board = get_board(options, archive)
+    _check_chip(board, archive)
     try:
         from idoldbg.emu import EmulatedBoard
     except ModuleNotFoundError as error:

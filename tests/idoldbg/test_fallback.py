@@ -111,7 +111,13 @@ def test_a_build_for_an_unknown_board_misses_the_probe_first(
     assert run(["-a", ARCHIVE, "tasks"]) == 4
     said = capsys.readouterr().err
     assert said.startswith("error: no debug probe is connected, and none can be emulated: ")
-    assert "--board" in said
+    assert "--board NAME (`stm32f4-discovery` has the same chip, stm32f4)" in said
+
+
+def test_a_build_does_not_run_on_another_chip(capsys: Capture) -> None:
+    assert run(["-a", ARCHIVE, "-p", "emu", "-b", "gimlet-c", "tasks"]) == 2
+    said = capsys.readouterr().err
+    assert "gimlet-c has a stm32h7, and the build is for a stm32f4 (board `stm32f4-disc" in said
 
 
 # ---------------------------------------------------------------------- options that do nothing
