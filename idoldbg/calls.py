@@ -245,7 +245,8 @@ def _check_lease(operation: ResolvedOperation, lease: ResolvedLease, size: int) 
         raise ArgumentError(f"this lease is exactly {element} bytes, not {size}", name=lease.name)
     if element and size % element:
         raise ArgumentError(
-            f"{size} bytes are no whole number of elements of {element} bytes", name=lease.name
+            f"the length, {size}, is not a multiple of the element's {element} bytes",
+            name=lease.name,
         )
     if lease.max_len is not None and size > lease.max_len * element:
         raise ArgumentError(

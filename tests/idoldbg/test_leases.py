@@ -97,8 +97,8 @@ REFUSED: list[tuple[str, Type, bool, str]] = [
     ("[Point { x: 1 }]", POINT, True, r"lent\[0\]"),
     ("[Point { x: 1, y: true }]", POINT, True, r"lent\[0\].y"),
     ("[1, 2", U16, True, "the text ends"),
-    ("hex:010203", U16, True, "3 bytes are no whole number of elements of 2 bytes"),
-    ("str:abc", U32, True, "3 bytes are no whole number"),
+    ("hex:010203", U16, True, "the length, 3, is not a multiple of the element's 2 bytes"),
+    ("str:abc", U32, True, "the length, 3, is not a multiple"),
     ("[1, 2]", U32, False, "lent: a list.* is no u32"),
     ("[5]", U32, False, "lent: a list.* is no u32"),
     ("hex:0102", U32, False, "this lease is exactly 4 bytes, not 2"),
@@ -163,7 +163,7 @@ def test_files_and_standard_input_are_bytes(text: str, size: int) -> None:
     made = operation(U32, is_slice=True)
     call = prepare_call(made, {"lent": text}, read_data=lambda _: b"[1, 2]  ")
     assert call.sent["lent"] == b"[1, 2]  " and len(call.sent["lent"]) == size
-    with pytest.raises(ArgumentError, match="6 bytes are no whole number"):
+    with pytest.raises(ArgumentError, match="the length, 6, is not a multiple"):
         prepare_call(made, {"lent": text}, read_data=lambda _: b"[1, 2]")
 
 
