@@ -132,7 +132,7 @@ class Caller:
                     partial(session.run_program, program, timeout_s=self.timeout_s)
                 )
             except IdoldbgError as error:
-                is_begun = not (isinstance(error, HiffyFailure) and error.failure == "not ready")
+                is_begun = not (isinstance(error, HiffyFailure) and not error.may_have_run)
                 error.add_note(_batch_words(len(calls), position, len(batch) if is_begun else 0))
                 raise
             for outcome in outcomes:
@@ -182,6 +182,7 @@ class Caller:
     def forget(self) -> None:
         """Look at everything on the target again: it was reset, flashed, or used by others."""
         self._is_image_checked = False
+        self._restarts.clear()
         if "_session" in vars(self):
             self._session.forget()
 
@@ -352,7 +353,7 @@ class Caller:
             self.forget()  # somebody has flashed it
             raise
         except HiffyFailure as error:
-            if error.failure in ("reset", "restarted"):
+            if error.failure == "reset":
                 self.forget()
             if error.failure == "not ready" and is_before_tasks(self.program):
                 raise CallTimeout(

@@ -78,6 +78,39 @@ def test_outcomes_evidence_and_junit(run: pytest.RunResult, pytester: pytest.Pyt
     _check_lines((pytester.path / "lines").read_text())
 
 
+HANGS = """
+import pytest
+from idoldbg.errors import CallTimeout
+
+def hang(victim):
+    victim.hold()
+    try:
+        victim.Victim.panic(code=3)
+    finally:
+        victim.release()
+
+@pytest.mark.expect_death("victim")
+def test_means_it(idol):
+    idol.timeout_s = 0.4
+    with pytest.raises(CallTimeout):
+        hang(idol["victim"])
+
+@pytest.mark.expect_death("victim")
+def test_does_not(idol):
+    idol.timeout_s = 0.4
+    hang(idol["victim"])
+"""
+
+
+def test_a_hiffy_that_was_restarted_here_has_not_died(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_hangs=HANGS)
+    done = pytester.runpytest_inprocess(*ARGUMENTS)
+    done.assert_outcomes(passed=1, failed=1)
+    text = done.stdout.str()
+    assert "task `hiffy` did not answer, and was restarted by idoldbg" in text
+    assert "recorded why" not in text
+
+
 def _check_terminal(text: str) -> None:
     death = "task `victim` died: panicked at task/victim/src/main.rs"
     assert f"{death}:42:9: told to panic with code 7 (generation 0 → 1)" in text

@@ -228,7 +228,7 @@ class Board:
             yield
             self.put_bytes("STATE", STATES["InRecv"])
             self.is_at_rest = self.get("KICK") == 0
-            for _ in range(self.random.choice((4, 6, 12))):
+            for _ in range(4 + 4 * int(self.random.random() * 3)):
                 yield self._tick()
             self.is_at_rest = False
             self.put_bytes("STATE", STATES["Runnable"])

@@ -40,7 +40,7 @@ from tests.idoldbg.hiffy.scripted import (
     right_outcome,
 )
 
-ROUNDS = int(os.environ.get("IDOLDBG_INTERLEAVINGS", "24000"))
+ROUNDS = int(os.environ.get("IDOLDBG_INTERLEAVINGS", "20400"))
 CHUNKS = 12
 KINDS = (ECHO, ECHO, ECHO, FAIL, COMPLEX, LEASE, LEASE, RESET, KILL)
 STEP_LIMIT = 6000
@@ -212,21 +212,21 @@ class World:
         self.firmware = random.choice((0.2, 0.4, 0.6, 0.8))
 
     def run(self) -> None:
-        board, random = self.board, self.random
+        board, random, chance = self.board, self.random, self.random.random
         for _ in range(random.choice((0, 10, 30))):
             board.step()
         for _ in range(STEP_LIMIT):
-            active = [d for d in self.debuggers if not d.is_done]
-            if not active:
+            first, second = self.debuggers
+            if first.is_done and second.is_done:
                 break
-            if random.random() < self.firmware:
-                if random.random() < self.upset:
+            if chance() < self.firmware:
+                if self.upset and chance() < self.upset:
                     random.choice((board.reset, board.reset, board.flash_other))()
-                for _ in range(random.choice((1, 1, 3, 15))):
+                for _ in range((1, 1, 3, 15)[int(chance() * 4)]):
                     board.step()
             else:
-                debugger = random.choice(active)
-                for _ in range(random.choice((1, 1, 2, 6))):
+                debugger = first if second.is_done or chance() < 0.5 else second
+                for _ in range((1, 1, 2, 6)[int(chance() * 4)]):
                     if not debugger.is_done:
                         debugger.step()
         for _ in range(200):  # whatever is still armed goes off
