@@ -164,6 +164,14 @@ def table_address(program: Program) -> int:
     address = program.kernel_address("HUBRIS_TASK_TABLE_SPACE")
     if address is None:
         address = program.find_word("TASK_TABLE_BASE")
+    pointer = program.kernel_address("TASK_TABLE_BASE")
+    if address is None and pointer is not None:
+        raise FaultError(
+            f"where the task table is cannot be read: the memory at 0x{pointer:08x} "
+            "(TASK_TABLE_BASE) is not there, as in dumps that were not taken whole",
+            address=pointer,
+            size=4,
+        )
     if address is None:
         raise DebugInfoError(
             "the kernel has no HUBRIS_TASK_TABLE_SPACE",

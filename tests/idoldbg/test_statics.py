@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from idoldbg.calls import prepare_call
-from idoldbg.errors import OperationError
+from idoldbg.errors import DebugInfoError, FaultError, OperationError
 from idoldbg.load import open_build
 from idoldbg.memory import MemoryImage, Segment
 from idoldbg.program import Program
@@ -23,6 +23,7 @@ from idoldbg.views.statics import (
     read_counters,
     read_ring_buffer,
 )
+from idoldbg.views.tasks import table_address
 from tests.idoldbg.typegen import U8, U16, U32, UNIT, make_array
 
 
@@ -182,6 +183,19 @@ def test_payloads_that_may_be_uninitialized_are_decoded(monkeypatch: pytest.Monk
     (found,) = find_ring_buffers(program)
     (entry,) = read_ring_buffer(program, *found).entries
     assert entry.payload == "Trace(4711)"
+
+
+def test_a_task_table_that_the_dump_lacks_is_not_the_kernel_s_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kernels of 2021 point to the table; a dump may lack the pointer."""
+    program = program_of(monkeypatch, b"")
+    info = Statics(("kern::task::TASK_TABLE_BASE", U32))
+    monkeypatch.setattr(program, "object", lambda name: info)
+    with pytest.raises(FaultError, match=r"0x20000000 \(TASK_TABLE_BASE\) is not there"):
+        table_address(program)
+    with pytest.raises(DebugInfoError, match="has no HUBRIS_TASK_TABLE_SPACE"):
+        table_address(program_of(monkeypatch, b""))
 
 
 # ---- the kernel's last words ---------------------------------------------------------------------
