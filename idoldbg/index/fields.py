@@ -236,9 +236,14 @@ def mapping(field: Field, key: Field = TEXT) -> Field:
     return Field(put, get)
 
 
-def inline(cls: Callable[..., Any], **fields: Field) -> Field:
-    """Make the field of a dataclass from those of its attributes, which are all it has."""
+def inline(cls: type[Any], **fields: Field) -> Field:
+    """Make the field of a dataclass from those of its attributes.
+
+    Raises `TypeError` where these are not all that it has: what is left out would be lost.
+    """
     names = tuple(fields)
+    if set(names) != set(cls.__match_args__):
+        raise TypeError(f"{cls.__name__} has other attributes than {', '.join(names)}")
     values = pair(*fields.values())
 
     def put(sink: Sink, row: list[int], value: Any) -> None:

@@ -205,13 +205,14 @@ def _read_other(shown: str, data: bytes) -> DumpFile | Archive | None:
 
 def _open_dump(shown: str, dump: DumpFile, archive: Archive | None, cache: Cache | None) -> Build:
     """Open a dump with its own build, else with `archive`."""
-    from idoldbg.load.archive_zip import read_archive
     from idoldbg.load.dump_build import check_dump_build
 
     own = None
     if dump.archive is None:
         build = None if archive is None else Build(archive)
     elif archive is not None or cache is None:
+        from idoldbg.load.archive_zip import read_archive
+
         own = read_archive(shown, dump.archive)
         build = Build(archive or own)
     else:

@@ -266,3 +266,8 @@ def test_a_result_that_is_forgotten_is_not_kept() -> None:
     results.forget(SERVER, "Spi")
     assert not results.has_news
     assert results.recall(SERVER, "Spi", lambda: "other") == "other"
+
+
+def test_no_attribute_is_left_out() -> None:
+    with pytest.raises(TypeError, match="Area has other attributes than address"):
+        inline(Area, address=INT)
