@@ -18,6 +18,7 @@ from idoldbg.audit import RULES, Audit, Finding, audit
 from idoldbg.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.errors import (
+    EncodeError,
     HiffyFailure,
     IdoldbgError,
     LimitExceeded,
@@ -46,6 +47,10 @@ FINDINGS: dict[str, list[tuple[str, str, str, str, str, str]]] = {
         ("error", "error-code-range", "codes", "judge", "error", ""),
         ("error", "error-code-range", "codes", "weigh", "error", ""),
         ("warning", "custom-serialization", "custom", "stamp", "ok", ""),
+        ("note", "serialization-skips", "skips", "choose", "argument", "gaps::types::Shape"),
+        ("error", "serialization-skips", "skips", "store", "", ""),
+        ("warning", "custom-serialization", "skips", "swap", "argument", "pair"),
+        ("warning", "custom-serialization", "skips", "convert", "argument", "level"),
         ("error", "args-disagree", "stale", "resize", "", "Stale_resize_ARGS"),
         ("error", "size-disagrees", "sizes", "roomy", "", "reply of the server's handle"),
         ("warning", "args-missing", "lean", "store", "", "Lean_store_ARGS"),
@@ -86,7 +91,6 @@ NOT_SEEDED = {
     "hiffy-absent",  # fixtures/archives/stm32f4-discovery-no-hiffy.zip
     # Compiled by LLVM alone: tests/idoldbg/audit/test_compiled.py
     "type-incomplete", "variant-without-discriminant", "encoding-unsupported",
-    "serialization-skips",  # tests/idoldbg/resolver/test_derived.py
 }  # fmt: skip
 
 
@@ -245,6 +249,8 @@ def test_operations_with_warnings_can_be_called(types: Session) -> None:
         ("Replies.fill", {"samples": "1"}, "gaps::Sample"),
         ("Twins.status", {}, "Status"),
         ("Lean.position", {}, "Position"),
+        ("Skips.store", {"record": "{ id: 1, cached: 2, value: 3 }"}, "without its field `cached`"),
+        ("Sizes.roomy", {"scale": "1"}, "40 bytes for the ok value, which takes 4"),
     ],
 )
 def test_operations_with_errors_cannot(
@@ -252,6 +258,33 @@ def test_operations_with_errors_cannot(
 ) -> None:
     with pytest.raises(NotCallable, match=words):
         call(types, operation, **texts)
+
+
+def test_variants_that_are_skipped_are_numbered_as_each_end_does(types: Session) -> None:
+    """The server tells which variant arrived; what it sends is numbered otherwise."""
+    assert call(types, "Skips.choose", shape="Dot") == 0
+    assert call(types, "Skips.choose", shape="Line(7)") == 2 + 7 * 10
+    assert call(types, "Skips.choose", shape="Box { width: 1, height: 2 }") == 3 + 3 * 10
+    for hidden in ("Hidden(1)", "Last"):
+        with pytest.raises(EncodeError, match=r"serde\(skip\)"):
+            call(types, "Skips.choose", shape=hidden)
+    assert call(types, "Skips.give", number="0") == "Dot"
+    assert call(types, "Skips.give", number="2") == {"Line": 513}
+    assert call(types, "Skips.give", number="9") == {"Box": {"width": 7, "height": 9}}
+
+
+@pytest.mark.parametrize(
+    ("bound", "number"), [("Unbounded", "0000"), ("Included(3)", "0103"), ("Excluded(4)", "0204")]
+)
+def test_the_standard_library_s_types_travel(types: Session, bound: str, number: str) -> None:
+    address = "{ ip: { octets: hex:010203040000000000000000000000ff }, port: 8080 }"
+    span = f"{{ bound: {bound}, from: {address} }}"
+    assert call(types, "Skips.span", span=span) == {
+        "ip": {"octets": {"hex": f"01020304{number}000000000000000000ff"}},
+        "port": 8081,
+        "flowinfo": 0,
+        "scope_id": 0,
+    }
 
 
 def test_an_error_of_zero_looks_like_success(types: Session) -> None:
