@@ -402,6 +402,8 @@ class HiffySession:
             reader.check_image(*mark)
             if sent.text_state(text) is not TextState.OURS or words.counters != ended.counters:
                 yield from self._explain(sent, text)
+            if data_ranges and data != [program.data] and not any(data[0]):
+                yield from self._explain(sent, bytes(len(text)))  # zeroed, by a start of hiffy
             if data_ranges and data != [program.data]:
                 yield from self._explain(
                     sent, otherwise="HIFFY_DATA holds what another has written"

@@ -148,7 +148,7 @@ class StatusReader:
         self._states: dict[bytes, Value] = {}
         task: list[Range] = []
         if layout.task is not None:
-            areas = (layout.task.state, layout.task.generation)
+            areas = (layout.task.generation, layout.task.state)
             task = [(area.address, area.size) for area in areas]
         self._has_ticks = ticks is not None
         clock: list[Range] = [] if ticks is None else [(ticks, 8)]
@@ -163,10 +163,12 @@ class StatusReader:
     def before(self, *more: Range) -> ReadMany:
         """Return a read of a `Status` and more: the words last.
 
-        A restart or reset that the words show then, and the task does not, is noticed later.
+        A restart or reset that the words show then, and the task does not, is noticed later. The
+        generation is read first: a state that belongs to an earlier one shows no readiness.
         """
         count = len(self._around) + len(more)
-        return ReadMany((*self._around, *more, *self.word_ranges), barriers=(count,))
+        first = (1,) if self._task is not None else ()
+        return ReadMany((*self._around, *more, *self.word_ranges), barriers=(*first, count))
 
     def after(self, *around_words: Range) -> ReadMany:
         """Return a read of some ranges, the words in their order, the same ranges, then the rest.
@@ -217,7 +219,7 @@ class StatusReader:
         left = iter(around)
         state, generation = None, b""
         if self._task is not None:
-            state, generation = self._state(next(left)), next(left)
+            generation, state = next(left), self._state(next(left))
         ticks = int.from_bytes(next(left), "little") if self._has_ticks else None
         return Status(self.words(words), state, generation, ticks, next(left, None))
 

@@ -284,7 +284,7 @@ class World:
                 # Somebody else wrote, or his program ran, as one that a dead process left behind.
                 runs = [r for r in board.runs if made.begin <= r[1] and r[0] <= made.end]
                 foreign = len(runs) > any(board.log.get(token) for token in made.tokens)
-                assert within(other.writes) or foreign, words
+                assert within(other.writes, 10) or foreign, words
             case "reset":
                 # RAM may be left over from before for forty steps
                 assert within(board.resets, 50), words
