@@ -14,7 +14,7 @@ from typing import Final
 from idol.finding import Finding
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lint import lint
-from idol.rust_type import Path, appears_unsized, is_identifier
+from idol.rust_type import Path, appears_unsized, is_identifier, is_raw_name
 from idol.source import Diagnostic, Related, Span
 from idol.syntax import Argument, Interface, Lease, Operation, Recv
 
@@ -94,7 +94,7 @@ def _names(operation: Operation) -> Iterator[Finding]:
     items: list[Argument | Lease] = [*operation.arguments, *operation.leases]
     for item in items:
         what = "argument" if isinstance(item, Argument) else "lease"
-        yield from _bad_name(what, item.name, item.span)
+        yield from _bad_name(what, item.name, item.span, is_raw=item.is_raw)
         first = seen.setdefault(item.name, item)
         if type(first) is not type(item):
             yield Finding(
@@ -183,7 +183,9 @@ def _encodings(operation: Operation) -> Iterator[Finding]:
                 'a conversion of your own is written `From("u8", Some("function"))`',
             )
         elif recv.function is not None:
-            yield from _bad_name("function", recv.function, recv.span)
+            name = recv.function.removeprefix("r#")
+            is_raw = name != recv.function
+            yield from _bad_name("function", name, recv.span, is_raw=is_raw)
 
 
 def _options(operation: Operation) -> Iterator[Finding]:
@@ -244,14 +246,19 @@ def _server_death(operation: Operation) -> Iterator[Finding]:
             )
 
 
-def _bad_name(what: str, name: str, span: Span) -> Iterator[Finding]:
-    if not is_identifier(name):
-        yield Finding(
-            "bad-name",
-            f"{name!r} cannot name the {what}: it is not a Rust identifier",
-            span,
-            "a name has letters, digits and `_`, starts with no digit, and is no Rust keyword",
-        )
+def _bad_name(what: str, name: str, span: Span, *, is_raw: bool = False) -> Iterator[Finding]:
+    if is_raw_name(name) if is_raw else is_identifier(name):
+        return
+    hint = "a name has letters, digits and `_`, starts with no digit, and is no Rust keyword"
+    if is_raw_name(name) and what in ("argument", "lease"):
+        hint = f"`{name}` is a Rust keyword: write `r#{name}`"
+    written = f"r#{name}" if is_raw else name
+    yield Finding(
+        "bad-name",
+        f"{written!r} cannot name the {what}: it is not a Rust identifier",
+        span,
+        hint,
+    )
 
 
 _INTERFACE_RULES: Final[tuple[Callable[[Interface], Iterator[Finding]], ...]] = (

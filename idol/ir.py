@@ -150,11 +150,13 @@ class Operation:
     server_event_error: str | None
     #: Indices of the only tasks that may call; None: all may.
     allowed_callers: tuple[int, ...] | None
+    #: Whether an argument or lease is of a type that is not built in.
+    has_named_types: bool
     #: What must hold for the error type of a server, without `where`.
     server_bound: str | None
     #: Functions that panic, by what went wrong; see `lower.PANICS`.
     panics: Mapping[str, str]
-    #: Local variables by role, none of which is the name of an argument or lease.
+    #: Local variables, parameters and constants by role; no argument or lease has these names.
     locals: Mapping[str, str]
 
 
@@ -178,6 +180,8 @@ class Interface:
     doc: tuple[str, ...]
     client_struct: str
     operation_enum: str
+    #: The client's module of names that it brings into scope.
+    scope_module: str
     style: ServerStyle
     server_trait: str
     #: What keeps types in the debug information, see `rust/server.py`.

@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from idol import ir, syntax
-from idol.checks import check
+from idol.checks import PRIMITIVES, check
 from idol.errors import InterfaceError, OptionsError
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.options import FailServer, ServerStyle, StubOptions
+from idol.printable import printable
 from idol.records import dataclass
+from idol.rust_type import Path, spell_name
 from idol.sizes import is_optional_number
 from idol.source import Severity
 
@@ -32,7 +34,11 @@ PANICS: Final = {
     "dropped": "was_not_answered",
 }
 
-#: Local variables of the generated functions, by role.
+#: Parameters of the methods that a server implements, by role.
+PARAMETERS: Final = ("msg", "replier")
+#: Local variables and constants of the generated functions, by role. Their names are `idol_…` and
+#: `IDOL_…`: a name that means something in the including module (a variant, constant or function
+#: that a type or conversion of the interface names) must not change what the other one means.
 LOCALS: Final = (
     "arguments",
     "code",
@@ -41,8 +47,6 @@ LOCALS: Final = (
     "generation",
     "leases",
     "message",
-    "msg",
-    "replier",
     "reply",
     "result",
     "sender",
@@ -51,6 +55,7 @@ LOCALS: Final = (
     "token",
     "value",
 )
+CONSTANTS: Final = ("CALLERS", "ERROR_SIZE", "MESSAGE_SIZE", "OK_SIZE", "REPLY_SIZE")
 
 #: Longest lease that the kernel knows, in elements: a limit of this much needs no check.
 _UNLIMITED: Final = 0xFFFF_FFFF
@@ -88,17 +93,18 @@ def lower(
     _check_callers(interface, options)
     return ir.Interface(
         name=interface.name,
-        source_name=re.split(r"[/\\]", interface.source.name)[-1],
+        source_name=printable(re.split(r"[/\\]", interface.source.name)[-1]),
         doc=_doc_lines(interface.doc),
         client_struct=interface.name,
         operation_enum=f"{interface.name}Operation",
+        scope_module=f"idol_{_snake_case(interface.name)}_client_scope",
         style=style,
         server_trait=f"{prefix}{interface.name}Impl",
         types_struct=f"{interface.name}_TYPES",
         types_static=f"_{interface.name.upper()}_IDOL_TYPES",
         extra_derives=options.extra_derives,
         definition_static=f"_{interface.name.upper()}_IDOL_DEFINITION",
-        definition=interface.source.text.encode(),
+        definition=interface.source.text.encode(errors="replace"),
         operations=tuple(_operation(interface, o, options) for o in interface.operations),
         is_formatted=options.is_formatted,
         counters=_counters(interface, options),
@@ -157,6 +163,9 @@ def _operation(
     stem = f"{interface.name}_{operation.name}"
     panic = _PanicNames(f"{_snake_case(interface.name)}_{operation.name}", options.named_panics)
     taken = {a.name for a in operation.arguments} | {lease.name for lease in operation.leases}
+    names = {role: _fresh(role, taken) for role in PARAMETERS}
+    names |= {role: _fresh(f"idol_{role}", taken) for role in LOCALS}
+    names |= {role: _fresh(f"IDOL_{role}", taken) for role in CONSTANTS}
     ok = _value(stem, operation)
     error = _error(operation)
     server_error = error.server_type if error else "core::convert::Infallible"
@@ -171,16 +180,16 @@ def _operation(
     else:
         client_result = () if ok.is_unit else (ok.type,)
     return ir.Operation(
-        name=operation.name,
+        name=spell_name(operation.name),
         code=operation.code,
         doc=_doc_lines(operation.doc),
         encoding=operation.encoding,
         idempotent=operation.idempotent,
-        arguments=tuple(_argument(stem, a) for a in operation.arguments),
+        arguments=tuple(_argument(stem, a, taken) for a in operation.arguments),
         leases=tuple(_lease(i, x, panic, taken) for i, x in enumerate(operation.leases)),
         ok=ok,
         error=error,
-        variant=f"{interface.name}Operation::{operation.name}",
+        variant=f"{interface.name}Operation::{spell_name(operation.name)}",
         arguments_struct=f"{stem}_ARGS",
         reply_struct=f"{stem}_REPLY",
         types_struct=f"{stem}_TYPES",
@@ -193,14 +202,21 @@ def _operation(
         client_result=client_result,
         server_result=server_result,
         is_bare=is_bare,
-        event=f"{interface.name}Event::{operation.name}",
+        event=f"{interface.name}Event::{spell_name(operation.name)}",
         client_event_error=error.client_type if error else None,
         server_event_error=_server_event_error(error, options),
         allowed_callers=options.allowed_callers.get(operation.name),
+        has_named_types=any(_is_named(a) for a in operation.arguments)
+        or any(_is_named(lease) for lease in operation.leases),
         server_bound=_server_bound(operation, error),
         panics={cause: panic(suffix) for cause, suffix in PANICS.items()},
-        locals={role: _fresh(role, taken) for role in LOCALS},
+        locals=names,
     )
+
+
+def _is_named(item: syntax.Argument | syntax.Lease) -> bool:
+    rust = item.type.rust
+    return isinstance(rust, Path) and str(rust) not in PRIMITIVES | {"bool", "char"}
 
 
 def _server_event_error(error: ir.Error | None, options: StubOptions) -> str | None:
@@ -212,7 +228,7 @@ def _server_event_error(error: ir.Error | None, options: StubOptions) -> str | N
     return f"idol_runtime::RequestError<{error.server_type}>"
 
 
-def _argument(stem: str, argument: syntax.Argument) -> ir.Argument:
+def _argument(stem: str, argument: syntax.Argument, taken: set[str]) -> ir.Argument:
     is_bool = argument.type.is_bool and argument.recv.kind is RecvKind.FROM_BYTES
     declared = str(argument.type)
     conversion = _conversion(argument.recv)
@@ -223,14 +239,14 @@ def _argument(stem: str, argument: syntax.Argument) -> ir.Argument:
         wire = optional.struct
     client_type = optional.struct if optional else declared
     return ir.Argument(
-        name=argument.name,
+        name=(name := spell_name(argument.name)),
         type=declared,
-        field=f"raw_{argument.name}" if is_bool or conversion else argument.name,
+        field=f"raw_{argument.name}" if is_bool or conversion else name,
         field_type="u8" if is_bool else wire,
         client_field_type="u8" if argument.type.is_bool else client_type,
         conversion=conversion,
         is_bool=argument.type.is_bool,
-        value_variable=f"{argument.name}_value",
+        value_variable=_fresh(f"idol_{argument.name}_value", taken),
         optional=optional,
         doc=argument.doc,
     )
@@ -239,7 +255,7 @@ def _argument(stem: str, argument: syntax.Argument) -> ir.Argument:
 def _conversion(recv: syntax.Recv) -> ir.Conversion | None:
     if recv.type is None:
         return None
-    function = recv.function
+    function = recv.function and spell_name(recv.function.removeprefix("r#"))
     if recv.kind is RecvKind.FROM_PRIMITIVE:
         function = f"from_{recv.type}"
     return ir.Conversion(recv.kind, str(recv.type), function)
@@ -255,7 +271,7 @@ def _lease(index: int, lease: syntax.Lease, panic: _PanicNames, taken: set[str])
     leased_type = f"idol_runtime::Leased<idol_runtime::{kind}, {declared}>"
     limited = f"idol_runtime::LenLimit<{leased_type}, {lease.max_len}>"
     return ir.Lease(
-        name=lease.name,
+        name=spell_name(lease.name),
         index=index,
         type=declared,
         client_type=f"{'&mut ' if lease.write else '&'}{declared}",
@@ -267,8 +283,8 @@ def _lease(index: int, lease: syntax.Lease, panic: _PanicNames, taken: set[str])
         is_slice=is_slice,
         max_len=lease.max_len,
         too_long_panic=panic(f"{lease.name}_is_longer_than_{lease.max_len}"),
-        bytes_variable=_fresh(f"{lease.name}_bytes", taken),
-        lease_variable=_fresh(f"{lease.name}_lease", taken),
+        bytes_variable=_fresh(f"idol_{lease.name}_bytes", taken),
+        lease_variable=_fresh(f"idol_{lease.name}_lease", taken),
         doc=lease.doc,
     )
 

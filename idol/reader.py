@@ -131,7 +131,9 @@ class _Reader:
 
     def _read_argument(self, name: ron.String, _index: int, node: ron.Node) -> Argument | None:
         value = self._read_attributed_type(node)
-        return None if value is None else Argument(name.value, value, name.span)
+        if value is None:
+            return None
+        return Argument(_bare(name), value, name.span, is_raw=name.value != _bare(name))
 
     def _read_lease(self, name: ron.String, _index: int, node: ron.Node) -> Lease | None:
         fields = self._fields(
@@ -146,7 +148,7 @@ class _Reader:
         type_text = self._read_type(fields["type"].value)
         max_len = fields.get("max_len")
         return Lease(
-            name=name.value,
+            name=_bare(name),
             type=type_text,
             read=self._flag(fields, "read"),
             write=self._flag(fields, "write"),
@@ -154,6 +156,7 @@ class _Reader:
             doc=self._doc(fields),
             span=name.span,
             max_len_span=max_len.name_span.to(max_len.value.span) if max_len else None,
+            is_raw=name.value != _bare(name),
         )
 
     def _read_max_len(self, node: ron.Node) -> int | None:
@@ -360,23 +363,24 @@ class _Reader:
         complete = True
         for index, (key, node) in enumerate(field.value.entries, start=1):
             if not isinstance(key, ron.String):
-                name = f"`{key.name}`" if isinstance(key, ron.Unit) else _describe(key)
+                found = f"`{key.name}`" if isinstance(key, ron.Unit) else _describe(key)
                 self._report(
                     "wrong-kind",
-                    f"expected the {what}'s name in a string, found {name}",
+                    f"expected the {what}'s name in a string, found {found}",
                     key.span,
                     f'write it in quotes: "{key.name}"' if isinstance(key, ron.Unit) else None,
                 )
                 complete = False
                 continue
-            if key.value in seen:
+            name = key.value if what == "operation" else _bare(key)
+            if name in seen:
                 self._report(
                     "duplicate-name",
-                    f"{what} `{key.value}` is declared twice",
+                    f"{what} `{name}` is declared twice",
                     key.span,
-                    related=(Related("first declared here", seen[key.value]),),
+                    related=(Related("first declared here", seen[name]),),
                 )
-            seen.setdefault(key.value, key.span)
+            seen.setdefault(name, key.span)
             item = read(key, index, node)
             if item is None:
                 complete = False
@@ -450,6 +454,11 @@ class _Reader:
         self.diagnostics.append(
             Diagnostic(Severity.ERROR, rule, message, self._source, span, hint, related)
         )
+
+
+def _bare(name: ron.String) -> str:
+    """Return the name of an argument or lease without `r#`, as debug information has it."""
+    return name.value.removeprefix("r#")
 
 
 def _describe(node: ron.Node) -> str:

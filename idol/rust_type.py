@@ -20,7 +20,7 @@ from idol.records import dataclass
 KEYWORDS: Final = frozenset(
     {
         *("abstract", "as", "async", "await", "become", "box", "break", "const", "continue"),
-        *("crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen"),
+        *("crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for"),
         *("if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override"),
         *("priv", "pub", "ref", "return", "self", "Self", "static", "struct", "super", "trait"),
         *("true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where"),
@@ -345,9 +345,25 @@ def appears_unsized(rust_type: RustType) -> bool:
     return isinstance(rust_type, Slice | TraitObject)
 
 
+#: Keywords that no `r#` makes a name of.
+_NEVER_RAW: Final = frozenset({"crate", "self", "Self", "super", "_"})
+#: Keywords of edition 2024 that are ordinary names in the editions before.
+_LATER_KEYWORDS: Final = frozenset({"gen"})
+
+
 def is_identifier(text: str) -> bool:
-    """Tell whether a text can name a Rust item, field or variable."""
+    """Return whether a string can name a Rust item, field or variable as it stands."""
     return text.isidentifier() and text not in KEYWORDS and text != "_"
+
+
+def is_raw_name(text: str) -> bool:
+    """Return whether `r#` makes a name of a string, as it does of `type`."""
+    return text.isidentifier() and text not in _NEVER_RAW
+
+
+def spell_name(name: str) -> str:
+    """Return a name as every edition of Rust takes it: keywords with `r#` in front."""
+    return f"r#{name}" if name in KEYWORDS or name in _LATER_KEYWORDS else name
 
 
 def _angled(arguments: tuple[GenericArgument, ...]) -> str:

@@ -78,6 +78,8 @@ class Argument:
     name: str
     value: AttributedType
     span: Span
+    #: Whether the text says `r#name`, as it must for `type`; `name` is without it.
+    is_raw: bool = False
 
     @property
     def type(self) -> TypeText:
@@ -107,6 +109,8 @@ class Lease:
     doc: str | None
     span: Span
     max_len_span: Span | None = None
+    #: Whether the text says `r#name`; `name` is without it.
+    is_raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

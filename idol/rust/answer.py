@@ -62,13 +62,13 @@ def _error_arms(emitter: Emitter, interface: ir.Interface, operation: ir.Operati
         # An answer with code 1 and a message, so the outcome is `Ok`.
         with emitter.block(f"{runtime} => {{"):
             _event(emitter, interface, operation, "runtime", bad)
-            _encoded_answer(emitter, operation, _SENDER, "1", bad, "ERROR_SIZE")
+            _encoded_answer(emitter, operation, _SENDER, "1", bad, operation.locals["ERROR_SIZE"])
             emitter.line("Ok(())")
         with emitter.block(f"{fail} => {{"):
             _event(emitter, interface, operation, "fail", bad)
             emitter.line(fail)
         return
-    convert = "u16::from" if _has_code(operation) else "|e| match e {}"
+    convert = "u16::from" if _has_code(operation) else "|idol| match idol {}"
     is_counted = counters and (operation.server_event_error or counters.combine_client_errors)
     if counters is None or not is_counted:
         emitter.arm(f"Err({bad})", f"Err({bad}.map_runtime({convert}))")
@@ -110,7 +110,7 @@ def _token(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -
     emitter.line('#[must_use = "the client waits until it is answered"]')
     emitter.struct(f"pub struct {operation.token_struct}", ["client: userlib::TaskId"])
     emitter.blank()
-    emitter.line("#[allow(dead_code)]")
+    emitter.line("#[allow(bindings_with_variant_name, dead_code)]")
     with emitter.block(f"impl {operation.token_struct} {{"):
         emitter.docs(["Names the task that waits."])
         with emitter.block("pub fn client(&self) -> userlib::TaskId {"):
@@ -122,8 +122,8 @@ def _token(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -
         emitter.function("pub fn fault", ["self", "error: idol_runtime::ClientError"])
         with emitter.block_body():
             _event(emitter, interface, operation, "fail", "error")
-            with emitter.block("if let Some(reason) = error.into_fault() {"):
-                emitter.line("userlib::sys_reply_fault(self.client, reason);")
+            with emitter.block("if let Some(idol_reason) = error.into_fault() {"):
+                emitter.line("userlib::sys_reply_fault(self.client, idol_reason);")
             emitter.line("core::mem::forget(self);")
         _token_finish(emitter, operation)
         emitter.blank()
@@ -161,11 +161,12 @@ def _token_error(emitter: Emitter, interface: ir.Interface, operation: ir.Operat
     emitter.function("pub fn error", ["self", f"error: {error.type}"])
     with emitter.block_body():
         if error.message_size is not None:
-            emitter.assign("const ERROR_SIZE: usize", error.message_size)
+            emitter.assign(f"const {operation.locals['ERROR_SIZE']}: usize", error.message_size)
             emit_panic_functions(emitter, [operation.panics["encode_error"]])
         _event(emitter, interface, operation, "runtime", "error")
         if error.message_size is not None:
-            _encoded_answer(emitter, operation, "self.client", "1", "error", "ERROR_SIZE")
+            size = operation.locals["ERROR_SIZE"]
+            _encoded_answer(emitter, operation, "self.client", "1", "error", size)
         else:
             arguments = ["self.client", "u32::from(u16::from(error))", "&[]"]
             emitter.call("userlib::sys_reply(", arguments, ");")

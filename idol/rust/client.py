@@ -53,7 +53,28 @@ def emit_client(interface: ir.Interface) -> str:
             for operation in interface.operations:
                 emitter.blank()
                 _method(emitter, interface, operation)
+    emitter.blank()
+    _scope(emitter, interface)
     return str(emitter)
+
+
+def _scope(emitter: Emitter, interface: ir.Interface) -> None:
+    """Bring in what crates written for the upstream generator find in scope, and what they bring.
+
+    Upstream's stub imports `UnwrapLite` for the crate, and takes `sys_send` from the crate's own
+    import. A glob import yields to both kinds of the crate's imports and leaves them in use, so
+    a crate may import either name, all of `userlib`, or nothing.
+    """
+    emitter.comments(["What crates find in scope; their own imports of these names come first."])
+    emitter.line("#[allow(unused_imports)]")
+    emitter.line(f"use {interface.scope_module}::*;")
+    emitter.blank()
+    with emitter.block(f"mod {interface.scope_module} {{"):
+        # Apart, since editions of rustfmt sort them differently.
+        for name in ("UnwrapLite", "sys_send"):
+            emitter.blank()
+            emitter.line("#[allow(unused_imports)]")
+            emitter.line(f"pub use userlib::{name};")
 
 
 def _client_type(emitter: Emitter, interface: ir.Interface) -> None:
@@ -67,10 +88,10 @@ def _client_type(emitter: Emitter, interface: ir.Interface) -> None:
     emitter.line("#[automatically_derived]")
     with (
         emitter.block(f"impl From<userlib::TaskId> for {name} {{"),
-        emitter.block("fn from(task: userlib::TaskId) -> Self {"),
+        emitter.block("fn from(idol_task: userlib::TaskId) -> Self {"),
         emitter.block("Self {"),
     ):
-        emitter.line("current_id: core::cell::Cell::new(task),")
+        emitter.line("current_id: core::cell::Cell::new(idol_task),")
 
 
 def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
@@ -82,6 +103,9 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
     emitter.docs([f"Operation {operation.code} of `{interface.name}`, {repeats}."])
     parameters = [f"{a.name}: {a.type}" for a in operation.arguments]
     parameters += [f"{lease.name}: {lease.client_type}" for lease in operation.leases]
+    if operation.has_named_types:
+        # An enum's variant may have the name of the parameter.
+        emitter.line("#[allow(bindings_with_variant_name)]")
     if len(parameters) + 1 > CLIPPY_PARAMETERS:
         emitter.line("#[allow(clippy::too_many_arguments)]")
     opening = f"pub fn {operation.name}"
@@ -99,7 +123,7 @@ def _method(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) 
                     emit_panic(emitter, lease.too_long_panic)
         _message(emitter, operation)
         reply = operation.locals["reply"]
-        emitter.line(f"let mut {reply} = [0u8; REPLY_SIZE];")
+        emitter.line(f"let mut {reply} = [0u8; {operation.locals['REPLY_SIZE']}];")
         if operation.idempotent:
             with emitter.block("loop {"):
                 _send(emitter, operation)
@@ -141,17 +165,19 @@ def _reply_struct(emitter: Emitter, operation: ir.Operation) -> None:
 
 
 def _sizes(emitter: Emitter, operation: ir.Operation) -> None:
+    local = operation.locals
+    reply, good, bad = local["REPLY_SIZE"], local["OK_SIZE"], local["ERROR_SIZE"]
     if operation.encoding is not Encoding.ZEROCOPY:
-        emitter.assign("const MESSAGE_SIZE: usize", operation.message_size)
+        emitter.assign(f"const {local['MESSAGE_SIZE']}: usize", operation.message_size)
     if operation.error is None or operation.error.message_size is None:
-        emitter.assign("const REPLY_SIZE: usize", operation.reply_size)
+        emitter.assign(f"const {reply}: usize", operation.reply_size)
         return
-    emitter.assign("const OK_SIZE: usize", operation.reply_size)
-    emitter.assign("const ERROR_SIZE: usize", operation.error.message_size)
-    with emitter.block("const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {", "};"):
-        emitter.line("OK_SIZE")
+    emitter.assign(f"const {good}: usize", operation.reply_size)
+    emitter.assign(f"const {bad}: usize", operation.error.message_size)
+    with emitter.block(f"const {reply}: usize = if {good} > {bad} {{", "};"):
+        emitter.line(good)
         emitter.outdented("} else {")
-        emitter.line("ERROR_SIZE")
+        emitter.line(bad)
 
 
 def _panics(operation: ir.Operation) -> list[str]:
@@ -178,7 +204,7 @@ def _message(emitter: Emitter, operation: ir.Operation) -> None:
     if operation.encoding is Encoding.ZEROCOPY:
         return
     crate, message = serializer(operation.encoding), local["message"]
-    emitter.line(f"let mut {message} = [0u8; MESSAGE_SIZE];")
+    emitter.line(f"let mut {message} = [0u8; {local['MESSAGE_SIZE']}];")
     emit_or_panic(
         emitter,
         f"Ok({local['size']})",
@@ -221,7 +247,7 @@ def _send(emitter: Emitter, operation: ir.Operation) -> None:
     ]
     code = local["code"] if operation.idempotent or operation.error else "_"
     size = local["size"] if _uses_size(operation) else "_"
-    emitter.assign_call(f"let ({code}, {size})", "userlib::sys_send(", arguments)
+    emitter.assign_call(f"let ({code}, {size})", "sys_send(", arguments)
 
 
 def _uses_size(operation: ir.Operation) -> bool:

@@ -91,7 +91,7 @@ def emit_optional_value(
     """Print a variable that holds an option as it travels."""
     fields = [
         f"is_some: {option}.is_some() as u8",
-        f"value: {option}.map_or(0, |value| value as {optional.value_type})",
+        f"value: {option}.map_or(0, |idol| idol as {optional.value_type})",
     ]
     emitter.assign_literal(f"let {variable}", optional.struct, fields)
 

@@ -15,6 +15,9 @@ CLIPPY_PARAMETERS = 7
 #: Tasks from which a loop over their indices is smaller than a chain of comparisons.
 _LOOP_CALLERS = 4
 
+#: The type parameter of the dispatch loop; a short one might be the name of a declared type.
+_SERVER = "IdolServer"
+
 _BAD_CONTENTS = "return Err(idol_runtime::ClientError::BadMessageContents.fail());"
 _BAD_LEASE = "return Err(idol_runtime::ClientError::BadLease.fail());"
 _BAD_CALLER = "return Err(idol_runtime::ClientError::AccessViolation.fail());"
@@ -78,15 +81,19 @@ def emit_dispatch(emitter: Emitter, interface: ir.Interface) -> None:
     """Print what `idol_runtime::dispatch` calls with each message."""
     trait, enum = interface.server_trait, interface.operation_enum
     emitter.line("#[automatically_derived]")
-    emitter.line(f"impl<S: {trait}> idol_runtime::Server<{enum}>")
+    generics, runtime_trait = f"impl<{_SERVER}: {trait}>", f"idol_runtime::Server<{enum}>"
+    is_short = emitter.fits(f"{generics} {runtime_trait}")
+    emitter.line(f"{generics} {runtime_trait}" if is_short else generics)
     with emitter.indented():
-        emitter.call("for (", [f"core::marker::PhantomData<{enum}>", "&'_ mut S"], ")")
+        if not is_short:
+            emitter.line(runtime_trait)
+        emitter.call("for (", [f"core::marker::PhantomData<{enum}>", f"&'_ mut {_SERVER}"], ")")
     with emitter.block("{"):
         with emitter.block("fn recv_source(&self) -> Option<userlib::TaskId> {"):
-            emitter.line(f"<S as {trait}>::recv_source(self.1)")
+            emitter.line(f"<{_SERVER} as {trait}>::recv_source(self.1)")
         emitter.blank()
         with emitter.block("fn closed_recv_fail(&mut self) {"):
-            emitter.line(f"<S as {trait}>::closed_recv_fail(self.1)")
+            emitter.line(f"<{_SERVER} as {trait}>::closed_recv_fail(self.1)")
         emitter.blank()
         parameters = ["&mut self", f"op: {enum}", "incoming: &[u8]", "rm: &userlib::RecvMessage"]
         result = ["()", "idol_runtime::RequestError<u16>"]
@@ -103,7 +110,8 @@ def _case(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) ->
     is_in_order = interface.style is ServerStyle.IN_ORDER
     if is_in_order:
         if operation.error is not None and operation.error.message_size is not None:
-            emitter.assign("const ERROR_SIZE: usize", operation.error.message_size)
+            constant = f"const {local['ERROR_SIZE']}: usize"
+            emitter.assign(constant, operation.error.message_size)
         emit_panic_functions(emitter, answer_panics(operation))
     _check_caller(emitter, operation)
     arguments = local["arguments"] if operation.arguments else "_"
@@ -113,7 +121,7 @@ def _case(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) ->
     for lease in operation.leases:
         _check_lease(emitter, lease)
     values += [lease.lease_variable for lease in operation.leases]
-    call = f"<S as {interface.server_trait}>::{operation.name}("
+    call = f"<{_SERVER} as {interface.server_trait}>::{operation.name}("
     if is_in_order:
         if operation.is_bare and operation.ok.is_unit:
             emitter.call(call, ["self.1", "rm", *values], ");")
@@ -143,8 +151,9 @@ def _check_caller(emitter: Emitter, operation: ir.Operation) -> None:
         condition = " && ".join(f"{sender} != {index}" for index in callers)
     else:
         listed = [str(index) for index in callers]
-        emitter.listed(f"const CALLERS: [usize; {len(callers)}] = [", listed, "];", width=60)
-        condition = "!CALLERS.contains(&rm.sender.index())"
+        constant = operation.locals["CALLERS"]
+        emitter.listed(f"const {constant}: [usize; {len(callers)}] = [", listed, "];", width=60)
+        condition = f"!{constant}.contains(&rm.sender.index())"
     with emitter.block(f"if {condition} {{"):
         emitter.line(_BAD_CALLER)
 
@@ -177,7 +186,7 @@ def _check_lease(emitter: Emitter, lease: ir.Lease) -> None:
     with emitter.let_else(f"Some({variable})", variable):
         emitter.line(_BAD_LEASE)
     if lease.max_len is not None:
-        emitter.line(f"let {variable} = core::convert::TryFrom::try_from({variable});")
+        emitter.assign(f"let {variable}", f"core::convert::TryFrom::try_from({variable})")
         with emitter.let_else(f"Ok({variable})", variable):
             emitter.line(_BAD_LEASE)
 
@@ -197,7 +206,7 @@ def emit_fail_server(emitter: Emitter, interface: ir.Interface, error: str) -> N
     ):
         emitter.line("Self { err }")
     emitter.blank()
-    emitter.line("#[allow(unused)]")
+    emitter.line("#[allow(bindings_with_variant_name, unused)]")
     with emitter.block(f"impl {interface.server_trait} for FailServer {{"):
         for operation in interface.operations:
             emitter.blank()

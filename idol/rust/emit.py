@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from idol.printable import printable
+
 MAX_WIDTH: Final = 100
 CALL_WIDTH: Final = 60
 STRUCT_WIDTH: Final = 18
@@ -41,14 +43,14 @@ class Emitter:
             self._lines.append("")
 
     def docs(self, lines: Iterable[str]) -> None:
-        """Add documentation comments."""
+        """Add documentation comments, a line for each; rustc refuses some characters in them."""
         for text in lines:
-            self.line(f"/// {text}".rstrip())
+            self.line(f"/// {printable(text)}".rstrip())
 
     def comments(self, lines: Iterable[str]) -> None:
         """Add ordinary comments."""
         for text in lines:
-            self.line(f"// {text}".rstrip())
+            self.line(f"// {printable(text)}".rstrip())
 
     @contextmanager
     def block(self, opening: str, closing: str | None = "}") -> Iterator[None]:
@@ -131,7 +133,13 @@ class Emitter:
         with self.block(f"{name}(", ");"):
             for argument in arguments[:-1]:
                 self.line(f"{argument},")
-            self.line(arguments[-1])
+            function, _, argument = arguments[-1].rpartition("(")
+            innermost = argument.rstrip(")")
+            if self.fits(arguments[-1]) or not function or not innermost:
+                self.line(arguments[-1])
+                return
+            with self.block(f"{function}(", argument.removeprefix(innermost)):
+                self.line(innermost)
 
     def counted_variant(self, name: str, result: Sequence[str]) -> None:
         """Add an enum variant that holds a counted `Result` of two types."""
@@ -275,7 +283,8 @@ class Emitter:
         end = "" if bound else ";" if is_declared_only else " {"
         one_line = f"{opening}({', '.join(parameters)}){arrow}{end}"
         is_where_there = False
-        if self.fits(one_line):
+        # rustfmt keeps room for one more character before `where`.
+        if self.fits(f"{one_line};" if bound else one_line):
             self.line(one_line)
         elif end == " {" and not parameters and self.fits(one_line.removesuffix(end)):
             self.line(one_line.removesuffix(end))

@@ -151,7 +151,7 @@ def _read_function(emitter: Emitter, operation: ir.Operation) -> None:
         emitter.block_body(),
         emitter.block(f"match {serializer(operation.encoding)}::deserialize(bytes) {{"),
     ):
-        emitter.line("Ok((arguments, _)) => Some(arguments),")
+        emitter.line("Ok((idol_arguments, _)) => Some(idol_arguments),")
         emitter.line("Err(_) => None,")
 
 
@@ -165,14 +165,14 @@ def _sizes(emitter: Emitter, interface: ir.Interface) -> None:
     emitter.docs(["Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs."])
     with emitter.block("pub const INCOMING_SIZE: usize = {", "};"):
         constants = [operation.message_size_constant for operation in interface.operations]
-        emitter.listed("let sizes = [", constants, "];", width=60)
-        emitter.line("let mut largest = 0;")
-        emitter.line("let mut index = 0;")
-        with emitter.block("while index < sizes.len() {"):
-            with emitter.block("if sizes[index] > largest {"):
-                emitter.line("largest = sizes[index];")
-            emitter.line("index += 1;")
-        emitter.line("largest")
+        emitter.listed("let idol_sizes = [", constants, "];", width=60)
+        emitter.line("let mut idol_largest = 0;")
+        emitter.line("let mut idol_index = 0;")
+        with emitter.block("while idol_index < idol_sizes.len() {"):
+            with emitter.block("if idol_sizes[idol_index] > idol_largest {"):
+                emitter.line("idol_largest = idol_sizes[idol_index];")
+            emitter.line("idol_index += 1;")
+        emitter.line("idol_largest")
 
 
 def _operation_properties(emitter: Emitter, interface: ir.Interface) -> None:

@@ -28,15 +28,17 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def restriction(path: Path) -> list[str]:
-    return re.findall(r"if (sender != .*|!CALLERS.*|rm\.sender != .*) \{", path.read_text())
+    return re.findall(
+        r"if (idol_sender != .*|!IDOL_CALLERS.*|rm\.sender != .*) \{", path.read_text()
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--allow", "set_state=hiffy,net"], ["sender != 1 && sender != 2"]),
+        (["--allow", "set_state=hiffy,net"], ["idol_sender != 1 && idol_sender != 2"]),
         (["--allow", "set_state="], ["rm.sender != userlib::TaskId::KERNEL"]),
-        (["--allow", "set_state=net", "--tasks", "net,jefe"], ["sender != 0"]),
+        (["--allow", "set_state=net", "--tasks", "net,jefe"], ["idol_sender != 0"]),
         ([], []),
     ],
 )
@@ -61,7 +63,7 @@ def test_callers_from_an_app_description(
     out = tmp_path / "server.rs"
     words = ["--allow-from", str(app), "--task", "jefe", "--allow", "get_state=hiffy"]
     assert main(["server", str(JEFE), "--cargo", "-o", str(out), *words]) == 0
-    assert restriction(out) == ["sender != 1", "sender != 2"]
+    assert restriction(out) == ["idol_sender != 1", "idol_sender != 2"]
     assert capsys.readouterr().out.splitlines() == [
         f"cargo:rerun-if-changed={JEFE}",
         f"cargo:rerun-if-changed={app}",
@@ -78,7 +80,7 @@ def test_callers_from_the_build_of_hubris(
     clean.setenv("HUBRIS_TASKS", TASKS)
     clean.setenv("HUBRIS_TASK_CONFIG", '[config.allowed-callers]\nset_state = ["net"]\n')
     assert main(command) == 0
-    assert restriction(out) == ["sender != 2"]
+    assert restriction(out) == ["idol_sender != 2"]
     assert capsys.readouterr().out.splitlines()[-3:] == [
         f"cargo:rerun-if-changed={JEFE}",
         "cargo:rerun-if-env-changed=HUBRIS_TASK_CONFIG",

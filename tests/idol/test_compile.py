@@ -199,6 +199,34 @@ def test_stubs_are_accepted(interface: idol.Interface, build: Build) -> None:
     build.cargo("check", ["--bins"], everything | stubs_of_every_style())
 
 
+STEP = """Interface(name: "NAME", ops: {
+    "step": (args: {"by": "u8"}, reply: Result(ok: "u8", err: CLike("StepError"))),
+})"""
+
+
+def test_stubs_are_accepted_by_crates_of_the_upstream_generator(build: Build) -> None:
+    """With warnings denied: crates that import what upstream needs, or need what it imports.
+
+    Another interface has names that generated code could mistake for its own.
+    """
+    step, stride = (idol.parse(STEP.replace("NAME", name)) for name in ("Step", "Stride"))
+    names = read("names.idol")
+    restricted = StubOptions(allowed_callers={"new": (0, 1, 2, 3, 4), "clone": (1,)})
+    bare = StubOptions(counters=True, combine_client_errors=True, bare_replies=True)
+    pipelined = StubOptions(counters=True, style=ServerStyle.PIPELINED)
+    stubs = {
+        "step_client": idol.client_stub(step),
+        "step_server": idol.server_stub(step),
+        "stride_server": idol.server_stub(stride),
+        "names_client": idol.client_stub(names),
+        "names_counted_client": idol.client_stub(names, StubOptions(counters=True)),
+        "names_server": idol.server_stub(names, restricted),
+        "names_counted_server": idol.server_stub(names, bare),
+        "names_pipelined": idol.server_stub(names, pipelined),
+    }
+    build.cargo("check", ["--example", "drop_in"], stubs)
+
+
 def test_every_style_compiles(build: Build) -> None:
     program = build.compile("styles", stubs_of_every_style())
     with program.open("rb") as file:

@@ -97,7 +97,7 @@ def test_output_is_deterministic(kind: str) -> None:
 def test_output_is_formatted(kind: str, tmp_path: Path) -> None:
     rustfmt = need("rustfmt", of="rustfmt-web")
     interfaces = [everything(), idol.parse(TINY), idol.parse(HUBPACK), long_names()]
-    interfaces += [read("styles.idol"), read("uniform.idol")]
+    interfaces += [read("styles.idol"), read("uniform.idol"), read("names.idol")]
     paths = []
     for interface in interfaces:
         for name, options in OPTIONS.items():
@@ -240,7 +240,7 @@ def test_only_named_operations_are_restricted() -> None:
     options = StubOptions(allowed_callers={"look": (2, 5)})
     stub = idol.server_stub(read("uniform.idol"), options)
     assert stub.count("ClientError::AccessViolation") == 1
-    assert "if sender != 2 && sender != 5 {" in stub
+    assert "if idol_sender != 2 && idol_sender != 5 {" in stub
 
 
 def test_fail_server_needs_one_error_type() -> None:

@@ -36,9 +36,9 @@ pub struct Everything {
 
 #[automatically_derived]
 impl From<userlib::TaskId> for Everything {
-    fn from(task: userlib::TaskId) -> Self {
+    fn from(idol_task: userlib::TaskId) -> Self {
         Self {
-            current_id: core::cell::Cell::new(task),
+            current_id: core::cell::Cell::new(idol_task),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Everything {
         struct Everything_plain_REPLY {
             value: u32,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<u32>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
         #[inline(never)]
         fn everything_plain_reply_is_malformed() -> ! {
@@ -81,31 +81,33 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_plain_ARGS { a, b };
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Everything_plain_ARGS { a, b };
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::plain as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_plain_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok::<Everything_plain_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+        let Ok::<Everything_plain_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             everything_plain_reply_is_malformed();
         };
-        Ok(value.value)
+        Ok(idol_value.value)
     }
 
     /// Operation 2 of `Everything`, idempotent: sent again if the server dies.
@@ -133,7 +135,7 @@ impl Everything {
         struct Everything_names_REPLY {
             value: u32,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<u32>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
         #[inline(never)]
         fn everything_names_reply_is_malformed() -> ! {
@@ -153,44 +155,46 @@ impl Everything {
             panic!()
         }
 
-        let arguments_ = Everything_names_ARGS {
+        let idol_arguments = Everything_names_ARGS {
             msg,
             reply,
             task,
             code,
             arguments,
         };
-        let mut reply_ = [0u8; REPLY_SIZE];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task_ = self.current_id.get();
-            let (code_, _) = userlib::sys_send(
-                task_,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 EverythingOperation::names as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments_),
-                &mut reply_,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code_) {
-                let task_ = userlib::TaskId::for_index_and_gen(task_.index(), generation);
-                self.current_id.set(task_);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            if code_ != 0 {
-                let Ok(error) = core::convert::TryFrom::try_from(code_) else {
+            if idol_code != 0 {
+                let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                     everything_names_error_code_is_unknown();
                 };
-                return Err(error);
+                return Err(idol_error);
             }
-            let Ok::<Everything_names_REPLY, _>(value) =
-                zerocopy::FromBytes::read_from_bytes(&reply_)
+            let Ok::<Everything_names_REPLY, _>(idol_value) =
+                zerocopy::FromBytes::read_from_bytes(&idol_reply)
             else {
                 everything_names_reply_is_malformed();
             };
-            return Ok(value.value);
+            return Ok(idol_value.value);
         }
     }
 
     /// Operation 3 of `Everything`, idempotent: sent again if the server dies.
+    #[allow(bindings_with_variant_name)]
     pub fn received(&self, on: bool, mode: Mode, wrapped: Wrapped, special: Wrapped) -> bool {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -207,7 +211,7 @@ impl Everything {
         struct Everything_received_REPLY {
             value: u8,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<bool>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<bool>();
         #[cold]
         #[inline(never)]
         fn everything_received_reply_is_malformed() -> ! {
@@ -218,33 +222,34 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_received_ARGS {
+        let idol_arguments = Everything_received_ARGS {
             on: on as u8,
             mode,
             wrapped,
             special,
         };
-        let mut reply = [0u8; REPLY_SIZE];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 EverythingOperation::received as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok::<Everything_received_REPLY, _>(value) =
-                zerocopy::FromBytes::read_from_bytes(&reply)
+            let Ok::<Everything_received_REPLY, _>(idol_value) =
+                zerocopy::FromBytes::read_from_bytes(&idol_reply)
             else {
                 everything_received_reply_is_malformed();
             };
-            return value.value != 0;
+            return idol_value.value != 0;
         }
     }
 
@@ -253,6 +258,7 @@ impl Everything {
     /// - `mode`: Nothing, or something.
     ///
     /// Operation 4 of `Everything`, not idempotent.
+    #[allow(bindings_with_variant_name)]
     pub fn optional(
         &self,
         mode: Option<Mode>,
@@ -285,7 +291,7 @@ impl Everything {
         struct Everything_optional_REPLY {
             value: u8,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<u8>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<u8>();
         #[cold]
         #[inline(never)]
         fn everything_optional_reply_is_malformed() -> ! {
@@ -305,43 +311,44 @@ impl Everything {
             panic!()
         }
 
-        let mode_value = Everything_optional_ARGS_mode {
+        let idol_mode_value = Everything_optional_ARGS_mode {
             is_some: mode.is_some() as u8,
-            value: mode.map_or(0, |value| value as u8),
+            value: mode.map_or(0, |idol| idol as u8),
         };
-        let wide_value = Everything_optional_ARGS_wide {
+        let idol_wide_value = Everything_optional_ARGS_wide {
             is_some: wide.is_some() as u8,
-            value: wide.map_or(0, |value| value as u32),
+            value: wide.map_or(0, |idol| idol as u32),
         };
-        let arguments = Everything_optional_ARGS {
-            mode: mode_value,
-            wide: wide_value,
+        let idol_arguments = Everything_optional_ARGS {
+            mode: idol_mode_value,
+            wide: idol_wide_value,
         };
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::optional as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_optional_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok::<Everything_optional_REPLY, _>(value) =
-            zerocopy::FromBytes::read_from_bytes(&reply)
+        let Ok::<Everything_optional_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             everything_optional_reply_is_malformed();
         };
-        Ok(value.value)
+        Ok(idol_value.value)
     }
 
     /// Operation 5 of `Everything`, idempotent: sent again if the server dies.
@@ -363,7 +370,7 @@ impl Everything {
         struct Everything_get_optional_REPLY {
             value: Everything_get_optional_REPLY_value,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<Everything_get_optional_REPLY_value>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Everything_get_optional_REPLY_value>();
         #[cold]
         #[inline(never)]
         fn everything_get_optional_reply_is_malformed() -> ! {
@@ -374,36 +381,37 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_get_optional_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Everything_get_optional_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 EverythingOperation::get_optional as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok::<Everything_get_optional_REPLY, _>(value) =
-                zerocopy::FromBytes::read_from_bytes(&reply)
+            let Ok::<Everything_get_optional_REPLY, _>(idol_value) =
+                zerocopy::FromBytes::read_from_bytes(&idol_reply)
             else {
                 everything_get_optional_reply_is_malformed();
             };
-            let value = match value.value.is_some {
+            let idol_value = match idol_value.value.is_some {
                 0 => Some(None),
-                1 => userlib::FromPrimitive::from_u8(value.value.value).map(Some),
+                1 => userlib::FromPrimitive::from_u8(idol_value.value.value).map(Some),
                 _ => None,
             };
-            let Some(value) = value else {
+            let Some(idol_value) = idol_value else {
                 everything_get_optional_reply_is_malformed();
             };
-            return value;
+            return idol_value;
         }
     }
 
@@ -428,7 +436,7 @@ impl Everything {
         struct Everything_get_wide_REPLY {
             value: Everything_get_wide_REPLY_value,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<Everything_get_wide_REPLY_value>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Everything_get_wide_REPLY_value>();
         #[cold]
         #[inline(never)]
         fn everything_get_wide_reply_is_malformed() -> ! {
@@ -448,40 +456,41 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_get_wide_ARGS { reply };
-        let mut reply_ = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Everything_get_wide_ARGS { reply };
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::get_wide as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply_,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_get_wide_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok::<Everything_get_wide_REPLY, _>(value) =
-            zerocopy::FromBytes::read_from_bytes(&reply_)
+        let Ok::<Everything_get_wide_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             everything_get_wide_reply_is_malformed();
         };
-        let value = match value.value.is_some {
+        let idol_value = match idol_value.value.is_some {
             0 => Some(None),
-            1 => userlib::FromPrimitive::from_u32(value.value.value).map(Some),
+            1 => userlib::FromPrimitive::from_u32(idol_value.value.value).map(Some),
             _ => None,
         };
-        let Some(value) = value else {
+        let Some(idol_value) = idol_value else {
             everything_get_wide_reply_is_malformed();
         };
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 7 of `Everything`, idempotent: sent again if the server dies.
@@ -496,7 +505,7 @@ impl Everything {
         struct Everything_get_mode_REPLY {
             value: u8,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<Mode>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Mode>();
         #[cold]
         #[inline(never)]
         fn everything_get_mode_reply_is_malformed() -> ! {
@@ -507,31 +516,32 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_get_mode_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Everything_get_mode_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 EverythingOperation::get_mode as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok::<Everything_get_mode_REPLY, _>(value) =
-                zerocopy::FromBytes::read_from_bytes(&reply)
+            let Ok::<Everything_get_mode_REPLY, _>(idol_value) =
+                zerocopy::FromBytes::read_from_bytes(&idol_reply)
             else {
                 everything_get_mode_reply_is_malformed();
             };
-            let Some(value) = userlib::FromPrimitive::from_u8(value.value) else {
+            let Some(idol_value) = userlib::FromPrimitive::from_u8(idol_value.value) else {
                 everything_get_mode_reply_is_malformed();
             };
-            return value;
+            return idol_value;
         }
     }
 
@@ -547,7 +557,7 @@ impl Everything {
         struct Everything_get_wrapped_REPLY {
             value: u16,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<Wrapped>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Wrapped>();
         #[cold]
         #[inline(never)]
         fn everything_get_wrapped_reply_is_malformed() -> ! {
@@ -567,30 +577,31 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_get_wrapped_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Everything_get_wrapped_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::get_wrapped as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 return Err(idol_runtime::ServerDeath);
             }
             everything_get_wrapped_error_code_is_unknown();
         }
-        let Ok::<Everything_get_wrapped_REPLY, _>(value) =
-            zerocopy::FromBytes::read_from_bytes(&reply)
+        let Ok::<Everything_get_wrapped_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             everything_get_wrapped_reply_is_malformed();
         };
-        Ok(value.value.into())
+        Ok(idol_value.value.into())
     }
 
     /// Operation 9 of `Everything`, not idempotent.
@@ -605,7 +616,7 @@ impl Everything {
         struct Everything_get_special_REPLY {
             value: u16,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<Wrapped>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Wrapped>();
         #[cold]
         #[inline(never)]
         fn everything_get_special_reply_is_malformed() -> ! {
@@ -625,32 +636,33 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_get_special_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Everything_get_special_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::get_special as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_get_special_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok::<Everything_get_special_REPLY, _>(value) =
-            zerocopy::FromBytes::read_from_bytes(&reply)
+        let Ok::<Everything_get_special_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             everything_get_special_reply_is_malformed();
         };
-        Ok(make_wrapped(value.value))
+        Ok(make_wrapped(idol_value.value))
     }
 
     /// Operation 10 of `Everything`, idempotent: sent again if the server dies.
@@ -659,22 +671,23 @@ impl Everything {
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Everything_nothing_ARGS {}
-        const REPLY_SIZE: usize = core::mem::size_of::<()>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<()>();
 
-        let arguments = Everything_nothing_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Everything_nothing_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 EverythingOperation::nothing as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
             return;
@@ -687,7 +700,7 @@ impl Everything {
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Everything_die_ARGS {}
-        const REPLY_SIZE: usize = core::mem::size_of::<()>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<()>();
         #[cold]
         #[inline(never)]
         fn everything_die_error_code_is_unknown() -> ! {
@@ -698,20 +711,21 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_die_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Everything_die_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::die as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 return Err(idol_runtime::ServerDeath);
             }
             everything_die_error_code_is_unknown();
@@ -743,7 +757,7 @@ impl Everything {
         struct Everything_lend_REPLY {
             value: [u8; 16],
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<[u8; 16]>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<[u8; 16]>();
         #[cold]
         #[inline(never)]
         fn everything_lend_source_is_longer_than_512() -> ! {
@@ -787,45 +801,47 @@ impl Everything {
         if both.len() > 65535 {
             everything_lend_both_is_longer_than_65535();
         }
-        let arguments = Everything_lend_ARGS { n };
-        let mut reply = [0u8; REPLY_SIZE];
-        let source_bytes = zerocopy::IntoBytes::as_bytes(source);
-        let sink_bytes = zerocopy::IntoBytes::as_mut_bytes(sink);
-        let both_bytes = zerocopy::IntoBytes::as_mut_bytes(both);
-        let fixed_bytes = zerocopy::IntoBytes::as_bytes(fixed);
-        let out_bytes = zerocopy::IntoBytes::as_mut_bytes(out);
-        let in_out_bytes = zerocopy::IntoBytes::as_mut_bytes(in_out);
-        let leases = [
-            userlib::Lease::read_only(source_bytes),
-            userlib::Lease::write_only(sink_bytes),
-            userlib::Lease::read_write(both_bytes),
-            userlib::Lease::read_only(fixed_bytes),
-            userlib::Lease::write_only(out_bytes),
-            userlib::Lease::read_write(in_out_bytes),
+        let idol_arguments = Everything_lend_ARGS { n };
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_source_bytes = zerocopy::IntoBytes::as_bytes(source);
+        let idol_sink_bytes = zerocopy::IntoBytes::as_mut_bytes(sink);
+        let idol_both_bytes = zerocopy::IntoBytes::as_mut_bytes(both);
+        let idol_fixed_bytes = zerocopy::IntoBytes::as_bytes(fixed);
+        let idol_out_bytes = zerocopy::IntoBytes::as_mut_bytes(out);
+        let idol_in_out_bytes = zerocopy::IntoBytes::as_mut_bytes(in_out);
+        let idol_leases = [
+            userlib::Lease::read_only(idol_source_bytes),
+            userlib::Lease::write_only(idol_sink_bytes),
+            userlib::Lease::read_write(idol_both_bytes),
+            userlib::Lease::read_only(idol_fixed_bytes),
+            userlib::Lease::write_only(idol_out_bytes),
+            userlib::Lease::read_write(idol_in_out_bytes),
         ];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             EverythingOperation::lend as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
-            &leases,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
+            &idol_leases,
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_lend_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok::<Everything_lend_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+        let Ok::<Everything_lend_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             everything_lend_reply_is_malformed();
         };
-        Ok(value.value)
+        Ok(idol_value.value)
     }
 
     /// Operation 13 of `Everything`, idempotent: sent again if the server dies.
@@ -834,24 +850,25 @@ impl Everything {
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Everything_lend_much_ARGS {}
-        const REPLY_SIZE: usize = core::mem::size_of::<()>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<()>();
 
-        let arguments = Everything_lend_much_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Everything_lend_much_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let all_bytes = zerocopy::IntoBytes::as_bytes(all);
-            let leases = [userlib::Lease::read_only(all_bytes)];
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_all_bytes = zerocopy::IntoBytes::as_bytes(all);
+            let idol_leases = [userlib::Lease::read_only(idol_all_bytes)];
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 EverythingOperation::lend_much as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
-                &leases,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
+                &idol_leases,
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
             return;
@@ -859,6 +876,7 @@ impl Everything {
     }
 
     /// Operation 14 of `Everything`, not idempotent.
+    #[allow(bindings_with_variant_name)]
     pub fn hub(
         &self,
         a: Option<u16>,
@@ -872,8 +890,8 @@ impl Everything {
             on: u8,
             range: Range,
         }
-        const MESSAGE_SIZE: usize = <Everything_hub_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = <Option<(f32, u64)> as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_MESSAGE_SIZE: usize = <Everything_hub_ARGS as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = <Option<(f32, u64)> as hubpack::SerializedSize>::MAX_SIZE;
         #[cold]
         #[inline(never)]
         fn everything_hub_arguments_do_not_fit() -> ! {
@@ -902,39 +920,40 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_hub_ARGS {
+        let idol_arguments = Everything_hub_ARGS {
             a,
             on: on as u8,
             range,
         };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             everything_hub_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, size) = userlib::sys_send(
-            task,
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, idol_size) = sys_send(
+            idol_task,
             EverythingOperation::hub as u16,
-            message,
-            &mut reply,
+            idol_message,
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_hub_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+        let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
             everything_hub_reply_is_malformed();
         };
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 15 of `Everything`, idempotent: sent again if the server dies.
@@ -944,9 +963,9 @@ impl Everything {
         struct Everything_hub_simple_ARGS {
             a: (u8, [u8; 4]),
         }
-        const MESSAGE_SIZE: usize =
+        const IDOL_MESSAGE_SIZE: usize =
             <Everything_hub_simple_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = <bool as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = <bool as hubpack::SerializedSize>::MAX_SIZE;
         #[cold]
         #[inline(never)]
         fn everything_hub_simple_arguments_do_not_fit() -> ! {
@@ -966,49 +985,51 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_hub_simple_ARGS { a };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Everything_hub_simple_ARGS { a };
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             everything_hub_simple_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, size) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, idol_size) = sys_send(
+                idol_task,
                 EverythingOperation::hub_simple as u16,
-                message,
-                &mut reply,
+                idol_message,
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+            let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                 everything_hub_simple_reply_is_malformed();
             };
-            return value;
+            return idol_value;
         }
     }
 
     /// Operation 16 of `Everything`, not idempotent.
+    #[allow(bindings_with_variant_name)]
     pub fn hub_complex(&self, range: Range, data: &[u8]) -> Result<(), ComplexError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Everything_hub_complex_ARGS {
             range: Range,
         }
-        const MESSAGE_SIZE: usize =
+        const IDOL_MESSAGE_SIZE: usize =
             <Everything_hub_complex_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const OK_SIZE: usize = <() as hubpack::SerializedSize>::MAX_SIZE;
-        const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {
-            OK_SIZE
+        const IDOL_OK_SIZE: usize = <() as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = if IDOL_OK_SIZE > IDOL_ERROR_SIZE {
+            IDOL_OK_SIZE
         } else {
-            ERROR_SIZE
+            IDOL_ERROR_SIZE
         };
         #[cold]
         #[inline(never)]
@@ -1041,34 +1062,35 @@ impl Everything {
         if data.len() > 64 {
             everything_hub_complex_data_is_longer_than_64();
         }
-        let arguments = Everything_hub_complex_ARGS { range };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Everything_hub_complex_ARGS { range };
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             everything_hub_complex_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let data_bytes = zerocopy::IntoBytes::as_bytes(data);
-        let leases = [userlib::Lease::read_only(data_bytes)];
-        let task = self.current_id.get();
-        let (code, size) = userlib::sys_send(
-            task,
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_data_bytes = zerocopy::IntoBytes::as_bytes(data);
+        let idol_leases = [userlib::Lease::read_only(idol_data_bytes)];
+        let idol_task = self.current_id.get();
+        let (idol_code, idol_size) = sys_send(
+            idol_task,
             EverythingOperation::hub_complex as u16,
-            message,
-            &mut reply,
-            &leases,
+            idol_message,
+            &mut idol_reply,
+            &idol_leases,
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
-                let error = ComplexError::from(idol_runtime::ServerDeath);
-                return Err(error);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
+                let idol_error = ComplexError::from(idol_runtime::ServerDeath);
+                return Err(idol_error);
             }
-            let Ok((error, _)) = hubpack::deserialize(&reply[..size]) else {
+            let Ok((idol_error, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                 everything_hub_complex_error_is_malformed();
             };
-            return Err(error);
+            return Err(idol_error);
         }
         Ok(())
     }
@@ -1078,14 +1100,14 @@ impl Everything {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Everything_hub_complex_again_ARGS {}
-        const MESSAGE_SIZE: usize =
+        const IDOL_MESSAGE_SIZE: usize =
             <Everything_hub_complex_again_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const OK_SIZE: usize = <Range as hubpack::SerializedSize>::MAX_SIZE;
-        const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {
-            OK_SIZE
+        const IDOL_OK_SIZE: usize = <Range as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = if IDOL_OK_SIZE > IDOL_ERROR_SIZE {
+            IDOL_OK_SIZE
         } else {
-            ERROR_SIZE
+            IDOL_ERROR_SIZE
         };
         #[cold]
         #[inline(never)]
@@ -1115,37 +1137,38 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_hub_complex_again_ARGS {};
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Everything_hub_complex_again_ARGS {};
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             everything_hub_complex_again_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, size) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, idol_size) = sys_send(
+                idol_task,
                 EverythingOperation::hub_complex_again as u16,
-                message,
-                &mut reply,
+                idol_message,
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            if code != 0 {
-                let Ok((error, _)) = hubpack::deserialize(&reply[..size]) else {
+            if idol_code != 0 {
+                let Ok((idol_error, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                     everything_hub_complex_again_error_is_malformed();
                 };
-                return Err(error);
+                return Err(idol_error);
             }
-            let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+            let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                 everything_hub_complex_again_reply_is_malformed();
             };
-            return Ok(value);
+            return Ok(idol_value);
         }
     }
 
@@ -1156,9 +1179,9 @@ impl Everything {
         struct Everything_hub_death_ARGS {
             a: u8,
         }
-        const MESSAGE_SIZE: usize =
+        const IDOL_MESSAGE_SIZE: usize =
             <Everything_hub_death_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = <u8 as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = <u8 as hubpack::SerializedSize>::MAX_SIZE;
         #[cold]
         #[inline(never)]
         fn everything_hub_death_arguments_do_not_fit() -> ! {
@@ -1187,36 +1210,38 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_hub_death_ARGS { a };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Everything_hub_death_ARGS { a };
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             everything_hub_death_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, size) = userlib::sys_send(
-            task,
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, idol_size) = sys_send(
+            idol_task,
             EverythingOperation::hub_death as u16,
-            message,
-            &mut reply,
+            idol_message,
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 return Err(idol_runtime::ServerDeath);
             }
             everything_hub_death_error_code_is_unknown();
         }
-        let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+        let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
             everything_hub_death_reply_is_malformed();
         };
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 19 of `Everything`, not idempotent.
+    #[allow(bindings_with_variant_name)]
     pub fn ssm(&self, range: Range, on: bool) -> Result<Range, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
@@ -1224,8 +1249,8 @@ impl Everything {
             range: Range,
             on: u8,
         }
-        const MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ssm_ARGS>();
-        const REPLY_SIZE: usize = core::mem::size_of::<Range>();
+        const IDOL_MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ssm_ARGS>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Range>();
         #[cold]
         #[inline(never)]
         fn everything_ssm_arguments_do_not_fit() -> ! {
@@ -1254,38 +1279,39 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_ssm_ARGS {
+        let idol_arguments = Everything_ssm_ARGS {
             range,
             on: on as u8,
         };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = ssmarshal::serialize(&mut message, &arguments) else {
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = ssmarshal::serialize(&mut idol_message, &idol_arguments) else {
             everything_ssm_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, size) = userlib::sys_send(
-            task,
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, idol_size) = sys_send(
+            idol_task,
             EverythingOperation::ssm as u16,
-            message,
-            &mut reply,
+            idol_message,
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 everything_ssm_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok((value, _)) = ssmarshal::deserialize(&reply[..size]) else {
+        let Ok((idol_value, _)) = ssmarshal::deserialize(&idol_reply[..idol_size]) else {
             everything_ssm_reply_is_malformed();
         };
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 20 of `Everything`, idempotent: sent again if the server dies.
@@ -1293,8 +1319,8 @@ impl Everything {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
         struct Everything_ssm_simple_ARGS {}
-        const MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ssm_simple_ARGS>();
-        const REPLY_SIZE: usize = core::mem::size_of::<Range>();
+        const IDOL_MESSAGE_SIZE: usize = core::mem::size_of::<Everything_ssm_simple_ARGS>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Range>();
         #[cold]
         #[inline(never)]
         fn everything_ssm_simple_arguments_do_not_fit() -> ! {
@@ -1314,31 +1340,44 @@ impl Everything {
             panic!()
         }
 
-        let arguments = Everything_ssm_simple_ARGS {};
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = ssmarshal::serialize(&mut message, &arguments) else {
+        let idol_arguments = Everything_ssm_simple_ARGS {};
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = ssmarshal::serialize(&mut idol_message, &idol_arguments) else {
             everything_ssm_simple_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, size) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, idol_size) = sys_send(
+                idol_task,
                 EverythingOperation::ssm_simple as u16,
-                message,
-                &mut reply,
+                idol_message,
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok((value, _)) = ssmarshal::deserialize(&reply[..size]) else {
+            let Ok((idol_value, _)) = ssmarshal::deserialize(&idol_reply[..idol_size]) else {
                 everything_ssm_simple_reply_is_malformed();
             };
-            return value;
+            return idol_value;
         }
     }
+}
+
+// What crates find in scope; their own imports of these names come first.
+#[allow(unused_imports)]
+use idol_everything_client_scope::*;
+
+mod idol_everything_client_scope {
+    #[allow(unused_imports)]
+    pub use userlib::UnwrapLite;
+
+    #[allow(unused_imports)]
+    pub use userlib::sys_send;
 }

@@ -353,7 +353,7 @@ impl Everything_hub_ARGS {
 
 pub fn read_hub_msg(bytes: &[u8]) -> Option<Everything_hub_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -366,7 +366,7 @@ pub struct Everything_hub_simple_ARGS {
 
 pub fn read_hub_simple_msg(bytes: &[u8]) -> Option<Everything_hub_simple_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -379,7 +379,7 @@ pub struct Everything_hub_complex_ARGS {
 
 pub fn read_hub_complex_msg(bytes: &[u8]) -> Option<Everything_hub_complex_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -390,7 +390,7 @@ pub struct Everything_hub_complex_again_ARGS {}
 
 pub fn read_hub_complex_again_msg(bytes: &[u8]) -> Option<Everything_hub_complex_again_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -403,7 +403,7 @@ pub struct Everything_hub_death_ARGS {
 
 pub fn read_hub_death_msg(bytes: &[u8]) -> Option<Everything_hub_death_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -423,7 +423,7 @@ impl Everything_ssm_ARGS {
 
 pub fn read_ssm_msg(bytes: &[u8]) -> Option<Everything_ssm_ARGS> {
     match ssmarshal::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -434,7 +434,7 @@ pub struct Everything_ssm_simple_ARGS {}
 
 pub fn read_ssm_simple_msg(bytes: &[u8]) -> Option<Everything_ssm_simple_ARGS> {
     match ssmarshal::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -820,7 +820,7 @@ pub const SSM_SIMPLE_REPLY_SIZE: usize = core::mem::size_of::<Range>();
 
 /// Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs.
 pub const INCOMING_SIZE: usize = {
-    let sizes = [
+    let idol_sizes = [
         PLAIN_MSG_SIZE,
         NAMES_MSG_SIZE,
         RECEIVED_MSG_SIZE,
@@ -842,15 +842,15 @@ pub const INCOMING_SIZE: usize = {
         SSM_MSG_SIZE,
         SSM_SIMPLE_MSG_SIZE,
     ];
-    let mut largest = 0;
-    let mut index = 0;
-    while index < sizes.len() {
-        if sizes[index] > largest {
-            largest = sizes[index];
+    let mut idol_largest = 0;
+    let mut idol_index = 0;
+    while idol_index < idol_sizes.len() {
+        if idol_sizes[idol_index] > idol_largest {
+            idol_largest = idol_sizes[idol_index];
         }
-        index += 1;
+        idol_index += 1;
     }
-    largest
+    idol_largest
 };
 
 #[automatically_derived]
@@ -1074,15 +1074,18 @@ pub trait InOrderEverythingImpl: idol_runtime::NotificationHandler {
 }
 
 #[automatically_derived]
-impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
-    for (core::marker::PhantomData<EverythingOperation>, &'_ mut S)
+impl<IdolServer: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
+    for (
+        core::marker::PhantomData<EverythingOperation>,
+        &'_ mut IdolServer,
+    )
 {
     fn recv_source(&self) -> Option<userlib::TaskId> {
-        <S as InOrderEverythingImpl>::recv_source(self.1)
+        <IdolServer as InOrderEverythingImpl>::recv_source(self.1)
     }
 
     fn closed_recv_fail(&mut self) {
-        <S as InOrderEverythingImpl>::closed_recv_fail(self.1)
+        <IdolServer as InOrderEverythingImpl>::closed_recv_fail(self.1)
     }
 
     fn handle(
@@ -1093,260 +1096,315 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
     ) -> Result<(), idol_runtime::RequestError<u16>> {
         match op {
             EverythingOperation::plain => {
-                let Some(arguments) = read_plain_msg(incoming) else {
+                let Some(idol_arguments) = read_plain_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result =
-                    <S as InOrderEverythingImpl>::plain(self.1, rm, arguments.a, arguments.b);
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                let idol_result = <IdolServer as InOrderEverythingImpl>::plain(
+                    self.1,
+                    rm,
+                    idol_arguments.a,
+                    idol_arguments.b,
+                );
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::names => {
-                let Some(arguments_) = read_names_msg(incoming) else {
+                let Some(idol_arguments) = read_names_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::names(
+                let idol_result = <IdolServer as InOrderEverythingImpl>::names(
                     self.1,
                     rm,
-                    arguments_.msg,
-                    arguments_.reply,
-                    arguments_.task,
-                    arguments_.code,
-                    arguments_.arguments,
+                    idol_arguments.msg,
+                    idol_arguments.reply,
+                    idol_arguments.task,
+                    idol_arguments.code,
+                    idol_arguments.arguments,
                 );
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::received => {
-                let Some(arguments) = read_received_msg(incoming) else {
+                let Some(idol_arguments) = read_received_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let Some(mode_value) = arguments.mode() else {
+                let Some(idol_mode_value) = idol_arguments.mode() else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::received(
+                let idol_result = <IdolServer as InOrderEverythingImpl>::received(
                     self.1,
                     rm,
-                    arguments.on(),
-                    mode_value,
-                    arguments.raw_wrapped.into(),
-                    make_wrapped(arguments.raw_special),
+                    idol_arguments.on(),
+                    idol_mode_value,
+                    idol_arguments.raw_wrapped.into(),
+                    make_wrapped(idol_arguments.raw_special),
                 );
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::optional => {
-                let Some(arguments) = read_optional_msg(incoming) else {
+                let Some(idol_arguments) = read_optional_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let Some(mode_value) = arguments.mode() else {
+                let Some(idol_mode_value) = idol_arguments.mode() else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let Some(wide_value) = arguments.wide() else {
+                let Some(idol_wide_value) = idol_arguments.wide() else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result =
-                    <S as InOrderEverythingImpl>::optional(self.1, rm, mode_value, wide_value);
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                let idol_result = <IdolServer as InOrderEverythingImpl>::optional(
+                    self.1,
+                    rm,
+                    idol_mode_value,
+                    idol_wide_value,
+                );
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::get_optional => {
                 let Some(_) = read_get_optional_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::get_optional(self.1, rm);
-                match result {
-                    Ok(value) => {
-                        let reply = Everything_get_optional_REPLY_value {
-                            is_some: value.is_some() as u8,
-                            value: value.map_or(0, |value| value as u8),
+                let idol_result = <IdolServer as InOrderEverythingImpl>::get_optional(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
+                        let idol_reply = Everything_get_optional_REPLY_value {
+                            is_some: idol_value.is_some() as u8,
+                            value: idol_value.map_or(0, |idol| idol as u8),
                         };
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&reply));
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_reply),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::get_wide => {
-                let Some(arguments) = read_get_wide_msg(incoming) else {
+                let Some(idol_arguments) = read_get_wide_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::get_wide(self.1, rm, arguments.reply);
-                match result {
-                    Ok(value) => {
-                        let reply_ = Everything_get_wide_REPLY_value {
-                            is_some: value.is_some() as u8,
-                            value: value.map_or(0, |value| value as u32),
+                let idol_result = <IdolServer as InOrderEverythingImpl>::get_wide(
+                    self.1,
+                    rm,
+                    idol_arguments.reply,
+                );
+                match idol_result {
+                    Ok(idol_value) => {
+                        let idol_reply = Everything_get_wide_REPLY_value {
+                            is_some: idol_value.is_some() as u8,
+                            value: idol_value.map_or(0, |idol| idol as u32),
                         };
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&reply_));
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_reply),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::get_mode => {
                 let Some(_) = read_get_mode_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::get_mode(self.1, rm);
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                let idol_result = <IdolServer as InOrderEverythingImpl>::get_mode(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::get_wrapped => {
                 let Some(_) = read_get_wrapped_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::get_wrapped(self.1, rm);
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                let idol_result = <IdolServer as InOrderEverythingImpl>::get_wrapped(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::get_special => {
                 let Some(_) = read_get_special_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::get_special(self.1, rm);
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                let idol_result = <IdolServer as InOrderEverythingImpl>::get_special(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::nothing => {
                 let Some(_) = read_nothing_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::nothing(self.1, rm);
-                match result {
+                let idol_result = <IdolServer as InOrderEverythingImpl>::nothing(self.1, rm);
+                match idol_result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::die => {
                 let Some(_) = read_die_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::die(self.1, rm);
-                match result {
+                let idol_result = <IdolServer as InOrderEverythingImpl>::die(self.1, rm);
+                match idol_result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::lend => {
-                let Some(arguments) = read_lend_msg(incoming) else {
+                let Some(idol_arguments) = read_lend_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let source_lease = core::num::NonZeroU32::new(512);
-                let source_lease =
-                    idol_runtime::Leased::read_only_slice(rm.sender, 0, source_lease);
-                let Some(source_lease) = source_lease else {
+                let idol_source_lease = core::num::NonZeroU32::new(512);
+                let idol_source_lease =
+                    idol_runtime::Leased::read_only_slice(rm.sender, 0, idol_source_lease);
+                let Some(idol_source_lease) = idol_source_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let source_lease = core::convert::TryFrom::try_from(source_lease);
-                let Ok(source_lease) = source_lease else {
+                let idol_source_lease = core::convert::TryFrom::try_from(idol_source_lease);
+                let Ok(idol_source_lease) = idol_source_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let sink_lease = idol_runtime::Leased::write_only_slice(rm.sender, 1, None);
-                let Some(sink_lease) = sink_lease else {
+                let idol_sink_lease = idol_runtime::Leased::write_only_slice(rm.sender, 1, None);
+                let Some(idol_sink_lease) = idol_sink_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let both_lease = core::num::NonZeroU32::new(65535);
-                let both_lease = idol_runtime::Leased::read_write_slice(rm.sender, 2, both_lease);
-                let Some(both_lease) = both_lease else {
+                let idol_both_lease = core::num::NonZeroU32::new(65535);
+                let idol_both_lease =
+                    idol_runtime::Leased::read_write_slice(rm.sender, 2, idol_both_lease);
+                let Some(idol_both_lease) = idol_both_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let both_lease = core::convert::TryFrom::try_from(both_lease);
-                let Ok(both_lease) = both_lease else {
+                let idol_both_lease = core::convert::TryFrom::try_from(idol_both_lease);
+                let Ok(idol_both_lease) = idol_both_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let fixed_lease = idol_runtime::Leased::read_only(rm.sender, 3);
-                let Some(fixed_lease) = fixed_lease else {
+                let idol_fixed_lease = idol_runtime::Leased::read_only(rm.sender, 3);
+                let Some(idol_fixed_lease) = idol_fixed_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let out_lease = idol_runtime::Leased::write_only(rm.sender, 4);
-                let Some(out_lease) = out_lease else {
+                let idol_out_lease = idol_runtime::Leased::write_only(rm.sender, 4);
+                let Some(idol_out_lease) = idol_out_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let in_out_lease = idol_runtime::Leased::read_write(rm.sender, 5);
-                let Some(in_out_lease) = in_out_lease else {
+                let idol_in_out_lease = idol_runtime::Leased::read_write(rm.sender, 5);
+                let Some(idol_in_out_lease) = idol_in_out_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::lend(
+                let idol_result = <IdolServer as InOrderEverythingImpl>::lend(
                     self.1,
                     rm,
-                    arguments.n,
-                    source_lease,
-                    sink_lease,
-                    both_lease,
-                    fixed_lease,
-                    out_lease,
-                    in_out_lease,
+                    idol_arguments.n,
+                    idol_source_lease,
+                    idol_sink_lease,
+                    idol_both_lease,
+                    idol_fixed_lease,
+                    idol_out_lease,
+                    idol_in_out_lease,
                 );
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::lend_much => {
                 let Some(_) = read_lend_much_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let all_lease = core::num::NonZeroU32::new(4294967295);
-                let all_lease = idol_runtime::Leased::read_only_slice(rm.sender, 0, all_lease);
-                let Some(all_lease) = all_lease else {
+                let idol_all_lease = core::num::NonZeroU32::new(4294967295);
+                let idol_all_lease =
+                    idol_runtime::Leased::read_only_slice(rm.sender, 0, idol_all_lease);
+                let Some(idol_all_lease) = idol_all_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let all_lease = core::convert::TryFrom::try_from(all_lease);
-                let Ok(all_lease) = all_lease else {
+                let idol_all_lease = core::convert::TryFrom::try_from(idol_all_lease);
+                let Ok(idol_all_lease) = idol_all_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::lend_much(self.1, rm, all_lease);
-                match result {
+                let idol_result =
+                    <IdolServer as InOrderEverythingImpl>::lend_much(self.1, rm, idol_all_lease);
+                match idol_result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::hub => {
@@ -1359,26 +1417,26 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_hub_msg(incoming) else {
+                let Some(idol_arguments) = read_hub_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::hub(
+                let idol_result = <IdolServer as InOrderEverythingImpl>::hub(
                     self.1,
                     rm,
-                    arguments.a,
-                    arguments.on(),
-                    arguments.range,
+                    idol_arguments.a,
+                    idol_arguments.on(),
+                    idol_arguments.range,
                 );
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; HUB_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; HUB_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             everything_hub_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::hub_simple => {
@@ -1391,24 +1449,25 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_hub_simple_msg(incoming) else {
+                let Some(idol_arguments) = read_hub_simple_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::hub_simple(self.1, rm, arguments.a);
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; HUB_SIMPLE_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                let idol_result =
+                    <IdolServer as InOrderEverythingImpl>::hub_simple(self.1, rm, idol_arguments.a);
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; HUB_SIMPLE_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             everything_hub_simple_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::hub_complex => {
-                const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+                const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
                 #[cold]
                 #[inline(never)]
                 fn everything_hub_complex_error_does_not_fit() -> ! {
@@ -1418,44 +1477,45 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_hub_complex_msg(incoming) else {
+                let Some(idol_arguments) = read_hub_complex_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let data_lease = core::num::NonZeroU32::new(64);
-                let data_lease = idol_runtime::Leased::read_only_slice(rm.sender, 0, data_lease);
-                let Some(data_lease) = data_lease else {
+                let idol_data_lease = core::num::NonZeroU32::new(64);
+                let idol_data_lease =
+                    idol_runtime::Leased::read_only_slice(rm.sender, 0, idol_data_lease);
+                let Some(idol_data_lease) = idol_data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let data_lease = core::convert::TryFrom::try_from(data_lease);
-                let Ok(data_lease) = data_lease else {
+                let idol_data_lease = core::convert::TryFrom::try_from(idol_data_lease);
+                let Ok(idol_data_lease) = idol_data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::hub_complex(
+                let idol_result = <IdolServer as InOrderEverythingImpl>::hub_complex(
                     self.1,
                     rm,
-                    arguments.range,
-                    data_lease,
+                    idol_arguments.range,
+                    idol_data_lease,
                 );
-                match result {
+                match idol_result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let mut reply = [0u8; ERROR_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &error) else {
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let mut idol_reply = [0u8; IDOL_ERROR_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_error) else {
                             everything_hub_complex_error_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 1, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 1, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
             EverythingOperation::hub_complex_again => {
-                const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+                const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
                 #[cold]
                 #[inline(never)]
                 fn everything_hub_complex_again_reply_does_not_fit() -> ! {
@@ -1477,26 +1537,27 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 let Some(_) = read_hub_complex_again_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::hub_complex_again(self.1, rm);
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; HUB_COMPLEX_AGAIN_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                let idol_result =
+                    <IdolServer as InOrderEverythingImpl>::hub_complex_again(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; HUB_COMPLEX_AGAIN_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             everything_hub_complex_again_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let mut reply = [0u8; ERROR_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &error) else {
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let mut idol_reply = [0u8; IDOL_ERROR_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_error) else {
                             everything_hub_complex_again_error_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 1, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 1, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
@@ -1510,20 +1571,21 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_hub_death_msg(incoming) else {
+                let Some(idol_arguments) = read_hub_death_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::hub_death(self.1, rm, arguments.a);
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; HUB_DEATH_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                let idol_result =
+                    <IdolServer as InOrderEverythingImpl>::hub_death(self.1, rm, idol_arguments.a);
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; HUB_DEATH_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             everything_hub_death_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
             EverythingOperation::ssm => {
@@ -1536,21 +1598,26 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_ssm_msg(incoming) else {
+                let Some(idol_arguments) = read_ssm_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result =
-                    <S as InOrderEverythingImpl>::ssm(self.1, rm, arguments.range, arguments.on());
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; SSM_REPLY_SIZE];
-                        let Ok(size) = ssmarshal::serialize(&mut reply, &value) else {
+                let idol_result = <IdolServer as InOrderEverythingImpl>::ssm(
+                    self.1,
+                    rm,
+                    idol_arguments.range,
+                    idol_arguments.on(),
+                );
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; SSM_REPLY_SIZE];
+                        let Ok(idol_size) = ssmarshal::serialize(&mut idol_reply, &idol_value)
+                        else {
                             everything_ssm_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
             EverythingOperation::ssm_simple => {
@@ -1566,17 +1633,18 @@ impl<S: InOrderEverythingImpl> idol_runtime::Server<EverythingOperation>
                 let Some(_) = read_ssm_simple_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderEverythingImpl>::ssm_simple(self.1, rm);
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; SSM_SIMPLE_REPLY_SIZE];
-                        let Ok(size) = ssmarshal::serialize(&mut reply, &value) else {
+                let idol_result = <IdolServer as InOrderEverythingImpl>::ssm_simple(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; SSM_SIMPLE_REPLY_SIZE];
+                        let Ok(idol_size) = ssmarshal::serialize(&mut idol_reply, &idol_value)
+                        else {
                             everything_ssm_simple_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
         }

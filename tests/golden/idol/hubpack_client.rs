@@ -18,15 +18,16 @@ pub struct Sensor2 {
 
 #[automatically_derived]
 impl From<userlib::TaskId> for Sensor2 {
-    fn from(task: userlib::TaskId) -> Self {
+    fn from(idol_task: userlib::TaskId) -> Self {
         Self {
-            current_id: core::cell::Cell::new(task),
+            current_id: core::cell::Cell::new(idol_task),
         }
     }
 }
 
 impl Sensor2 {
     /// Operation 1 of `Sensor2`, idempotent: sent again if the server dies.
+    #[allow(bindings_with_variant_name)]
     pub fn last(&self, id: SensorId, raw: bool) -> Result<Option<(f32, u64)>, SensorError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
@@ -34,13 +35,13 @@ impl Sensor2 {
             id: SensorId,
             raw: u8,
         }
-        const MESSAGE_SIZE: usize = <Sensor2_last_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const OK_SIZE: usize = <Option<(f32, u64)> as hubpack::SerializedSize>::MAX_SIZE;
-        const ERROR_SIZE: usize = <SensorError as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {
-            OK_SIZE
+        const IDOL_MESSAGE_SIZE: usize = <Sensor2_last_ARGS as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_OK_SIZE: usize = <Option<(f32, u64)> as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_ERROR_SIZE: usize = <SensorError as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = if IDOL_OK_SIZE > IDOL_ERROR_SIZE {
+            IDOL_OK_SIZE
         } else {
-            ERROR_SIZE
+            IDOL_ERROR_SIZE
         };
         #[cold]
         #[inline(never)]
@@ -70,37 +71,38 @@ impl Sensor2 {
             panic!()
         }
 
-        let arguments = Sensor2_last_ARGS { id, raw: raw as u8 };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Sensor2_last_ARGS { id, raw: raw as u8 };
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             sensor2_last_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, size) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, idol_size) = sys_send(
+                idol_task,
                 Sensor2Operation::last as u16,
-                message,
-                &mut reply,
+                idol_message,
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            if code != 0 {
-                let Ok((error, _)) = hubpack::deserialize(&reply[..size]) else {
+            if idol_code != 0 {
+                let Ok((idol_error, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                     sensor2_last_error_is_malformed();
                 };
-                return Err(error);
+                return Err(idol_error);
             }
-            let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+            let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                 sensor2_last_reply_is_malformed();
             };
-            return Ok(value);
+            return Ok(idol_value);
         }
     }
 
@@ -109,8 +111,8 @@ impl Sensor2 {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
         struct Sensor2_reset_ARGS {}
-        const MESSAGE_SIZE: usize = core::mem::size_of::<Sensor2_reset_ARGS>();
-        const REPLY_SIZE: usize = core::mem::size_of::<()>();
+        const IDOL_MESSAGE_SIZE: usize = core::mem::size_of::<Sensor2_reset_ARGS>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<()>();
         #[cold]
         #[inline(never)]
         fn sensor2_reset_arguments_do_not_fit() -> ! {
@@ -130,29 +132,42 @@ impl Sensor2 {
             panic!()
         }
 
-        let arguments = Sensor2_reset_ARGS {};
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = ssmarshal::serialize(&mut message, &arguments) else {
+        let idol_arguments = Sensor2_reset_ARGS {};
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = ssmarshal::serialize(&mut idol_message, &idol_arguments) else {
             sensor2_reset_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             Sensor2Operation::reset as u16,
-            message,
-            &mut reply,
+            idol_message,
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 return Err(idol_runtime::ServerDeath);
             }
             sensor2_reset_error_code_is_unknown();
         }
         Ok(())
     }
+}
+
+// What crates find in scope; their own imports of these names come first.
+#[allow(unused_imports)]
+use idol_sensor2_client_scope::*;
+
+mod idol_sensor2_client_scope {
+    #[allow(unused_imports)]
+    pub use userlib::UnwrapLite;
+
+    #[allow(unused_imports)]
+    pub use userlib::sys_send;
 }

@@ -27,7 +27,7 @@ impl Sensor2_last_ARGS {
 
 pub fn read_last_msg(bytes: &[u8]) -> Option<Sensor2_last_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -38,7 +38,7 @@ pub struct Sensor2_reset_ARGS {}
 
 pub fn read_reset_msg(bytes: &[u8]) -> Option<Sensor2_reset_ARGS> {
     match ssmarshal::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -89,16 +89,16 @@ pub const RESET_REPLY_SIZE: usize = core::mem::size_of::<()>();
 
 /// Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs.
 pub const INCOMING_SIZE: usize = {
-    let sizes = [LAST_MSG_SIZE, RESET_MSG_SIZE];
-    let mut largest = 0;
-    let mut index = 0;
-    while index < sizes.len() {
-        if sizes[index] > largest {
-            largest = sizes[index];
+    let idol_sizes = [LAST_MSG_SIZE, RESET_MSG_SIZE];
+    let mut idol_largest = 0;
+    let mut idol_index = 0;
+    while idol_index < idol_sizes.len() {
+        if idol_sizes[idol_index] > idol_largest {
+            idol_largest = idol_sizes[idol_index];
         }
-        index += 1;
+        idol_index += 1;
     }
-    largest
+    idol_largest
 };
 
 #[automatically_derived]
@@ -146,15 +146,18 @@ pub trait InOrderSensor2Impl: idol_runtime::NotificationHandler {
 }
 
 #[automatically_derived]
-impl<S: InOrderSensor2Impl> idol_runtime::Server<Sensor2Operation>
-    for (core::marker::PhantomData<Sensor2Operation>, &'_ mut S)
+impl<IdolServer: InOrderSensor2Impl> idol_runtime::Server<Sensor2Operation>
+    for (
+        core::marker::PhantomData<Sensor2Operation>,
+        &'_ mut IdolServer,
+    )
 {
     fn recv_source(&self) -> Option<userlib::TaskId> {
-        <S as InOrderSensor2Impl>::recv_source(self.1)
+        <IdolServer as InOrderSensor2Impl>::recv_source(self.1)
     }
 
     fn closed_recv_fail(&mut self) {
-        <S as InOrderSensor2Impl>::closed_recv_fail(self.1)
+        <IdolServer as InOrderSensor2Impl>::closed_recv_fail(self.1)
     }
 
     fn handle(
@@ -165,7 +168,7 @@ impl<S: InOrderSensor2Impl> idol_runtime::Server<Sensor2Operation>
     ) -> Result<(), idol_runtime::RequestError<u16>> {
         match op {
             Sensor2Operation::last => {
-                const ERROR_SIZE: usize = <SensorError as hubpack::SerializedSize>::MAX_SIZE;
+                const IDOL_ERROR_SIZE: usize = <SensorError as hubpack::SerializedSize>::MAX_SIZE;
                 #[cold]
                 #[inline(never)]
                 fn sensor2_last_reply_does_not_fit() -> ! {
@@ -184,30 +187,34 @@ impl<S: InOrderSensor2Impl> idol_runtime::Server<Sensor2Operation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_last_msg(incoming) else {
+                let Some(idol_arguments) = read_last_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result =
-                    <S as InOrderSensor2Impl>::last(self.1, rm, arguments.id, arguments.raw());
-                match result {
-                    Ok(value) => {
-                        let mut reply = [0u8; LAST_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                let idol_result = <IdolServer as InOrderSensor2Impl>::last(
+                    self.1,
+                    rm,
+                    idol_arguments.id,
+                    idol_arguments.raw(),
+                );
+                match idol_result {
+                    Ok(idol_value) => {
+                        let mut idol_reply = [0u8; LAST_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             sensor2_last_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let mut reply = [0u8; ERROR_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &error) else {
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let mut idol_reply = [0u8; IDOL_ERROR_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_error) else {
                             sensor2_last_error_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 1, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 1, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
@@ -215,13 +222,13 @@ impl<S: InOrderSensor2Impl> idol_runtime::Server<Sensor2Operation>
                 let Some(_) = read_reset_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderSensor2Impl>::reset(self.1, rm);
-                match result {
+                let idol_result = <IdolServer as InOrderSensor2Impl>::reset(self.1, rm);
+                match idol_result {
                     Ok(()) => {
                         userlib::sys_reply(rm.sender, 0, &[]);
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(|e| match e {})),
+                    Err(idol_error) => Err(idol_error.map_runtime(|idol| match idol {})),
                 }
             }
         }

@@ -26,9 +26,9 @@ pub struct Styles {
 
 #[automatically_derived]
 impl From<userlib::TaskId> for Styles {
-    fn from(task: userlib::TaskId) -> Self {
+    fn from(idol_task: userlib::TaskId) -> Self {
         Self {
-            current_id: core::cell::Cell::new(task),
+            current_id: core::cell::Cell::new(idol_task),
         }
     }
 }
@@ -66,7 +66,7 @@ impl Styles {
         struct Styles_plain_REPLY {
             value: u32,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<u32>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
         #[inline(never)]
         fn styles_plain_reply_is_malformed() -> ! {
@@ -86,33 +86,38 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_plain_ARGS { a };
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Styles_plain_ARGS { a };
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             StylesOperation::plain as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 styles_plain_error_code_is_unknown();
             };
-            counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::plain(Err(error)));
-            return Err(error);
+            counters::count!(
+                __STYLES_CLIENT_COUNTERS,
+                StylesEvent::plain(Err(idol_error))
+            );
+            return Err(idol_error);
         }
-        let Ok::<Styles_plain_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+        let Ok::<Styles_plain_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
         else {
             styles_plain_reply_is_malformed();
         };
         counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::plain(Ok(())));
-        Ok(value.value)
+        Ok(idol_value.value)
     }
 
     /// Operation 2 of `Styles`, idempotent: sent again if the server dies.
@@ -127,7 +132,7 @@ impl Styles {
         struct Styles_sure_REPLY {
             value: u8,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<bool>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<bool>();
         #[cold]
         #[inline(never)]
         fn styles_sure_reply_is_malformed() -> ! {
@@ -138,28 +143,30 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_sure_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Styles_sure_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 StylesOperation::sure as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok::<Styles_sure_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+            let Ok::<Styles_sure_REPLY, _>(idol_value) =
+                zerocopy::FromBytes::read_from_bytes(&idol_reply)
             else {
                 styles_sure_reply_is_malformed();
             };
             counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::sure);
-            return value.value != 0;
+            return idol_value.value != 0;
         }
     }
 
@@ -182,7 +189,7 @@ impl Styles {
         struct Styles_mode_REPLY {
             value: Styles_mode_REPLY_value,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<Styles_mode_REPLY_value>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Styles_mode_REPLY_value>();
         #[cold]
         #[inline(never)]
         fn styles_mode_reply_is_malformed() -> ! {
@@ -202,40 +209,43 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_mode_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Styles_mode_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             StylesOperation::mode as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 styles_mode_error_code_is_unknown();
             };
-            counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::mode(Err(error)));
-            return Err(error);
+            counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::mode(Err(idol_error)));
+            return Err(idol_error);
         }
-        let Ok::<Styles_mode_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Styles_mode_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
+        else {
             styles_mode_reply_is_malformed();
         };
-        let value = match value.value.is_some {
+        let idol_value = match idol_value.value.is_some {
             0 => Some(None),
-            1 => userlib::FromPrimitive::from_u8(value.value.value).map(Some),
+            1 => userlib::FromPrimitive::from_u8(idol_value.value.value).map(Some),
             _ => None,
         };
-        let Some(value) = value else {
+        let Some(idol_value) = idol_value else {
             styles_mode_reply_is_malformed();
         };
         counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::mode(Ok(())));
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 4 of `Styles`, idempotent: sent again if the server dies.
@@ -244,22 +254,23 @@ impl Styles {
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Styles_touch_ARGS {}
-        const REPLY_SIZE: usize = core::mem::size_of::<()>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<()>();
 
-        let arguments = Styles_touch_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Styles_touch_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 StylesOperation::touch as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
                 &[],
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
             counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::touch);
@@ -281,7 +292,7 @@ impl Styles {
         struct Styles_dies_REPLY {
             value: u8,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<u8>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<u8>();
         #[cold]
         #[inline(never)]
         fn styles_dies_reply_is_malformed() -> ! {
@@ -301,20 +312,21 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_dies_ARGS { on: on as u8 };
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Styles_dies_ARGS { on: on as u8 };
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             StylesOperation::dies as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 counters::count!(
                     __STYLES_CLIENT_COUNTERS,
                     StylesEvent::dies(Err(idol_runtime::ServerDeath))
@@ -323,11 +335,13 @@ impl Styles {
             }
             styles_dies_error_code_is_unknown();
         }
-        let Ok::<Styles_dies_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Styles_dies_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
+        else {
             styles_dies_reply_is_malformed();
         };
         counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::dies(Ok(())));
-        Ok(value.value)
+        Ok(idol_value.value)
     }
 
     /// Operation 6 of `Styles`, not idempotent.
@@ -336,7 +350,7 @@ impl Styles {
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
         #[repr(C, packed)]
         struct Styles_dies_silently_ARGS {}
-        const REPLY_SIZE: usize = core::mem::size_of::<()>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<()>();
         #[cold]
         #[inline(never)]
         fn styles_dies_silently_error_code_is_unknown() -> ! {
@@ -347,20 +361,21 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_dies_silently_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Styles_dies_silently_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             StylesOperation::dies_silently as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 counters::count!(
                     __STYLES_CLIENT_COUNTERS,
                     StylesEvent::dies_silently(Err(idol_runtime::ServerDeath))
@@ -385,7 +400,7 @@ impl Styles {
         struct Styles_lend_REPLY {
             value: u32,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<u32>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<u32>();
         #[cold]
         #[inline(never)]
         fn styles_lend_data_is_longer_than_64() -> ! {
@@ -408,42 +423,45 @@ impl Styles {
         if data.len() > 64 {
             styles_lend_data_is_longer_than_64();
         }
-        let arguments = Styles_lend_ARGS {};
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_arguments = Styles_lend_ARGS {};
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let data_bytes = zerocopy::IntoBytes::as_bytes(data);
-            let leases = [userlib::Lease::read_only(data_bytes)];
-            let task = self.current_id.get();
-            let (code, _) = userlib::sys_send(
-                task,
+            let idol_data_bytes = zerocopy::IntoBytes::as_bytes(data);
+            let idol_leases = [userlib::Lease::read_only(idol_data_bytes)];
+            let idol_task = self.current_id.get();
+            let (idol_code, _) = sys_send(
+                idol_task,
                 StylesOperation::lend as u16,
-                zerocopy::IntoBytes::as_bytes(&arguments),
-                &mut reply,
-                &leases,
+                zerocopy::IntoBytes::as_bytes(&idol_arguments),
+                &mut idol_reply,
+                &idol_leases,
             );
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok::<Styles_lend_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply)
+            let Ok::<Styles_lend_REPLY, _>(idol_value) =
+                zerocopy::FromBytes::read_from_bytes(&idol_reply)
             else {
                 styles_lend_reply_is_malformed();
             };
             counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::lend);
-            return value.value;
+            return idol_value.value;
         }
     }
 
     /// Operation 8 of `Styles`, not idempotent.
+    #[allow(bindings_with_variant_name)]
     pub fn hub(&self, range: Range) -> Result<Option<u32>, PlainError> {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Styles_hub_ARGS {
             range: Range,
         }
-        const MESSAGE_SIZE: usize = <Styles_hub_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = <Option<u32> as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_MESSAGE_SIZE: usize = <Styles_hub_ARGS as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = <Option<u32> as hubpack::SerializedSize>::MAX_SIZE;
         #[cold]
         #[inline(never)]
         fn styles_hub_arguments_do_not_fit() -> ! {
@@ -472,32 +490,38 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_hub_ARGS { range };
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Styles_hub_ARGS { range };
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             styles_hub_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, size) =
-            userlib::sys_send(task, StylesOperation::hub as u16, message, &mut reply, &[]);
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, idol_size) = sys_send(
+            idol_task,
+            StylesOperation::hub as u16,
+            idol_message,
+            &mut idol_reply,
+            &[],
+        );
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 styles_hub_error_code_is_unknown();
             };
-            counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::hub(Err(error)));
-            return Err(error);
+            counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::hub(Err(idol_error)));
+            return Err(idol_error);
         }
-        let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+        let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
             styles_hub_reply_is_malformed();
         };
         counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::hub(Ok(())));
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 9 of `Styles`, not idempotent.
@@ -505,13 +529,14 @@ impl Styles {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize, hubpack::SerializedSize)]
         struct Styles_hub_complex_ARGS {}
-        const MESSAGE_SIZE: usize = <Styles_hub_complex_ARGS as hubpack::SerializedSize>::MAX_SIZE;
-        const OK_SIZE: usize = <Range as hubpack::SerializedSize>::MAX_SIZE;
-        const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
-        const REPLY_SIZE: usize = if OK_SIZE > ERROR_SIZE {
-            OK_SIZE
+        const IDOL_MESSAGE_SIZE: usize =
+            <Styles_hub_complex_ARGS as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_OK_SIZE: usize = <Range as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_REPLY_SIZE: usize = if IDOL_OK_SIZE > IDOL_ERROR_SIZE {
+            IDOL_OK_SIZE
         } else {
-            ERROR_SIZE
+            IDOL_ERROR_SIZE
         };
         #[cold]
         #[inline(never)]
@@ -541,46 +566,47 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_hub_complex_ARGS {};
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = hubpack::serialize(&mut message, &arguments) else {
+        let idol_arguments = Styles_hub_complex_ARGS {};
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_message, &idol_arguments) else {
             styles_hub_complex_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
-        let task = self.current_id.get();
-        let (code, size) = userlib::sys_send(
-            task,
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_task = self.current_id.get();
+        let (idol_code, idol_size) = sys_send(
+            idol_task,
             StylesOperation::hub_complex as u16,
-            message,
-            &mut reply,
+            idol_message,
+            &mut idol_reply,
             &[],
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
-                let error = ComplexError::from(idol_runtime::ServerDeath);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
+                let idol_error = ComplexError::from(idol_runtime::ServerDeath);
                 counters::count!(
                     __STYLES_CLIENT_COUNTERS,
-                    StylesEvent::hub_complex(Err(error))
+                    StylesEvent::hub_complex(Err(idol_error))
                 );
-                return Err(error);
+                return Err(idol_error);
             }
-            let Ok((error, _)) = hubpack::deserialize(&reply[..size]) else {
+            let Ok((idol_error, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
                 styles_hub_complex_error_is_malformed();
             };
             counters::count!(
                 __STYLES_CLIENT_COUNTERS,
-                StylesEvent::hub_complex(Err(error))
+                StylesEvent::hub_complex(Err(idol_error))
             );
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok((value, _)) = hubpack::deserialize(&reply[..size]) else {
+        let Ok((idol_value, _)) = hubpack::deserialize(&idol_reply[..idol_size]) else {
             styles_hub_complex_reply_is_malformed();
         };
         counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::hub_complex(Ok(())));
-        Ok(value)
+        Ok(idol_value)
     }
 
     /// Operation 10 of `Styles`, idempotent: sent again if the server dies.
@@ -588,8 +614,8 @@ impl Styles {
         #[allow(non_camel_case_types)]
         #[derive(serde::Serialize)]
         struct Styles_ssm_ARGS {}
-        const MESSAGE_SIZE: usize = core::mem::size_of::<Styles_ssm_ARGS>();
-        const REPLY_SIZE: usize = core::mem::size_of::<Range>();
+        const IDOL_MESSAGE_SIZE: usize = core::mem::size_of::<Styles_ssm_ARGS>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<Range>();
         #[cold]
         #[inline(never)]
         fn styles_ssm_arguments_do_not_fit() -> ! {
@@ -609,27 +635,45 @@ impl Styles {
             panic!()
         }
 
-        let arguments = Styles_ssm_ARGS {};
-        let mut message = [0u8; MESSAGE_SIZE];
-        let Ok(size) = ssmarshal::serialize(&mut message, &arguments) else {
+        let idol_arguments = Styles_ssm_ARGS {};
+        let mut idol_message = [0u8; IDOL_MESSAGE_SIZE];
+        let Ok(idol_size) = ssmarshal::serialize(&mut idol_message, &idol_arguments) else {
             styles_ssm_arguments_do_not_fit();
         };
-        let message = &message[..size];
-        let mut reply = [0u8; REPLY_SIZE];
+        let idol_message = &idol_message[..idol_size];
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
         loop {
-            let task = self.current_id.get();
-            let (code, size) =
-                userlib::sys_send(task, StylesOperation::ssm as u16, message, &mut reply, &[]);
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+            let idol_task = self.current_id.get();
+            let (idol_code, idol_size) = sys_send(
+                idol_task,
+                StylesOperation::ssm as u16,
+                idol_message,
+                &mut idol_reply,
+                &[],
+            );
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
                 continue;
             }
-            let Ok((value, _)) = ssmarshal::deserialize(&reply[..size]) else {
+            let Ok((idol_value, _)) = ssmarshal::deserialize(&idol_reply[..idol_size]) else {
                 styles_ssm_reply_is_malformed();
             };
             counters::count!(__STYLES_CLIENT_COUNTERS, StylesEvent::ssm);
-            return value;
+            return idol_value;
         }
     }
+}
+
+// What crates find in scope; their own imports of these names come first.
+#[allow(unused_imports)]
+use idol_styles_client_scope::*;
+
+mod idol_styles_client_scope {
+    #[allow(unused_imports)]
+    pub use userlib::UnwrapLite;
+
+    #[allow(unused_imports)]
+    pub use userlib::sys_send;
 }

@@ -159,7 +159,7 @@ pub struct Styles_hub_ARGS {
 
 pub fn read_hub_msg(bytes: &[u8]) -> Option<Styles_hub_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -170,7 +170,7 @@ pub struct Styles_hub_complex_ARGS {}
 
 pub fn read_hub_complex_msg(bytes: &[u8]) -> Option<Styles_hub_complex_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -181,7 +181,7 @@ pub struct Styles_ssm_ARGS {}
 
 pub fn read_ssm_msg(bytes: &[u8]) -> Option<Styles_ssm_ARGS> {
     match ssmarshal::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -374,7 +374,7 @@ pub const SSM_REPLY_SIZE: usize = core::mem::size_of::<Range>();
 
 /// Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs.
 pub const INCOMING_SIZE: usize = {
-    let sizes = [
+    let idol_sizes = [
         PLAIN_MSG_SIZE,
         SURE_MSG_SIZE,
         MODE_MSG_SIZE,
@@ -386,15 +386,15 @@ pub const INCOMING_SIZE: usize = {
         HUB_COMPLEX_MSG_SIZE,
         SSM_MSG_SIZE,
     ];
-    let mut largest = 0;
-    let mut index = 0;
-    while index < sizes.len() {
-        if sizes[index] > largest {
-            largest = sizes[index];
+    let mut idol_largest = 0;
+    let mut idol_index = 0;
+    while idol_index < idol_sizes.len() {
+        if idol_sizes[idol_index] > idol_largest {
+            idol_largest = idol_sizes[idol_index];
         }
-        index += 1;
+        idol_index += 1;
     }
-    largest
+    idol_largest
 };
 
 #[automatically_derived]
@@ -511,15 +511,18 @@ pub trait InOrderStylesImpl: idol_runtime::NotificationHandler {
 }
 
 #[automatically_derived]
-impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
-    for (core::marker::PhantomData<StylesOperation>, &'_ mut S)
+impl<IdolServer: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
+    for (
+        core::marker::PhantomData<StylesOperation>,
+        &'_ mut IdolServer,
+    )
 {
     fn recv_source(&self) -> Option<userlib::TaskId> {
-        <S as InOrderStylesImpl>::recv_source(self.1)
+        <IdolServer as InOrderStylesImpl>::recv_source(self.1)
     }
 
     fn closed_recv_fail(&mut self) {
-        <S as InOrderStylesImpl>::closed_recv_fail(self.1)
+        <IdolServer as InOrderStylesImpl>::closed_recv_fail(self.1)
     }
 
     fn handle(
@@ -530,28 +533,36 @@ impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
     ) -> Result<(), idol_runtime::RequestError<u16>> {
         match op {
             StylesOperation::plain => {
-                let sender = rm.sender.index();
-                if sender != 1 && sender != 3 {
+                let idol_sender = rm.sender.index();
+                if idol_sender != 1 && idol_sender != 3 {
                     return Err(idol_runtime::ClientError::AccessViolation.fail());
                 }
-                let Some(arguments) = read_plain_msg(incoming) else {
+                let Some(idol_arguments) = read_plain_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::plain(self.1, rm, arguments.a);
-                match result {
-                    Ok(value) => {
+                let idol_result =
+                    <IdolServer as InOrderStylesImpl>::plain(self.1, rm, idol_arguments.a);
+                match idol_result {
+                    Ok(idol_value) => {
                         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(Ok(())));
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let event = Err(error);
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(event));
-                        Err(idol_runtime::RequestError::Runtime(u16::from(error)))
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let idol_event = Err(idol_error);
+                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(idol_event));
+                        Err(idol_runtime::RequestError::Runtime(u16::from(idol_error)))
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ClientError(error));
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        counters::count!(
+                            __STYLES_SERVER_COUNTERS,
+                            StylesEvent::ClientError(idol_error)
+                        );
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
@@ -562,64 +573,72 @@ impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
                 let Some(_) = read_sure_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::sure(self.1, rm);
+                let idol_result = <IdolServer as InOrderStylesImpl>::sure(self.1, rm);
                 counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::sure);
-                userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&result));
+                userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&idol_result));
                 Ok(())
             }
             StylesOperation::mode => {
                 let Some(_) = read_mode_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::mode(self.1, rm);
-                match result {
-                    Ok(value) => {
+                let idol_result = <IdolServer as InOrderStylesImpl>::mode(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
                         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(Ok(())));
-                        let reply = Styles_mode_REPLY_value {
-                            is_some: value.is_some() as u8,
-                            value: value.map_or(0, |value| value as u8),
+                        let idol_reply = Styles_mode_REPLY_value {
+                            is_some: idol_value.is_some() as u8,
+                            value: idol_value.map_or(0, |idol| idol as u8),
                         };
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&reply));
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_reply),
+                        );
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let event = Err(error);
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(event));
-                        Err(idol_runtime::RequestError::Runtime(u16::from(error)))
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let idol_event = Err(idol_error);
+                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(idol_event));
+                        Err(idol_runtime::RequestError::Runtime(u16::from(idol_error)))
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ClientError(error));
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        counters::count!(
+                            __STYLES_SERVER_COUNTERS,
+                            StylesEvent::ClientError(idol_error)
+                        );
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
             StylesOperation::touch => {
-                const CALLERS: [usize; 4] = [0, 1, 2, 3];
-                if !CALLERS.contains(&rm.sender.index()) {
+                const IDOL_CALLERS: [usize; 4] = [0, 1, 2, 3];
+                if !IDOL_CALLERS.contains(&rm.sender.index()) {
                     return Err(idol_runtime::ClientError::AccessViolation.fail());
                 }
                 let Some(_) = read_touch_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                <S as InOrderStylesImpl>::touch(self.1, rm);
+                <IdolServer as InOrderStylesImpl>::touch(self.1, rm);
                 counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::touch);
                 userlib::sys_reply(rm.sender, 0, &[]);
                 Ok(())
             }
             StylesOperation::dies => {
-                let Some(arguments) = read_dies_msg(incoming) else {
+                let Some(idol_arguments) = read_dies_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::dies(self.1, rm, arguments.on());
+                let idol_result =
+                    <IdolServer as InOrderStylesImpl>::dies(self.1, rm, idol_arguments.on());
                 counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::dies);
-                userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&result));
+                userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&idol_result));
                 Ok(())
             }
             StylesOperation::dies_silently => {
                 let Some(_) = read_dies_silently_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                <S as InOrderStylesImpl>::dies_silently(self.1, rm);
+                <IdolServer as InOrderStylesImpl>::dies_silently(self.1, rm);
                 counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::dies_silently);
                 userlib::sys_reply(rm.sender, 0, &[]);
                 Ok(())
@@ -628,26 +647,35 @@ impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
                 let Some(_) = read_lend_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let data_lease = core::num::NonZeroU32::new(64);
-                let data_lease = idol_runtime::Leased::read_only_slice(rm.sender, 0, data_lease);
-                let Some(data_lease) = data_lease else {
+                let idol_data_lease = core::num::NonZeroU32::new(64);
+                let idol_data_lease =
+                    idol_runtime::Leased::read_only_slice(rm.sender, 0, idol_data_lease);
+                let Some(idol_data_lease) = idol_data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let data_lease = core::convert::TryFrom::try_from(data_lease);
-                let Ok(data_lease) = data_lease else {
+                let idol_data_lease = core::convert::TryFrom::try_from(idol_data_lease);
+                let Ok(idol_data_lease) = idol_data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result = <S as InOrderStylesImpl>::lend(self.1, rm, data_lease);
-                match result {
-                    Ok(value) => {
+                let idol_result =
+                    <IdolServer as InOrderStylesImpl>::lend(self.1, rm, idol_data_lease);
+                match idol_result {
+                    Ok(idol_value) => {
                         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::lend);
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => match error {},
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ClientError(error));
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => match idol_error {},
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        counters::count!(
+                            __STYLES_SERVER_COUNTERS,
+                            StylesEvent::ClientError(idol_error)
+                        );
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
@@ -661,33 +689,37 @@ impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
                     }
                     panic!()
                 }
-                let Some(arguments) = read_hub_msg(incoming) else {
+                let Some(idol_arguments) = read_hub_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::hub(self.1, rm, arguments.range);
-                match result {
-                    Ok(value) => {
+                let idol_result =
+                    <IdolServer as InOrderStylesImpl>::hub(self.1, rm, idol_arguments.range);
+                match idol_result {
+                    Ok(idol_value) => {
                         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(Ok(())));
-                        let mut reply = [0u8; HUB_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                        let mut idol_reply = [0u8; HUB_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             styles_hub_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let event = Err(error);
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(event));
-                        Err(idol_runtime::RequestError::Runtime(u16::from(error)))
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let idol_event = Err(idol_error);
+                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(idol_event));
+                        Err(idol_runtime::RequestError::Runtime(u16::from(idol_error)))
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ClientError(error));
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        counters::count!(
+                            __STYLES_SERVER_COUNTERS,
+                            StylesEvent::ClientError(idol_error)
+                        );
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
             StylesOperation::hub_complex => {
-                const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+                const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
                 #[cold]
                 #[inline(never)]
                 fn styles_hub_complex_reply_does_not_fit() -> ! {
@@ -709,33 +741,39 @@ impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
                 let Some(_) = read_hub_complex_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::hub_complex(self.1, rm);
-                match result {
-                    Ok(value) => {
+                let idol_result = <IdolServer as InOrderStylesImpl>::hub_complex(self.1, rm);
+                match idol_result {
+                    Ok(idol_value) => {
                         counters::count!(
                             __STYLES_SERVER_COUNTERS,
                             StylesEvent::hub_complex(Ok(()))
                         );
-                        let mut reply = [0u8; HUB_COMPLEX_REPLY_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+                        let mut idol_reply = [0u8; HUB_COMPLEX_REPLY_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_value) else {
                             styles_hub_complex_reply_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Runtime(error)) => {
-                        let event = Err(error);
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub_complex(event));
-                        let mut reply = [0u8; ERROR_SIZE];
-                        let Ok(size) = hubpack::serialize(&mut reply, &error) else {
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let idol_event = Err(idol_error);
+                        counters::count!(
+                            __STYLES_SERVER_COUNTERS,
+                            StylesEvent::hub_complex(idol_event)
+                        );
+                        let mut idol_reply = [0u8; IDOL_ERROR_SIZE];
+                        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &idol_error) else {
                             styles_hub_complex_error_does_not_fit();
                         };
-                        userlib::sys_reply(rm.sender, 1, &reply[..size]);
+                        userlib::sys_reply(rm.sender, 1, &idol_reply[..idol_size]);
                         Ok(())
                     }
-                    Err(idol_runtime::RequestError::Fail(error)) => {
-                        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ClientError(error));
-                        Err(idol_runtime::RequestError::Fail(error))
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        counters::count!(
+                            __STYLES_SERVER_COUNTERS,
+                            StylesEvent::ClientError(idol_error)
+                        );
+                        Err(idol_runtime::RequestError::Fail(idol_error))
                     }
                 }
             }
@@ -752,13 +790,13 @@ impl<S: InOrderStylesImpl> idol_runtime::Server<StylesOperation>
                 let Some(_) = read_ssm_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let result = <S as InOrderStylesImpl>::ssm(self.1, rm);
+                let idol_result = <IdolServer as InOrderStylesImpl>::ssm(self.1, rm);
                 counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ssm);
-                let mut reply = [0u8; SSM_REPLY_SIZE];
-                let Ok(size) = ssmarshal::serialize(&mut reply, &result) else {
+                let mut idol_reply = [0u8; SSM_REPLY_SIZE];
+                let Ok(idol_size) = ssmarshal::serialize(&mut idol_reply, &idol_result) else {
                     styles_ssm_reply_does_not_fit();
                 };
-                userlib::sys_reply(rm.sender, 0, &reply[..size]);
+                userlib::sys_reply(rm.sender, 0, &idol_reply[..idol_size]);
                 Ok(())
             }
         }

@@ -159,7 +159,7 @@ pub struct Styles_hub_ARGS {
 
 pub fn read_hub_msg(bytes: &[u8]) -> Option<Styles_hub_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -170,7 +170,7 @@ pub struct Styles_hub_complex_ARGS {}
 
 pub fn read_hub_complex_msg(bytes: &[u8]) -> Option<Styles_hub_complex_ARGS> {
     match hubpack::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -181,7 +181,7 @@ pub struct Styles_ssm_ARGS {}
 
 pub fn read_ssm_msg(bytes: &[u8]) -> Option<Styles_ssm_ARGS> {
     match ssmarshal::deserialize(bytes) {
-        Ok((arguments, _)) => Some(arguments),
+        Ok((idol_arguments, _)) => Some(idol_arguments),
         Err(_) => None,
     }
 }
@@ -374,7 +374,7 @@ pub const SSM_REPLY_SIZE: usize = core::mem::size_of::<Range>();
 
 /// Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs.
 pub const INCOMING_SIZE: usize = {
-    let sizes = [
+    let idol_sizes = [
         PLAIN_MSG_SIZE,
         SURE_MSG_SIZE,
         MODE_MSG_SIZE,
@@ -386,15 +386,15 @@ pub const INCOMING_SIZE: usize = {
         HUB_COMPLEX_MSG_SIZE,
         SSM_MSG_SIZE,
     ];
-    let mut largest = 0;
-    let mut index = 0;
-    while index < sizes.len() {
-        if sizes[index] > largest {
-            largest = sizes[index];
+    let mut idol_largest = 0;
+    let mut idol_index = 0;
+    while idol_index < idol_sizes.len() {
+        if idol_sizes[idol_index] > idol_largest {
+            idol_largest = idol_sizes[idol_index];
         }
-        index += 1;
+        idol_index += 1;
     }
-    largest
+    idol_largest
 };
 
 #[automatically_derived]
@@ -457,7 +457,7 @@ pub struct Styles_plain_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_plain_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -473,18 +473,18 @@ impl Styles_plain_REPLIER {
 
     /// Answers with the operation's own error.
     pub fn error(self, error: PlainError) {
-        let event = Err(idol_runtime::RequestError::Runtime(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(event));
+        let idol_event = Err(idol_runtime::RequestError::Runtime(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(idol_event));
         userlib::sys_reply(self.client, u32::from(u16::from(error)), &[]);
         core::mem::forget(self);
     }
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        let event = Err(idol_runtime::RequestError::Fail(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(event));
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        let idol_event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::plain(idol_event));
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -526,7 +526,7 @@ pub struct Styles_sure_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_sure_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -542,8 +542,8 @@ impl Styles_sure_REPLIER {
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -576,7 +576,7 @@ pub struct Styles_mode_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_mode_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -586,28 +586,28 @@ impl Styles_mode_REPLIER {
     /// Answers.
     pub fn reply(self, value: Option<Mode>) {
         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(Ok(())));
-        let reply = Styles_mode_REPLY_value {
+        let idol_reply = Styles_mode_REPLY_value {
             is_some: value.is_some() as u8,
-            value: value.map_or(0, |value| value as u8),
+            value: value.map_or(0, |idol| idol as u8),
         };
-        userlib::sys_reply(self.client, 0, zerocopy::IntoBytes::as_bytes(&reply));
+        userlib::sys_reply(self.client, 0, zerocopy::IntoBytes::as_bytes(&idol_reply));
         core::mem::forget(self);
     }
 
     /// Answers with the operation's own error.
     pub fn error(self, error: PlainError) {
-        let event = Err(idol_runtime::RequestError::Runtime(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(event));
+        let idol_event = Err(idol_runtime::RequestError::Runtime(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(idol_event));
         userlib::sys_reply(self.client, u32::from(u16::from(error)), &[]);
         core::mem::forget(self);
     }
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        let event = Err(idol_runtime::RequestError::Fail(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(event));
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        let idol_event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::mode(idol_event));
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -649,7 +649,7 @@ pub struct Styles_touch_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_touch_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -665,8 +665,8 @@ impl Styles_touch_REPLIER {
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -699,7 +699,7 @@ pub struct Styles_dies_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_dies_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -715,10 +715,10 @@ impl Styles_dies_REPLIER {
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        let event = Err(idol_runtime::RequestError::Fail(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::dies(event));
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        let idol_event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::dies(idol_event));
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -751,7 +751,7 @@ pub struct Styles_dies_silently_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_dies_silently_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -767,10 +767,13 @@ impl Styles_dies_silently_REPLIER {
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        let event = Err(idol_runtime::RequestError::Fail(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::dies_silently(event));
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        let idol_event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(
+            __STYLES_SERVER_COUNTERS,
+            StylesEvent::dies_silently(idol_event)
+        );
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -803,7 +806,7 @@ pub struct Styles_lend_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_lend_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -819,8 +822,8 @@ impl Styles_lend_REPLIER {
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -853,7 +856,7 @@ pub struct Styles_hub_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_hub_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -872,28 +875,28 @@ impl Styles_hub_REPLIER {
             panic!()
         }
         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(Ok(())));
-        let mut reply = [0u8; HUB_REPLY_SIZE];
-        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+        let mut idol_reply = [0u8; HUB_REPLY_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &value) else {
             styles_hub_reply_does_not_fit();
         };
-        userlib::sys_reply(self.client, 0, &reply[..size]);
+        userlib::sys_reply(self.client, 0, &idol_reply[..idol_size]);
         core::mem::forget(self);
     }
 
     /// Answers with the operation's own error.
     pub fn error(self, error: PlainError) {
-        let event = Err(idol_runtime::RequestError::Runtime(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(event));
+        let idol_event = Err(idol_runtime::RequestError::Runtime(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(idol_event));
         userlib::sys_reply(self.client, u32::from(u16::from(error)), &[]);
         core::mem::forget(self);
     }
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        let event = Err(idol_runtime::RequestError::Fail(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(event));
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        let idol_event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub(idol_event));
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -935,7 +938,7 @@ pub struct Styles_hub_complex_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_hub_complex_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -954,17 +957,17 @@ impl Styles_hub_complex_REPLIER {
             panic!()
         }
         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub_complex(Ok(())));
-        let mut reply = [0u8; HUB_COMPLEX_REPLY_SIZE];
-        let Ok(size) = hubpack::serialize(&mut reply, &value) else {
+        let mut idol_reply = [0u8; HUB_COMPLEX_REPLY_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &value) else {
             styles_hub_complex_reply_does_not_fit();
         };
-        userlib::sys_reply(self.client, 0, &reply[..size]);
+        userlib::sys_reply(self.client, 0, &idol_reply[..idol_size]);
         core::mem::forget(self);
     }
 
     /// Answers with the operation's own error.
     pub fn error(self, error: ComplexError) {
-        const ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
+        const IDOL_ERROR_SIZE: usize = <ComplexError as hubpack::SerializedSize>::MAX_SIZE;
         #[cold]
         #[inline(never)]
         fn styles_hub_complex_error_does_not_fit() -> ! {
@@ -974,22 +977,28 @@ impl Styles_hub_complex_REPLIER {
             }
             panic!()
         }
-        let event = Err(idol_runtime::RequestError::Runtime(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub_complex(event));
-        let mut reply = [0u8; ERROR_SIZE];
-        let Ok(size) = hubpack::serialize(&mut reply, &error) else {
+        let idol_event = Err(idol_runtime::RequestError::Runtime(error));
+        counters::count!(
+            __STYLES_SERVER_COUNTERS,
+            StylesEvent::hub_complex(idol_event)
+        );
+        let mut idol_reply = [0u8; IDOL_ERROR_SIZE];
+        let Ok(idol_size) = hubpack::serialize(&mut idol_reply, &error) else {
             styles_hub_complex_error_does_not_fit();
         };
-        userlib::sys_reply(self.client, 1, &reply[..size]);
+        userlib::sys_reply(self.client, 1, &idol_reply[..idol_size]);
         core::mem::forget(self);
     }
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        let event = Err(idol_runtime::RequestError::Fail(error));
-        counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::hub_complex(event));
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        let idol_event = Err(idol_runtime::RequestError::Fail(error));
+        counters::count!(
+            __STYLES_SERVER_COUNTERS,
+            StylesEvent::hub_complex(idol_event)
+        );
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -1031,7 +1040,7 @@ pub struct Styles_ssm_REPLIER {
     client: userlib::TaskId,
 }
 
-#[allow(dead_code)]
+#[allow(bindings_with_variant_name, dead_code)]
 impl Styles_ssm_REPLIER {
     /// Names the task that waits.
     pub fn client(&self) -> userlib::TaskId {
@@ -1050,18 +1059,18 @@ impl Styles_ssm_REPLIER {
             panic!()
         }
         counters::count!(__STYLES_SERVER_COUNTERS, StylesEvent::ssm);
-        let mut reply = [0u8; SSM_REPLY_SIZE];
-        let Ok(size) = ssmarshal::serialize(&mut reply, &value) else {
+        let mut idol_reply = [0u8; SSM_REPLY_SIZE];
+        let Ok(idol_size) = ssmarshal::serialize(&mut idol_reply, &value) else {
             styles_ssm_reply_does_not_fit();
         };
-        userlib::sys_reply(self.client, 0, &reply[..size]);
+        userlib::sys_reply(self.client, 0, &idol_reply[..idol_size]);
         core::mem::forget(self);
     }
 
     /// Answers with a fault of the client, which broke the rules.
     pub fn fault(self, error: idol_runtime::ClientError) {
-        if let Some(reason) = error.into_fault() {
-            userlib::sys_reply_fault(self.client, reason);
+        if let Some(idol_reason) = error.into_fault() {
+            userlib::sys_reply_fault(self.client, idol_reason);
         }
         core::mem::forget(self);
     }
@@ -1137,15 +1146,18 @@ pub trait PipelinedStylesImpl: idol_runtime::NotificationHandler {
 }
 
 #[automatically_derived]
-impl<S: PipelinedStylesImpl> idol_runtime::Server<StylesOperation>
-    for (core::marker::PhantomData<StylesOperation>, &'_ mut S)
+impl<IdolServer: PipelinedStylesImpl> idol_runtime::Server<StylesOperation>
+    for (
+        core::marker::PhantomData<StylesOperation>,
+        &'_ mut IdolServer,
+    )
 {
     fn recv_source(&self) -> Option<userlib::TaskId> {
-        <S as PipelinedStylesImpl>::recv_source(self.1)
+        <IdolServer as PipelinedStylesImpl>::recv_source(self.1)
     }
 
     fn closed_recv_fail(&mut self) {
-        <S as PipelinedStylesImpl>::closed_recv_fail(self.1)
+        <IdolServer as PipelinedStylesImpl>::closed_recv_fail(self.1)
     }
 
     fn handle(
@@ -1156,15 +1168,20 @@ impl<S: PipelinedStylesImpl> idol_runtime::Server<StylesOperation>
     ) -> Result<(), idol_runtime::RequestError<u16>> {
         match op {
             StylesOperation::plain => {
-                let sender = rm.sender.index();
-                if sender != 1 && sender != 3 {
+                let idol_sender = rm.sender.index();
+                if idol_sender != 1 && idol_sender != 3 {
                     return Err(idol_runtime::ClientError::AccessViolation.fail());
                 }
-                let Some(arguments) = read_plain_msg(incoming) else {
+                let Some(idol_arguments) = read_plain_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_plain_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::plain(self.1, rm, token, arguments.a);
+                let idol_token = Styles_plain_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::plain(
+                    self.1,
+                    rm,
+                    idol_token,
+                    idol_arguments.a,
+                );
                 Ok(())
             }
             StylesOperation::sure => {
@@ -1174,85 +1191,96 @@ impl<S: PipelinedStylesImpl> idol_runtime::Server<StylesOperation>
                 let Some(_) = read_sure_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_sure_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::sure(self.1, rm, token);
+                let idol_token = Styles_sure_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::sure(self.1, rm, idol_token);
                 Ok(())
             }
             StylesOperation::mode => {
                 let Some(_) = read_mode_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_mode_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::mode(self.1, rm, token);
+                let idol_token = Styles_mode_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::mode(self.1, rm, idol_token);
                 Ok(())
             }
             StylesOperation::touch => {
-                const CALLERS: [usize; 4] = [0, 1, 2, 3];
-                if !CALLERS.contains(&rm.sender.index()) {
+                const IDOL_CALLERS: [usize; 4] = [0, 1, 2, 3];
+                if !IDOL_CALLERS.contains(&rm.sender.index()) {
                     return Err(idol_runtime::ClientError::AccessViolation.fail());
                 }
                 let Some(_) = read_touch_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_touch_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::touch(self.1, rm, token);
+                let idol_token = Styles_touch_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::touch(self.1, rm, idol_token);
                 Ok(())
             }
             StylesOperation::dies => {
-                let Some(arguments) = read_dies_msg(incoming) else {
+                let Some(idol_arguments) = read_dies_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_dies_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::dies(self.1, rm, token, arguments.on());
+                let idol_token = Styles_dies_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::dies(
+                    self.1,
+                    rm,
+                    idol_token,
+                    idol_arguments.on(),
+                );
                 Ok(())
             }
             StylesOperation::dies_silently => {
                 let Some(_) = read_dies_silently_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_dies_silently_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::dies_silently(self.1, rm, token);
+                let idol_token = Styles_dies_silently_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::dies_silently(self.1, rm, idol_token);
                 Ok(())
             }
             StylesOperation::lend => {
                 let Some(_) = read_lend_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let data_lease = core::num::NonZeroU32::new(64);
-                let data_lease = idol_runtime::Leased::read_only_slice(rm.sender, 0, data_lease);
-                let Some(data_lease) = data_lease else {
+                let idol_data_lease = core::num::NonZeroU32::new(64);
+                let idol_data_lease =
+                    idol_runtime::Leased::read_only_slice(rm.sender, 0, idol_data_lease);
+                let Some(idol_data_lease) = idol_data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let data_lease = core::convert::TryFrom::try_from(data_lease);
-                let Ok(data_lease) = data_lease else {
+                let idol_data_lease = core::convert::TryFrom::try_from(idol_data_lease);
+                let Ok(idol_data_lease) = idol_data_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let token = Styles_lend_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::lend(self.1, rm, token, data_lease);
+                let idol_token = Styles_lend_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::lend(self.1, rm, idol_token, idol_data_lease);
                 Ok(())
             }
             StylesOperation::hub => {
-                let Some(arguments) = read_hub_msg(incoming) else {
+                let Some(idol_arguments) = read_hub_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_hub_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::hub(self.1, rm, token, arguments.range);
+                let idol_token = Styles_hub_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::hub(
+                    self.1,
+                    rm,
+                    idol_token,
+                    idol_arguments.range,
+                );
                 Ok(())
             }
             StylesOperation::hub_complex => {
                 let Some(_) = read_hub_complex_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_hub_complex_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::hub_complex(self.1, rm, token);
+                let idol_token = Styles_hub_complex_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::hub_complex(self.1, rm, idol_token);
                 Ok(())
             }
             StylesOperation::ssm => {
                 let Some(_) = read_ssm_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let token = Styles_ssm_REPLIER { client: rm.sender };
-                <S as PipelinedStylesImpl>::ssm(self.1, rm, token);
+                let idol_token = Styles_ssm_REPLIER { client: rm.sender };
+                <IdolServer as PipelinedStylesImpl>::ssm(self.1, rm, idol_token);
                 Ok(())
             }
         }

@@ -17,9 +17,9 @@ pub struct Tiny {
 
 #[automatically_derived]
 impl From<userlib::TaskId> for Tiny {
-    fn from(task: userlib::TaskId) -> Self {
+    fn from(idol_task: userlib::TaskId) -> Self {
         Self {
-            current_id: core::cell::Cell::new(task),
+            current_id: core::cell::Cell::new(idol_task),
         }
     }
 }
@@ -28,6 +28,7 @@ impl Tiny {
     /// Pokes.
     ///
     /// Operation 1 of `Tiny`, not idempotent.
+    #[allow(bindings_with_variant_name)]
     pub fn poke(&self, address: u32, mode: Mode, source: &[u8]) -> Result<bool, PokeError> {
         #[allow(non_camel_case_types)]
         #[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
@@ -42,7 +43,7 @@ impl Tiny {
         struct Tiny_poke_REPLY {
             value: u8,
         }
-        const REPLY_SIZE: usize = core::mem::size_of::<bool>();
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<bool>();
         #[cold]
         #[inline(never)]
         fn tiny_poke_source_is_longer_than_16() -> ! {
@@ -74,31 +75,46 @@ impl Tiny {
         if source.len() > 16 {
             tiny_poke_source_is_longer_than_16();
         }
-        let arguments = Tiny_poke_ARGS { address, mode };
-        let mut reply = [0u8; REPLY_SIZE];
-        let source_bytes = zerocopy::IntoBytes::as_bytes(source);
-        let leases = [userlib::Lease::read_only(source_bytes)];
-        let task = self.current_id.get();
-        let (code, _) = userlib::sys_send(
-            task,
+        let idol_arguments = Tiny_poke_ARGS { address, mode };
+        let mut idol_reply = [0u8; IDOL_REPLY_SIZE];
+        let idol_source_bytes = zerocopy::IntoBytes::as_bytes(source);
+        let idol_leases = [userlib::Lease::read_only(idol_source_bytes)];
+        let idol_task = self.current_id.get();
+        let (idol_code, _) = sys_send(
+            idol_task,
             TinyOperation::poke as u16,
-            zerocopy::IntoBytes::as_bytes(&arguments),
-            &mut reply,
-            &leases,
+            zerocopy::IntoBytes::as_bytes(&idol_arguments),
+            &mut idol_reply,
+            &idol_leases,
         );
-        if code != 0 {
-            if let Some(generation) = userlib::extract_new_generation(code) {
-                let task = userlib::TaskId::for_index_and_gen(task.index(), generation);
-                self.current_id.set(task);
+        if idol_code != 0 {
+            if let Some(idol_generation) = userlib::extract_new_generation(idol_code) {
+                let idol_task =
+                    userlib::TaskId::for_index_and_gen(idol_task.index(), idol_generation);
+                self.current_id.set(idol_task);
             }
-            let Ok(error) = core::convert::TryFrom::try_from(code) else {
+            let Ok(idol_error) = core::convert::TryFrom::try_from(idol_code) else {
                 tiny_poke_error_code_is_unknown();
             };
-            return Err(error);
+            return Err(idol_error);
         }
-        let Ok::<Tiny_poke_REPLY, _>(value) = zerocopy::FromBytes::read_from_bytes(&reply) else {
+        let Ok::<Tiny_poke_REPLY, _>(idol_value) =
+            zerocopy::FromBytes::read_from_bytes(&idol_reply)
+        else {
             tiny_poke_reply_is_malformed();
         };
-        Ok(value.value != 0)
+        Ok(idol_value.value != 0)
     }
+}
+
+// What crates find in scope; their own imports of these names come first.
+#[allow(unused_imports)]
+use idol_tiny_client_scope::*;
+
+mod idol_tiny_client_scope {
+    #[allow(unused_imports)]
+    pub use userlib::UnwrapLite;
+
+    #[allow(unused_imports)]
+    pub use userlib::sys_send;
 }

@@ -68,16 +68,16 @@ pub const POKE_REPLY_SIZE: usize = core::mem::size_of::<bool>();
 
 /// Bytes of the longest message: the buffer that `idol_runtime::dispatch` needs.
 pub const INCOMING_SIZE: usize = {
-    let sizes = [POKE_MSG_SIZE];
-    let mut largest = 0;
-    let mut index = 0;
-    while index < sizes.len() {
-        if sizes[index] > largest {
-            largest = sizes[index];
+    let idol_sizes = [POKE_MSG_SIZE];
+    let mut idol_largest = 0;
+    let mut idol_index = 0;
+    while idol_index < idol_sizes.len() {
+        if idol_sizes[idol_index] > idol_largest {
+            idol_largest = idol_sizes[idol_index];
         }
-        index += 1;
+        idol_index += 1;
     }
-    largest
+    idol_largest
 };
 
 #[automatically_derived]
@@ -122,15 +122,15 @@ pub trait InOrderTinyImpl: idol_runtime::NotificationHandler {
 }
 
 #[automatically_derived]
-impl<S: InOrderTinyImpl> idol_runtime::Server<TinyOperation>
-    for (core::marker::PhantomData<TinyOperation>, &'_ mut S)
+impl<IdolServer: InOrderTinyImpl> idol_runtime::Server<TinyOperation>
+    for (core::marker::PhantomData<TinyOperation>, &'_ mut IdolServer)
 {
     fn recv_source(&self) -> Option<userlib::TaskId> {
-        <S as InOrderTinyImpl>::recv_source(self.1)
+        <IdolServer as InOrderTinyImpl>::recv_source(self.1)
     }
 
     fn closed_recv_fail(&mut self) {
-        <S as InOrderTinyImpl>::closed_recv_fail(self.1)
+        <IdolServer as InOrderTinyImpl>::closed_recv_fail(self.1)
     }
 
     fn handle(
@@ -141,35 +141,39 @@ impl<S: InOrderTinyImpl> idol_runtime::Server<TinyOperation>
     ) -> Result<(), idol_runtime::RequestError<u16>> {
         match op {
             TinyOperation::poke => {
-                let Some(arguments) = read_poke_msg(incoming) else {
+                let Some(idol_arguments) = read_poke_msg(incoming) else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let Some(mode_value) = arguments.mode() else {
+                let Some(idol_mode_value) = idol_arguments.mode() else {
                     return Err(idol_runtime::ClientError::BadMessageContents.fail());
                 };
-                let source_lease = core::num::NonZeroU32::new(16);
-                let source_lease =
-                    idol_runtime::Leased::read_only_slice(rm.sender, 0, source_lease);
-                let Some(source_lease) = source_lease else {
+                let idol_source_lease = core::num::NonZeroU32::new(16);
+                let idol_source_lease =
+                    idol_runtime::Leased::read_only_slice(rm.sender, 0, idol_source_lease);
+                let Some(idol_source_lease) = idol_source_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let source_lease = core::convert::TryFrom::try_from(source_lease);
-                let Ok(source_lease) = source_lease else {
+                let idol_source_lease = core::convert::TryFrom::try_from(idol_source_lease);
+                let Ok(idol_source_lease) = idol_source_lease else {
                     return Err(idol_runtime::ClientError::BadLease.fail());
                 };
-                let result = <S as InOrderTinyImpl>::poke(
+                let idol_result = <IdolServer as InOrderTinyImpl>::poke(
                     self.1,
                     rm,
-                    arguments.address,
-                    mode_value,
-                    source_lease,
+                    idol_arguments.address,
+                    idol_mode_value,
+                    idol_source_lease,
                 );
-                match result {
-                    Ok(value) => {
-                        userlib::sys_reply(rm.sender, 0, zerocopy::IntoBytes::as_bytes(&value));
+                match idol_result {
+                    Ok(idol_value) => {
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_value),
+                        );
                         Ok(())
                     }
-                    Err(error) => Err(error.map_runtime(u16::from)),
+                    Err(idol_error) => Err(idol_error.map_runtime(u16::from)),
                 }
             }
         }
@@ -188,7 +192,7 @@ impl FailServer {
     }
 }
 
-#[allow(unused)]
+#[allow(bindings_with_variant_name, unused)]
 impl InOrderTinyImpl for FailServer {
     fn poke(
         &mut self,
