@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import keyword
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,12 @@ from typing import Any, ClassVar
 
 from idol.printable import printable
 from idoldbg.arguments import from_python
+from idoldbg.device.names import (
+    field_name,
+    member_names,
+    python_names,
+    variant_attributes,
+)
 from idoldbg.device.results import Err, Ok, Some
 from idoldbg.errors import IdoldbgError
 from idoldbg.types import (
@@ -134,26 +139,13 @@ def _float_words(value: float) -> str:
 def class_name(type_: Type) -> str:
     """Return a Python name for a type: the last part of its path, generics after underscores."""
     words = re.findall(r"[A-Za-z0-9_]+", short_name(type_.name))
-    name = "_".join(words) or "Unnamed"
-    return f"_{name}" if name[0].isdigit() else _no_keyword(name)
-
-
-def field_name(name: str) -> str:
-    """Return the attribute for a member: `_0` for the `__0` of tuples, `from_` for `from`."""
-    if re.fullmatch(r"__\d+", name):
-        return name[1:]
-    return _no_keyword(name.removeprefix("r#"))
-
-
-def _no_keyword(name: str) -> str:
-    # Besides keywords: what parameters of a method, and members of an enum, may not be called.
-    return f"{name}_" if keyword.iskeyword(name) or name in ("self", "mro") else name
+    return field_name("_".join(words) or "Unnamed")
 
 
 def _target_name(name: str) -> str:
     """Undo `field_name`, as far as that goes without the type."""
     bare = name.removesuffix("_")
-    return bare if name == _no_keyword(bare) else name
+    return bare if name == field_name(bare) else name
 
 
 class Classes:
@@ -185,7 +177,8 @@ class Classes:
         return self._made[type_]
 
     def _c_enum(self, type_: CEnum) -> Any:
-        members = {_no_keyword(e.name): e.value for e in type_.enumerators}
+        names = python_names(e.name for e in type_.enumerators)
+        members = {n: e.value for n, e in zip(names, type_.enumerators, strict=True)}
         make: Any = TargetEnum  # with members: the functional form, which makes a subclass
         made = make(class_name(type_), members, module=crate_name(type_))
         made.__doc__ = f"`{type_.name}`"
@@ -200,9 +193,10 @@ class Classes:
             (TargetObject,),
             {"__module__": crate_name(type_), "__doc__": f"`{type_.name}`", "__slots__": ()},
         )
+        attributes = variant_attributes(type_)
         for variant in type_.variants:
             made = _dataclass(
-                _no_keyword(variant.name), variant.type.members, type_, variant.name, base
+                attributes[variant.name], variant.type.members, type_, variant.name, base
             )
             made.__qualname__ = f"{base.__name__}.{made.__name__}"
             setattr(base, made.__name__, made)
@@ -227,7 +221,8 @@ class Classes:
 
     def _object(self, made: Any, value: StructValue | None) -> Any:
         fields = () if value is None else value.fields
-        return made(**{field_name(n): self.to_python(v) for n, v in fields})
+        names = python_names(n for n, _ in fields)
+        return made(**{n: self.to_python(v) for n, (_, v) in zip(names, fields, strict=True)})
 
     def _variant(self, value: EnumValue, type_: Type) -> Any:
         if is_option(type_):
@@ -239,7 +234,7 @@ class Classes:
             inner = None if value.payload is None else value.payload.fields[0][1]
             content = None if inner is None else self.to_python(inner)
             return Ok(content) if value.variant == "Ok" else Err(content)
-        made = getattr(self.find(type_), _no_keyword(value.variant))
+        made = getattr(self.find(type_), variant_attributes(type_)[value.variant])
         return made if isinstance(type_, CEnum) else self._object(made, value.payload)
 
     # -- annotations
@@ -273,10 +268,12 @@ def _fits(known: Any, type_: Type) -> bool:
     """Tell whether a stub's class is for this type: builds may have several of one name."""
     match type_:
         case CEnum():
-            return [m.name for m in known] == [_no_keyword(e.name) for e in type_.enumerators]
+            names = python_names(e.name for e in type_.enumerators)
+            return tuple(known.__members__) == names
         case Enum():
+            attributes = variant_attributes(type_)
             return all(
-                _has_fields(getattr(known, _no_keyword(v.name), None), v.type)
+                _has_fields(getattr(known, attributes[v.name], None), v.type)
                 for v in type_.variants
             )
         case Struct():
@@ -286,16 +283,17 @@ def _fits(known: Any, type_: Type) -> bool:
 
 def _adopt(known: Any, type_: Type) -> Any:
     """Tell a stub's classes of what type they are, for printing; the first build decides."""
-    variants = type_.variants if isinstance(type_, Enum) else ()
-    for made in [getattr(known, _no_keyword(v.name)) for v in variants] or [known]:
+    attributes = variant_attributes(type_) if isinstance(type_, Enum) else {}
+    for made in [getattr(known, a) for a in attributes.values()] or [known]:
         if issubclass(made, TargetObject) and made.__target_type__ is None:
             made.__target_type__ = type_
     return known
 
 
 def _has_fields(known: Any, type_: Struct) -> bool:
-    fields = [] if known is None else [f.name for f in dataclasses.fields(known)]
-    return known is not None and fields == [field_name(m.name) for m in type_.members]
+    if known is None or not dataclasses.is_dataclass(known):
+        return False
+    return tuple(f.name for f in dataclasses.fields(known)) == member_names(type_)
 
 
 def crate_name(type_: Type) -> str:
@@ -309,7 +307,7 @@ def _dataclass(
 ) -> Any:
     return dataclasses.make_dataclass(
         name,
-        [(field_name(m.name), Any) for m in members],
+        [(n, Any) for n in python_names(m.name for m in members)],
         bases=(base,),
         frozen=True,
         repr=False,
@@ -348,13 +346,23 @@ def lower(obj: Any) -> Any:
     return obj
 
 
+def _names_on_target(obj: Any, names: list[str]) -> list[str]:
+    """Return the target's names for the fields of an object."""
+    type_ = obj.__target_type__
+    if isinstance(type_, Enum):
+        type_ = next((v.type for v in type_.variants if v.name == obj.__variant__), None)
+    if isinstance(type_, Struct) and list(member_names(type_)) == names:
+        return [m.name for m in type_.members]
+    return [_target_name(name) for name in names]
+
+
 def _lower_object(obj: Any) -> Any:
     names = [f.name for f in dataclasses.fields(obj)]
     values = [lower(getattr(obj, name)) for name in names]
     if all(name == f"_{i}" for i, name in enumerate(names)) and names:
         content: Any = values[0] if len(values) == 1 else tuple(values)
     else:
-        content = dict(zip(map(_target_name, names), values, strict=True))
+        content = dict(zip(_names_on_target(obj, names), values, strict=True))
     if obj.__variant__ is None:
         return content
     return {obj.__variant__: content} if names else obj.__variant__

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from idol.records import dataclass
-from idoldbg.device.describe import one_line, variant_names
+from idoldbg.device.describe import one_line
+from idoldbg.device.names import variants_of
 from idoldbg.device.operation import BoundOperation
 from idoldbg.types import Encoding, Enum, Scalar, Type, is_option
 
@@ -138,7 +139,7 @@ def _values(type_: Type | None, quote: str, word: str) -> Iterator[Completion]:
     if isinstance(type_, Scalar) and type_.encoding is Encoding.BOOL and not quote:
         yield from (Completion(b, len(word)) for b in ("True", "False") if b.startswith(word))
     mark = quote or '"'
-    for name in variant_names(type_):
+    for name in variants_of(type_):
         if name.startswith(word):
             yield Completion(f"{mark}{name}{mark}", len(quote) + len(word), "variant")
 

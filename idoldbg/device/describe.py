@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from idol.printable import join_lines, printable
-from idoldbg.device.classes import Classes, field_name
+from idoldbg.device.classes import Classes
+from idoldbg.device.names import python_names, variants_of
 from idoldbg.device.results import Leases, Reply
 from idoldbg.errors import IdoldbgError
 from idoldbg.hiffy import HiffyLayout
 from idoldbg.hiffy.program import PAYLOAD_LIMIT, STACK_LENGTH
 from idoldbg.resolver import ResolvedLease, ResolvedOperation
-from idoldbg.types import CEnum, Enum, Type, is_unit, short_name
+from idoldbg.types import Type, is_unit, short_name
 
 __all__ = [
     "help_text",
@@ -22,7 +23,6 @@ __all__ = [
     "one_line",
     "parameters",
     "read_limits",
-    "variant_names",
 ]
 
 MISSING = "???"
@@ -36,15 +36,16 @@ def parameters(operation: ResolvedOperation) -> dict[str, str]:
     """
     names = [a.name for a in operation.arguments]
     names += [lease.name for lease in operation.leases if lease.read or lease.is_slice]
-    return {field_name(name): name for name in names}
+    return dict(zip(python_names(names), names, strict=True))
 
 
 def make_signature(operation: ResolvedOperation, classes: Classes) -> inspect.Signature:
     """Return the signature of the Python callable."""
     found = []
+    names = {name: given for given, name in parameters(operation).items()}
     for argument in operation.arguments:
         annotation = classes.annotation(argument.type)
-        found.append(_parameter(argument.name, annotation=annotation))
+        found.append(_parameter(names[argument.name], annotation=annotation))
     for lease in operation.leases:
         if not lease.read and not lease.is_slice:
             continue
@@ -52,7 +53,7 @@ def make_signature(operation: ResolvedOperation, classes: Classes) -> inspect.Si
         default: Any = inspect.Parameter.empty
         if lease.is_slice:
             default = b"" if lease.read else 0
-        found.append(_parameter(lease.name, annotation=annotation, default=default))
+        found.append(_parameter(names[lease.name], annotation=annotation, default=default))
     had_default = False
     for index, parameter in enumerate(found):
         if had_default and parameter.default is inspect.Parameter.empty:
@@ -65,7 +66,7 @@ def make_signature(operation: ResolvedOperation, classes: Classes) -> inspect.Si
 
 
 def _parameter(name: str, **more: Any) -> inspect.Parameter:
-    return inspect.Parameter(field_name(name), inspect.Parameter.POSITIONAL_OR_KEYWORD, **more)
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, **more)
 
 
 def one_line(operation: ResolvedOperation) -> str:
@@ -143,15 +144,8 @@ def _lease_line(lease: ResolvedLease) -> str:
 
 
 def _variants(type_: Type | None) -> str:
-    names = variant_names(type_)
+    names = variants_of(type_)
     return f" ({' | '.join(names[:16])}{' | …' if len(names) > 16 else ''})" if names else ""
-
-
-def variant_names(type_: Type | None) -> list[str]:
-    """Return the variants of an enum, nothing for other types."""
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []
 
 
 def _error_lines(operation: ResolvedOperation) -> list[str]:
@@ -159,7 +153,7 @@ def _error_lines(operation: ResolvedOperation) -> list[str]:
     if operation.error is None:
         return returns
     kind = _short(operation.error.type, operation.error.text)
-    names = variant_names(operation.error.type)
+    names = variants_of(operation.error.type)
     return [*returns, f"Raises {kind}: {', '.join(names)}." if names else f"Raises {kind}."]
 
 

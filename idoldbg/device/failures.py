@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from idoldbg.device.classes import Classes, class_name, crate_name, field_name
+from idoldbg.device.classes import Classes, class_name, crate_name
+from idoldbg.device.names import variant_attributes
 from idoldbg.errors import OperationError
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.types import CEnum, Enum, Type
+from idoldbg.types import Type
 
-__all__ = ["Failures", "VariantError"]
+__all__ = ["IN_AN_ERROR", "Failures", "VariantError"]
 
 
 class VariantError(OperationError):
@@ -31,6 +32,10 @@ class VariantError(OperationError):
     def error(self) -> Any:
         """The error as a Python object."""
         return self._error
+
+
+IN_AN_ERROR = frozenset(dir(VariantError))
+"""What exceptions have already, and no variant of an error may hide."""
 
 
 class Failures:
@@ -80,18 +85,11 @@ def _make(type_: Type) -> type[VariantError]:
         name, (VariantError,), {"__module__": module, "__doc__": f"`{type_.name}`"}
     )
     variants = {}
-    for variant in _variant_names(type_):
+    for variant, attribute in variant_attributes(type_, IN_AN_ERROR).items():
         doc = f"`{type_.name}::{variant}`"
-        attribute = field_name(variant)
         made = type(attribute, (base,), {"__module__": module, "__doc__": doc})
         made.__qualname__ = f"{name}.{attribute}"
         variants[variant] = made
         setattr(base, attribute, made)
     base.variants = variants
     return base
-
-
-def _variant_names(type_: Type) -> list[str]:
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []

@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from idol.printable import printable
 from idoldbg.calls import Call, bind_call
-from idoldbg.device.classes import field_name, lower
+from idoldbg.device.classes import lower
 from idoldbg.device.core import Core
 from idoldbg.device.describe import help_text, make_signature, one_line, parameters, read_limits
-from idoldbg.device.failures import VariantError
+from idoldbg.device.failures import IN_AN_ERROR, VariantError
+from idoldbg.device.names import python_names
 from idoldbg.device.results import Err, Leases, Ok, Reply, no_attribute
 from idoldbg.errors import ArgumentError, OperationError
 from idoldbg.near import near_misses
@@ -119,7 +120,13 @@ class Errors:
 
     def __init__(self, classes: list[type[VariantError]]) -> None:
         self._names: dict[str, type[VariantError]] = {}
-        variants = [(field_name(n), c) for base in classes for n, c in base.variants.items()]
+        variants = [
+            (attribute, made)
+            for base in classes
+            for attribute, made in zip(
+                python_names(base.variants, IN_AN_ERROR), base.variants.values(), strict=True
+            )
+        ]
         for name, made in variants:
             if sum(name == n for n, _ in variants) == 1:
                 self._names[name] = made
@@ -151,7 +158,8 @@ class Interface(Generic[O_co]):
         self._core = core
         self._server = server
         self._make = make
-        self._names = {field_name(o.name): o.name for o in server.interface.operations}
+        names = [o.name for o in server.interface.operations]
+        self._names = dict(zip(python_names(names), names, strict=True))
         self._made: dict[str, O_co] = {}
 
     def __getattr__(self, name: str) -> O_co:

@@ -7,6 +7,7 @@ from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar
 
 from idol.printable import printable
 from idol.records import dataclass, field
+from idoldbg.device.names import python_names
 from idoldbg.errors import NotFound
 from idoldbg.near import near_misses
 
@@ -83,13 +84,18 @@ class Leases(BaseLeases):
 
     def __getattr__(self, name: str) -> LeaseData:
         data = self.__dict__.get("_data", {})
-        if name in data:
-            found: LeaseData = data[name]
+        names = dict(zip(python_names(data, IN_LEASES), data, strict=True))
+        if name in names:
+            found: LeaseData = data[names[name]]
             return found
-        raise no_attribute("lease written by the server", name, data)
+        raise no_attribute("lease written by the server", name, names)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._data]
+        return [*super().__dir__(), *python_names(self._data, IN_LEASES)]
+
+
+IN_LEASES = frozenset(dir(Leases))
+"""What leases have already: a lease of such a name is `leases.keys_`, or `leases["keys"]`."""
 
 
 @dataclass(frozen=True)

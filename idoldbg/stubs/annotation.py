@@ -23,6 +23,9 @@ from idoldbg.types import (
 
 __all__ = ["Annotations"]
 
+#: Deepest annotation: Python's parser takes no more than some 90 nested brackets.
+MAX_DEPTH = 32
+
 _SCALARS = {Encoding.FLOAT: "float", Encoding.BOOL: "bool", Encoding.CHAR: "str"}
 
 
@@ -33,6 +36,7 @@ class Annotations:
         self._plan = plan
         self._prefix = prefix
         self._builtins = builtins
+        self._depth = 0
 
     def out(self, type_: Type | None) -> str:
         """Write what comes out of a call."""
@@ -43,8 +47,15 @@ class Annotations:
         return self._write(type_, is_input=True)
 
     def _write(self, type_: Type | None, *, is_input: bool) -> str:
-        if type_ is None:
+        if type_ is None or self._depth >= MAX_DEPTH:
             return "Any"
+        self._depth += 1
+        try:
+            return self._write_inner(type_, is_input=is_input)
+        finally:
+            self._depth -= 1
+
+    def _write_inner(self, type_: Type, *, is_input: bool) -> str:
         if is_unit(type_):
             return "None"
         match type_:
@@ -93,4 +104,4 @@ class Annotations:
             return f"Ok[{ok}] | Err[{error}]"
         if not self._plan.has_class(type_):
             return "Any"
-        return f"{self._prefix}Any{self._plan.names[type_.name]}"
+        return f"{self._prefix}{self._plan.unions[type_.name]}"

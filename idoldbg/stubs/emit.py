@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from idoldbg.device.classes import field_name
+from idoldbg.device.describe import parameters
+from idoldbg.device.failures import IN_AN_ERROR
+from idoldbg.device.names import python_names, variant_attributes
+from idoldbg.device.results import IN_LEASES
 from idoldbg.resolver import ResolvedLease, ResolvedOperation
 from idoldbg.stubs.annotation import Annotations
-from idoldbg.stubs.plan import Plan, PlannedServer
+from idoldbg.stubs.literals import docstring, paragraphs, quoted, shown
+from idoldbg.stubs.plan import FACES, Plan, PlannedOperation, PlannedServer
 from idoldbg.types import CEnum, Enum, Member, Struct, Type
 
 __all__ = [
@@ -41,9 +46,9 @@ def _header(plan: Plan, what: str) -> str:
         [
             "# ruff: noqa",
             f"# {MADE_BY}. Do not edit: make it anew when the interfaces change.",
-            f"# image: {plan.image_id or '(no id)'}",
-            f"# interfaces: {plan.hash}",
-            f'"""{what}"""',
+            f"# image: {shown(plan.image_id) or '(no id)'}",
+            f"# interfaces: {shown(plan.hash)}",
+            docstring(what),
             "",
         ]
     )
@@ -74,7 +79,9 @@ def write_init(plan: Plan, app: str) -> str:
 
 def write_device(plan: Plan) -> str:
     """Write `device.py`: what runs. Names and types for checkers are in `device.pyi`."""
-    hashes = [f'{INDENT}{INDENT}"{key}": "{digest}",' for key, digest in plan.hashes.items()]
+    hashes = [
+        f"{INDENT}{INDENT}{quoted(key)}: {quoted(digest)}," for key, digest in plan.hashes.items()
+    ]
     lines = [
         _header(plan, "The device, and how to open it."),
         "from __future__ import annotations",
@@ -90,7 +97,7 @@ def write_device(plan: Plan) -> str:
         "",
         "STUBS = Stubs(",
         f"{INDENT}package=__package__ or __name__,",
-        f'{INDENT}image_id="{plan.image_id}",',
+        f"{INDENT}image_id={quoted(plan.image_id)},",
         f"{INDENT}interfaces={{",
         *hashes,
         f"{INDENT}}},",
@@ -122,33 +129,42 @@ def write_types(plan: Plan) -> str:
         "",
         "import builtins",
         "from dataclasses import dataclass",
-        "from typing import Any, ClassVar, TypeAlias, Union",
+        f"from typing import Any, ClassVar{', NoReturn' * has_never(plan)}, TypeAlias, Union",
         "",
         "from idoldbg.device import Err, Ok, Some, TargetEnum, TargetObject",
         "",
     ]
     blocks = [_class(plan, type_) for type_ in plan.types]
     table = ["CLASSES: dict[str, Any] = {"]
-    table += [f'{INDENT}"{t.name}": {plan.names[t.name]},' for t in plan.types]
+    table += [f"{INDENT}{quoted(t.name)}: {plan.names[t.name]}," for t in plan.types]
     table += ["}", '"""Classes by the full names of the types."""', ""]
     text = "\n".join([*head, *(f"\n{block}\n" for block in blocks), "\n" + "\n".join(table)])
     return _finish(text.split("\n"))
 
 
+def has_never(plan: Plan) -> bool:
+    """Return whether there is an enum without variants, which no value is of."""
+    return any(isinstance(t, Enum) and not t.variants for t in plan.types)
+
+
 def _class(plan: Plan, type_: Type) -> str:
     name = plan.names[type_.name]
     if isinstance(type_, CEnum):
-        lines = [f"class {name}(TargetEnum):", f'{INDENT}"""`{type_.name}`"""', ""]
-        lines += [f"{INDENT}{field_name(e.name)} = {e.value}" for e in type_.enumerators]
+        lines = [f"class {name}(TargetEnum):", f"{INDENT}{docstring(f'`{type_.name}`')}"]
+        names = python_names(e.name for e in type_.enumerators)
+        rows = zip(names, type_.enumerators, strict=True)
+        lines += [""] * bool(names)
+        lines += [f"{INDENT}{attribute} = {e.value}" for attribute, e in rows]
         return "\n".join(lines)
     if isinstance(type_, Struct):
         return _dataclass(plan, name, type_.name, type_.members, None)
     if isinstance(type_, Enum):
+        attributes = variant_attributes(type_)
         variants = [
             textwrap.indent(
                 _dataclass(
                     plan,
-                    field_name(v.name),
+                    attributes[v.name],
                     f"{type_.name}::{v.name}",
                     v.type.members,
                     v.name,
@@ -157,12 +173,16 @@ def _class(plan: Plan, type_: Type) -> str:
             )
             for v in type_.variants
         ]
-        classes = [f"{name}.{field_name(v.name)}" for v in type_.variants]
-        union = [f"Any{name}: TypeAlias = Union[", *(f"{INDENT}{c}," for c in classes), "]"]
-        if len(classes) == 1:
-            union = [f"Any{name}: TypeAlias = {classes[0]}"]
-        head = [f"class {name}:", f'{INDENT}"""`{type_.name}`, one class a variant."""', ""]
-        return "\n".join([*head, "\n\n".join(variants), "", "", *union])
+        classes = [f"{name}.{attribute}" for attribute in attributes.values()]
+        alias = f"{plan.unions[type_.name]}: TypeAlias ="
+        union = [f"{alias} Union[", *(f"{INDENT}{c}," for c in classes), "]"]
+        if len(classes) < 2:
+            union = [f"{alias} {classes[0] if classes else 'NoReturn'}"]
+        words = f"`{type_.name}`, {'one class a variant' if classes else 'which no value is of'}."
+        head = [f"class {name}:", f"{INDENT}{docstring(words)}"]
+        if classes:
+            head += ["", "\n\n".join(variants)]
+        return "\n".join([*head, "", "", *union])
     raise TypeError(type_)
 
 
@@ -170,15 +190,17 @@ def _dataclass(
     plan: Plan, name: str, path: str, members: Sequence[Member], variant: str | None
 ) -> str:
     # A field may be called `bytes`, and would then hide the type in the lines after it.
-    names = {field_name(m.name) for m in members}
-    annotations = Annotations(plan, builtins="builtins." if names & _BUILTINS else "")
+    names = python_names(m.name for m in members)
+    is_hidden = bool({*names} & _BUILTINS)
+    annotations = Annotations(plan, builtins="builtins." if is_hidden else "")
     lines = ["@dataclass(frozen=True, repr=False)", f"class {name}(TargetObject):"]
-    lines.append(f'{INDENT}"""`{path}`"""')
+    lines.append(f"{INDENT}{docstring(f'`{path}`')}")
     if variant is not None:
-        lines += ["", f'{INDENT}__variant__: ClassVar[builtins.str | None] = "{variant}"']
+        lines += ["", f"{INDENT}__variant__: ClassVar[builtins.str | None] = {quoted(variant)}"]
     if members:
         lines.append("")
-    lines += [f"{INDENT}{field_name(m.name)}: {annotations.out(m.type)}" for m in members]
+    rows = zip(names, members, strict=True)
+    lines += [f"{INDENT}{attribute}: {annotations.out(m.type)}" for attribute, m in rows]
     return "\n".join(lines)
 
 
@@ -201,7 +223,7 @@ def write_errors(plan: Plan) -> str:
     for type_ in plan.errors:
         lines += ["", *_error(plan, type_), ""]
     lines += ["", "CLASSES: dict[str, type[VariantError]] = {"]
-    lines += [f'{INDENT}"{t.name}": {plan.names[t.name]},' for t in plan.errors]
+    lines += [f"{INDENT}{quoted(t.name)}: {plan.names[t.name]}," for t in plan.errors]
     lines += ["}", '"""Classes by the full names of the error types."""', ""]
     return _finish(lines)
 
@@ -209,26 +231,28 @@ def write_errors(plan: Plan) -> str:
 def _error(plan: Plan, type_: Type) -> list[str]:
     name = plan.names[type_.name]
     annotations = Annotations(plan, "types.")
-    variants = _variants(type_)
+    variants = plan.variants[type_.name]
+    attributes = variant_attributes(type_, IN_AN_ERROR)
     lines = [
         f"class {name}(VariantError):",
-        f'{INDENT}"""`{type_.name}`"""',
+        f"{INDENT}{docstring(f'`{type_.name}`')}",
         "",
         *_error_property(f"{annotations.out(type_)} | None"),
     ]
     lines += [""] * bool(variants)
-    lines += [f"{INDENT}{field_name(v)}: ClassVar[type[{name}_{v}]]" for v in variants]
-    for variant in variants:
-        lines += ["", "", f"class {name}_{variant}({name}):"]
-        lines.append(f'{INDENT}"""`{type_.name}::{variant}`"""')
+    lines += [f"{INDENT}{attributes[v]}: ClassVar[type[{c}]]" for v, c in variants.items()]
+    for variant, made in variants.items():
+        lines += ["", "", f"class {made}({name}):"]
+        lines.append(f"{INDENT}{docstring(f'`{type_.name}::{variant}`')}")
         if isinstance(type_, Enum) and plan.has_class(type_):
-            lines += ["", *_error_property(f"types.{name}.{field_name(variant)}")]
+            data = variant_attributes(type_)[variant]
+            lines += ["", *_error_property(f"types.{name}.{data}")]
     lines += ["", ""]
-    for variant in variants:
-        lines.append(f'{name}_{variant}.__qualname__ = "{name}.{variant}"')
-        lines.append(f"{name}.{field_name(variant)} = {name}_{variant}")
+    for variant, made in variants.items():
+        lines.append(f"{made}.__qualname__ = {quoted(f'{name}.{attributes[variant]}')}")
+        lines.append(f"{name}.{attributes[variant]} = {made}")
     lines.append(f"{name}.variants = {{")
-    lines += [f'{INDENT}"{variant}": {name}_{variant},' for variant in variants]
+    lines += [f"{INDENT}{quoted(variant)}: {made}," for variant, made in variants.items()]
     return [*lines, "}"]
 
 
@@ -239,12 +263,6 @@ def _error_property(annotation: str) -> list[str]:
         f"{INDENT}{INDENT}@property",
         f"{INDENT}{INDENT}def error(self) -> {annotation}: ...",
     ]
-
-
-def _variants(type_: Type) -> list[str]:
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []
 
 
 # -- the faces of operations, for checkers
@@ -277,7 +295,7 @@ def write_device_types(plan: Plan) -> str:
     ]  # fmt: skip
     for planned in plan.servers:
         for operation in planned.operations:
-            lines += _operation(plan, planned, operation)
+            lines += _operation(plan, operation)
         lines += _errors_of(plan, planned)
         for face in FACES:
             lines += _interface(planned, face)
@@ -299,12 +317,9 @@ def write_device_types(plan: Plan) -> str:
     return _finish(lines)
 
 
-FACES = ("", "Aio", "Batch")
-
-
-def _operation(plan: Plan, planned: PlannedServer, operation: ResolvedOperation) -> list[str]:
+def _operation(plan: Plan, planned: PlannedOperation) -> list[str]:
     """Write the leases of an operation and its three callables."""
-    name = f"_{planned.name}_{operation.operation}"
+    name, operation = planned.stem, planned.resolved
     annotations = Annotations(plan, "types.")
     written = [lease.name for lease in operation.leases if lease.write]
     leases = "BaseLeases"
@@ -312,7 +327,7 @@ def _operation(plan: Plan, planned: PlannedServer, operation: ResolvedOperation)
     if written:
         leases = f"{name}_Leases"
         lines += [f"class {leases}(BaseLeases):"]
-        lines += [f"{INDENT}{field_name(lease)}: LeaseData" for lease in written]
+        lines += [f"{INDENT}{a}: LeaseData" for a in python_names(written, IN_LEASES)]
         lines.append("")
     ok = annotations.out(operation.ok.type)
     reply = f"Reply[{ok}, {leases}]"
@@ -348,8 +363,9 @@ def _method(define: str, name: str, parameters: Iterable[str], returns: str) -> 
 
 def _parameters(annotations: Annotations, operation: ResolvedOperation) -> Iterable[str]:
     had_default = is_keyword = False
+    names = {name: given for given, name in parameters(operation).items()}
     for argument in operation.arguments:
-        yield f"{field_name(argument.name)}: {annotations.into(argument.type)}"
+        yield f"{names[argument.name]}: {annotations.into(argument.type)}"
     for lease in operation.leases:
         if not lease.read and not lease.is_slice:
             continue
@@ -359,7 +375,7 @@ def _parameters(annotations: Annotations, operation: ResolvedOperation) -> Itera
             yield "*"
         had_default = had_default or has_default
         annotation = _lease(annotations, lease) if lease.read else "int"
-        yield f"{field_name(lease.name)}: {annotation}{' = ...' if has_default else ''}"
+        yield f"{names[lease.name]}: {annotation}{' = ...' if has_default else ''}"
 
 
 def _lease(annotations: Annotations, lease: ResolvedLease) -> str:
@@ -369,11 +385,8 @@ def _lease(annotations: Annotations, lease: ResolvedLease) -> str:
 def _doc(operation: ResolvedOperation) -> list[str]:
     facts = [f"operation {operation.code}", operation.encoding.lower()]
     facts += ["idempotent"] if operation.idempotent else []
-    text = f"`{operation.name}`: {', '.join(facts)}."
-    if operation.doc:
-        words = " ".join(operation.doc.split()).replace("\\", "\\\\").replace('"""', "'''")
-        text = f"{words}\n\n{text}"
-    wrapped = [line for part in text.split("\n") for line in (textwrap.wrap(part, WIDTH) or [""])]
+    texts = [operation.doc] if operation.doc else []
+    wrapped = paragraphs([*texts, f"`{operation.name}`: {', '.join(facts)}."], WIDTH)
     if wrapped[-1].endswith('"'):
         wrapped[-1] += " "
     if len(wrapped) == 1:
@@ -385,26 +398,27 @@ def _doc(operation: ResolvedOperation) -> list[str]:
 def _errors_of(plan: Plan, planned: PlannedServer) -> list[str]:
     """Write what `dev.Spi.errors` has; variants that several errors have are left out."""
     types = {
-        o.error.type.name: o.error.type
-        for o in planned.operations
-        if o.error is not None and o.error.type is not None
+        error.type.name: error.type
+        for error in (o.resolved.error for o in planned.operations)
+        if error is not None and error.type is not None
     }
-    variants = [(plan.names[n], v) for n, t in types.items() for v in _variants(t)]
-    counts = [v for _, v in variants]
-    rows = {v: f"errors.{n}_{v}" for n, v in variants if counts.count(v) == 1}
+    variants = [
+        (attribute, plan.variants[name][variant])
+        for name, type_ in types.items()
+        for variant, attribute in variant_attributes(type_, IN_AN_ERROR).items()
+    ]
+    counts = Counter(attribute for attribute, _ in variants)
+    rows = {a: f"errors.{made}" for a, made in variants if counts[a] == 1}
     rows |= {plan.names[n]: f"errors.{plan.names[n]}" for n in types}
-    lines = [f"class _{planned.name}_Errors:"]
-    lines += [f"{INDENT}{field_name(n)}: Final[type[{c}]]" for n, c in rows.items()]
+    lines = [f"class {planned.stem}_Errors:"]
+    lines += [f"{INDENT}{n}: Final[type[{c}]]" for n, c in rows.items()]
     return [*(lines if rows else [f"{lines[0]} ..."]), ""]
 
 
 def _interface(planned: PlannedServer, face: str) -> list[str]:
-    lines = [f"class _{planned.name}{face}:"]
-    lines += [
-        f"{INDENT}{field_name(o.operation)}: Final[_{planned.name}_{o.operation}{face}]"
-        for o in planned.operations
-    ]
-    return [*lines, f"{INDENT}errors: Final[_{planned.name}_Errors]", ""]
+    lines = [f"class {planned.stem}{face}:"]
+    lines += [f"{INDENT}{o.attribute}: Final[{o.stem}{face}]" for o in planned.operations]
+    return [*lines, f"{INDENT}errors: Final[{planned.stem}_Errors]", ""]
 
 
 def _spaces(plan: Plan) -> list[str]:
@@ -415,21 +429,21 @@ def _spaces(plan: Plan) -> list[str]:
     lines: list[str] = []
     bases = {"": "(BaseTask)", "Aio": "", "Batch": "(BaseBatch)"}
     for face in FACES:
-        for task, servers in by_task.items():
-            lines += [f"class {_task_class(task)}{face}{bases[face]}:"]
-            lines += [f"{INDENT}{_name(s)}: Final[_{s.name}{face}]" for s in servers]
-            lines.append("")
+        for servers in by_task.values():
+            rows = [f"{INDENT}{s.attribute}: Final[{s.stem}{face}]" for s in servers if s.attribute]
+            head = f"class {servers[0].task_class}{face}{bases[face]}:"
+            lines += [head, *rows, ""] if rows else [f"{head} ...", ""]
     device = {"": "class Device(BaseDevice):", "Aio": "class DeviceAio:"}
     device["Batch"] = "class DeviceBatch(BaseBatch):"
-    names = [_name(s) for s in plan.servers]
+    counts = Counter(s.server.interface.name for s in plan.servers)
     for face in reversed(FACES):
         lines.append(device[face])
         lines += [
-            f"{INDENT}{_name(s)}: Final[_{s.name}{face}]"
+            f"{INDENT}{s.attribute}: Final[{s.stem}{face}]"
             for s in plan.servers
-            if names.count(_name(s)) == 1
+            if s.attribute and counts[s.server.interface.name] == 1
         ]
-        lines += _get_task(list(by_task), face)
+        lines += _get_task({t: s[0].task_class for t, s in by_task.items()}, face)
         if not face:
             lines += [f"{INDENT}@property", f"{INDENT}def aio(self) -> DeviceAio: ..."]
             lines += [f"{INDENT}def batch(self) -> DeviceBatch: ..."]
@@ -437,19 +451,11 @@ def _spaces(plan: Plan) -> list[str]:
     return lines
 
 
-def _get_task(tasks: list[str], face: str) -> list[str]:
+def _get_task(tasks: dict[str, str], face: str) -> list[str]:
     overload = [f"{INDENT}@overload"] if len(tasks) > 1 else []
     lines = []
-    for task in tasks:
+    for task, made in tasks.items():
         lines += overload
-        returns = f"{_task_class(task)}{face}"
-        lines.append(f'{INDENT}def __getitem__(self, task: Literal["{task}"]) -> {returns}: ...')
+        head = f"def __getitem__(self, task: Literal[{quoted(task)}])"
+        lines.append(f"{INDENT}{head} -> {made}{face}: ...")
     return lines
-
-
-def _name(planned: PlannedServer) -> str:
-    return field_name(planned.server.interface.name)
-
-
-def _task_class(task: str) -> str:
-    return "_Task_" + "".join(c if c.isalnum() else "_" for c in task)
