@@ -69,6 +69,7 @@ __all__ = [
     "Classes",
     "TargetEnum",
     "TargetObject",
+    "class_doc",
     "class_name",
     "crate_name",
     "field_name",
@@ -181,7 +182,7 @@ class Classes:
         members = {n: e.value for n, e in zip(names, type_.enumerators, strict=True)}
         make: Any = TargetEnum  # with members: the functional form, which makes a subclass
         made = make(class_name(type_), members, module=crate_name(type_))
-        made.__doc__ = f"`{type_.name}`"
+        made.__doc__ = class_doc(type_)
         return made
 
     def _struct(self, type_: Struct) -> Any:
@@ -191,13 +192,15 @@ class Classes:
         base = type(
             class_name(type_),
             (TargetObject,),
-            {"__module__": crate_name(type_), "__doc__": f"`{type_.name}`", "__slots__": ()},
+            {"__module__": crate_name(type_), "__doc__": class_doc(type_), "__slots__": ()},
         )
         attributes = variant_attributes(type_)
-        for variant in type_.variants:
-            made = _dataclass(
-                attributes[variant.name], variant.type.members, type_, variant.name, base
-            )
+        classes = [
+            _dataclass(attributes[v.name], v.type.members, type_, v.name, base)
+            for v in type_.variants
+        ]
+        # Not before all are made: the default of a field of that name would be a variant's class.
+        for made in classes:
             made.__qualname__ = f"{base.__name__}.{made.__name__}"
             setattr(base, made.__name__, made)
         return base
@@ -269,10 +272,12 @@ def _fits(known: Any, type_: Type) -> bool:
     match type_:
         case CEnum():
             names = python_names(e.name for e in type_.enumerators)
-            return tuple(known.__members__) == names
+            return tuple(getattr(known, "__members__", ())) == names and issubclass(
+                known, TargetEnum
+            )
         case Enum():
             attributes = variant_attributes(type_)
-            return all(
+            return not issubclass(known, TargetEnum) and all(
                 _has_fields(getattr(known, attributes[v.name], None), v.type)
                 for v in type_.variants
             )
@@ -296,6 +301,11 @@ def _has_fields(known: Any, type_: Struct) -> bool:
     return tuple(f.name for f in dataclasses.fields(known)) == member_names(type_)
 
 
+def class_doc(type_: Type, variant: str | None = None) -> str:
+    """Return the docstring for a type's class, or for that of a variant: its full name."""
+    return printable(f"`{type_.name}{'' if variant is None else f'::{variant}'}`")
+
+
 def crate_name(type_: Type) -> str:
     """Return the crate of a type, so that Python prints its path as Rust writes it."""
     crate = type_.name.partition("<")[0].partition("::")[0]
@@ -315,7 +325,7 @@ def _dataclass(
             "__module__": crate_name(type_),
             "__target_type__": type_,
             "__variant__": variant,
-            "__doc__": f"`{type_.name}{'' if variant is None else f'::{variant}'}`",
+            "__doc__": class_doc(type_, variant),
         },
     )
 

@@ -42,10 +42,10 @@ def parameters(operation: ResolvedOperation) -> dict[str, str]:
 def make_signature(operation: ResolvedOperation, classes: Classes) -> inspect.Signature:
     """Return the signature of the Python callable."""
     found = []
-    names = {name: given for given, name in parameters(operation).items()}
+    names = iter(parameters(operation))
     for argument in operation.arguments:
         annotation = classes.annotation(argument.type)
-        found.append(_parameter(names[argument.name], annotation=annotation))
+        found.append(_parameter(next(names), annotation=annotation))
     for lease in operation.leases:
         if not lease.read and not lease.is_slice:
             continue
@@ -53,7 +53,7 @@ def make_signature(operation: ResolvedOperation, classes: Classes) -> inspect.Si
         default: Any = inspect.Parameter.empty
         if lease.is_slice:
             default = b"" if lease.read else 0
-        found.append(_parameter(names[lease.name], annotation=annotation, default=default))
+        found.append(_parameter(next(names), annotation=annotation, default=default))
     had_default = False
     for index, parameter in enumerate(found):
         if had_default and parameter.default is inspect.Parameter.empty:

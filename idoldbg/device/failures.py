@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from idoldbg.device.classes import Classes, class_name, crate_name
+from idoldbg.device.classes import Classes, class_doc, class_name, crate_name
 from idoldbg.device.names import variant_attributes
 from idoldbg.errors import OperationError
 from idoldbg.resolver import ResolvedOperation
@@ -82,11 +82,11 @@ class Failures:
 def _make(type_: Type) -> type[VariantError]:
     name, module = class_name(type_), crate_name(type_)
     base: type[VariantError] = type(
-        name, (VariantError,), {"__module__": module, "__doc__": f"`{type_.name}`"}
+        name, (VariantError,), {"__module__": module, "__doc__": class_doc(type_)}
     )
     variants = {}
     for variant, attribute in variant_attributes(type_, IN_AN_ERROR).items():
-        doc = f"`{type_.name}::{variant}`"
+        doc = class_doc(type_, variant)
         made = type(attribute, (base,), {"__module__": module, "__doc__": doc})
         made.__qualname__ = f"{name}.{attribute}"
         variants[variant] = made

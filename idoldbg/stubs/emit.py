@@ -363,9 +363,9 @@ def _method(define: str, name: str, parameters: Iterable[str], returns: str) -> 
 
 def _parameters(annotations: Annotations, operation: ResolvedOperation) -> Iterable[str]:
     had_default = is_keyword = False
-    names = {name: given for given, name in parameters(operation).items()}
+    names = iter(parameters(operation))
     for argument in operation.arguments:
-        yield f"{names[argument.name]}: {annotations.into(argument.type)}"
+        yield f"{next(names)}: {annotations.into(argument.type)}"
     for lease in operation.leases:
         if not lease.read and not lease.is_slice:
             continue
@@ -375,7 +375,7 @@ def _parameters(annotations: Annotations, operation: ResolvedOperation) -> Itera
             yield "*"
         had_default = had_default or has_default
         annotation = _lease(annotations, lease) if lease.read else "int"
-        yield f"{names[lease.name]}: {annotation}{' = ...' if has_default else ''}"
+        yield f"{next(names)}: {annotation}{' = ...' if has_default else ''}"
 
 
 def _lease(annotations: Annotations, lease: ResolvedLease) -> str:
