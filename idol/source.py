@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterable
 from enum import StrEnum
 
+from idol.printable import join_lines
 from idol.records import dataclass, field
 
 #: Longest excerpt of a source line that a diagnostic shows, in characters.
@@ -56,9 +57,16 @@ class Source:
 
     def get_line(self, line: int) -> str:
         """Return the text of a line (from 1) without its line ending."""
-        start = self._line_starts[line - 1]
-        end = self.text.find("\n", start)
-        return self.text[start : len(self.text) if end < 0 else end].removesuffix("\r")
+        span = self.get_line_span(line)
+        return self.text[span.start : span.end]
+
+    def get_line_span(self, line: int) -> Span:
+        """Return where a line (from 1) lies, without its line ending."""
+        starts = self._line_starts
+        end = starts[line] - 1 if line < len(starts) else len(self.text)
+        if end > starts[line - 1] and self.text[end - 1] == "\r":
+            end -= 1
+        return Span(starts[line - 1], end)
 
 
 class Severity(StrEnum):
@@ -105,7 +113,10 @@ class Diagnostic:
         )
 
     def format(self) -> str:
-        """Render as text: headline, source line with carets, related places, hint."""
+        """Render as text: headline, source line with carets, related places, hint.
+
+        Nothing of the source begins a line of it, or means anything to a terminal.
+        """
         lines = [str(self), *_excerpt(self.source, self.span)]
         for related in self.related:
             place = self.source.get_location(related.span.start)
@@ -113,7 +124,7 @@ class Diagnostic:
             lines += _excerpt(self.source, related.span)
         if self.hint:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(lines)
+        return join_lines(lines)
 
 
 def format_diagnostics(diagnostics: Iterable[Diagnostic]) -> str:
@@ -124,15 +135,16 @@ def format_diagnostics(diagnostics: Iterable[Diagnostic]) -> str:
 def _excerpt(source: Source, span: Span) -> list[str]:
     """Show the line that a span starts on and a row of carets below it."""
     place = source.get_location(span.start)
-    # A tab becomes one space, so that the carets below stand under the right characters.
-    text = "".join(c if c.isprintable() else " " for c in source.get_line(place.line))
-    column = place.column - 1
-    length = max(1, min(span.end - span.start, len(text) - column))
+    line = source.get_line_span(place.line)
+    column, width = place.column - 1, line.end - line.start
+    length = max(1, min(span.end - span.start, width - column))
     start = 0
-    if len(text) > EXCERPT_LENGTH:
-        start = max(0, min(column - EXCERPT_LENGTH // 3, len(text) - EXCERPT_LENGTH))
+    if width > EXCERPT_LENGTH:
+        start = max(0, min(column - EXCERPT_LENGTH // 3, width - EXCERPT_LENGTH))
         length = min(length, start + EXCERPT_LENGTH - column) or 1
-        text = text[start : start + EXCERPT_LENGTH]
+    shown = source.text[line.start + start : min(line.end, line.start + start + EXCERPT_LENGTH)]
+    # A tab becomes one space, so that the carets below stand under the right characters.
+    text = "".join(c if c.isprintable() else " " for c in shown)
     number = str(place.line)
     gutter = " " * len(number)
     return [

@@ -19,6 +19,7 @@ from idol.cli.codes import EXIT_CODES, FOUND, HOST, INTERRUPTED, USAGE
 from idol.cli.files import HostError
 from idol.cli.parser import parse
 from idol.errors import DiagnosedError, IdolError, OptionsError
+from idol.printable import escape_json, one_line
 from idol.streams import take_all_letters
 
 __all__ = ["COMMANDS", "main", "make_parser"]
@@ -99,9 +100,9 @@ def _make_parsers(
 def _fail(arguments: argparse.Namespace, error: Exception, kind: str, code: int) -> int:
     if arguments.format == "json":
         shown = {"error": {"kind": kind, "message": str(error)}}
-        print(json.dumps(shown, sort_keys=True), file=sys.stderr)
+        print(escape_json(json.dumps(shown, sort_keys=True)), file=sys.stderr)
     elif isinstance(error, DiagnosedError):
         print(error, file=sys.stderr)  # begins with the file's name
     else:
-        print(f"idol: {error}", file=sys.stderr)
+        print(one_line(f"idol: {error}"), file=sys.stderr)
     return code

@@ -10,6 +10,7 @@ from idol.checks import check
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
 from idol.cli.files import FILES_HELP, HostError, expand_folders, read_source
 from idol.errors import DiagnosedError, OptionsError
+from idol.printable import one_line
 from idol.reader import parse
 from idol.report import FORMATS, FileReport
 from idol.rules import RULES, advise
@@ -73,12 +74,12 @@ def _run(arguments: argparse.Namespace) -> int:
         reports.append(FileReport(name, kept))
     if unreadable and not reports:
         for other in unreadable[:-1]:
-            print(f"idol: {other}", file=sys.stderr)
+            print(one_line(f"idol: {other}"), file=sys.stderr)
         raise unreadable[-1]
     print(FORMATS[arguments.format](tuple(reports)), end="")
     sys.stdout.flush()  # before what is said on the other stream
     for other in unreadable:
-        print(f"idol: {other}", file=sys.stderr)
+        print(one_line(f"idol: {other}"), file=sys.stderr)
     if unreadable:
         return HOST
     failing = _SEVERITIES[: _SEVERITIES.index(Severity(arguments.fail_on)) + 1]

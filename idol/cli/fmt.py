@@ -17,6 +17,7 @@ from idol.cli.files import (
 )
 from idol.errors import IdolError, OptionsError
 from idol.format import format_text
+from idol.printable import one_line, printable
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(error, file=sys.stderr)
             code = max(code, FOUND)
         except HostError as error:
-            print(f"idol: {error}", file=sys.stderr)
+            print(one_line(f"idol: {error}"), file=sys.stderr)
             code = HOST
     return code
 
@@ -72,7 +73,7 @@ def _format_file(name: str, arguments: argparse.Namespace) -> int:
         return OK
     if arguments.check and text != source.text:
         if not arguments.diff:
-            print(source.name)
+            print(one_line(source.name))
         return FOUND
     return OK
 
@@ -82,7 +83,7 @@ def _make_diff(name: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(
         _split_lines(before), _split_lines(after), name, f"{name} (formatted)", lineterm=""
     )
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{printable(line, chr(9))}\n" for line in lines)
 
 
 def _split_lines(text: str) -> list[str]:

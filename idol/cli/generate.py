@@ -151,6 +151,8 @@ def _run_generator(arguments: argparse.Namespace) -> int:
     # What else the output depends on is known when all of it has been read.
     directives = [f"cargo:rerun-if-changed={arguments.file}"]
     options = _make_options(arguments, directives)
+    if arguments.cargo and not all(map(str.isprintable, directives)):
+        raise OptionsError("--cargo: the name of a file has line breaks or control characters")
     source = read_source(arguments.file)
     try:
         text: str = arguments.generate(parse(source), options)

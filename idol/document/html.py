@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from html import escape as escape_marks
 from typing import Final
 from urllib.parse import quote
 
 from idol.document.page import IndexEntry, OperationPart, Page, Table
 from idol.document.prose import Paragraph
 from idol.document.style import STYLE
+from idol.printable import LAYOUT, printable
 
 #: Even if something slipped through the escapes: no scripts, no pictures, no requests.
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML; what browsers would obey or drop is spelled out."""
+    return escape_marks(printable(text, LAYOUT))
 
 
 def html_page(page: Page) -> str:
@@ -37,13 +43,17 @@ def html_page(page: Page) -> str:
 def html_index(entries: tuple[IndexEntry, ...]) -> str:
     """Render the page that lists all others."""
     rows = [
-        f'<tr><td><a href="{escape(quote(entry.file))}">{escape(entry.name)}</a></td>'
+        f'<tr><td><a href="{_url(entry.file)}">{escape(entry.name)}</a></td>'
         f'<td class="number">{entry.operations}</td><td>{_runs(entry.summary)}</td></tr>'
         for entry in entries
     ]
     head = "<tr><th>interface</th><th>operations</th><th></th></tr>"
     table = f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
     return _document("Interfaces", "", ["<h1>Interfaces</h1>", f'<div class="wide">{table}</div>'])
+
+
+def _url(file: str) -> str:
+    return escape(quote(file, errors="surrogateescape"))
 
 
 def _document(title: str, side: str, main: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from idol.document.page import IndexEntry, OperationPart, Page, Table
 from idol.document.prose import Paragraph, Run
+from idol.printable import printable
 
 #: Marks that may mean something; those of lists and numbers only where they begin a text, an
 #: underscore only at the edge of a word, a colon or full stop only where it would make a link.
@@ -30,7 +31,11 @@ def markdown_page(page: Page) -> str:
 def markdown_index(entries: tuple[IndexEntry, ...]) -> str:
     """Render the page that lists all others."""
     rows = [
-        (f"[{_escape(e.name)}]({quote(e.file)})", str(e.operations), _cell(e.summary))
+        (
+            f"[{_escape(e.name)}]({quote(e.file, errors='surrogateescape')})",
+            str(e.operations),
+            _cell(e.summary),
+        )
         for e in entries
     ]
     return "# Interfaces\n\n" + _rows(("interface", "operations", ""), rows) + "\n"
@@ -88,12 +93,14 @@ def _cell(paragraph: Paragraph) -> str:
 
 def _spell(text: str) -> str:
     """Render code by character references: a backslash cannot be told from one before a bar."""
-    spelled = (c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in " ".join(text.split()))
+    spelled = (
+        c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(" ".join(text.split()))
+    )
     return f"<code>{''.join(spelled)}</code>"
 
 
 def _run(run: Run) -> str:
-    text = " ".join(run.text.split()) if run.is_code else run.text
+    text = printable(" ".join(run.text.split())) if run.is_code else run.text
     if not run.is_code:
         return _escape(text)
     fence = "`" * (1 + _longest_run(text))
@@ -107,6 +114,6 @@ def _longest_run(text: str) -> int:
 
 def _escape(text: str) -> str:
     """Take the meaning from every mark that has one, and from line breaks."""
-    line = _SPACES.sub(" ", text)
+    line = printable(_SPACES.sub(" ", text))
     escaped = _MARKS.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1:]}", line)
     return _NUMBERED.sub(r"\1\\\2", escaped)

@@ -8,7 +8,9 @@ from typing import Final
 from idol.document.prose import Paragraph, Run, read_prose, read_summary
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lint import find_uncallable
+from idol.printable import printable
 from idol.records import dataclass
+from idol.rust_type import spell_name
 from idol.sizes import (
     UNKNOWN,
     Size,
@@ -115,19 +117,21 @@ def _describe_operation(operation: Operation) -> OperationPart:
 
 def format_signature(operation: Operation) -> str:
     """Write how a client calls an operation, as a Rust function."""
-    parameters = [f"{argument.name}: {argument.type}" for argument in operation.arguments]
+    parameters = [f"{spell_name(a.name)}: {a.type}" for a in operation.arguments]
     for lease in operation.leases:
-        parameters.append(f"{lease.name}: &{'mut ' if lease.write else ''}{lease.type}")
-    reply = operation.reply
+        reference = "&mut " if lease.write else "&"
+        parameters.append(f"{spell_name(lease.name)}: {reference}{lease.type}")
+    parameters = [printable(parameter) for parameter in parameters]
+    name, reply = printable(operation.name), operation.reply
     result = str(reply.ok.type)
     if reply.error is not None:
         result = f"Result<{result}, {reply.error.type or 'ServerDeath'}>"
-    arrow = "" if result == "()" else f" -> {result}"
-    line = f"fn {operation.name}({', '.join(parameters)}){arrow}"
+    arrow = "" if result == "()" else f" -> {printable(result)}"
+    line = f"fn {name}({', '.join(parameters)}){arrow}"
     if len(line) <= 80 or not parameters:
         return line
     inside = "".join(f"    {parameter},\n" for parameter in parameters)
-    return f"fn {operation.name}(\n{inside}){arrow}"
+    return f"fn {name}(\n{inside}){arrow}"
 
 
 # -- tables ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import re
 from idol.records import dataclass
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
-_CODE = re.compile(r"(`+)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_BACKQUOTES = re.compile("`+")
 #: The first sentence: up to a full stop before a space and a capital, or all of it.
 _SENTENCE = re.compile(r"(.*?[.!?])(?=\s+[A-Z`])", re.DOTALL)
 
@@ -41,13 +41,28 @@ def read_summary(text: str | None) -> Paragraph:
 
 
 def _read_runs(text: str) -> Paragraph:
+    """Split at code: between two runs of as many backquotes, as CommonMark does."""
+    marks = [(m.start(), m.end()) for m in _BACKQUOTES.finditer(text)]
+    # For each run the next one of its length; from the end, so that it is one pass.
+    closers: dict[int, int] = {}
+    following: list[int | None] = [None] * len(marks)
+    for index in range(len(marks) - 1, -1, -1):
+        length = marks[index][1] - marks[index][0]
+        following[index] = closers.get(length)
+        closers[length] = index
     runs: list[Run] = []
-    at = 0
-    for match in _CODE.finditer(text):
-        if match.start() > at:
-            runs.append(Run(text[at : match.start()]))
-        runs.append(Run(match[2].strip() or match[2], is_code=True))
-        at = match.end()
+    at = index = 0
+    while index < len(marks):
+        closer = following[index]
+        if closer is None:
+            index += 1
+            continue
+        begin, end = marks[index], marks[closer]
+        if begin[0] > at:
+            runs.append(Run(text[at : begin[0]]))
+        code = text[begin[1] : end[0]]
+        runs.append(Run(code.strip() or code, is_code=True))
+        at, index = end[1], closer + 1
     if at < len(text):
         runs.append(Run(text[at:]))
     return tuple(runs)

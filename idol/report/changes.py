@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from idol.diff import Change, Comparison, Level
+from idol.printable import escape_json, join_lines
 from idol.source import Source, Span
 
 #: Changes whose message says what was and what is.
@@ -32,7 +33,7 @@ def changes_to_text(comparison: Comparison) -> str:
             lines.append(f"{comparison.new.name}.{operation}")
         place = _show_place(comparison, change)
         lines.append(f"  {place}: {change.level}: {change.message}{_show_values(change)}")
-    return "".join(f"{line}\n" for line in [*lines, _verdict(comparison)])
+    return join_lines([*lines, _verdict(comparison)]) + "\n"
 
 
 def changes_to_json(comparison: Comparison) -> str:
@@ -44,7 +45,7 @@ def changes_to_json(comparison: Comparison) -> str:
         "breaking": comparison.is_breaking,
         "changes": [_change(comparison, change) for change in comparison.changes],
     }
-    return json.dumps(shown, indent=2, sort_keys=True) + "\n"
+    return escape_json(json.dumps(shown, indent=2, sort_keys=True)) + "\n"
 
 
 def _show_values(change: Change) -> str:

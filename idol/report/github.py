@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from idol.printable import printable
 from idol.report.files import FileReport
 from idol.source import Diagnostic, Severity
 
@@ -48,4 +49,5 @@ def _annotation(name: str, finding: Diagnostic) -> str:
 
 
 def _escape(text: str, escapes: dict[str, str]) -> str:
+    text = printable(text, "\n")
     return "".join(escapes.get(character, character) for character in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from idol.printable import escape_json
 from idol.report.files import FileReport
 from idol.source import Diagnostic
 
@@ -18,7 +19,7 @@ def to_json(reports: tuple[FileReport, ...]) -> str:
             for report in reports
         ],
     }
-    return json.dumps(shown, indent=2, sort_keys=True) + "\n"
+    return escape_json(json.dumps(shown, indent=2, sort_keys=True)) + "\n"
 
 
 def _finding(finding: Diagnostic) -> dict[str, Any]:

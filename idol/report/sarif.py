@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from idol.printable import escape_json
 from idol.report.files import FileReport
 from idol.rules import RULES, Rule
 from idol.source import Diagnostic, Severity, Source, Span
@@ -20,6 +21,10 @@ SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 #: 3.58.6: the words of SARIF are ours.
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+
+
+#: Characters of a line that tell it from others: all findings may stand on one.
+_FINGERPRINTED: Final = 1000
 
 
 def to_sarif(reports: tuple[FileReport, ...]) -> str:
@@ -38,7 +43,7 @@ def to_sarif(reports: tuple[FileReport, ...]) -> str:
         ],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2) + "\n"
+    return escape_json(json.dumps(log, indent=2)) + "\n"
 
 
 def _names(reports: Iterable[FileReport]) -> list[str]:
@@ -104,6 +109,7 @@ def _uri(name: str) -> str:
 
 
 def _fingerprint(finding: Diagnostic) -> str:
-    line = finding.source.get_line(finding.location.line).strip()
+    span = finding.source.get_line_span(finding.location.line)
+    line = finding.source.text[span.start : min(span.end, span.start + _FINGERPRINTED)].strip()
     text = f"{finding.rule}\0{line}"
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]

@@ -187,8 +187,8 @@ def is_arm(block: Block, stem: str) -> bool:
 
 
 # idolatry's names, then ours. (`val` is the ARGS struct too, on its way there.)
-_ARGUMENTS = frozenset({"args", "_args", "arguments"})
-_RESULTS = frozenset({"r", "result"})
+_ARGUMENTS = frozenset({"args", "_args", "arguments", "idol_arguments"})
+_RESULTS = frozenset({"r", "result", "idol_result"})
 
 
 def read_handler(

@@ -140,7 +140,7 @@ def _total(size_of: Callable[[Type], int], members: Sequence[Member] | None) -> 
 
 # Names of the buffer that a server receives messages in, besides `incoming`, in Hubris.
 _INCOMING = frozenset({"buffer", "buf", "msgbuf"})
-_REPLIES = frozenset({"reply_buf", "reply"})
+_REPLIES = frozenset({"reply_buf", "reply", "idol_reply"})
 
 
 def find_declared(
@@ -172,7 +172,7 @@ def find_declared(
         for body in info.find_bodies(operation.name.replace(".", "::")):
             for name, size in _buffers(body):
                 where = f"{body.full_name}::{name}"
-                if name == "reply":
+                if name in ("reply", "idol_reply"):
                     yield DeclaredSize(SizeOf.REPLY, size, sizes.reply_size, where, info.name)
                 elif name == "argsbuf":
                     room = sizes.arguments_room
@@ -182,7 +182,7 @@ def find_declared(
 def _reply_buffers(block: Block, *, in_error: bool) -> Iterator[tuple[SizeOf, str, int]]:
     """Find the buffers that replies are serialized into, under the variable of what is in them."""
     for name, type_ in block.variables:
-        in_error = in_error or name in ("e", "error") or _is_request_error(type_)
+        in_error = in_error or name in ("e", "error", "idol_error") or _is_request_error(type_)
         if name in _REPLIES and isinstance(type_, Array) and is_byte_array(type_):
             yield SizeOf.ERROR if in_error else SizeOf.OK, name, type_.count
     for inner in block.blocks:
