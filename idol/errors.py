@@ -1,7 +1,7 @@
 """The exceptions of `idol`.
 
     IdolError
-    ├── RonError            the text is not RON (one diagnostic)
+    ├── RonError            the text is not RON (every place where it is not)
     ├── InterfaceError      the text is RON, but not an interface that can be used
     ├── FormatError         a text that the formatter would not keep the meaning of (a bug)
     ├── TypeSyntaxError     a text is not a Rust type (also a ValueError)
@@ -37,7 +37,7 @@ class RonError(DiagnosedError):
 
     @property
     def diagnostic(self) -> Diagnostic:
-        """The one place where reading stopped."""
+        """The first of the places."""
         return self.diagnostics[0]
 
 

@@ -10,6 +10,8 @@ image, so it is not trusted.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from idol.errors import RonError
@@ -35,6 +37,9 @@ from idol.source import Diagnostic, Related, Severity, Source, Span
 #: Deepest nesting of values, the same as ron's own default limit.
 MAX_DEPTH: Final = 128
 
+#: Most errors that are looked for in one text.
+MAX_ERRORS: Final = 100
+
 #: Longest number literal, in characters: `int` of a decimal text is quadratic.
 MAX_NUMBER_LENGTH: Final = 256
 
@@ -51,7 +56,8 @@ EXTENSIONS: Final = frozenset(
 def parse_ron(source: Source) -> Document:
     """Read a whole RON text.
 
-    :raises RonError: at the first place that is not RON.
+    :raises RonError: with every place that is not RON, `MAX_ERRORS` at most. After an error
+        reading goes on at the next item of the same bracket.
     """
     return _Reader(source).read_document()
 
@@ -85,6 +91,25 @@ _SIMPLE_ESCAPES: Final = {
 }
 _HEX_ESCAPE = re.compile(r"x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}")
 _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
+#: What it takes to find the end of an item that could not be read.
+_SKIPPED = re.compile(
+    r"""[^()\[\]{},"'/rb]+ | //[^\n]* | (?P<raw>b?r(?P<hashes>\#*)") | "(?:[^"\\\n]|\\.)*"?
+    | '(?:\\.[^'\n]*|[^\\\n])' | .""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+#: What can tell where a string without a closing quote should have ended, and what follows then.
+_STRING_MARK = re.compile(r"[()\[\]<{}>,\n]")
+_MORE = re.compile(r"""[ \t\r]*(?:\n|//|\Z|\w+[ \t]*:|["}\])])""")
+
+
+class _ClosedError(Exception):
+    """The innermost bracket was taken for closed."""
+
+
+class _EnoughError(Exception):
+    """Reading ends: at the end of the text, or after as many errors as anybody reads."""
 
 
 class _Reader:
@@ -96,8 +121,25 @@ class _Reader:
         self._at = 0
         # (bracket, offset) of everything open here: the depth, and the related place of errors.
         self._open: list[tuple[str, int]] = []
+        self._errors: list[Diagnostic] = []
+        # Brackets that are taken for closed where they are not, and whether a comma came before.
+        self._implied = 0
+        self._comma_read = False
+        # Where the last string begins and ends.
+        self._last_string = (0, 0)
 
     def read_document(self) -> Document:
+        try:
+            document = self._read_document()
+        except RonError as error:
+            self._errors += error.diagnostics
+        except _EnoughError:
+            pass
+        if self._errors:
+            raise RonError(sorted(self._errors, key=lambda d: (d.span.start, d.span.end)))
+        return document
+
+    def _read_document(self) -> Document:
         self._text_starts()
         extensions = self._read_extensions()
         root = self._read_value()
@@ -198,17 +240,11 @@ class _Reader:
         """Read a tuple or a struct from its opening bracket; the first field decides which."""
         self._enter("(")
         if self._at_field():
-            fields = []
-            while not self._text.startswith(")", self._at):
-                fields.append(self._read_field())
-                if not self._next_item(")"):
-                    break
+            fields: list[Field] = []
+            self._read_items(lambda: fields.append(self._read_field()))
             return Struct(name, tuple(fields), Span(head.start, self._leave()), head)
-        items = []
-        while not self._text.startswith(")", self._at):
-            items.append(self._read_value())
-            if not self._next_item(")"):
-                break
+        items: list[Node] = []
+        self._read_items(lambda: items.append(self._read_value()))
         return Tuple(name, tuple(items), Span(head.start, self._leave()), head)
 
     def _at_field(self) -> bool:
@@ -225,8 +261,14 @@ class _Reader:
     def _read_field(self) -> Field:
         start = self._at
         name = self._match_identifier()
+        if name is None and self._text.startswith('"', start) and self._is_in_map():
+            self._report_unclosed("before this entry")
+            self._comma_read = True
+            raise _ClosedError
+        if start >= len(self._text):
+            self._fail_at_end("a field name")
         if name is None:
-            self._fail(f"expected a field name, found {self._found()}")
+            self._fail(f"expected a field name, found {self._found()}", show_open=True)
         name_span = Span(start, self._at)
         self._skip_space()
         self._expect(":", f"a field is written `{name}: value`")
@@ -235,25 +277,103 @@ class _Reader:
     def _read_list(self) -> List:
         start = self._at
         self._enter("[")
-        items = []
-        while not self._text.startswith("]", self._at):
-            items.append(self._read_value())
-            if not self._next_item("]"):
-                break
+        items: list[Node] = []
+        self._read_items(lambda: items.append(self._read_value()))
         return List(tuple(items), Span(start, self._leave()))
 
     def _read_map(self) -> Map:
         start = self._at
         self._enter("{")
-        entries = []
-        while not self._text.startswith("}", self._at):
-            key = self._read_value()
-            self._skip_space()
-            self._expect(":", "an entry of a map is written `key: value`")
-            entries.append((key, self._read_value()))
-            if not self._next_item("}"):
-                break
+        entries: list[tuple[Node, Node]] = []
+        self._read_items(lambda: entries.append(self._read_entry()))
         return Map(tuple(entries), Span(start, self._leave()))
+
+    def _read_entry(self) -> tuple[Node, Node]:
+        key = self._read_value()
+        self._skip_space()
+        self._expect(":", "an entry of a map is written `key: value`")
+        return key, self._read_value()
+
+    # -- items, and what to do about those that cannot be read -------------------------------
+
+    def _read_items(self, read: Callable[[], None]) -> None:
+        """Read items up to the closing bracket of the innermost value, which is left."""
+        depth = len(self._open)
+        closer = _CLOSERS[self._open[-1][0]]
+        while not self._text.startswith(closer, self._at):
+            try:
+                read()
+                if not self._next_item(closer):
+                    return
+            except _ClosedError:
+                return
+            except RonError as error:
+                self._report(error.diagnostic)
+                if self._at >= len(self._text):
+                    raise _EnoughError from None
+                if not self._skip_item(depth, closer):
+                    return
+
+    def _skip_item(self, depth: int, closer: str) -> bool:
+        """Go to what follows an item with an error; return whether that can be another item."""
+        text = self._text
+        inner = [_CLOSERS[bracket] for bracket, _ in self._open[depth:]]
+        counts = Counter(inner)  # looked at instead, for the list may be long
+        outer = [_CLOSERS[bracket] for bracket, _ in self._open[: depth - 1]]
+        del self._open[depth:]
+        self._implied, self._comma_read = 0, False
+        while self._at < len(text):
+            if text.startswith("/*", self._at):
+                self._skip_block_comment()
+                continue
+            match = _SKIPPED.match(text, self._at)
+            assert match is not None  # the last alternative matches any character
+            mark = match[0]
+            if mark == "," and not inner:
+                self._at = match.end()
+                self._skip_space()
+                return True
+            if mark in _CLOSERS:
+                inner.append(_CLOSERS[mark])
+                counts[_CLOSERS[mark]] += 1
+            elif mark in ")]}" and counts[mark]:
+                while (popped := inner.pop()) != mark:
+                    counts[popped] -= 1
+                counts[mark] -= 1
+            elif mark == closer:
+                return False
+            elif mark in _CLOSERS.values() and mark in outer:
+                self._implied = 1
+                return False
+            self._at = match.end()
+            if match["raw"]:
+                end = text.find(f'"{match["hashes"]}', self._at)
+                self._at = len(text) if end < 0 else end + 1 + len(match["hashes"])
+        raise _EnoughError
+
+    def _report(self, diagnostic: Diagnostic) -> None:
+        """Note an error after which reading goes on; the second at a place says nothing new."""
+        if all(diagnostic.span.start != other.span.start for other in self._errors):
+            self._errors.append(diagnostic)
+        if len(self._errors) >= MAX_ERRORS:
+            raise _EnoughError
+
+    def _is_in_map(self) -> bool:
+        return len(self._open) > 1 and self._open[-1][0] == "(" and self._open[-2][0] == "{"
+
+    def _report_unclosed(self, where: str) -> None:
+        """Report the innermost bracket, and take it for closed here."""
+        bracket, offset = self._open[-1]
+        related = (
+            ()
+            if self._at >= len(self._text)
+            else (
+                Related(f"`{_CLOSERS[bracket]}` is missing {where}", Span(self._at, self._at + 1)),
+            )
+        )
+        message = f"this `{bracket}` is not closed"
+        self._report(self._diagnose(message, Span(offset, offset + 1), related=related))
+        self._implied = 1
 
     # -- literals --------------------------------------------------------------------------
 
@@ -329,10 +449,12 @@ class _Reader:
             pieces.append(match[0])
             self._at = match.end()
             if self._at >= len(text):
-                self._fail("this string has no closing quote", Span(start, start + 1))
+                self._blame_string(start)
+                return String("".join(pieces), Span(start, self._at), None)
             if text[self._at] == '"':
                 self._at += 1
                 value = "".join(pieces)
+                self._last_string = (start, self._at)
                 return String(value, Span(start, self._at), None if escaped else content)
             escaped = True
             self._at += 1
@@ -347,16 +469,18 @@ class _Reader:
             return _SIMPLE_ESCAPES[character]
         match = _HEX_ESCAPE.match(text, start)
         if match is None:
-            self._fail(
-                f"unknown escape `\\{character}`",
-                Span(start - 1, min(start + 1, len(text))),
-                hint=r"escapes: \n \r \t \0 \\ \' \" \x41 \u{1f600}; "
-                r'or a raw string: r"no\escapes", r#"with "quotes""#',
-            )
+            self._at = min(start + 1, len(text))
+            hint = r"escapes: \n \r \t \0 \\ \' \" \x41 \u{1f600}; "
+            hint += r'or a raw string: r"no\escapes", r#"with "quotes""#'
+            span = Span(start - 1, self._at)
+            self._report(self._diagnose(f"unknown escape `\\{character}`", span, hint))
+            return ""
+        self._at = match.end()
         code = int(match[1] or match[2], 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            self._fail(f"U+{code:04X} is not a character", Span(start - 1, match.end()))
-        self._at = match.end()
+            span = Span(start - 1, match.end())
+            self._report(self._diagnose(f"U+{code:04X} is not a character", span))
+            return ""
         return chr(code)
 
     def _read_raw_string(self) -> String | ByteString:
@@ -427,15 +551,31 @@ class _Reader:
             self._fail_expected(f"`{mark}`", hint)
         self._skip_space()
 
-    def _next_item(self, closer: str) -> bool:
+    def _next_item(self, closer: str) -> bool:  # noqa: RET503  # the last call never returns
         """After an item: take the comma and say whether another item may follow."""
+        if self._comma_read:
+            self._comma_read = False
+            return True
         self._skip_space()
         if self._take(","):
             self._skip_space()
             return True
-        if not self._text.startswith(closer, self._at):
-            self._fail_expected(f"`,` or `{closer}`")
-        return False
+        if self._text.startswith(closer, self._at):
+            return False
+        if self._check_string():
+            return self._next_item(closer)
+        found = self._text[self._at : self._at + 1]
+        if found in _CLOSERS.values() and found in (_CLOSERS[b] for b, _ in self._open[:-1]):
+            self._report_unclosed("before this")
+            return False
+        if found in _CLOSERS.values():
+            message = f"expected `{closer}`, found `{found}`"
+            span = Span(self._at, self._at + 1)
+            self._report(self._diagnose(message, span, related=self._inside()))
+            self._at += 1
+            self._implied = 1
+            return False
+        self._fail_expected(f"`,` or `{closer}`")
 
     def _enter(self, bracket: str) -> None:
         if len(self._open) >= MAX_DEPTH:
@@ -447,7 +587,9 @@ class _Reader:
     def _leave(self) -> int:
         """Take the closing bracket of the innermost value and return where it ends."""
         closer = _CLOSERS[self._open[-1][0]]
-        if not self._take(closer):
+        if self._implied:
+            self._implied = 0
+        elif not self._take(closer):
             self._fail_expected(f"`{closer}`")
         self._open.pop()
         return self._at
@@ -468,7 +610,48 @@ class _Reader:
         self._fail(f"expected {wanted}, found {self._found()}", hint=hint, show_open=True)
 
     def _fail_at_end(self, wanted: str) -> NoReturn:
-        self._fail(f"the text ends where {wanted} should follow", show_open=True)
+        if self._open:
+            self._report_unclosed("at the end")
+            raise _EnoughError
+        self._fail(f"the text ends where {wanted} should follow")
+
+    def _check_string(self) -> bool:
+        """Blame a string whose closing quote is missing, and go on behind its first line.
+
+        It ends at the quote that opens the next one, so that a letter follows which no value can
+        be followed by.
+        """
+        start, end = self._last_string
+        follower = self._text[self._at : self._at + 1]
+        if end != self._at or not follower or follower in ",:)]}":
+            return False
+        self._blame_string(start)
+        return True
+
+    def _guess_string_end(self, start: int) -> int:
+        """Return where the closing quote was forgotten: before what looks like more of RON."""
+        depth = 0
+        for match in _STRING_MARK.finditer(self._text, start):
+            mark = match[0]
+            if mark == "\n" or (mark == ")" and depth == 0):
+                return match.start()
+            if mark in ("(", "[", "<"):
+                depth += 1
+            elif mark != ",":
+                if depth == 0:
+                    return match.start()
+                depth -= 1
+            elif depth == 0 and _MORE.match(self._text, match.end()):
+                return match.start()
+        return len(self._text)
+
+    def _blame_string(self, start: int) -> None:
+        self._report(self._diagnose("this string has no closing quote", Span(start, start + 1)))
+        self._at = self._guess_string_end(start + 1)
+        self._last_string = (0, 0)
+        self._skip_space()
+        if not self._text.startswith((",", ")", "]", "}"), self._at):
+            self._comma_read = True
 
     def _fail(
         self,
@@ -477,13 +660,23 @@ class _Reader:
         hint: str | None = None,
         show_open: bool = False,
     ) -> NoReturn:
-        related: tuple[Related, ...] = ()
-        if show_open and self._open:
-            bracket, offset = self._open[-1]
-            related = (Related(f"inside this `{bracket}`", Span(offset, offset + 1)),)
+        related = self._inside() if show_open else ()
         if span is None:
             match = _IDENTIFIER.match(self._text, self._at)
             span = Span(self._at, match.end() if match else self._at + 1)
-        raise RonError(
-            [Diagnostic(Severity.ERROR, "ron-syntax", message, self._source, span, hint, related)]
-        )
+        raise RonError([self._diagnose(message, span, hint, related)])
+
+    def _inside(self) -> tuple[Related, ...]:
+        if not self._open:
+            return ()
+        bracket, offset = self._open[-1]
+        return (Related(f"inside this `{bracket}`", Span(offset, offset + 1)),)
+
+    def _diagnose(
+        self,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        related: tuple[Related, ...] = (),
+    ) -> Diagnostic:
+        return Diagnostic(Severity.ERROR, "ron-syntax", message, self._source, span, hint, related)

@@ -8,7 +8,7 @@ import pytest
 
 from idol import ron
 from idol.errors import RonError
-from idol.ron_reader import MAX_DEPTH, parse_ron
+from idol.ron_reader import MAX_DEPTH, MAX_ERRORS, parse_ron
 from idol.source import Source, Span
 from tests.idol.growth import grows_linearly
 
@@ -162,9 +162,9 @@ DAMAGE = [
     ("", 0, "the text ends where a value should follow"),
     ("   ", 3, "the text ends where a value should follow"),
     ("1 2", 2, "expected the end of the text, found `2`"),
-    ("(1", 2, "the text ends where `,` or `)` should follow"),
-    ("(a: 1", 5, "the text ends where `,` or `)` should follow"),
-    ("(a: 1]", 5, "expected `,` or `)`, found `]`"),
+    ("(1", 0, "this `(` is not closed"),
+    ("(a: 1", 0, "this `(` is not closed"),
+    ("(a: 1]", 5, "expected `)`, found `]`"),
     ("(a: 1 b: 2)", 6, "expected `,` or `)`, found `b`"),
     ("(a: 1, 2)", 7, "expected a field name, found `2`"),
     ("(a: 1, b)", 8, "expected `:`, found `)`"),
@@ -264,3 +264,50 @@ def test_reading_is_linear(piece: str) -> None:
             parse_ron(Source("t", "[" + piece * count))
 
     assert grows_linearly(parse, 2_000)
+
+
+#: A line with an error, and where it is blamed; each is followed by the others in one text.
+LINES = [
+    ('"a": (reply: Simple("u8") idempotent: true),', "idempotent"),
+    ('"b": (args: {"x": u8 y, "z": "u16"}, reply: Simple("()")),', 'y, "z"'),
+    ('"c": (args: {"x": "u8", reply: Simple("()")),', '{"x"'),
+    ('"d": (reply: Simple("u8"), idempotent: true,', "(reply"),
+    ('"e": (reply: Simple("u8), idempotent: true),', '"u8)'),
+    ('"f": (doc: "Reads, then writes, reply: Simple("u8")),', '"Reads'),
+    ('"g": (reply: Simple("u8"], idempotent: true),', "]"),
+    ('"h": (reply: Simple("u8\\q"), idempotent: true),', "\\q"),
+    ('"i": (leases: {"x": (max_len: Some(1 2))}),', "2)"),
+    ('"j": (doc: "Not closed),', '"Not'),
+    ('"k": (reply: 12abc, idempotent: true),', "12abc"),
+]
+
+
+def located(text: str) -> list[int]:
+    with pytest.raises(RonError) as caught:
+        read(text)
+    return [d.location.line for d in caught.value.diagnostics]
+
+
+def test_every_line_with_an_error_is_reported_once_and_no_other() -> None:
+    for seed in range(40):
+        lines = random.Random(seed).sample(LINES[:9] + LINES[10:], 6)
+        good = '    "z": (reply: Simple("u8"), idempotent: true),'
+        rows = [row for line, _ in lines for row in (f"    {line}", good)]
+        text = "\n".join(["Interface(ops: {", *rows, "})", ""])
+        assert located(text) == [2 + 2 * i for i in range(6)], text
+
+
+@pytest.mark.parametrize(("line", "blamed"), LINES)
+def test_an_error_is_blamed_where_it_is_made(line: str, blamed: str) -> None:
+    text = f'Interface(ops: {{\n{line}\n    "z": (reply: Simple("u8"), idempotent: true),\n}})\n'
+    with pytest.raises(RonError) as caught:
+        read(text)
+    first = caught.value.diagnostic
+    assert first.location.line == 2
+    assert line[first.location.column - 1 :].startswith(blamed[:1])
+
+
+def test_errors_are_bounded() -> None:
+    with pytest.raises(RonError) as caught:
+        read("[" + "1 2,\n" * 5000 + "]")
+    assert len(caught.value.diagnostics) == MAX_ERRORS
