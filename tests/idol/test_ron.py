@@ -8,7 +8,8 @@ import pytest
 
 from idol import ron
 from idol.errors import RonError
-from idol.ron_reader import MAX_DEPTH, MAX_ERRORS, parse_ron
+from idol.ron_reader import parse_ron
+from idol.ron_words import MAX_DEPTH, MAX_ERRORS
 from idol.source import Source, Span
 from tests.idol.growth import grows_linearly
 
