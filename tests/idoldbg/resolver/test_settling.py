@@ -467,7 +467,7 @@ def test_a_call_that_the_image_s_code_contradicts_is_refused(
     operation = open_written(f'"op": ({SIZED})', {"server": server}).operation("Demo.op")
     results = Results()
     results.recall(OPERATION, "Demo.op", lambda: operation)
-    again = Results(results.to_bytes(), bytes(16))
+    again = Results(results.to_bytes(bytes(16)), bytes(16))
     kept = again.recall(OPERATION, "Demo.op", lambda: pytest.fail("it was not kept"))
     for known in (operation, kept):
         call = prepare_call(known, {"a": "1", "b": "2"})
