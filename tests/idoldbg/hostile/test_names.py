@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import os
@@ -146,3 +147,30 @@ def test_changes_between_builds(old: str, new: str, where: str) -> None:
         _, out, err = run(*words, "--format", "json")
         if out:
             names.check_json(out)
+
+
+@EXAMPLES
+@given(evil=EVIL, where=st.sampled_from(WHERE))
+def test_python_that_is_generated(evil: str, where: str) -> None:
+    with build_files(evil, where) as (archive, _), tempfile.TemporaryDirectory() as folder:
+        code, out, err = run("--no-cache", "stubs", archive, "-o", f"{folder}/made")
+        names.check_lines(out + err)
+        made = list(Path(folder).rglob("*.py*"))
+        assert bool(made) == (code == 0)
+        for path in made:
+            text = path.read_text(encoding="utf-8")
+            tree = ast.parse(text)
+            called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call)
+                      and isinstance(n.func, ast.Name)}  # fmt: skip
+            assert not any(MARK in name for name in called)
+            for node in tree.body:  # what is evaluated on import
+                assert not isinstance(node, ast.Expr) or isinstance(node.value, ast.Constant)
+
+
+@EXAMPLES
+@given(evil=EVIL, where=st.sampled_from(WHERE))
+def test_the_shell(evil: str, where: str) -> None:
+    code = "[dev, *(getattr(dev, n) for n in dir(dev) if n[0].isupper())]"
+    with build_files(evil, where) as (_, dump):
+        _, out, err = run("--no-cache", "-a", dump, "shell", "-c", code)
+        names.check_lines(out + err, may_wrap=where == "doc")
