@@ -86,6 +86,7 @@ class Reply:
 def find_parameter(operation: ResolvedOperation, name: str) -> str:
     """Return the argument or lease that `name` means, hyphens and underscores being the same."""
     names = [*(a.name for a in operation.arguments), *(lease.name for lease in operation.leases)]
+    name = name.removeprefix("r#")
     for known in names:
         if known.replace("-", "_") == name.replace("-", "_"):
             return known

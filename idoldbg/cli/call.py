@@ -61,7 +61,8 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     input); one that it writes takes a number of elements. Leases left out are empty.
 
     `idoldbg call IFACE.OP --help` says what an operation takes. Options of this command may also
-    stand after IFACE.OP, unless the operation has an argument of that name.
+    stand after IFACE.OP, unless the operation has an argument of that name (`help`, `hex`): that
+    one wins there, and the command's stands before: `call --hex IFACE.OP --hex 3`.
 
     Without a probe, each command runs on a fresh emulated board and what a call changes is gone
     afterwards; `idoldbg board start NAME` and --probe emu:NAME keep one running.
@@ -73,8 +74,8 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
         name = operation.lstrip("-").partition("=")[0]
         _refuse_option(name, near_misses(name, own_names(command)))
         raise click.UsageError(f"no option `{operation}`: those of the operation follow IFACE.OP")
-    parsed = split_words(words, command)
-    settings, program, taken = _open(settings, operation, parsed)
+    settings, program, taken = _open(settings, operation, split_words(words, command, None))
+    parsed = split_words(words, command, taken)
     _refuse_near_misses(parsed, taken)
     mine = own_names(command) - taken
     later = own_values([w for w in parsed if w.name in mine - LOADING], command)

@@ -26,10 +26,14 @@ class Word:
     value: str | None
 
 
-def split_words(words: Sequence[str], command: click.Command) -> tuple[Word, ...]:
+def split_words(
+    words: Sequence[str], command: click.Command, taken: frozenset[str] | None = frozenset()
+) -> tuple[Word, ...]:
     """Split `--name value`, `--name=value` and the command's short options and flags.
 
-    A value may begin with one hyphen (`--offset -3`), and with two after an equals sign.
+    A value may begin with one hyphen (`--offset -3`), and with two after an equals sign. Names of
+    `taken` are the operation's, and take a value whatever the command means by them; None where
+    the operation is not known yet: what stands alone is passed over then.
     """
     long_forms = {"-h": "--help"}
     flags = {"help"}
@@ -37,12 +41,15 @@ def split_words(words: Sequence[str], command: click.Command) -> tuple[Word, ...
         long_forms.update({s: option.opts[-1] for s in option.opts if not s.startswith("--")})
         if option.is_flag:
             flags.add(_name(option))
+    flags -= taken or frozenset()
     result: list[Word] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
         spelled = long_forms.get(word, word)
         if not spelled.startswith("--") or spelled == "--":
+            if taken is None:
+                continue
             raise click.UsageError(f"unexpected `{word}`: arguments are written --NAME VALUE")
         written, equals, value = spelled[2:].partition("=")
         name = written.replace("-", "_")
