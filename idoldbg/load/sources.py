@@ -14,7 +14,6 @@ one.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,9 +36,6 @@ _INIT = "/__init__.py"
 
 _BEGAN_NS = time.time_ns()
 _TICK_NS = 10_000_000  # a clock that files get their times from may be so late
-_IMPORT = re.compile(rb"import[ \t]+(\([^)]*\)|[^\n]*)")  # begins with a constant: far faster
-_BEFORE = re.compile(rb"[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+)?")
-_COMMENT = re.compile(rb"#[^\n]*")
 
 
 def code_version(cache: Cache, folders: Sequence[str] | None = None) -> str | None:
@@ -165,9 +161,13 @@ class _Finder:
 
 def _imported(source: bytes, package: str) -> Iterator[tuple[str, list[str]]]:
     """Yield modules that the import statements of a module name, and what of each."""
-    for match in _IMPORT.finditer(source):
+    import re  # a call does without: patterns would take longer to compile than all else here
+
+    importing = re.compile(rb"import[ \t]+(\([^)]*\)|[^\n]*)")  # begins with a constant: faster
+    before_it = re.compile(rb"[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+)?")
+    for match in importing.finditer(source):
         start = source.rfind(b"\n", 0, match.start()) + 1
-        before = _BEFORE.fullmatch(source, start, match.start())
+        before = before_it.fullmatch(source, start, match.start())
         if before is None:
             continue
         base = (before[2] or b"").decode()
@@ -176,7 +176,7 @@ def _imported(source: bytes, package: str) -> Iterator[tuple[str, list[str]]]:
             base = ".".join([*up, base] if base else up)
         if base and base.partition(".")[0] not in _PACKAGES:
             continue
-        text = _COMMENT.sub(b"", match[1]).decode("utf-8", "replace").strip("()")
+        text = re.sub(rb"#[^\n]*", b"", match[1]).decode("utf-8", "replace").strip("()")
         names = [part.split()[0] for part in text.split(",") if part.split()]
         if base:
             yield base, names
