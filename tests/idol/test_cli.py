@@ -238,7 +238,7 @@ def test_ctrl_c_is_no_traceback(
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("idol.cli.make_parser", interrupt)
+    monkeypatch.setattr("idol.cli._make_parsers", interrupt)
     assert main(["check"]) == 130
     assert capsys.readouterr().err == "idol: interrupted\n"
 
