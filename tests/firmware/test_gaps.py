@@ -52,7 +52,7 @@ FINDINGS: dict[str, list[tuple[str, str, str, str, str, str]]] = {
         ("warning", "custom-serialization", "skips", "swap", "argument", "pair"),
         ("warning", "custom-serialization", "skips", "convert", "argument", "level"),
         ("error", "args-disagree", "stale", "resize", "", "Stale_resize_ARGS"),
-        ("error", "size-disagrees", "sizes", "roomy", "", "reply of the server's handle"),
+        ("error", "size-disagrees", "sizes", "roomy", "", "idol_reply of the server's handle"),
         ("warning", "args-missing", "lean", "store", "", "Lean_store_ARGS"),
         ("warning", "args-missing", "lean", "switch", "", "Lean_switch_ARGS"),
         ("warning", "type-missing", "lean", "switch", "argument", "mode"),
