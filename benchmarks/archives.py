@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from idoldbg.load import open_build
+from idoldbg.build.load import open_build
 from idoldbg.session import demo_archive
 
 __all__ = ["Subject", "grow", "subjects", "unpack"]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from idoldbg.board_server import running_board
-from idoldbg.calls import Call, prepare_call
+from idoldbg.call.calls import Call, prepare_call
 from idoldbg.session import Session, TargetOptions, open_session
+from idoldbg.target.emulated.server import running_board
 
 __all__ = ["bench_links"]
 

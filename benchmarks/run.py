@@ -16,8 +16,8 @@ from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
 from benchmarks.scaling import bench_scaling
 from benchmarks.startup import bench_audit, bench_growth, bench_setup
-from idoldbg.calls import Call, prepare_call
-from idoldbg.load import open_build
+from idoldbg.build.load import open_build
+from idoldbg.call.calls import Call, prepare_call
 from idoldbg.session import Session, TargetOptions, demo_archive, demo_boards, open_session
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,8 +11,8 @@ import threading
 import time
 
 import idoldbg
-from idoldbg.board_server import running_board
 from idoldbg.device import Device
+from idoldbg.target.emulated.server import running_board
 
 __all__ = ["bench_scaling"]
 

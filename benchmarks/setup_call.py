@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from idoldbg.caller import Caller
+from idoldbg.call.caller import Caller
 from idoldbg.opening import TargetOptions, open_program
 
 begin = time.process_time()

@@ -15,11 +15,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from idoldbg.board_server import running_board
-from idoldbg.calls import Call, prepare_call
+from idoldbg.call.calls import Call, prepare_call
 from idoldbg.errors import OperationError
+from idoldbg.model.values import to_python
 from idoldbg.session import Session, TargetOptions, demo_boards, open_session
-from idoldbg.values import to_python
+from idoldbg.target.emulated.server import running_board
 
 ROUND = 200
 GROWTH_KIB = 8192  # what a process may grow by: the allocator's noise is a few MiB

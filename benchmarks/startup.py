@@ -113,7 +113,7 @@ def bench_audit(repeat: int) -> None:
 
 
 def _settled(path: Path, folder: Path) -> Path:
-    """Copy an archive and wait until its digest may be kept (see `idoldbg.load.cache`)."""
+    """Copy an archive and wait until its digest may be kept (see `idoldbg.build.cache`)."""
     copy = folder / f"settled-{path.name}"
     shutil.copy(path, copy)
     os.utime(copy, (1_600_000_000, 1_600_000_000))

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 from idoldbg.errors import IdoldbgError
 
 if TYPE_CHECKING:
-    from idoldbg.calls import Call, Reply, prepare_call
+    from idoldbg.build.program import Program
+    from idoldbg.call.calls import Call, Reply, prepare_call
     from idoldbg.device import Device, attach
-    from idoldbg.program import Program
+    from idoldbg.model.types import Type
+    from idoldbg.model.values import Value, format_value, to_json, to_python
     from idoldbg.session import Session, TargetOptions, open_program, open_session
-    from idoldbg.types import Type
-    from idoldbg.values import Value, format_value, to_json, to_python
 
 __all__ = [
     # a target as a Python object
@@ -58,15 +58,15 @@ _HOMES = {
     "open_session": "session",
     "Session": "session",
     "TargetOptions": "session",
-    "Program": "program",
-    "prepare_call": "calls",
-    "Call": "calls",
-    "Reply": "calls",
-    "Type": "types",
-    "Value": "values",
-    "format_value": "values",
-    "to_json": "values",
-    "to_python": "values",
+    "Program": "build.program",
+    "prepare_call": "call.calls",
+    "Call": "call.calls",
+    "Reply": "call.calls",
+    "Type": "model.types",
+    "Value": "model.values",
+    "format_value": "model.values",
+    "to_json": "model.values",
+    "to_python": "model.values",
 }
 
 

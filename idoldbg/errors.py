@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 from idol.printable import printable
 
 if TYPE_CHECKING:
-    from idoldbg.values import Value
+    from idoldbg.model.values import Value
 
 __all__ = [
     "ArchiveError",
@@ -244,7 +244,8 @@ class OperationError(CallError):
     """The server answered with the operation's own error.
 
     `variant` is the name of the error's variant (None when the code has none), `code` the response
-    code on the wire, `value` the decoded error (an `idoldbg.values.Value`) where there is one.
+    code on the wire, `value` the decoded error (an `idoldbg.model.values.Value`) where there is
+    one.
     """
 
     def __init__(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from idol.records import dataclass, replace
-from idoldbg.archive import Archive
 from idoldbg.errors import (
     ArgumentError,
     CallError,
@@ -24,11 +23,9 @@ from idoldbg.errors import (
     MismatchError,
     Unsupported,
 )
-from idoldbg.link.board_entries import read_board_entries
-from idoldbg.link.board_socket import connect_board
-from idoldbg.link.emulated import EmulatedLink
-from idoldbg.memory import Segment, read_u32
-from idoldbg.pyocd_plugin.boards import RUNNING_PREFIX, register_board, unregister_board
+from idoldbg.model.archive import Archive
+from idoldbg.model.board import Board, Core, MemoryKind, match_boards
+from idoldbg.model.memory import Segment, read_u32
 from idoldbg.session import (
     Session,
     TargetOptions,
@@ -40,13 +37,20 @@ from idoldbg.session import (
     probe_options,
     split_remote,
 )
-from idoldbg.target import Board, Core, MemoryKind, match_boards
+from idoldbg.target.emulated.entries import read_board_entries
+from idoldbg.target.emulated.link import EmulatedLink
+from idoldbg.target.emulated.pyocd_probe.boards import (
+    RUNNING_PREFIX,
+    register_board,
+    unregister_board,
+)
+from idoldbg.target.emulated.socket import connect_board
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from idoldbg.link.pyocd_probes import ProbeInfo
-    from idoldbg.program import Program
+    from idoldbg.build.program import Program
+    from idoldbg.target.probe.probes import ProbeInfo
 
 __all__ = ["Flashable", "Flashed", "flash_board"]
 
@@ -228,7 +232,7 @@ def _check_fits(job: _Job) -> None:
 
 def _check_probe(job: _Job, info: ProbeInfo) -> None:
     """Refuse where the probe says that it is part of another board."""
-    from idoldbg.load.target_toml import board_names, load_board
+    from idoldbg.target.board_files import board_names, load_board
 
     known = [load_board(name) for name in board_names()]
     boards = match_boards(known, info.board_guess, info.target_guess)
@@ -300,7 +304,7 @@ def _flash_emulated(job: _Job, where: str) -> Iterator[Session]:
 
 @contextmanager
 def _flash_through_pyocd(job: _Job, kind: str, rest: str) -> Iterator[Session]:
-    from idoldbg.link.pyocd_flash import FlashPlan, flash_local, flash_remote
+    from idoldbg.target.probe.flash import FlashPlan, flash_local, flash_remote
 
     if (kind, rest) == ("pyocd", "emu"):
         with _own_probe(job) as unique_id:

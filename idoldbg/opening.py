@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from idol.records import dataclass
+from idoldbg.build.cache import Cache
+from idoldbg.build.load import Build, open_build, open_dump
+from idoldbg.build.program import Program
 from idoldbg.errors import ArchiveError, ArgumentError, NotFound
-from idoldbg.load import Build, open_build, open_dump
-from idoldbg.load.cache import Cache
-from idoldbg.program import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ def find_build(options: TargetOptions) -> Build:
     if kind == "dump" and rest:
         return open_build(rest, cache=cache)
     if kind == "emu" and rest:
-        from idoldbg.link.board_socket import connect_board
+        from idoldbg.target.emulated.socket import connect_board
 
         with connect_board(rest) as board:
             archive = str(board.status().get("archive"))
@@ -110,7 +110,7 @@ def find_build(options: TargetOptions) -> Build:
 
 def demo_boards() -> tuple[str, ...]:
     """Return the boards that have a bundled demo image."""
-    from idoldbg.load.target_toml import board_names
+    from idoldbg.target.board_files import board_names
 
     return tuple(name for name in board_names() if _demo_path(name).is_file())
 
@@ -118,7 +118,7 @@ def demo_boards() -> tuple[str, ...]:
 def demo_archive(board: str) -> Path:
     """Return the path of the bundled image for a board; raise `NotFound`, or as `load_board`."""
     if board != DEMO_BOARD and board not in (known := demo_boards()):
-        from idoldbg.load.target_toml import load_board
+        from idoldbg.target.board_files import load_board
 
         load_board(board)  # says what is wrong with one that there is not
         names = ", ".join(known)

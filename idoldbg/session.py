@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from difflib import SequenceMatcher
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from idol.records import replace
-from idoldbg.archive import Archive
-from idoldbg.caller import Caller
-from idoldbg.calls import Call, Reply
+from idoldbg.build.load import may_be_dump, open_dump
+from idoldbg.build.program import Program
+from idoldbg.call.caller import Caller
+from idoldbg.call.calls import Call, Reply
+from idoldbg.emulation import (
+    emulate,
+    emulated_board,
+    find_board,
+    get_board,
+    refuse_processor,
+)
 from idoldbg.errors import (
     ArgumentError,
     CallError,
@@ -30,13 +37,8 @@ from idoldbg.errors import (
     TargetFileError,
     Unsupported,
 )
-from idoldbg.link import Link
-from idoldbg.link.counting import CountingLink, Traffic
-from idoldbg.link.dump import DumpLink
-from idoldbg.link.emulated import EmulatedLink
-from idoldbg.load import may_be_dump, open_dump
-from idoldbg.load.target_toml import board_names, chip_names, find_board_for_archive, load_board
-from idoldbg.memory import ResetControl
+from idoldbg.model.archive import Archive
+from idoldbg.model.memory import ResetControl
 from idoldbg.opening import (
     SPECS,
     Notify,
@@ -47,13 +49,15 @@ from idoldbg.opening import (
     ignore,
     open_program,
 )
-from idoldbg.program import Program
-from idoldbg.target import Board
+from idoldbg.target.board_files import load_board
+from idoldbg.target.counting import CountingLink, Traffic
+from idoldbg.target.dump import DumpLink
+from idoldbg.target.emulated.link import EmulatedLink
+from idoldbg.target.link import Link
 from idoldbg.views.tasks import is_before_tasks, is_halted
 
 if TYPE_CHECKING:
-    from idoldbg.emu import EmulatedBoard
-    from idoldbg.link.pyocd import ProbeOptions
+    from idoldbg.target.probe.link import ProbeOptions
 
 __all__ = [
     "Session",
@@ -99,7 +103,7 @@ class Session:
         """What makes the calls; it compares the images before it does anything else."""
 
     def call(self, call: Call) -> Reply:
-        """Make one call; errors as `idoldbg.caller.Caller.call`."""
+        """Make one call; errors as `idoldbg.call.caller.Caller.call`."""
         return self.caller.call(call)
 
     def check_image(self) -> None:
@@ -225,54 +229,6 @@ class Session:
         self.close()
 
 
-def find_board(options: TargetOptions, archive: Archive) -> Board | None:
-    """Return the board of `--board`, else the one that the archive names."""
-    if options.board is not None:
-        return load_board(options.board)
-    return find_board_for_archive(archive.board)
-
-
-def get_board(options: TargetOptions, archive: Archive) -> Board:
-    """Return what `find_board` returns; raise `ArgumentError` where no board file covers it."""
-    _refuse_processor(archive, options.probe or "emu")
-    board = find_board(options, archive)
-    if board is None:
-        what = (
-            f"the build is for board `{archive.board}`, which no board file covers"
-            if archive.board
-            else f"{archive.path} does not say what board it is for, as archives (build-*.zip) do"
-        )
-        words = f"{what}; give --board NAME{_nearest(archive)} or the path of your own"
-        raise ArgumentError(words, name="--board")
-    return board
-
-
-def _chip_of(archive: Archive) -> str:
-    """Return the name of the chip's file that a build was made for, "" where it does not say."""
-    return archive.chip.rpartition("/")[2].removesuffix(".toml")
-
-
-def _check_chip(board: Board, archive: Archive) -> None:
-    """Refuse to run a build on a chip of another family: it would never start."""
-    built_for, known = _chip_of(archive), chip_names()
-    if built_for in known and board.chip.name in known and built_for != board.chip.name:
-        raise ArgumentError(
-            f"{board.name} has a {board.chip.name}, and the build is for a {built_for} "
-            f"(board `{archive.board}`)",
-            name="--board",
-        )
-
-
-def _nearest(archive: Archive) -> str:
-    """Name the board of the same chip whose name resembles that of the archive most."""
-    chip = _chip_of(archive)
-    same = [name for name in board_names() if load_board(name).chip.name == chip]
-    if not chip or not same:
-        return ""
-    best = max(same, key=lambda name: SequenceMatcher(None, archive.board, name).ratio())
-    return f" (`{best}` has the same chip, {chip})"
-
-
 def open_session(
     options: TargetOptions,
     *,
@@ -291,7 +247,7 @@ def open_session(
     try:
         spec = choose_spec(options, notify, falls_back=falls_back)
     except ProbeNotFound:
-        _refuse_processor(program.archive, "pyocd")  # a probe would not help
+        refuse_processor(program.archive, "pyocd")  # a probe would not help
         raise
     link = CountingLink(_open_chosen(spec, options, program, notify))
     for notice in link.notices:
@@ -382,12 +338,12 @@ def _sysfs(path: Path) -> str:
 def _open_link(spec: str, options: TargetOptions, program: Program, notify: Notify) -> Link:
     kind, _, rest = spec.partition(":")
     if kind != "dump":
-        _refuse_processor(program.archive, spec)
+        refuse_processor(program.archive, spec)
     match kind:
         case "emu" if not rest:
             return _open_emulated(options, program.archive)
         case "emu":
-            from idoldbg.link.board_socket import connect_board, open_board
+            from idoldbg.target.emulated.socket import connect_board, open_board
 
             if options.board is not None:
                 with connect_board(rest) as board:
@@ -405,53 +361,6 @@ def _open_link(spec: str, options: TargetOptions, program: Program, notify: Noti
     raise ArgumentError(f"`{spec}` is no target: use {SPECS}", name="--probe")
 
 
-def _refuse_processor(archive: Archive, spec: str) -> None:
-    """Refuse targets for builds that no target here runs."""
-    processor = archive.other_processor
-    if processor:
-        raise Unsupported(
-            f"{archive.path} is a build for {processor}: only Arm processors are emulated and "
-            "reached through probes. `list`, `types` and `audit` work, and `tasks` on a core dump",
-            capability="run",
-            link=spec,
-        )
-
-
-def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard:
-    """Make a board that runs the image of `archive` (default: bundled), fresh from reset."""
-    options = TargetOptions(archive=archive, board=board_name)
-    build = find_build(options)
-    return emulate(options, build.archive)
-
-
-def emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
-    """Make the board that the options and the build mean; it runs the build, fresh from reset."""
-    board = get_board(options, archive)
-    _check_chip(board, archive)
-    try:
-        from idoldbg.emu import EmulatedBoard
-    except ModuleNotFoundError as error:
-        raise LinkError(
-            f"the emulated board needs the Python package `{error.name}`: "
-            "pip install 'idoldbg[emu]'; or name a probe with --probe",
-            link="emu",
-        ) from None
-    segments = [(s.address, s.data) for s in archive.flash_segments()]
-    sink = None if options.uart is None else _uart_file(Path(options.uart))
-    return EmulatedBoard(board, segments, uart_sink=sink)
-
-
-def _uart_file(path: Path) -> Callable[[str, bytes], None]:
-    """Empty the file; return what appends to it. Nothing is lost when the process is killed."""
-    path.write_bytes(b"")
-
-    def append(_port: str, data: bytes) -> None:
-        with path.open("ab") as file:
-            file.write(data)
-
-    return append
-
-
 def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
     board = emulate(options, archive)
     return EmulatedLink(
@@ -462,10 +371,10 @@ def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
 def _open_probe(
     unique_id: str | None, options: TargetOptions, archive: Archive, notify: Notify
 ) -> Link:
-    from idoldbg.link.pyocd import open_probe  # loads pyOCD, 0.3 s: only if needed
+    from idoldbg.target.probe.link import open_probe  # loads pyOCD, 0.3 s: only if needed
 
     if unique_id == "emu":
-        from idoldbg.pyocd_plugin.boards import register_board
+        from idoldbg.target.emulated.pyocd_probe.boards import register_board
 
         register_board("emu", lambda: emulate(options, archive))
     return open_probe(unique_id, probe_options(options, archive, notify))
@@ -475,7 +384,7 @@ def probe_options(
     options: TargetOptions, archive: Archive, notify: Notify = ignore
 ) -> ProbeOptions:
     """Return how the board's file wants to be attached to, and how long the user wants to wait."""
-    from idoldbg.link.pyocd import ProbeOptions
+    from idoldbg.target.probe.link import ProbeOptions
 
     how = ProbeOptions(wait_s=options.wait_s, on_wait=notify)
     board = find_board(options, archive)
@@ -485,7 +394,7 @@ def probe_options(
 
 
 def _open_remote(address: str, options: TargetOptions, archive: Archive, notify: Notify) -> Link:
-    from idoldbg.link.pyocd import open_remote
+    from idoldbg.target.probe.link import open_remote
 
     return open_remote(*split_remote(address), probe_options(options, archive, notify))
 

@@ -1,1 +1,1 @@
-"""Chip and board files, installed as `idoldbg._targets` and read by `idoldbg.load.target_toml`."""
+"""Chip and board files: the package `idoldbg._targets`, read by `idoldbg.target.board_files`."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from idoldbg.link.board_entries import read_board_entries
+from idoldbg.target.emulated.entries import read_board_entries
 from tests.browser import browser
 
 __all__ = ["browser"]  # a fixture for all tests

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.board_server import start_board, stop_board
 from idoldbg.errors import LinkError
 from idoldbg.farm.child import child_command
 from idoldbg.farm.watchdog import Watchdog
+from idoldbg.target.emulated.server import start_board, stop_board
 from tests.conftest import ROOT, wait_until
 
 SOURCES = [

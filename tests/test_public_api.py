@@ -19,7 +19,7 @@ PUBLIC = sorted(
     for path in (ROOT / top).rglob("*.py")
     if not any(part.startswith("_") and part != "__init__.py" for part in path.parts)
     and "cli" not in path.parts
-    and "pyocd_plugin" not in path.parts
+    and "pyocd_probe" not in path.parts
 )
 
 

@@ -11,16 +11,7 @@ from pathlib import Path
 import pytest
 
 from idoldbg.errors import NotFound, TargetFileError
-from idoldbg.load.target_toml import (
-    board_names,
-    chip_names,
-    find_board_for_archive,
-    load_board,
-    load_chip,
-    parse_board,
-    parse_chip,
-)
-from idoldbg.target import (
+from idoldbg.model.board import (
     PERIPHERAL_MODELS,
     SPI_DEVICE_MODELS,
     Board,
@@ -29,6 +20,15 @@ from idoldbg.target import (
     Led,
     validate_board,
     validate_chip,
+)
+from idoldbg.target.board_files import (
+    board_names,
+    chip_names,
+    find_board_for_archive,
+    load_board,
+    load_chip,
+    parse_board,
+    parse_chip,
 )
 
 TARGETS = Path(__file__).resolve().parent.parent / "targets"
@@ -111,7 +111,7 @@ def test_every_board_of_hubris_is_known(name: str) -> None:
     [(c, n) for known in (HUBRIS_APPS, FORMER_NAMES) for c in known for n in known[c].split()],
 )
 def test_every_board_of_hubris_is_emulated(chip: str, name: str) -> None:
-    from idoldbg.emu import EmulatedBoard
+    from idoldbg.target.emulated.emu import EmulatedBoard
 
     board = find_board_for_archive(name)
     assert board is not None and board.emulation is not None
@@ -144,9 +144,9 @@ def test_archive_names_are_of_one_board_each() -> None:
 
 
 def test_models_have_devices() -> None:
-    from idoldbg.emu.core_model import CORE_MODELS
-    from idoldbg.emu.devices.catalog import MODELS
-    from idoldbg.emu.devices.wiring import SPI_PEERS
+    from idoldbg.target.emulated.emu.core_model import CORE_MODELS
+    from idoldbg.target.emulated.emu.devices.catalog import MODELS
+    from idoldbg.target.emulated.emu.devices.wiring import SPI_PEERS
 
     assert set(MODELS) == PERIPHERAL_MODELS
     assert set(SPI_PEERS) == SPI_DEVICE_MODELS
@@ -155,7 +155,7 @@ def test_models_have_devices() -> None:
 
 @pytest.mark.parametrize("name", [n for n in board_names() if load_board(n).emulation])
 def test_board_can_be_emulated(name: str) -> None:
-    from idoldbg.emu import EmulatedBoard, StopReason
+    from idoldbg.target.emulated.emu import EmulatedBoard, StopReason
 
     board = EmulatedBoard(load_board(name), [])
     assert board.run(0.001) is StopReason.LOCKUP  # there is no image
@@ -253,7 +253,7 @@ def test_a_chip_that_is_not_modelled_can_be_flashed(text: str) -> None:
     assert not board.chip.is_modelled and board.emulation is None
     assert board.probe.flash_target == "nrf52840"
     assert board.memory() == () and validate_board(board) == []
-    from idoldbg.emu import EmulatedBoard
+    from idoldbg.target.emulated.emu import EmulatedBoard
 
     with pytest.raises(TargetFileError, match="`nrf52840-dk` cannot be emulated"):
         EmulatedBoard(board, [])

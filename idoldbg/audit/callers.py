@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idoldbg.archive import Archive
 from idoldbg.audit.finding import Finding, Place
 from idoldbg.audit.hiffy import HIFFY
 from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
-from idoldbg.program import Program, ServedInterface
+from idoldbg.build.program import Program, ServedInterface
+from idoldbg.model.archive import Archive
 from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["check_caller", "check_network", "check_started", "is_restricted"]

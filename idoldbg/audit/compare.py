@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import idol.diff
 from idol.records import dataclass, replace
-from idoldbg.archive import KERNEL
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage
 from idoldbg.audit.hiffy import HIFFY
 from idoldbg.audit.rules import Level
 from idoldbg.audit.run import Audit
 from idoldbg.audit.verdict import reaches
 from idoldbg.audit.wire import WireChange, compare_codes, compare_types
+from idoldbg.model.archive import KERNEL
+from idoldbg.model.types import CEnum, Type
 from idoldbg.resolver import ErrorKind, Resolution, ResolvedArgument
-from idoldbg.types import CEnum, Type
 
 __all__ = ["BuildChange", "BuildComparison", "compare_builds"]
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 import idol
 from idol.records import dataclass
-from idoldbg.archive import KERNEL
 from idoldbg.audit.rules import Level
+from idoldbg.model.archive import KERNEL
 from idoldbg.resolver import Candidate
 
 __all__ = ["Finding", "Place", "Role"]

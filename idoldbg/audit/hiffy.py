@@ -6,10 +6,10 @@ from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.interfaces import check_object, damaged
 from idoldbg.audit.rules import RULES, Level
+from idoldbg.build.program import Program
+from idoldbg.call.hif.ops import HIF_VERSION
+from idoldbg.call.hiffy.layout import HiffyLayout, build_layout, find_variables
 from idoldbg.errors import DebugInfoError, NotFound
-from idoldbg.hif.ops import HIF_VERSION
-from idoldbg.hiffy.layout import HiffyLayout, build_layout, find_variables
-from idoldbg.program import Program
 from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["HIFFY", "Hiffy", "read_hiffy"]

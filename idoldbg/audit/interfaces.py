@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import idol
-from idoldbg.archive import TaskImage
 from idoldbg.audit.finding import Finding, Place
 from idoldbg.audit.rules import RULES
+from idoldbg.build.program import Program, ServedInterface
 from idoldbg.errors import DebugInfoError
-from idoldbg.program import Program, ServedInterface
+from idoldbg.model.archive import TaskImage
 
 __all__ = ["check_object", "check_readable", "check_text", "damaged", "read_text"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.interfaces import check_object, damaged
 from idoldbg.audit.rules import RULES
+from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError
-from idoldbg.program import Program
 from idoldbg.views.tasks import task_type
 
 __all__ = ["KERNEL", "check_kernel", "check_processor"]

@@ -1,7 +1,7 @@
 """Checks of an operation against what this image's hiffy can carry.
 
-The areas' sizes and the functions are those of the image (`idoldbg.hiffy.layout`); what a call
-takes of them is what `idoldbg.hiffy.program` would write.
+The areas' sizes and the functions are those of the image (`idoldbg.call.hiffy.layout`); what a call
+takes of them is what `idoldbg.call.hiffy.program` would write.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from idol.records import dataclass
-from idoldbg import codec
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.hiffy import Hiffy
 from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import smallest_encoding
+from idoldbg.call import codec
+from idoldbg.call.hif.results import DONE_SIZE, success_size
+from idoldbg.call.hiffy.program import SHAPES, ReadLease, Shape, WriteLease
 from idoldbg.errors import EncodeError
-from idoldbg.hif.results import DONE_SIZE, success_size
-from idoldbg.hiffy.program import SHAPES, ReadLease, Shape, WriteLease
+from idoldbg.model.types import type_size
 from idoldbg.resolver import ErrorKind, ResolvedLease
-from idoldbg.types import type_size
 
 __all__ = ["Fit", "check_limits", "measure"]
 

@@ -14,8 +14,8 @@ from idol.sizes import is_optional_number
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
+from idoldbg.model.types import CEnum, Member, Struct, short_name, type_size
 from idoldbg.resolver.lookup import BASE_TYPES
-from idoldbg.types import CEnum, Member, Struct, short_name, type_size
 
 __all__ = ["check_message"]
 

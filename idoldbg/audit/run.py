@@ -7,7 +7,6 @@ from functools import cached_property
 
 import idol
 from idol.records import dataclass
-from idoldbg.archive import Archive
 from idoldbg.audit.callers import check_caller, check_network, check_started, is_restricted
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, mark_aspects
 from idoldbg.audit.finding import Finding
@@ -21,8 +20,9 @@ from idoldbg.audit.serialization import SerdeEvidence, check_serialization
 from idoldbg.audit.sizes import check_incoming, check_sizes
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
+from idoldbg.build.program import Program, ServedInterface
 from idoldbg.errors import ArchiveError, DebugInfoError
-from idoldbg.program import Program, ServedInterface
+from idoldbg.model.archive import Archive
 from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["Audit", "Progress", "audit"]

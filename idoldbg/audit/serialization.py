@@ -17,13 +17,13 @@ from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.walk import walk_types
+from idoldbg.model.symbols import Subprogram
+from idoldbg.model.types import CEnum, Enum, Pointer, Struct, Type
 from idoldbg.resolver import ErrorKind
 from idoldbg.resolver.derived import ok_type
-from idoldbg.symbols import Subprogram
-from idoldbg.types import CEnum, Enum, Pointer, Struct, Type
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import DebugInfo
+    from idoldbg.build.debuginfo import DebugInfo
 
 __all__ = ["SerdeEvidence", "check_serialization"]
 

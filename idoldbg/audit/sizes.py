@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from idoldbg.audit.finding import Finding, Place
 from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
+from idoldbg.build.program import Program, ServedInterface
 from idoldbg.errors import DebugInfoError
-from idoldbg.program import Program, ServedInterface
 
 __all__ = ["check_incoming", "check_sizes"]
 

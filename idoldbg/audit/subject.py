@@ -9,11 +9,11 @@ import idol
 from idol.records import dataclass, field
 from idoldbg.audit.finding import Finding, Place, Role
 from idoldbg.audit.rules import RULES, Level
-from idoldbg.program import Program, ServedInterface
+from idoldbg.build.program import Program, ServedInterface
 from idoldbg.resolver import Candidate, Resolution, ResolvedOperation
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import DebugInfo
+    from idoldbg.build.debuginfo import DebugInfo
 
 __all__ = ["Part", "Subject"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idoldbg import codec
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import is_inhabited, walk_types
+from idoldbg.call import codec
 from idoldbg.errors import EncodeError
+from idoldbg.model.types import CEnum, Enum, Opaque, Type
 from idoldbg.resolver import ErrorKind, How
-from idoldbg.types import CEnum, Enum, Opaque, Type
 
 __all__ = ["check_types"]
 

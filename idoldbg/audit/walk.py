@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from idoldbg.codec.std_values import sent_members
-from idoldbg.types import Array, CEnum, Enum, Scalar, Struct, Type, Union, shown_field
+from idoldbg.call.codec.std_values import sent_members
+from idoldbg.model.types import Array, CEnum, Enum, Scalar, Struct, Type, Union, shown_field
 
 __all__ = ["is_inhabited", "smallest_encoding", "walk_types"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import idol
 from idol.records import dataclass
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Enum,

@@ -1,7 +1,8 @@
 """The command line: `idoldbg COMMAND`.
 
-Each command is a module of its own that joins a question (`idoldbg.views`, `idoldbg.calls`) with a
-renderer. This file lists them, and is the one place where errors become messages and exit codes.
+Each command is a module of its own that joins a question (`idoldbg.views`, `idoldbg.call.calls`)
+with a renderer. This file lists them, and is the one place where errors become messages and exit
+codes.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from idoldbg.audit import RULES, Audit, Finding, audit, find_near_rule
 from idoldbg.audit.baseline import Known, format_baseline, parse_baseline
 from idoldbg.audit.suppressions import Suppression, parse_suppressions
 from idoldbg.audit.verdict import FAIL_ON, Verdict, judge
+from idoldbg.build.load.files import read_regular
+from idoldbg.build.program import Program
 from idoldbg.cli.audit_output import (
     Output,
     parse_outputs,
@@ -28,9 +30,7 @@ from idoldbg.cli.options import RUNNING_FLAGS, TARGET_FLAGS, Settings, options_e
 from idoldbg.cli.output import say
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError
-from idoldbg.load.files import read_regular
 from idoldbg.opening import TargetOptions, open_program
-from idoldbg.program import Program
 from idoldbg.render.audit import FORMATS, Files
 
 _MOST_BYTES = 16 << 20  # of a baseline or of suppressions; those of the largest builds have 1 MB

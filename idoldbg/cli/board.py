@@ -10,7 +10,12 @@ from dataclasses import asdict
 import click
 
 from idol.records import replace
-from idoldbg.board_server import (
+from idoldbg.cli.groups import Group
+from idoldbg.cli.options import Settings, hostwide_options, options_except
+from idoldbg.cli.output import show
+from idoldbg.errors import ArgumentError
+from idoldbg.render import running_boards as render
+from idoldbg.target.emulated.server import (
     BoardEntry,
     BoardRequest,
     board_status,
@@ -19,11 +24,6 @@ from idoldbg.board_server import (
     start_board,
     stop_board,
 )
-from idoldbg.cli.groups import Group
-from idoldbg.cli.options import Settings, hostwide_options, options_except
-from idoldbg.cli.output import show
-from idoldbg.errors import ArgumentError
-from idoldbg.render import running_boards as render
 
 PORT = click.option(
     "--pyocd-port",

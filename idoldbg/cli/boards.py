@@ -6,8 +6,8 @@ import click
 
 from idoldbg.cli.options import Settings, hostwide_options
 from idoldbg.cli.output import show
-from idoldbg.load.target_toml import board_names, load_board
 from idoldbg.render import json, text
+from idoldbg.target.board_files import board_names, load_board
 
 
 @click.command("boards")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from idoldbg.build.cache import Cache
+from idoldbg.build.load import list_cached
 from idoldbg.cli.groups import Group
 from idoldbg.cli.options import Settings, hostwide_options
 from idoldbg.cli.output import say, show
-from idoldbg.load import list_cached
-from idoldbg.load.cache import Cache
 from idoldbg.render import cache as render
 
 

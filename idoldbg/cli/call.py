@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from idol.whole_file import write_whole
-from idoldbg.calls import Call, Reply, find_parameter, prepare_call
+from idoldbg.build.program import Program
+from idoldbg.call.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_words import Word, own_names, own_values, split_words
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, type_option
@@ -21,7 +22,6 @@ from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
 from idoldbg.near import near_misses
 from idoldbg.opening import open_program
-from idoldbg.program import Program
 from idoldbg.render import json, text
 from idoldbg.resolver import ResolvedOperation
 

@@ -14,8 +14,8 @@ from click.core import ParameterSource
 from idol.printable import one_line
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError
+from idoldbg.model.seconds import LONGEST_S
 from idoldbg.opening import TargetOptions
-from idoldbg.seconds import LONGEST_S
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",

@@ -7,9 +7,9 @@ import click
 from idol.records import replace
 from idoldbg.cli.options import Settings, hostwide_options
 from idoldbg.cli.output import say, show
-from idoldbg.load.target_toml import board_names, load_board
+from idoldbg.model.board import match_boards
 from idoldbg.render import json, text
-from idoldbg.target import match_boards
+from idoldbg.target.board_files import board_names, load_board
 
 
 @click.command("probes")
@@ -22,7 +22,7 @@ def command(settings: Settings) -> None:
     (of several boards with the same chip, all that are not excluded). A probe that another process
     of yours uses through idoldbg is not asked.
     """
-    from idoldbg.link.pyocd import list_probes  # loads pyOCD: only where it is needed
+    from idoldbg.target.probe.link import list_probes  # loads pyOCD: only where it is needed
 
     listing = list_probes()
     known = [load_board(name) for name in board_names()]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from idoldbg.build.program import Program
+from idoldbg.call.supervisor import Request
 from idoldbg.device.core import Core
-from idoldbg.link import Link
-from idoldbg.program import Program
-from idoldbg.seconds import check_seconds
+from idoldbg.model.seconds import check_seconds
 from idoldbg.session import Session
-from idoldbg.supervisor import Request
+from idoldbg.target.link import Link
 from idoldbg.views.tasks import TaskRow, TaskTable, read_task, read_tasks
 
 __all__ = ["BaseDevice", "BaseTask"]

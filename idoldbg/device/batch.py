@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from idol.printable import printable
-from idoldbg.calls import Call
+from idoldbg.call.calls import Call
 from idoldbg.device.core import Core
 from idoldbg.device.operation import BoundOperation, OperationDoc, Space
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply

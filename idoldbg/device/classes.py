@@ -12,10 +12,10 @@
 | `Option<T>` | the value or None; `Some(None)` for an Option in an Option |
 | `Result<T, E>` | `Ok(value)` or `Err(error)` |
 | pointers, unions | `int`, `bytes` |
-| what could not be read | `idoldbg.values.Unreadable` |
+| what could not be read | `idoldbg.model.values.Unreadable` |
 
-Everything prints as Rust would write it. Going in, whatever `idoldbg.arguments.from_python` takes
-is good too: names of variants, dicts for structs, `idoldbg.Value`s.
+Everything prints as Rust would write it. Going in, whatever `idoldbg.call.arguments.from_python`
+takes is good too: names of variants, dicts for structs, `idoldbg.Value`s.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from idol.printable import printable
-from idoldbg.arguments import from_python
+from idoldbg.call.arguments import from_python
 from idoldbg.device.names import (
     field_name,
     member_names,
@@ -38,7 +38,7 @@ from idoldbg.device.names import (
 )
 from idoldbg.device.results import Err, Ok, Some
 from idoldbg.errors import IdoldbgError
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,
@@ -55,7 +55,7 @@ from idoldbg.types import (
     is_unit,
     short_name,
 )
-from idoldbg.values import (
+from idoldbg.model.values import (
     ArrayValue,
     EnumValue,
     Float,
@@ -309,7 +309,7 @@ def class_doc(type_: Type, variant: str | None = None) -> str:
 def crate_name(type_: Type) -> str:
     """Return the crate of a type, so that Python prints its path as Rust writes it."""
     crate = type_.name.partition("<")[0].partition("::")[0]
-    return crate if crate.isidentifier() else "idoldbg.target"
+    return crate if crate.isidentifier() else "idoldbg.model.board"
 
 
 def _dataclass(

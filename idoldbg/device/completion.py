@@ -17,7 +17,7 @@ from idol.records import dataclass
 from idoldbg.device.describe import one_line
 from idoldbg.device.names import variants_of
 from idoldbg.device.operation import BoundOperation
-from idoldbg.types import Encoding, Enum, Scalar, Type, is_option
+from idoldbg.model.types import Encoding, Enum, Scalar, Type, is_option
 
 __all__ = ["Completion", "complete"]
 

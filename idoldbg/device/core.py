@@ -9,20 +9,20 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, NoReturn
 
-from idoldbg import calls
-from idoldbg.codec import image
+from idoldbg.build.program import Program
+from idoldbg.call import calls
+from idoldbg.call.codec import image
+from idoldbg.call.supervisor import Supervisor
 from idoldbg.device.classes import Classes
 from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
 from idoldbg.errors import LinkError, OperationError
-from idoldbg.link import Link
-from idoldbg.memory import Exclusive, MultiReader
-from idoldbg.program import Program
+from idoldbg.model.memory import Exclusive, MultiReader
+from idoldbg.model.types import type_size
+from idoldbg.model.values import format_value
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
-from idoldbg.supervisor import Supervisor
-from idoldbg.types import type_size
-from idoldbg.values import format_value
+from idoldbg.target.link import Link
 
 __all__ = ["Core", "StoppableTarget"]
 

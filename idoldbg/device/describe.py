@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from idol.printable import join_lines, printable
+from idoldbg.call.hiffy import HiffyLayout
+from idoldbg.call.hiffy.program import PAYLOAD_LIMIT, STACK_LENGTH
 from idoldbg.device.classes import Classes
 from idoldbg.device.names import python_names, variants_of
 from idoldbg.device.results import Leases, Reply
 from idoldbg.errors import IdoldbgError
-from idoldbg.hiffy import HiffyLayout
-from idoldbg.hiffy.program import PAYLOAD_LIMIT, STACK_LENGTH
+from idoldbg.model.types import Type, is_unit, short_name
 from idoldbg.resolver import ResolvedLease, ResolvedOperation
-from idoldbg.types import Type, is_unit, short_name
 
 __all__ = [
     "help_text",

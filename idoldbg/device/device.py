@@ -15,8 +15,8 @@ from idoldbg.device.classes import Classes
 from idoldbg.device.core import Core
 from idoldbg.device.failures import Failures
 from idoldbg.device.operation import Operation, Space
+from idoldbg.model.seconds import check_seconds
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.seconds import check_seconds
 from idoldbg.session import Session, TargetOptions, open_program, open_session
 
 __all__ = ["Device", "TaskSpace", "attach", "open_target"]

@@ -11,9 +11,9 @@ import hashlib
 import json
 from typing import Any
 
-from idoldbg.program import Program, ServedInterface
+from idoldbg.build.program import Program, ServedInterface
+from idoldbg.model.types import Array, CEnum, Enum, Pointer, Scalar, Struct, Type, Union
 from idoldbg.resolver import Resolution, ResolvedOperation
-from idoldbg.types import Array, CEnum, Enum, Pointer, Scalar, Struct, Type, Union
 
 __all__ = ["combined_hash", "interface_hashes", "server_key"]
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from idoldbg.device.classes import Classes, class_doc, class_name, crate_name
 from idoldbg.device.names import variant_attributes
 from idoldbg.errors import OperationError
+from idoldbg.model.types import Type
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.types import Type
 
 __all__ = ["IN_AN_ERROR", "Failures", "VariantError"]
 

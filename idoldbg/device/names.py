@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from idoldbg.types import CEnum, Enum, Struct, Type
+from idoldbg.model.types import CEnum, Enum, Struct, Type
 
 __all__ = [
     "IN_A_CLASS",

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from idol.printable import printable
-from idoldbg.calls import Call, bind_call
+from idoldbg.build.program import ServedInterface
+from idoldbg.call.calls import Call, bind_call
 from idoldbg.device.classes import lower
 from idoldbg.device.core import Core
 from idoldbg.device.describe import help_text, make_signature, one_line, parameters, read_limits
@@ -17,7 +18,6 @@ from idoldbg.device.names import python_names
 from idoldbg.device.results import Err, Leases, Ok, Reply, no_attribute
 from idoldbg.errors import ArgumentError, OperationError
 from idoldbg.near import near_misses
-from idoldbg.program import ServedInterface
 from idoldbg.resolver import ResolvedOperation
 
 __all__ = ["BoundOperation", "Errors", "Interface", "Operation", "OperationDoc", "Space"]

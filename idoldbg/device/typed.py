@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from idol.records import dataclass, field
+from idoldbg.build.program import Program
 from idoldbg.device.device import Device, open_target
 from idoldbg.device.face import combined_hash, interface_hashes
 from idoldbg.errors import MismatchError
-from idoldbg.program import Program
 
 __all__ = ["StaleStubs", "Stubs"]
 

@@ -20,7 +20,7 @@ from idoldbg.device import Device, attach
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.flashing import flash_board
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe, NetworkIdoldbgProbe
-from idoldbg.seconds import read_seconds
+from idoldbg.model.seconds import read_seconds
 from idoldbg.session import TargetOptions
 
 __all__ = ["IdoldbgDriver"]

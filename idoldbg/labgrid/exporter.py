@@ -22,7 +22,7 @@ from idoldbg.errors import ArgumentError
 from idoldbg.farm.child import child_command
 from idoldbg.labgrid.exporter_config import CLASSES, ExporterConfig
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard
-from idoldbg.pyocd_plugin.boards import ENVIRONMENT
+from idoldbg.target.emulated.pyocd_probe.boards import ENVIRONMENT
 
 __all__ = ["BoardExport", "run_exporter"]
 

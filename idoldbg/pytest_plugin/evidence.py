@@ -11,16 +11,16 @@ from pathlib import Path
 
 from idol.records import dataclass, field
 from idol.whole_file import write_whole
-from idoldbg.archive import Archive
+from idoldbg.build.load.archive_zip import read_archive
+from idoldbg.build.load.dump_writer import encode_dump
+from idoldbg.build.program import Program
 from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
-from idoldbg.link import Link
-from idoldbg.load.archive_zip import read_archive
-from idoldbg.load.dump_writer import encode_dump
-from idoldbg.memory import Segment
-from idoldbg.program import Program
+from idoldbg.model.archive import Archive
+from idoldbg.model.board import Board, MemoryKind
+from idoldbg.model.memory import Segment
 from idoldbg.render import text
 from idoldbg.render.printable import join_lines, one_line
-from idoldbg.target import Board, MemoryKind
+from idoldbg.target.link import Link
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.statics import (
     CounterSet,

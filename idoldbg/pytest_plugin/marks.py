@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from idol.records import dataclass
-from idoldbg.load.target_toml import board_names
 from idoldbg.near import near_misses
 from idoldbg.pytest_plugin.pool import AttachedBoard, Wanted
 from idoldbg.pytest_plugin.settings import Settings
+from idoldbg.target.board_files import board_names
 
 __all__ = ["Deaths", "UsedBoard", "describe_misuse", "read_deaths", "read_wanted"]
 

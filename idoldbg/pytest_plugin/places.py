@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from idol.records import dataclass
+from idoldbg.build.load.files import read_regular
 from idoldbg.errors import ArgumentError, LinkError
-from idoldbg.link.runtime_dir import private_dir
-from idoldbg.load.files import read_regular
 from idoldbg.near import near_misses
+from idoldbg.target.runtime_dir import private_dir
 
 __all__ = [
     "Place",

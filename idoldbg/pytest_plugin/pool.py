@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from idol.records import dataclass, replace
+from idoldbg.build.program import Program
 from idoldbg.device import Device, attach
 from idoldbg.errors import ArgumentError, IdoldbgError, LinkError, MismatchError, Unsupported
-from idoldbg.link import Link
-from idoldbg.load.target_toml import load_board
-from idoldbg.program import Program
+from idoldbg.model.board import Board
 from idoldbg.pytest_plugin.evidence import Evidence, collect
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
 from idoldbg.pytest_plugin.settings import Settings
@@ -25,7 +24,8 @@ from idoldbg.session import (
     find_board,
     open_program,
 )
-from idoldbg.target import Board
+from idoldbg.target.board_files import load_board
+from idoldbg.target.link import Link
 from idoldbg.views.faults import read_last_fault
 from idoldbg.views.statics import CounterSet, find_counters, read_counters
 from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks
@@ -37,6 +37,7 @@ __all__ = [
     "BoardUnavailable",
     "Wanted",
     "infrastructure_reason",
+    "BoardTaken",
 ]
 
 RETRY_S = 0.25

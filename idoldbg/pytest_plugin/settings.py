@@ -9,9 +9,9 @@ import pytest
 
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError
+from idoldbg.model.seconds import read_seconds
 from idoldbg.pytest_plugin.options import Said, read_labgrid, read_said
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
-from idoldbg.seconds import read_seconds
 
 __all__ = ["Settings", "read_settings", "worker_count", "worker_name"]
 

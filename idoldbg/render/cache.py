@@ -15,7 +15,7 @@ _DIGITS = 12  # of a digest: enough to tell archives apart
 
 
 class CachedBuild(Protocol):
-    """One index (an `idoldbg.load.CachedBuild`)."""
+    """One index (an `idoldbg.build.load.CachedBuild`)."""
 
     @property
     def digest(self) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from idoldbg.calls import Reply
+from idoldbg.call.calls import Reply
 from idoldbg.errors import OperationError
+from idoldbg.model.board import Board
+from idoldbg.model.types import shown_field
+from idoldbg.model.values import to_json
 from idoldbg.render.printable import escape_json
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.target import Board
-from idoldbg.types import shown_field
-from idoldbg.values import to_json
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
 from idoldbg.views.tasks import TaskTable

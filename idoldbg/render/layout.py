@@ -9,9 +9,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from idoldbg.model.types import CEnum, Enum, Pointer, short_name, shown_field
 from idoldbg.render.printable import join_lines, printable
 from idoldbg.render.text import WIDEST, table_lines
-from idoldbg.types import CEnum, Enum, Pointer, short_name, shown_field
 from idoldbg.views.layout import Part, PartKind, Tag, kind_of
 from idoldbg.views.types import TypeLayout, TypeReport
 

@@ -1,6 +1,6 @@
 """How `idoldbg board` shows the boards that are kept running.
 
-What is shown are the fields of `idoldbg.link.board_entries.BoardEntry`, and a board's status.
+What is shown are the fields of `idoldbg.target.emulated.entries.BoardEntry`, and a board's status.
 """
 
 from __future__ import annotations

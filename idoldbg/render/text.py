@@ -6,13 +6,13 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from idoldbg.calls import Reply
+from idoldbg.call.calls import Reply
 from idoldbg.errors import OperationError
+from idoldbg.model.board import Board
+from idoldbg.model.types import is_byte, is_byte_array
+from idoldbg.model.values import Bool, Char, EnumValue, Float, Int, Value, format_value
 from idoldbg.render.printable import join_lines, one_line, printable
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
-from idoldbg.target import Board
-from idoldbg.types import is_byte, is_byte_array
-from idoldbg.values import Bool, Char, EnumValue, Float, Int, Value, format_value
 from idoldbg.views.interfaces import Server
 from idoldbg.views.tasks import TaskTable
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from idol.records import replace
-from idoldbg.resolver.operation import Candidate
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,
@@ -21,6 +20,7 @@ from idoldbg.types import (
     short_name,
     shown_field,
 )
+from idoldbg.resolver.operation import Candidate
 
 __all__ = [
     "find_differences",

@@ -20,8 +20,8 @@ from idol.rust_type import (
     Slice,
     Tuple,
 )
+from idoldbg.model.types import Type
 from idoldbg.resolver.names import evaluate, parse_name
-from idoldbg.types import Type
 
 __all__ = ["fold_constants", "infer_constants"]
 

@@ -19,10 +19,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from idol.records import dataclass, replace
-from idoldbg.debuginfo import DebugInfo
-from idoldbg.resolver.operation import ResolvedArgument
-from idoldbg.symbols import Block
-from idoldbg.types import (
+from idoldbg.build.debuginfo import DebugInfo
+from idoldbg.model.symbols import Block
+from idoldbg.model.types import (
     Array,
     CEnum,
     Enum,
@@ -33,6 +32,7 @@ from idoldbg.types import (
     short_name,
     shown_field,
 )
+from idoldbg.resolver.operation import ResolvedArgument
 
 __all__ = [
     "NOTHING_LEFT_OUT",

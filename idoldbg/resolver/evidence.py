@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 import idol
 from idol.records import dataclass, replace
 from idol.rust_type import RustType, Slice
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
+from idoldbg.model.symbols import Block
+from idoldbg.model.types import Enum as EnumType
+from idoldbg.model.types import Member, Pointer, Struct, Type, Variant, is_result
 from idoldbg.resolver.leases import find_exact, read_leases, read_lent
-from idoldbg.symbols import Block
-from idoldbg.types import Enum as EnumType
-from idoldbg.types import Member, Pointer, Struct, Type, Variant, is_result
 
 __all__ = [
     "Evidence",

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import idol
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, Slice, Tuple
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
+from idoldbg.model.symbols import Block
+from idoldbg.model.types import Array, Opaque, Type
 from idoldbg.resolver.lookup import BASE_TYPES, MAX_COUNT, UNIT
 from idoldbg.resolver.names import Match, evaluate, match_names, parse_name
-from idoldbg.symbols import Block
-from idoldbg.types import Array, Opaque, Type
 
 __all__ = ["find_exact", "read_lent", "read_leases"]
 

@@ -11,8 +11,9 @@ from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
 from idol.rust_type import Pointer as RawPointer
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.errors import NotFound
+from idoldbg.model.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 from idoldbg.near import near_misses
 from idoldbg.resolver.candidates import (
     find_nearest,
@@ -22,7 +23,6 @@ from idoldbg.resolver.candidates import (
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.resolver.operation import Candidate, How
-from idoldbg.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
 
 __all__ = [
     "BASE_TYPES",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from idol.kinds import Encoding, ErrorKind
 from idol.records import dataclass, field
-from idoldbg.types import Member, Struct, Type
+from idoldbg.model.types import Member, Struct, Type
 
 if TYPE_CHECKING:
     from idoldbg.resolver.sizes import WireSizes

@@ -7,7 +7,7 @@ upstream's do not compile. The message then has a packed struct where the option
 from __future__ import annotations
 
 from idol.records import replace
-from idoldbg.types import CEnum, Encoding, Enum, Member, Scalar, Struct, Type, Variant
+from idoldbg.model.types import CEnum, Encoding, Enum, Member, Scalar, Struct, Type, Variant
 
 __all__ = ["build_option", "build_struct", "find_held"]
 

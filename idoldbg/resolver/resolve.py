@@ -10,9 +10,11 @@ from idol import Encoding, ErrorKind, RecvKind
 from idol.records import replace
 from idol.rust_type import Path, RustType, Slice
 from idol.sizes import is_optional_number
-from idoldbg.archive import Archive, TaskImage
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.errors import DebugInfoError, NotFound
+from idoldbg.model.archive import Archive, TaskImage
+from idoldbg.model.symbols import Block
+from idoldbg.model.types import Array, CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 from idoldbg.near import near_misses
 from idoldbg.resolver import optional
 from idoldbg.resolver.constants import infer_constants
@@ -49,8 +51,6 @@ from idoldbg.resolver.sizes import (
     find_incoming,
 )
 from idoldbg.resolver.tolerant import TolerantInfo
-from idoldbg.symbols import Block
-from idoldbg.types import Array, CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 
 __all__ = ["Resolver"]
 

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 
 from idol import Encoding, ErrorKind
 from idol.records import dataclass
-from idoldbg import codec
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
+from idoldbg.call import codec
 from idoldbg.errors import EncodeError
+from idoldbg.model.symbols import Block
+from idoldbg.model.types import Array, Member, Type, is_byte_array, short_name
 from idoldbg.resolver.evidence import is_arm
-from idoldbg.symbols import Block
-from idoldbg.types import Array, Member, Type, is_byte_array, short_name
 
 if TYPE_CHECKING:
     from idoldbg.resolver.operation import ResolvedOperation

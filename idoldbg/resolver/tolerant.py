@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.errors import DebugInfoError
-from idoldbg.symbols import Block, Subprogram
-from idoldbg.types import Type
+from idoldbg.model.symbols import Block, Subprogram
+from idoldbg.model.types import Type
 
 __all__ = ["TolerantInfo"]
 

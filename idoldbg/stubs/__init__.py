@@ -8,7 +8,7 @@ texts are a function of the build's interfaces and image id alone.
 from __future__ import annotations
 
 from idol.printable import printable
-from idoldbg.program import Program
+from idoldbg.build.program import Program
 from idoldbg.stubs.emit import (
     MADE_BY,
     write_device,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from idoldbg.stubs.plan import Plan
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,
@@ -20,6 +19,7 @@ from idoldbg.types import (
     is_tuple_like,
     is_unit,
 )
+from idoldbg.stubs.plan import Plan
 
 __all__ = ["Annotations"]
 

@@ -17,11 +17,11 @@ from idoldbg.device.describe import parameters
 from idoldbg.device.failures import IN_AN_ERROR
 from idoldbg.device.names import python_names, variant_attributes
 from idoldbg.device.results import IN_LEASES
+from idoldbg.model.types import CEnum, Enum, Member, Struct, Type
 from idoldbg.resolver import ResolvedLease, ResolvedOperation
 from idoldbg.stubs.annotation import Annotations
 from idoldbg.stubs.literals import docstring, paragraphs, quoted, shown
 from idoldbg.stubs.plan import FACES, Plan, PlannedOperation, PlannedServer
-from idoldbg.types import CEnum, Enum, Member, Struct, Type
 
 __all__ = [
     "MADE_BY",
@@ -30,6 +30,7 @@ __all__ = [
     "write_errors",
     "write_init",
     "write_types",
+    "has_never",
 ]
 
 MADE_BY = "Made by `idoldbg stubs`"

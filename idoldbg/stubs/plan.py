@@ -7,15 +7,14 @@ import unicodedata
 from collections.abc import Iterator
 
 from idol.records import dataclass
+from idoldbg.build.program import Program, ServedInterface
 from idoldbg.device import BaseBatch, BaseTask, Device
 from idoldbg.device.classes import class_name
 from idoldbg.device.face import combined_hash, interface_hashes
 from idoldbg.device.failures import IN_AN_ERROR
 from idoldbg.device.names import field_name, python_names, variant_attributes
 from idoldbg.errors import NotFound
-from idoldbg.program import Program, ServedInterface
-from idoldbg.resolver import ResolvedOperation
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Enum,
@@ -26,8 +25,14 @@ from idoldbg.types import (
     is_result,
     is_tuple_like,
 )
+from idoldbg.resolver import ResolvedOperation
 
-__all__ = ["Plan", "PlannedServer", "make_plan"]
+__all__ = [
+    "Plan",
+    "PlannedServer",
+    "make_plan",
+    "PlannedOperation",
+]
 
 
 FACES = ("", "Aio", "Batch")

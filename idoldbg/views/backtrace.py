@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from idol.records import dataclass
-from idoldbg.codec import image
-from idoldbg.debuginfo.frames import FrameRules, UnwindRow, find_stub_row
+from idoldbg.build.debuginfo.frames import FrameRules, UnwindRow, find_stub_row
+from idoldbg.build.program import Program
+from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, FaultError, IdoldbgError
-from idoldbg.program import Program
-from idoldbg.symbols import Symbol
-from idoldbg.types import type_size
-from idoldbg.values import to_python
+from idoldbg.model.symbols import Symbol
+from idoldbg.model.types import type_size
+from idoldbg.model.values import to_python
 from idoldbg.views.tasks import read_task, table_address, task_type
 
 __all__ = ["Backtrace", "Frame", "read_backtrace"]

@@ -7,10 +7,10 @@ The kernel goes by a table of its own, HUBRIS_TASK_DESCS, whose `flags` have STA
 
 from __future__ import annotations
 
-from idoldbg.archive import KERNEL, TaskImage
+from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError
-from idoldbg.program import Program
-from idoldbg.types import Array, Struct, type_size
+from idoldbg.model.archive import KERNEL, TaskImage
+from idoldbg.model.types import Array, Struct, type_size
 
 __all__ = ["starts_at_boot"]
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idoldbg.codec import image
+from idoldbg.build.program import Program
+from idoldbg.call.codec import image
 from idoldbg.errors import IdoldbgError
-from idoldbg.program import Program
-from idoldbg.types import Struct, Type, type_size
-from idoldbg.values import to_python
+from idoldbg.model.types import Struct, Type, type_size
+from idoldbg.model.values import to_python
 from idoldbg.views.tasks import Fault, explain_fault
 
 __all__ = ["read_last_fault"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idoldbg.archive import Archive, TaskImage
+from idoldbg.model.archive import Archive, TaskImage
 
 __all__ = ["task_interrupts"]
 

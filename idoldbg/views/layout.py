@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from idol.records import dataclass
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,

@@ -7,8 +7,8 @@ cannot be read is left out.
 from __future__ import annotations
 
 from idol.records import dataclass
+from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
-from idoldbg.program import Program
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.tasks import TaskRow, is_halted, read_tasks
 

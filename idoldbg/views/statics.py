@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from idol.records import dataclass
+from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
-from idoldbg.program import Program
-from idoldbg.symbols import SymbolKind, Variable
-from idoldbg.types import Array, Struct, Type, Union
-from idoldbg.values import (
+from idoldbg.model.symbols import SymbolKind, Variable
+from idoldbg.model.types import Array, Struct, Type, Union
+from idoldbg.model.values import (
     ArrayValue,
     Int,
     StructValue,
@@ -28,7 +28,7 @@ from idoldbg.values import (
 )
 
 if TYPE_CHECKING:
-    from idoldbg.debuginfo import DebugObject
+    from idoldbg.build.debuginfo import DebugObject
 
 __all__ = [
     "CounterSet",

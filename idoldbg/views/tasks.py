@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from idol.records import dataclass
-from idoldbg.archive import TaskImage
-from idoldbg.codec import image
+from idoldbg.build.kept import TASK_TYPE
+from idoldbg.build.program import Program
+from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, DecodeError, FaultError, IdoldbgError
-from idoldbg.kept import TASK_TYPE
-from idoldbg.memory import MemoryReader, read_u32
-from idoldbg.program import Program
-from idoldbg.types import Struct, type_size
-from idoldbg.values import to_python
+from idoldbg.model.archive import TaskImage
+from idoldbg.model.memory import MemoryReader, read_u32
+from idoldbg.model.types import Struct, type_size
+from idoldbg.model.values import to_python
 from idoldbg.views.interrupts import task_interrupts
 
 __all__ = [

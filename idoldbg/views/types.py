@@ -8,18 +8,18 @@ from idol.errors import TypeSyntaxError
 from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, parse_type
-from idoldbg import codec
-from idoldbg.debuginfo import DebugInfo
+from idoldbg.build.debuginfo import DebugInfo
+from idoldbg.build.kept import TYPES, FoundTypes
+from idoldbg.build.program import Program
+from idoldbg.call import codec
 from idoldbg.errors import DebugInfoError, EncodeError, NotFound
-from idoldbg.kept import TYPES, FoundTypes
+from idoldbg.model.types import Array, Enum, Opaque, Pointer, Struct, Type, Union, shown_field
 from idoldbg.near import near_misses
-from idoldbg.program import Program
 from idoldbg.resolver import Candidate, TypeLookup, names_in
 from idoldbg.resolver.candidates import make_candidates
 from idoldbg.resolver.constants import fold_constants
 from idoldbg.resolver.lookup import Located, find_located, find_near_types
 from idoldbg.resolver.tolerant import TolerantInfo
-from idoldbg.types import Array, Enum, Opaque, Pointer, Struct, Type, Union, shown_field
 from idoldbg.views.layout import Part, alignment_of, find_padding, lay_out
 
 __all__ = ["TypeLayout", "TypeReport", "WireSize", "query_names", "read_types"]

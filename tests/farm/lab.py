@@ -271,7 +271,7 @@ def _make_places(lab: Lab) -> None:
     from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 
     from idoldbg.farm.coordinator import Coordinator
-    from idoldbg.load.target_toml import load_board
+    from idoldbg.target.board_files import load_board
 
     async def make(session: Any) -> None:
         for host in lab.hosts:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from idoldbg.board_server import running_board
+from idoldbg.target.emulated.server import running_board
 
 from .lab import LIMIT_S
 from .test_documents import File, read_guide

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.board_server import running_board
 from idoldbg.pytest_plugin.options import _OPTIONS
 from idoldbg.pytest_plugin.settings import NAMES
 from idoldbg.session import demo_archive
+from idoldbg.target.emulated.server import running_board
 
 from .test_pytest_plugin import ARGUMENTS
 

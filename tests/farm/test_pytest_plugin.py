@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from idoldbg.load import open_build
-from idoldbg.program import Program
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
 from idoldbg.pytest_plugin import pool  # runs in this process share it, instead of loading it anew
 from idoldbg.pytest_plugin.evidence import file_stem
 from idoldbg.pytest_plugin.places import Place, PlaceLock
@@ -214,7 +214,7 @@ def test_wrong_image_is_the_lab_s_fault(pytester: pytest.Pytester) -> None:
         """
         import pytest
         from idoldbg.session import emulated_board
-        from idoldbg.pyocd_plugin.boards import register_board
+        from idoldbg.target.emulated.pyocd_probe.boards import register_board
         register_board("other", lambda: emulated_board("stm32f4-discovery"))
         """
     )
@@ -266,7 +266,7 @@ def test_board_in_use_is_waited_for_then_the_lab_s_fault(
 @pytest.mark.slow
 def test_workers_of_xdist_share_no_board(pytester: pytest.Pytester) -> None:
     """Two boards that other processes keep, three workers: one of them has to wait."""
-    from idoldbg.board_server import running_board
+    from idoldbg.target.emulated.server import running_board
 
     pytester.makepyfile(
         test_board="""

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from idoldbg.calls import prepare_call
-from idoldbg.emu import EmulatedBoard
+from idoldbg.call.calls import prepare_call
 from idoldbg.errors import HiffyFailure, ServerDied
-from idoldbg.link.emulated import EmulatedLink
 from idoldbg.render.json import reply
 from idoldbg.session import Session, TargetOptions, demo_boards, open_session
+from idoldbg.target.emulated.emu import EmulatedBoard
+from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.views.tasks import read_task
 
 RAM = 0x20000000

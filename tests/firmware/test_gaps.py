@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from idoldbg.audit import RULES, Audit, Finding, audit
-from idoldbg.calls import prepare_call
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
+from idoldbg.call.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.errors import (
     EncodeError,
@@ -25,8 +27,6 @@ from idoldbg.errors import (
     NotCallable,
     OperationError,
 )
-from idoldbg.load import open_build
-from idoldbg.program import Program
 from idoldbg.render.json import reply
 from idoldbg.session import Session, TargetOptions, open_program, open_session
 from tests.tools import need

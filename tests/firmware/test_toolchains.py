@@ -22,16 +22,16 @@ from elftools.dwarf.enums import ENUM_DW_FORM
 from elftools.elf.elffile import ELFFile
 
 from idoldbg.audit import audit
-from idoldbg.calls import prepare_call
-from idoldbg.debuginfo import ObjectInfo
+from idoldbg.build.debuginfo import ObjectInfo
+from idoldbg.build.load import open_build
+from idoldbg.call.calls import prepare_call
 from idoldbg.errors import DebugInfoError, OperationError, ServerDied
-from idoldbg.load import open_build
+from idoldbg.model.types import Struct
 from idoldbg.render.json import operation_error, reply
 from idoldbg.session import Session, TargetOptions, open_program, open_session
-from idoldbg.types import Struct
 from idoldbg.views.tasks import read_task
 from tests.conftest import ARCHIVES, ROOT
-from tests.idoldbg.debuginfo.test_differential import check_object, compare_object
+from tests.idoldbg.build.debuginfo.test_differential import check_object, compare_object
 from tests.idoldbg.test_calls_on_boards import ERRORS, OK
 from tests.tools import need
 

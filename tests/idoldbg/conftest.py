@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from idoldbg.debuginfo import ObjectInfo
-from idoldbg.debuginfo import constants as dw
+from idoldbg.build.debuginfo import ObjectInfo
+from idoldbg.build.debuginfo import constants as dw
 
 
 @dataclass(eq=False)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idoldbg.arguments import from_python, parse_lease, parse_value
-from idoldbg.codec import image
+from idoldbg.call.arguments import from_python, parse_lease, parse_value
+from idoldbg.call.codec import image
 from idoldbg.errors import ArgumentError
-from idoldbg.types import Array, Member, Opaque, Pointer, Scalar, Struct, Type, Union
-from idoldbg.values import Float, Value, format_value, to_json, to_python
+from idoldbg.model.types import Array, Member, Opaque, Pointer, Scalar, Struct, Type, Union
+from idoldbg.model.values import Float, Value, format_value, to_json, to_python
 from tests.idoldbg.typegen import (
     BOOL,
     CHAR,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.debuginfo.frames import FrameRules, find_stub_row
-from idoldbg.load import open_build
-from idoldbg.memory import MemoryReader, read_u32
-from idoldbg.program import Program
+from idoldbg.build.debuginfo.frames import FrameRules, find_stub_row
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
+from idoldbg.model.memory import MemoryReader, read_u32
+from idoldbg.model.types import Struct
 from idoldbg.pytest_plugin.evidence import REGISTERS
 from idoldbg.session import TargetOptions, demo_boards, open_session
-from idoldbg.types import Struct
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.tasks import read_tasks, table_address, task_type
 

@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from idoldbg.board_server import running_board
-from idoldbg.caller import Caller
-from idoldbg.calls import Call, prepare_call
+from idoldbg.call.caller import Caller
+from idoldbg.call.calls import Call, prepare_call
 from idoldbg.errors import (
     ArgumentError,
     HiffyFailure,
@@ -28,9 +27,10 @@ from idoldbg.errors import (
     OperationError,
     ServerDied,
 )
+from idoldbg.model.values import to_python
 from idoldbg.render.json import operation_error, reply
 from idoldbg.session import Session, TargetOptions, demo_boards, open_session
-from idoldbg.values import to_python
+from idoldbg.target.emulated.server import running_board
 from idoldbg.views.tasks import read_task
 
 Texts = dict[str, str]

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli import run
-from idoldbg.emu.engine import Engine, Outcome
-from idoldbg.link.emulated import EmulatedLink
 from idoldbg.session import demo_archive
+from idoldbg.target.emulated.emu.engine import Engine, Outcome
+from idoldbg.target.emulated.link import EmulatedLink
 
 Golden = Callable[[str, str], None]
 Capture = pytest.CaptureFixture[str]
@@ -229,7 +229,7 @@ def test_an_app_without_tasks_is_no_build(tmp_path: Path, capsys: Capture) -> No
 def test_busy_firmware_does_not_keep_the_caller_for_ever(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idoldbg.link.emulated.REAL_LIMIT_S", 0.5)
+    monkeypatch.setattr("idoldbg.target.emulated.link.REAL_LIMIT_S", 0.5)
     words = ["call", "Victim.hang", "--task", "victim", "--milliseconds", "60000"]
     assert run([*words, "--timeout", "60"]) == 3
     assert "real seconds of emulation" in capsys.readouterr().err

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from idoldbg import session
-from idoldbg.board_server import running_board
 from idoldbg.cli import run
+from idoldbg.target.emulated.server import running_board
 
 ARCHIVE = str(session.demo_archive("stm32f4-discovery"))
 NOTE = (
@@ -95,7 +95,9 @@ def test_an_attached_probe_is_used_by_what_changes_a_board(
 def test_without_emulation_the_probe_is_missed_first(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    for name in [n for n in sys.modules if n.startswith(("idoldbg.emu", "unicorn"))]:
+    for name in [
+        n for n in sys.modules if n.startswith(("idoldbg.target.emulated.emu", "unicorn"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "unicorn", None)
     assert run(words) == 4

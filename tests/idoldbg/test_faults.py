@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idoldbg.program import Program
+from idoldbg.build.program import Program
 from idoldbg.session import TargetOptions, open_program
 from idoldbg.views.tasks import explain_fault
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from pyocd.core.exceptions import ProbeDisconnected
 
-from idoldbg.board_server import board_status, running_board
-from idoldbg.calls import prepare_call
+from idoldbg.call.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.errors import FlashError, LinkError, MismatchError, Unsupported
 from idoldbg.flashing import flash_board
-from idoldbg.link import pyocd_flash
-from idoldbg.link.board_socket import connect_board
-from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 from idoldbg.session import TargetOptions, demo_archive, emulated_board, find_build, open_session
+from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
+from idoldbg.target.emulated.server import board_status, running_board
+from idoldbg.target.emulated.socket import connect_board
+from idoldbg.target.probe import flash as pyocd_flash
 from tests.conftest import ARCHIVES, wait_until
 
 FULL = str(ARCHIVES / "stm32f4-discovery.zip")
@@ -271,7 +271,7 @@ def test_the_board_that_a_probe_is_part_of_is_compared(
     import pyocd  # noqa: F401  # before the plug-in's own modules, see there
     from pyocd.board.board_ids import BoardInfo
 
-    from idoldbg.pyocd_plugin._probe import EmulatedProbe
+    from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
 
     info = BoardInfo(name="NUCLEO-H743ZI2", target="stm32h743zitx")
     monkeypatch.setattr(EmulatedProbe, "associated_board_info", property(lambda self: info))

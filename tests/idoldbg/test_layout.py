@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.debuginfo import ObjectInfo
+from idoldbg.build.debuginfo import ObjectInfo
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
 from idoldbg.errors import NotFound
-from idoldbg.load import open_build
-from idoldbg.program import Program
+from idoldbg.model.types import Array, CEnum, Enum, Opaque, Scalar, Struct, Type, Union, shown_field
 from idoldbg.render import layout as drawing
-from idoldbg.types import Array, CEnum, Enum, Opaque, Scalar, Struct, Type, Union, shown_field
 from idoldbg.views.layout import Part, PartKind, alignment_of, find_padding, lay_out
 from idoldbg.views.types import TypeReport, read_types
 from tests.conftest import ARCHIVES

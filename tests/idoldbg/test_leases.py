@@ -12,16 +12,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from idol.kinds import Encoding
-from idoldbg.arguments import parse_lease
-from idoldbg.calls import Reply, bind_call, build_request, prepare_call
+from idoldbg.call.arguments import parse_lease
+from idoldbg.call.calls import Reply, bind_call, build_request, prepare_call
+from idoldbg.call.codec import image
 from idoldbg.cli import run
-from idoldbg.codec import image
 from idoldbg.errors import ArgumentError, NotCallable
+from idoldbg.model.types import Array, Member, Type, type_size
+from idoldbg.model.values import Unit, Unreadable, Value, format_value, to_json, to_python
 from idoldbg.render import json as render_json
 from idoldbg.render import text as render_text
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
-from idoldbg.types import Array, Member, Type, type_size
-from idoldbg.values import Unit, Unreadable, Value, format_value, to_json, to_python
 from tests.idoldbg.typegen import (
     BOOL,
     CHAR,

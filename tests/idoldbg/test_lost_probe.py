@@ -9,8 +9,8 @@ import pytest
 from pyocd.core.exceptions import ProbeDisconnected
 
 from idoldbg.cli import run
-from idoldbg.pyocd_plugin.boards import register_board, unregister_board
 from idoldbg.session import emulated_board
+from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
 
 UID = "loose-cable"
 WORDS = ["-p", f"pyocd:{UID}", "--timeout", "60", "call", "Jefe.get_state"]

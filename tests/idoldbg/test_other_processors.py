@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from idoldbg.audit import audit
+from idoldbg.build.debuginfo.elf import ElfFile
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
 from idoldbg.cli import run
-from idoldbg.debuginfo.elf import ElfFile
 from idoldbg.errors import DebugInfoError
-from idoldbg.load import open_build
-from idoldbg.program import Program
+from idoldbg.model.types import Member, Struct, Type
 from idoldbg.session import Session, TargetOptions, demo_archive, open_session
-from idoldbg.types import Member, Struct, Type
 from idoldbg.views.backtrace import read_backtrace
 from idoldbg.views.tasks import read_tasks, task_type
 from tests.idoldbg.audit.conftest import Rebuild, audit_build, rebuild, replaced

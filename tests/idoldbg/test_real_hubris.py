@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from idoldbg.calls import prepare_call
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
+from idoldbg.call.calls import prepare_call
 from idoldbg.cli import run
-from idoldbg.load import open_build
-from idoldbg.program import Program
+from idoldbg.model.types import short_name
 from idoldbg.render import json
 from idoldbg.session import TargetOptions, open_session
-from idoldbg.types import short_name
 from idoldbg.views.tasks import read_tasks
 
 CORES = ["inheritance.0", "new-compiler", "new-sensors", "v6"]

@@ -7,7 +7,7 @@ import pytest
 import idoldbg
 from idoldbg import cli
 from idoldbg.errors import ArgumentError
-from idoldbg.seconds import check_seconds, read_seconds
+from idoldbg.model.seconds import check_seconds, read_seconds
 
 pytest_plugins = ["pytester"]
 

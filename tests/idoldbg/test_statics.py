@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.calls import prepare_call
+from idoldbg.build.load import open_build
+from idoldbg.build.program import Program
+from idoldbg.call.calls import prepare_call
 from idoldbg.errors import DebugInfoError, FaultError, OperationError
-from idoldbg.load import open_build
-from idoldbg.memory import MemoryImage, Segment
-from idoldbg.program import Program
+from idoldbg.model.memory import MemoryImage, Segment
+from idoldbg.model.symbols import Symbol, SymbolKind, Variable
+from idoldbg.model.types import Member, Struct, Type, Union, type_size
 from idoldbg.session import TargetOptions, demo_archive, open_session
-from idoldbg.symbols import Symbol, SymbolKind, Variable
-from idoldbg.types import Member, Struct, Type, Union, type_size
 from idoldbg.views.statics import (
     count_changes,
     find_counters,

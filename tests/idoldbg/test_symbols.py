@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from idoldbg.symbols import Symbol, SymbolKind, SymbolTable, demangle
+from idoldbg.model.symbols import Symbol, SymbolKind, SymbolTable, demangle
 
 
 @pytest.mark.parametrize(

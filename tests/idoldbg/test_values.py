@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idoldbg.types import (
+from idoldbg.model.types import (
     Pointer,
     Scalar,
     Struct,
@@ -24,7 +24,7 @@ from idoldbg.types import (
     is_unit,
     short_name,
 )
-from idoldbg.values import (
+from idoldbg.model.values import (
     ArrayValue,
     Bool,
     Char,

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from idol.records import replace
-from idoldbg.codec.items import decode_float
-from idoldbg.types import (
+from idoldbg.call.codec.items import decode_float
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,
@@ -24,7 +24,7 @@ from idoldbg.types import (
     is_unit,
     type_size,
 )
-from idoldbg.values import (
+from idoldbg.model.values import (
     ArrayValue,
     Bool,
     Char,

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import idol
 from idoldbg.audit import Audit, Finding, Level, Place, Role, ServerCoverage
+from idoldbg.model.types import Encoding, Scalar
 from idoldbg.resolver import Candidate
-from idoldbg.types import Encoding, Scalar
 
 SCRIPT = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
 ATTRIBUTE = '"\' onmouseover="window.hacked = 3" x=\''

@@ -14,13 +14,13 @@ from elftools.elf.elffile import ELFFile
 
 from idoldbg.audit import Audit, Finding, Level
 from idoldbg.audit.verdict import judge
+from idoldbg.build.debuginfo import ObjectInfo
+from idoldbg.build.load import open_build
 from idoldbg.cli import run
-from idoldbg.debuginfo import ObjectInfo
-from idoldbg.load import open_build
+from idoldbg.model.types import Array, Struct
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.junit import to_junit
 from idoldbg.render.audit.text import verdict_line
-from idoldbg.types import Array, Struct
 from tests.idoldbg.audit.conftest import DEMO, Rebuild, audit_build, replaced
 
 Capture = pytest.CaptureFixture[str]

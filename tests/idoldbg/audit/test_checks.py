@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 import idol
-from idoldbg.archive import TaskImage
 from idoldbg.audit import Finding, Level, Place, Role
 from idoldbg.audit.hiffy import Hiffy
 from idoldbg.audit.limits import check_limits, measure
@@ -15,10 +14,10 @@ from idoldbg.audit.messages import check_message
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
 from idoldbg.audit.walk import is_inhabited, smallest_encoding
-from idoldbg.hiffy.layout import Area, HiffyFunction, HiffyLayout
-from idoldbg.program import ServedInterface
-from idoldbg.resolver import How, Resolution, ResolvedArgument, ResolvedLease, ResolvedOperation
-from idoldbg.types import (
+from idoldbg.build.program import ServedInterface
+from idoldbg.call.hiffy.layout import Area, HiffyFunction, HiffyLayout
+from idoldbg.model.archive import TaskImage
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,
@@ -32,6 +31,7 @@ from idoldbg.types import (
     Type,
     Variant,
 )
+from idoldbg.resolver import How, Resolution, ResolvedArgument, ResolvedLease, ResolvedOperation
 from tests.idoldbg.typegen import make_struct
 
 U8 = Scalar("u8", 1, Encoding.UNSIGNED)

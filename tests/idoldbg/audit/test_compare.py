@@ -8,8 +8,8 @@ import idol
 from idoldbg.audit import Audit, Level
 from idoldbg.audit.compare import BuildComparison, compare_builds
 from idoldbg.audit.wire import compare_types
+from idoldbg.model.types import Encoding, Member, Scalar, Struct, Type
 from idoldbg.render.audit.changes import to_json, to_text
-from idoldbg.types import Encoding, Member, Scalar, Struct, Type
 from tests.conftest import ARCHIVES
 from tests.idoldbg.audit.conftest import Change, Rebuild, audit_build, replaced
 from tests.idoldbg.audit.test_changed_builds import spoil

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from idoldbg.audit import Finding
-from idoldbg.calls import bind_call, build_request, decode_reply
-from idoldbg.hiffy import Reply as HiffyReply
+from idoldbg.call.calls import bind_call, build_request, decode_reply
+from idoldbg.call.hiffy import Reply as HiffyReply
+from idoldbg.model.types import Enum
+from idoldbg.model.values import EnumValue, to_json
 from idoldbg.opening import TargetOptions, open_program
-from idoldbg.types import Enum
-from idoldbg.values import EnumValue, to_json
 from tests.idoldbg.audit.conftest import audit_build
 from tests.tools import need
 

@@ -9,7 +9,7 @@ import pytest
 
 import idoldbg
 from idoldbg import errors
-from idoldbg.link.emulated import EmulatedLink
+from idoldbg.target.emulated.link import EmulatedLink
 
 
 def test_several_boards_at_once() -> None:

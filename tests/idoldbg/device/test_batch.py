@@ -9,8 +9,8 @@ import pytest
 
 import idoldbg
 from idoldbg import errors
+from idoldbg.call.hiffy import mailbox
 from idoldbg.device import Device, Err, Ok
-from idoldbg.hiffy import mailbox
 
 
 @pytest.fixture(params=["stm32f4-discovery", "nucleo-g031"])

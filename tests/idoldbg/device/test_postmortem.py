@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 import idoldbg
-from idoldbg import cli, errors, supervisor
+from idoldbg import cli, errors
+from idoldbg.call import supervisor
+from idoldbg.call.supervisor import Request
 from idoldbg.device import Device
-from idoldbg.supervisor import Request
 
 BOARD = "lpcxpresso55s69"
 
@@ -77,7 +78,7 @@ def test_a_busy_task_starves_hiffy_and_is_named() -> None:
 def test_emulation_that_takes_too_long_says_who_is_busy(
     dev: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idoldbg.link.emulated.REAL_LIMIT_S", 0.2)
+    monkeypatch.setattr("idoldbg.target.emulated.link.REAL_LIMIT_S", 0.2)
     dev.timeout_s = 3600  # which this firmware would take far longer for
     victim = dev["victim"]
     with pytest.raises(errors.LinkTimeout, match="the firmware is busy") as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from idoldbg.board_server import running_board
+from idoldbg.target.emulated.server import running_board
 
 WORKER = """
 import random, sys

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from idoldbg.debuginfo import constants as dw
+from idoldbg.build.debuginfo import constants as dw
 from tests.idoldbg.conftest import Die, Writer, make_elf
 
 COMPILE_UNIT = 0x11  # DW_TAG_compile_unit, which no reader of ours asks for

@@ -22,11 +22,11 @@ from elftools.elf.structs import ELFStructs
 
 from idoldbg.audit import audit
 from idoldbg.audit.verdict import judge
+from idoldbg.build.cache import Cache, cache_directory, fingerprint, sha256_hex
+from idoldbg.build.load import Build, list_cached, open_build
+from idoldbg.build.load.sources import code_version
+from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
-from idoldbg.load import Build, list_cached, open_build
-from idoldbg.load.cache import Cache, cache_directory, fingerprint, sha256_hex
-from idoldbg.load.sources import code_version
-from idoldbg.program import Program
 from idoldbg.render import json, layout, text
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html

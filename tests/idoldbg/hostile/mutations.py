@@ -14,9 +14,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from idoldbg.debuginfo import constants as dw
-from idoldbg.load.dump_writer import encode_dump
-from idoldbg.memory import Segment
+from idoldbg.build.debuginfo import constants as dw
+from idoldbg.build.load.dump_writer import encode_dump
+from idoldbg.model.memory import Segment
 from tests.idol import mutate as idol_mutate
 from tests.idoldbg.conftest import ADDRX, BLOCKS, REFERENCES, STRX, WIDTHS, Die, Writer, make_elf
 from tests.idoldbg.hostile import builds, zips

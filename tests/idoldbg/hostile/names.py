@@ -11,8 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from idoldbg.debuginfo import constants as dw
-from idoldbg.memory import Segment
+from idoldbg.build.debuginfo import constants as dw
+from idoldbg.model.memory import Segment
 from tests.idoldbg.conftest import Die
 from tests.idoldbg.hostile import builds, mutations
 

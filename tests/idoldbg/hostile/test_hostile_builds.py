@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.debuginfo import ObjectInfo
-from idoldbg.debuginfo import constants as dw
+from idoldbg.build.cache import Cache
+from idoldbg.build.debuginfo import ObjectInfo
+from idoldbg.build.debuginfo import constants as dw
+from idoldbg.build.index import Results
+from idoldbg.build.load import open_build
+from idoldbg.build.load.recorded_archive import BUILD
+from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError
-from idoldbg.index import Results
-from idoldbg.load import open_build
-from idoldbg.load.cache import Cache
-from idoldbg.load.recorded_archive import BUILD
-from idoldbg.program import Program
-from idoldbg.types import Opaque
+from idoldbg.model.types import Opaque
 from tests.idoldbg.conftest import Writer, make_elf
 from tests.idoldbg.hostile import builds, mutations
 from tests.idoldbg.hostile.examine import (

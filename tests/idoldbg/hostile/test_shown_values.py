@@ -21,12 +21,12 @@ from idoldbg.farm.coordinator import FarmPlace
 from idoldbg.farm.html import to_html
 from idoldbg.farm.junit_xml import to_junit
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
-from idoldbg.link.board_entries import BoardEntry
-from idoldbg.link.pyocd_probes import ProbeInfo
-from idoldbg.load.target_toml import load_board
 from idoldbg.pytest_plugin import evidence
 from idoldbg.render import cache, running_boards, text
 from idoldbg.render import json as render_json
+from idoldbg.target.board_files import load_board
+from idoldbg.target.emulated.entries import BoardEntry
+from idoldbg.target.probe.probes import ProbeInfo
 from idoldbg.views.backtrace import Backtrace, Frame
 from idoldbg.views.statics import RingBuffer, RingEntry
 from idoldbg.views.tasks import TaskRow, TaskTable

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from idoldbg.archive import Archive, ImageFacts, TaskImage
-from idoldbg.program import Program
+from idoldbg.build.program import Program
+from idoldbg.model.archive import Archive, ImageFacts, TaskImage
 from idoldbg.resolver import ResolvedOperation
 from tests.idoldbg.conftest import Writer, make_elf
 from tests.idoldbg.resolver.written import Dwarf

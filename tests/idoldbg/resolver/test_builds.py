@@ -12,9 +12,10 @@ import pytest
 import idol
 from idol.rust_type import parse_type
 from idol.sizes import is_optional_number
-from idoldbg.archive import TaskImage
-from idoldbg.debuginfo import ObjectInfo, TypeInterner
-from idoldbg.load import open_build
+from idoldbg.build.debuginfo import ObjectInfo, TypeInterner
+from idoldbg.build.load import open_build
+from idoldbg.model.archive import TaskImage
+from idoldbg.model.types import Type
 from idoldbg.resolver import How, Resolution, ResolvedOperation, Resolver
 from idoldbg.resolver.candidates import has_same_layout
 from idoldbg.resolver.evidence import (
@@ -26,7 +27,6 @@ from idoldbg.resolver.evidence import (
 )
 from idoldbg.resolver.names import Match, match_names, parse_name
 from idoldbg.resolver.optional import find_held
-from idoldbg.types import Type
 
 ARCHIVES = Path(__file__).parents[3] / "fixtures" / "archives"
 FIXTURES = [p.stem for p in sorted(ARCHIVES.glob("*.zip"))]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from idoldbg.calls import build_request, prepare_call
-from idoldbg.debuginfo import constants as dw
+from idoldbg.build.debuginfo import constants as dw
+from idoldbg.call.calls import build_request, prepare_call
 from idoldbg.errors import EncodeError, NotCallable
+from idoldbg.model.types import Enum
 from idoldbg.resolver import ResolvedOperation
-from idoldbg.types import Enum
 from tests.idoldbg.audit.conftest import audit_build
 from tests.idoldbg.conftest import Writer, make_elf
 from tests.idoldbg.resolver.written import Dwarf

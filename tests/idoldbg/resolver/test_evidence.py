@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from idoldbg import codec
-from idoldbg.arguments import parse_value
+from idoldbg.call import codec
+from idoldbg.call.arguments import parse_value
 from idoldbg.errors import DecodeError, NotFound
+from idoldbg.model.values import format_value
 from idoldbg.resolver import How, ResolvedOperation, parse_override
-from idoldbg.values import format_value
 from tests.idoldbg.resolver.written import Dwarf
 
 Make = Callable[..., Any]

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from idoldbg.calls import build_request, decode_error, prepare_call
+from idoldbg.build.index import Results
+from idoldbg.build.kept import OPERATION
+from idoldbg.build.program import Program
+from idoldbg.call.calls import build_request, decode_error, prepare_call
+from idoldbg.call.hiffy import ErrorReply
 from idoldbg.errors import DebugInfoError, NotCallable, NotFound
-from idoldbg.hiffy import ErrorReply
-from idoldbg.index import Results
-from idoldbg.kept import OPERATION
-from idoldbg.program import Program
 from idoldbg.render import json, layout, text
 from idoldbg.resolver import How, ResolvedOperation, parse_override
 from idoldbg.views.interfaces import read_interfaces

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idoldbg.debuginfo import constants as dw
+from idoldbg.build.debuginfo import constants as dw
 
 Variables = Mapping[str, Any]
 

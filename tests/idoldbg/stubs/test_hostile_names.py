@@ -19,22 +19,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
 from idol.kinds import Encoding as Wire
+from idoldbg.build.program import Program
 from idoldbg.device import TargetEnum
 from idoldbg.device.classes import Classes
 from idoldbg.device.failures import Failures
 from idoldbg.device.names import python_names
 from idoldbg.errors import OperationError
-from idoldbg.program import Program
-from idoldbg.resolver import (
-    How,
-    Resolution,
-    ResolvedArgument,
-    ResolvedLease,
-    ResolvedOperation,
-)
-from idoldbg.stubs import generate
-from idoldbg.stubs.literals import docstring, quoted
-from idoldbg.types import (
+from idoldbg.model.types import (
     Array,
     CEnum,
     Encoding,
@@ -46,7 +37,16 @@ from idoldbg.types import (
     Type,
     Variant,
 )
-from idoldbg.values import EnumValue, Int, StructValue
+from idoldbg.model.values import EnumValue, Int, StructValue
+from idoldbg.resolver import (
+    How,
+    Resolution,
+    ResolvedArgument,
+    ResolvedLease,
+    ResolvedOperation,
+)
+from idoldbg.stubs import generate
+from idoldbg.stubs.literals import docstring, quoted
 
 U8 = Scalar("u8", 1, Encoding.UNSIGNED)
 CODE = "__import__('builtins').setattr(__import__('builtins'), 'executed', True)"
@@ -329,7 +329,7 @@ def test_python_names_are_identifiers_and_none_is_twice() -> None:
 @pytest.mark.parametrize("name", [n for n in NAMES if len(n) < 100])
 def test_values_with_odd_names_come_out_and_go_in(name: str) -> None:
     """Whatever the names, objects are made of a build's values, and values of objects."""
-    from idoldbg.arguments import from_python
+    from idoldbg.call.arguments import from_python
     from idoldbg.device.classes import lower
 
     inner = struct("crate::S", [name, f"{name}x"])

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from idoldbg.audit import Aspect, Mark, OperationCoverage, ServerCoverage
 from idoldbg.audit.verdict import Verdict
+from idoldbg.model.types import short_name
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex
 from idoldbg.render.audit.html.element import Html, el, join
 from idoldbg.render.audit.html.words import MARK_SIGNS, MARK_WORDS, prose
 from idoldbg.resolver import Resolution, ResolvedLease
-from idoldbg.types import short_name
 
 __all__ = ["matrix_section"]
 

@@ -1,0 +1,141 @@
+"""The kinds of results that an index keeps of a build's objects.
+
+Where they are known, a command needs neither the interfaces' texts nor the debug information that
+they were found in, and a process that makes one call loads no module for these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from idol.kinds import Encoding, ErrorKind
+from idoldbg.build.index.fields import (
+    BOOL,
+    INT,
+    MEMBER,
+    TEXT,
+    TYPE,
+    Field,
+    IndexDamaged,
+    Source,
+    choice,
+    inline,
+    many,
+    mapping,
+    only,
+    optional,
+    pair,
+)
+from idoldbg.build.index.results import Kind
+from idoldbg.call.hiffy.layout import Area, HiffyFunction, HiffyLayout, TaskEntry
+from idoldbg.model.types import Struct
+from idoldbg.resolver.operation import (
+    Candidate,
+    How,
+    Resolution,
+    ResolvedArgument,
+    ResolvedLease,
+    ResolvedOperation,
+)
+
+__all__ = [
+    "ADDRESS",
+    "INTERFACE",
+    "LAYOUT",
+    "OPERATION",
+    "SERVER",
+    "TASK_TYPE",
+    "TYPES",
+    "FoundTypes",
+]
+
+#: By task: the text of the interface that it serves, None where it serves none.
+INTERFACE: Kind[str | None] = Kind("interface", optional(TEXT))
+#: By interface: the task that alone serves it.
+SERVER: Kind[str] = Kind("server", TEXT)
+#: By the name of a static of the kernel: its address, None where it has none.
+ADDRESS: Kind[int | None] = Kind("address", optional(INT))
+#: The type of an entry of the kernel's task table.
+TASK_TYPE: Kind[Struct] = Kind("task type", only(Struct))
+
+_CANDIDATE = inline(
+    Candidate, name=TEXT, size=INT, objects=many(TEXT), differences=many(TEXT), type=TYPE
+)
+_RESOLUTION = {
+    "text": TEXT,
+    "type": optional(TYPE),
+    "how": choice(How),
+    "candidates": many(_CANDIDATE),
+    "object": optional(TEXT),
+}
+_ARGUMENT = inline(ResolvedArgument, **_RESOLUTION, name=TEXT, wire=optional(MEMBER))
+_LEASE = inline(
+    ResolvedLease,
+    **_RESOLUTION,
+    name=TEXT,
+    read=BOOL,
+    write=BOOL,
+    max_len=optional(INT),
+    is_slice=BOOL,
+)
+_OPERATION = inline(
+    ResolvedOperation,
+    interface=TEXT,
+    operation=TEXT,
+    task=TEXT,
+    code=INT,
+    encoding=choice(Encoding),
+    idempotent=BOOL,
+    doc=optional(TEXT),
+    arguments=many(_ARGUMENT),
+    leases=many(_LEASE),
+    ok=inline(Resolution, **_RESOLUTION),
+    error=optional(inline(Resolution, **_RESOLUTION)),
+    error_kind=optional(choice(ErrorKind)),
+    message=optional(only(Struct)),
+    contradiction=TEXT,
+)
+
+
+def _get_operation(source: Source, row: Sequence[int], at: int) -> tuple[Any, int]:
+    found, at = _OPERATION.get(source, row, at)
+    if not 0 < found.code < 1 << 16:
+        raise IndexDamaged("an operation with a code that no message has room for")
+    return found, at
+
+
+#: By `operation_key`: an operation as one task serves it, without overrides of types.
+OPERATION: Kind[ResolvedOperation] = Kind("operation", Field(_OPERATION.put, _get_operation))
+
+FoundTypes: TypeAlias = tuple[tuple[tuple[Candidate, int | None], ...], tuple[Candidate, ...]]
+"""Types with their declared alignments (None: not said), and types that are only declared."""
+#: By name and object ("": all of them): the types that a name fits.
+TYPES: Kind[FoundTypes] = Kind(
+    "types", pair(many(pair(_CANDIDATE, optional(INT))), many(_CANDIDATE))
+)
+
+_AREA = inline(Area, address=INT, size=INT)
+_LAYOUT = inline(
+    HiffyLayout,
+    text=_AREA,
+    data=optional(_AREA),
+    return_stack=_AREA,
+    scratch=optional(_AREA),
+    scratch_size=INT,
+    requests=INT,
+    errors=INT,
+    kick=INT,
+    ready=INT,
+    failure=_AREA,
+    failure_type=TYPE,
+    functions=mapping(
+        inline(HiffyFunction, name=TEXT, id=INT, argument_count=INT, errors=mapping(TEXT, INT))
+    ),
+    version_words=many(INT),
+    version=optional(pair(INT, INT, INT)),
+    task=optional(inline(TaskEntry, state=_AREA, state_type=TYPE, generation=_AREA)),
+    task_names=many(TEXT),
+)
+#: hiffy in this image.
+LAYOUT: Kind[HiffyLayout] = Kind("hiffy", _LAYOUT)

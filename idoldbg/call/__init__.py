@@ -1,0 +1,1 @@
+"""Calls: from checked arguments to a message, through hiffy, and back to values."""

@@ -1,0 +1,238 @@
+"""What a call reads of the target besides its answer: hiffy's words, its task, clock and image.
+
+Types: `abi::TaskState` (Hubris, sys/abi/src/lib.rs), as the image's own DWARF describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from idol.records import dataclass
+from idoldbg.call.codec import image
+from idoldbg.call.hiffy.actions import Range, ReadMany
+from idoldbg.call.hiffy.layout import HiffyLayout
+from idoldbg.errors import MismatchError
+from idoldbg.model.values import EnumValue, Value, to_python
+
+__all__ = ["WORD", "ImageMark", "Status", "StatusReader", "Words"]
+
+WORD = 4
+_STARTED = {"InSend", "InReply", "InRecv"}
+_MANY_PROGRAMS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMark:
+    """Bytes in flash that tell one build from others, such as the image id; `what` names them."""
+
+    what: str
+    address: int
+    expected: bytes
+
+    def mismatch(self, actual: bytes) -> MismatchError:
+        """Build the error for a target that holds other bytes there."""
+        return MismatchError(
+            f"the target runs another image: its {self.what} is {actual.hex()}, this build's is "
+            f"{self.expected.hex()}; flash this build, or give the archive of what is flashed",
+            expected=self.expected.hex(),
+            actual=actual.hex(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """HIFFY_KICK, HIFFY_READY, HIFFY_REQUESTS and HIFFY_ERRORS.
+
+    Where they are read in this order, a kick that is gone has been taken, hiffy that is ready then
+    has done it, and has counted it then.
+    """
+
+    kick: int
+    ready: int
+    requests: int
+    errors: int
+
+    @property
+    def counters(self) -> tuple[int, int]:
+        """Programs that ended well, and those that failed, since hiffy started."""
+        return self.requests, self.errors
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether hiffy waits for a program and has been given none."""
+        return self.ready == 1 and self.kick == 0
+
+    def are_anew(self, earlier: Words) -> bool:
+        """Return whether hiffy has counted anew since `earlier`, or memory has lost its power.
+
+        Counters that went back, or on by more than programs can have been executed.
+        """
+        pairs = zip(self.counters, earlier.counters, strict=True)
+        return any((now - before) & 0xFFFFFFFF >= _MANY_PROGRAMS for now, before in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """hiffy and its surroundings at one moment.
+
+    `state` is None and `generation` empty where the task table is not known, `ticks` (milliseconds
+    since the kernel started) and `image` are None where they are not read.
+    """
+
+    words: Words
+    state: Value | None
+    generation: bytes
+    ticks: int | None
+    image: bytes | None
+
+    @property
+    def scheduler_state(self) -> EnumValue | None:
+        """`abi::SchedState` of a healthy task."""
+        if isinstance(self.state, EnumValue) and self.state.variant == "Healthy":
+            return _only_field(self.state)
+        return None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether hiffy is in a system call, which it makes none of before its `main`."""
+        if self.state is None:
+            return True  # the task table is not known: believe HIFFY_READY
+        scheduler = self.scheduler_state
+        return scheduler is not None and scheduler.variant in _STARTED
+
+    @property
+    def is_ready(self) -> bool:
+        return self.is_started and self.words.is_idle
+
+    @property
+    def is_faulted(self) -> bool:
+        return isinstance(self.state, EnumValue) and self.state.variant == "Faulted"
+
+    @property
+    def reply_fault(self) -> tuple[int, str] | None:
+        """The task id and reason of `FaultInfo::FromServer`, if that is what hiffy died of."""
+        content: Any = to_python(self.state) if self.is_faulted and self.state is not None else None
+        for name in ("Faulted", "fault", "FromServer"):
+            content = content.get(name) if isinstance(content, dict) else None
+        match content:
+            case [int(task), str(reason)]:
+                return task, reason
+        return None
+
+    def is_as(self, earlier: Status) -> bool:
+        """Return whether hiffy has neither executed a program nor begun anew since `earlier`."""
+        is_back = (self.ticks or 0) < (earlier.ticks or 0)
+        is_same = self.generation == earlier.generation and not is_back
+        return is_same and self.words.counters == earlier.words.counters
+
+    @property
+    def generation_number(self) -> int | None:
+        """How often hiffy was restarted (modulo 64, on most kernels)."""
+        return int.from_bytes(self.generation, "little") if self.generation else None
+
+
+def _only_field(value: EnumValue) -> EnumValue | None:
+    if value.payload is None or not value.payload.fields:
+        return None
+    field = value.payload.fields[0][1]
+    return field if isinstance(field, EnumValue) else None
+
+
+class StatusReader:
+    """Knows which memory makes up a `Status`, and decodes it."""
+
+    def __init__(self, layout: HiffyLayout, mark: ImageMark | None, ticks: int | None) -> None:
+        self.mark = mark
+        self._task = layout.task
+        self._states: dict[bytes, Value] = {}
+        task: list[Range] = []
+        if layout.task is not None:
+            areas = (layout.task.generation, layout.task.state)
+            task = [(area.address, area.size) for area in areas]
+        self._has_ticks = ticks is not None
+        clock: list[Range] = [] if ticks is None else [(ticks, 8)]
+        self.mark_ranges: tuple[Range, ...] = ()
+        if mark is not None:
+            self.mark_ranges = ((mark.address, len(mark.expected)),)
+        self._around: tuple[Range, ...] = (*task, *clock, *self.mark_ranges)
+        at = (layout.kick, layout.ready, layout.requests, layout.errors)
+        #: Of `Words`, in their order.
+        self.word_ranges: tuple[Range, ...] = tuple((address, WORD) for address in at)
+
+    def before(self, *more: Range) -> ReadMany:
+        """Return a read of a `Status` and more: the words last.
+
+        A restart or reset that the words show then, and the task does not, is noticed later. The
+        generation is read first: a state that belongs to an earlier one shows no readiness.
+        """
+        count = len(self._around) + len(more)
+        first = (1,) if self._task is not None else ()
+        return ReadMany((*self._around, *more, *self.word_ranges), barriers=(*first, count))
+
+    def after(self, *around_words: Range) -> ReadMany:
+        """Return a read of some ranges, the words in their order, the same ranges, then the rest.
+
+        What the words or the ranges show of a restart or reset, the task shows then.
+        """
+        ranges = (*around_words, *self.word_ranges, *around_words, *self._around)
+        count = len(around_words)
+        barriers = (count, count + 1, count + 2, count + 4, 2 * count + 4)
+        return ReadMany(ranges, barriers=barriers)
+
+    def proof(self, results: Sequence[Range], *written: Range) -> ReadMany:
+        """Return a read of results, then of what shows whose they are: what was written, the words.
+
+        What was written last, and is there after the results were read, was there before.
+        """
+        ranges = (*results, *written, *self.mark_ranges, *self.word_ranges)
+        words = len(ranges) - len(self.word_ranges)
+        return ReadMany(ranges, barriers=(len(results), words + 1, words + 2))
+
+    def read_proof(
+        self, parts: Sequence[bytes], count: int
+    ) -> tuple[Words, Sequence[bytes], Sequence[bytes]]:
+        """Return words, image mark and what was written, of a `proof` of `count` results."""
+        words = len(parts) - len(self.word_ranges)
+        mark = words - len(self.mark_ranges)
+        return self.words(parts[words:]), parts[mark:words], parts[count:mark]
+
+    def words(self, parts: Sequence[bytes]) -> Words:
+        """Decode what was read of `word_ranges`."""
+        kick, ready, requests, errors = (int.from_bytes(part, "little") for part in parts)
+        return Words(kick, ready, requests, errors)
+
+    def status_before(self, parts: Sequence[bytes]) -> tuple[Status, tuple[bytes, ...]]:
+        """Decode what was read by `before`; return also what else was asked for."""
+        count, words = len(self._around), parts[-len(self.word_ranges) :]
+        status = self._status(words, parts[:count])
+        return status, tuple(parts[count : -len(self.word_ranges)])
+
+    def status_after(self, parts: Sequence[bytes]) -> tuple[Status, tuple[bytes, ...]]:
+        """Decode what was read by `after`; return also what its ranges held, first and then."""
+        count = (len(parts) - len(self._around) - len(self.word_ranges)) // 2
+        end = count + len(self.word_ranges)
+        status = self._status(parts[count:end], parts[end + count :])
+        return status, (*parts[:count], *parts[end : end + count])
+
+    def _status(self, words: Sequence[bytes], around: Sequence[bytes]) -> Status:
+        left = iter(around)
+        state, generation = None, b""
+        if self._task is not None:
+            generation, state = next(left), self._state(next(left))
+        ticks = int.from_bytes(next(left), "little") if self._has_ticks else None
+        return Status(self.words(words), state, generation, ticks, next(left, None))
+
+    def check_image(self, found: bytes | None = None) -> None:
+        """Raise `MismatchError` where that is read of `mark_ranges` and is not this build's."""
+        if self.mark is not None and found is not None and found != self.mark.expected:
+            raise self.mark.mismatch(found)
+
+    def _state(self, data: bytes) -> Value:
+        """Decode `abi::TaskState`, remembering a few: a call sees the same ones all the time."""
+        if data not in self._states:
+            assert self._task is not None  # or there is nothing to decode
+            if len(self._states) >= 16:
+                self._states.clear()
+            self._states[data] = image.decode(self._task.state_type, data)
+        return self._states[data]

@@ -1,0 +1,1 @@
+"""Data that everything works on: types, values, symbols, memory, archives, boards."""

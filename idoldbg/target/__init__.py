@@ -1,0 +1,1 @@
+"""Targets: debug probes, emulated boards, core dumps, and what they share."""

@@ -1,0 +1,132 @@
+"""The emulated board in this process, reached directly: the shortest way to a reply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from idoldbg.errors import LinkTimeout
+from idoldbg.target.link import BaseLink
+
+__all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink"]
+
+REAL_LIMIT_S = 60.0
+"""How long waiting may take in real seconds, counted from the last write to the board, or reset."""
+
+
+class Board(Protocol):
+    """What a link needs of an `EmulatedBoard`; a few lines of test code offer it too."""
+
+    @property
+    def time_s(self) -> float:
+        """Virtual seconds since the board was made."""
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the debugger has stopped the core."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read as a debug probe does; raise `FaultError` on holes."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write as a debug probe does; raise `FaultError` on holes."""
+
+    def read_register(self, name: str) -> int:
+        """Return a core register; raise `Unsupported` for an unknown name."""
+
+    def run(self, seconds: float) -> object:
+        """Let virtual time pass; the core does nothing meanwhile if it is halted."""
+
+    def halt(self) -> None:
+        """Stop the core."""
+
+    def resume(self) -> None:
+        """Let the core run when time passes next."""
+
+    def reset(self) -> None:
+        """Reset the chip."""
+
+
+class EmulatedLink(BaseLink):
+    """Forwards to a board; waiting is what makes its virtual time pass."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        spec: str = "emu",
+        description: str = "emulated board",
+        notices: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(spec, description, notices)
+        self.board = board
+        self._idle_s = 0.0
+        self._waited_s = 0.0  # in real seconds
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.board.read(address, size)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges; no time passes on the board meanwhile."""
+        return [self.board.read(address, size) for address, size in ranges]
+
+    def write(self, address: int, data: bytes) -> None:
+        self.board.write(address, data)
+        self._waited_s = 0.0
+
+    def read_register(self, name: str) -> int:
+        return self.board.read_register(name)
+
+    def halt(self) -> None:
+        self.board.halt()
+
+    def resume(self) -> None:
+        self.board.resume()
+
+    def reset(self) -> None:
+        self.reset_with(halt=False, line=False)
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip; both ways are one here."""
+        self.board.reset()
+        self._waited_s = 0.0
+        if halt:
+            self.board.halt()
+        elif self.board.is_halted:  # by a vector catch that some debugger left behind
+            self.board.resume()
+
+    def wait(self, seconds: float) -> None:
+        """Let virtual time pass; raise `LinkTimeout` when that takes too long in real time.
+
+        Firmware that never sleeps runs several times slower than on a chip.
+        """
+        if self._waited_s > REAL_LIMIT_S:
+            self._waited_s = 0.0  # who asks again has as much patience again
+            raise LinkTimeout(
+                f"{self.spec}: nothing came of {REAL_LIMIT_S:g} real seconds of emulation (the "
+                f"board's own clock is at {self.board.time_s:.1f} s): the firmware is busy; look "
+                "with `idoldbg tasks`, or give a smaller --timeout",
+                timeout_s=REAL_LIMIT_S,
+                link=self.spec,
+            )
+        before, began = self.board.time_s, time.monotonic()
+        self.board.run(seconds)
+        self._waited_s += time.monotonic() - began
+        # Whoever waits with a limit must reach it, also where a board's time stands still.
+        self._idle_s += max(0.0, seconds - (self.board.time_s - before))
+
+    def monotonic(self) -> float:
+        return self.board.time_s + self._idle_s
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        if self.board.is_halted:
+            yield
+            return
+        try:
+            self.board.halt()  # inside: a signal's handler may raise as soon as it has halted
+            yield
+        finally:
+            self.board.resume()

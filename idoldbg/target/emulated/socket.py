@@ -1,0 +1,521 @@
+"""A board that another process keeps running, reached over its Unix socket.
+
+`open_board` opens the link of `--probe emu:NAME` (or `emu:PATH`, the path of a socket). The
+protocol is that of `idoldbg.target.emulated.protocol`, described in docs/board-protocol.md.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
+from idoldbg.near import near_misses
+from idoldbg.target.emulated.entries import check_name, read_board_entries, socket_path
+from idoldbg.target.emulated.link import EmulatedLink
+from idoldbg.target.emulated.protocol import (
+    MAX_OPERATIONS,
+    MAX_PAYLOAD,
+    MAX_WAIT_S,
+    PROTOCOL,
+    FrameReader,
+    Header,
+    ProtocolError,
+    decode_error,
+    encode_frame,
+    is_number,
+    segment_list,
+)
+from idoldbg.target.peer import peer_credentials
+
+__all__ = [
+    "BoardClient",
+    "BoardLink",
+    "RemoteBoard",
+    "board_path",
+    "connect_board",
+    "open_board",
+    "short_address",
+]
+
+ANSWER_LIMIT_S = 60.0
+CONNECT_LIMIT_S = 10.0
+BACKLOG_PAUSE_S = 0.02
+LOCK_LIMIT_S = 60.0
+CHUNK_SIZE = 1 << 16
+PATH_LIMIT = 100  # bytes; a Unix socket's address holds 107
+
+
+@contextmanager
+def short_address(path: Path) -> Iterator[str]:
+    """Give a name for a socket's path that fits into its address, however long the path is."""
+    if len(os.fsencode(path)) <= PATH_LIMIT:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class BoardClient:
+    """One connection to a board's process. After its first failure it stays failed.
+
+    `clock` is `wall` for a client that sleeps where it could wait, and expects time to have passed.
+    One that was interrupted (by Ctrl-C, or a timer of a test) can be opened once more: `again`.
+    """
+
+    def __init__(
+        self, path: Path, spec: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S
+    ) -> None:
+        self.spec = spec
+        self.was_interrupted = False
+        self._path, self._clock = path, clock
+        self._limit_s = limit_s
+        self._frames = FrameReader()
+        self._socket: socket.socket | None = _connect(path, spec)
+        try:
+            self.process = peer_credentials(self._socket)[0]
+            self.greeting = self._ask({"hello": PROTOCOL, "clock": clock}, b"")[0]
+        except BaseException:
+            self.close()
+            raise
+
+    def do(
+        self, *operations: Mapping[str, Any], payload: bytes = b""
+    ) -> tuple[list[dict[str, Any]], Header, bytes]:
+        """Have operations done in one round trip.
+
+        Returns each one's result, the whole header, and the bytes that were read. Raises what the
+        first operation that failed raised; those before it were done.
+        """
+        header, data = self._ask({"do": list(operations)}, payload)
+        if "error" in header:
+            raise decode_error(header["error"], self.spec)
+        done = header.get("done")
+        if not isinstance(done, list) or len(done) != len(operations):
+            raise self._fail("the board's process answered with nonsense")
+        return done, header, data
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection that has not failed."""
+        return self._socket is not None
+
+    def interrupt(self) -> None:
+        """End the connection in the middle of a request: an answer may still be on its way."""
+        if self._socket is not None:
+            self.was_interrupted = True
+            self.close()
+
+    def again(self) -> Self:
+        """Open another connection to the same board; raise `LinkError` where that is gone."""
+        other = type(self)(self._path, self.spec, clock=self._clock, limit_s=self._limit_s)
+        if other.process != self.process:
+            other.close()
+            raise LinkError(
+                f"{self.spec}: the connection was interrupted, and the board was stopped and "
+                "started since; attach anew",
+                link=self.spec,
+            )
+        return other
+
+    def close(self) -> None:
+        """End the connection; closing twice is harmless."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
+
+    def _ask(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
+        connection = self._socket
+        if connection is None:
+            raise LinkError(f"{self.spec}: the connection to the board is lost", link=self.spec)
+        try:
+            connection.settimeout(self._limit_s)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(encode_frame(header, payload))
+            # Who is refused may find the connection closed, with the reason still to be read.
+            while (frame := self._frames.take()) is None:
+                data = connection.recv(CHUNK_SIZE)
+                if not data:
+                    raise self._fail("its process has ended or been stopped")
+                self._frames.feed(data)
+        except TimeoutError:
+            self.close()
+            raise LinkTimeout(
+                f"{self.spec}: its process did not answer within {self._limit_s:g} s; look at its "
+                "log (`idoldbg board list -v` says where), or stop it and start it again",
+                timeout_s=self._limit_s,
+                link=self.spec,
+            ) from None
+        except (OSError, ProtocolError) as error:
+            raise self._fail(f"lost its process ({error})") from error
+        except BaseException:
+            self.interrupt()
+            raise
+        if frame[0].get("closing"):
+            self.close()
+            raise decode_error(frame[0].get("error"), self.spec)
+        return frame
+
+    def _fail(self, what: str) -> LinkError:
+        self.close()
+        return LinkError(f"{self.spec}: {what}", link=self.spec)
+
+
+def _connect(path: Path, spec: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(CONNECT_LIMIT_S)
+        with short_address(path) as address:
+            _connect_to(connection, address)
+        if peer_credentials(connection)[1] not in (os.getuid(), 0):
+            raise LinkError(f"{spec}: {path} is served by another user", link=spec)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+        connection.close()
+        raise ProbeNotFound(_nobody_there(path, spec), link=spec) from error
+    except OSError as error:
+        connection.close()
+        denied = isinstance(error, PermissionError)
+        why = "it belongs to another user, and is for that one alone" if denied else str(error)
+        raise LinkError(f"{spec}: cannot reach {path}: {why}", link=spec) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_to(connection: socket.socket, address: str) -> None:
+    """Connect, also where more clients are waiting to be accepted than the server's backlog takes.
+
+    The kernel then refuses at once (EAGAIN): a time limit makes the socket a non-blocking one.
+    """
+    end_s = time.monotonic() + CONNECT_LIMIT_S
+    while True:
+        try:
+            connection.connect(address)
+        except BlockingIOError:
+            if time.monotonic() >= end_s:
+                raise TimeoutError(
+                    f"its process has taken none of its waiting clients for {CONNECT_LIMIT_S:g} s"
+                ) from None
+            time.sleep(BACKLOG_PAUSE_S)
+        else:
+            return
+
+
+def _nobody_there(path: Path, spec: str) -> str:
+    if path != socket_path(path.stem):
+        return f"{spec}: no board listens at {path}"
+    names = [entry.name for entry in read_board_entries()]
+    near = near_misses(path.stem, names)
+    if near:
+        hint = f"did you mean `{near[0]}`?"
+    elif names:
+        hint = f"running: {', '.join(names)}"
+    else:
+        hint = f"start it with `idoldbg board start {path.stem} [ARCHIVE]`"
+    return f"{spec}: no board of that name is running; {hint}"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the last answer said about the board; others may have changed it since."""
+
+    time_s: float
+    is_halted: bool
+
+
+class RemoteBoard:
+    """A board at the other end of a connection, as links and the pyOCD plug-in see boards.
+
+    After a request that was interrupted it connects again, unless it held the core or had the lock:
+    those ended with the connection.
+    """
+
+    def __init__(self, client: BoardClient) -> None:
+        self.client = client
+        self._claims = 0
+        """How many holds and locks this connection has."""
+        self._seen = _Seen(0.0, False)
+        self._note(client.greeting)
+
+    @property
+    def time_s(self) -> float:
+        """Virtual seconds since the board was made, when it answered last."""
+        return self._seen.time_s
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the core stood still when the board answered last."""
+        return self._seen.is_halted
+
+    def read(self, address: int, size: int) -> bytes:
+        parts = []
+        for at in range(address, address + size, MAX_PAYLOAD):
+            part = min(MAX_PAYLOAD, address + size - at)
+            _, data = self._do({"op": "read", "address": at, "size": part})
+            if len(data) != part:
+                raise LinkError(f"{self.client.spec}: {len(data)} bytes of {part} came back")
+            parts.append(data)
+        return b"".join(parts)
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read several (address, size) in one round trip, none of them torn by the firmware.
+
+        As many and as much as a request may ask for; others are read one by one.
+        """
+        if len(ranges) > MAX_OPERATIONS or sum(size for _, size in ranges) > MAX_PAYLOAD:
+            return [self.read(address, size) for address, size in ranges]
+        _, data = self._do(*({"op": "read", "address": a, "size": s} for a, s in ranges))
+        parts, at = [], 0
+        for _, size in ranges:
+            parts.append(data[at : at + size])
+            at += size
+        return parts
+
+    def write(self, address: int, data: bytes) -> None:
+        for at in range(0, len(data), MAX_PAYLOAD):
+            part = data[at : at + MAX_PAYLOAD]
+            operation = {"op": "write", "address": address + at, "size": len(part)}
+            self._do(operation, payload=part)
+
+    def read_register(self, name: str) -> int:
+        (result,), _ = self._do({"op": "registers", "names": [name]})
+        return int(result["values"][0])
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass; less than `seconds` where the firmware keeps the host busy."""
+        self._do({"op": "wait", "seconds": min(max(seconds, 0.0), MAX_WAIT_S)})
+
+    def halt(self) -> None:
+        self._do({"op": "halt"})
+
+    def resume(self) -> None:
+        self._do({"op": "resume"})
+
+    def hold(self) -> None:
+        """Stop the core until `release`, or until this connection ends."""
+        self._claim({"op": "hold"})
+
+    def release(self) -> None:
+        """Undo one `hold`; the core goes on when nobody holds it that stood in its way."""
+        self._give_up("release")
+
+    def lock(self, limit_s: float = LOCK_LIMIT_S) -> None:
+        """Have the board's lock until `unlock` or the end of this connection.
+
+        It keeps nobody from anything but having it too. Raises `LinkTimeout` when another client
+        does not give it back within `limit_s`, in real time.
+        """
+        end = time.monotonic() + limit_s
+        while True:
+            left_s = min(max(0.0, end - time.monotonic()), MAX_WAIT_S)
+            try:
+                self._claim({"op": "lock", "seconds": left_s})
+            except LinkTimeout:  # of the server's, which answers now and then
+                if time.monotonic() >= end:
+                    raise
+            else:
+                return
+
+    def unlock(self) -> None:
+        """Let others have the lock."""
+        self._give_up("unlock")
+
+    def interrupt(self, *, left: int) -> None:
+        """End the connection, and with it all claims; `left` are still to be given up."""
+        self._claims = left
+        self.client.interrupt()
+
+    def _claim(self, operation: Mapping[str, Any]) -> None:
+        self._claims += 1  # before it is so: an interruption may come as soon as it is
+        try:
+            self._do(operation, is_claim=True)
+        except IdoldbgError:
+            self._claims -= 1
+            raise
+
+    def _give_up(self, operation: str) -> None:
+        """Undo a claim; one that has ended with its connection is none."""
+        if self._claims:
+            self._claims -= 1
+            if self.client.is_open:
+                self._do({"op": operation})
+
+    def reset(self, halt: bool = False) -> None:
+        self._do({"op": "reset", "halt": halt})
+
+    def uart(self) -> dict[str, bytes]:
+        """Return the last 64 KiB that each serial port has sent."""
+        (result,), data = self._do({"op": "uart"})
+        texts, at = {}, 0
+        for port, size in result["ports"]:
+            texts[str(port)] = data[at : at + size]
+            at += size
+        return texts
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+        self._do({"op": "uart-send", "port": name, "size": len(data)}, payload=data)
+
+    def flash(
+        self, segments: Sequence[tuple[int, bytes]], *, archive: str = "", image_id: str = ""
+    ) -> None:
+        """Erase the board's flash, program it and start it anew; all of that or nothing.
+
+        `archive` and `image_id` are what the board's entry says from then on.
+        """
+        self._say_image("flash", segments, archive, image_id)
+
+    def name_image(
+        self, segments: Sequence[tuple[int, bytes]], *, archive: str, image_id: str
+    ) -> None:
+        """Say what build the board's flash holds; raise `LinkError` where it holds another one."""
+        self._say_image("name-image", segments, archive, image_id)
+
+    def _say_image(
+        self, name: str, segments: Sequence[tuple[int, bytes]], archive: str, image_id: str
+    ) -> None:
+        operation = {
+            "op": name,
+            "segments": segment_list(segments),
+            "archive": archive,
+            "image_id": image_id,
+        }
+        self._do(operation, payload=b"".join(data for _, data in segments))
+
+    def status(self) -> dict[str, Any]:
+        """Return what the board's process says about it."""
+        (result,), _ = self._do({"op": "status"})
+        return result
+
+    def close(self) -> None:
+        """End the connection; the board stays."""
+        self.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _do(
+        self, *operations: Mapping[str, Any], payload: bytes = b"", is_claim: bool = False
+    ) -> tuple[list[dict[str, Any]], bytes]:
+        if self.client.was_interrupted and self._claims <= is_claim:
+            self.client = self.client.again()
+        try:
+            done, header, data = self.client.do(*operations, payload=payload)
+            self._note(header)
+        except IdoldbgError:
+            raise
+        except BaseException:
+            self.client.interrupt()  # nobody knows what was done of it: a hold ends with this
+            raise
+        return done, data
+
+    def _note(self, header: Header) -> None:
+        time_s, halted = header.get("time_s"), header.get("halted")
+        if is_number(time_s) and isinstance(halted, bool):
+            self._seen = _Seen(float(time_s), halted)
+
+
+class BoardLink(EmulatedLink):
+    """A link to a board that others may use at the same time."""
+
+    board: RemoteBoard
+
+    def __init__(
+        self, board: RemoteBoard, *, spec: str, description: str, notices: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(board, spec=spec, description=description, notices=notices)
+        self._held = self._exclusive = 0
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges in one round trip."""
+        return self.board.read_ranges(ranges)
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Keep the core still; it goes on even if this process dies inside."""
+        try:
+            self._held += 1
+            if self._held == 1:
+                self.board.hold()
+            yield
+        finally:
+            self._held -= 1
+            try:
+                if self._held == 0:
+                    self.board.release()
+            except LinkError:
+                pass  # the connection is lost, and the hold with it
+            except BaseException:
+                self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
+                raise
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep others from making calls meanwhile: two at once would spoil each other's."""
+        try:
+            self._exclusive += 1
+            if self._exclusive == 1:
+                self.board.lock()
+            yield
+        finally:
+            self._exclusive -= 1
+            try:
+                if self._exclusive == 0:
+                    self.board.unlock()
+            except LinkError:
+                pass  # the connection is lost, and the lock with it
+            except BaseException:
+                self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
+                raise
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip, for all its users; both ways are one here."""
+        self.board.reset(halt)
+
+    def close(self) -> None:
+        self.board.close()
+
+
+def board_path(where: str) -> Path:
+    """Return the socket that NAME-OR-PATH means; raise `ArgumentError` for neither."""
+    return Path(where) if "/" in where else socket_path(check_name(where))
+
+
+def connect_board(
+    where: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S
+) -> RemoteBoard:
+    """Reach the board NAME, or the one whose socket has a path; raise `ProbeNotFound`.
+
+    `clock` as for `BoardClient`; `limit_s` bounds each answer.
+    """
+    client = BoardClient(board_path(where), f"emu:{where}", clock=clock, limit_s=limit_s)
+    return RemoteBoard(client)
+
+
+def open_board(where: str) -> BoardLink:
+    """Open the link of `emu:NAME-OR-PATH`; raise `ProbeNotFound` where no board is."""
+    board = connect_board(where)
+    try:
+        status = board.status()
+        notices = tuple(str(n) for n in status["notices"])
+        description = f"emulated {status['board']} `{status['name']}`, process {status['pid']}"
+    except (KeyError, TypeError) as error:
+        board.close()
+        raise LinkError(f"emu:{where}: it answers, but is no board", link="emu") from error
+    except BaseException:
+        board.close()
+        raise
+    return BoardLink(board, spec=f"emu:{where}", description=description, notices=notices)

@@ -1,0 +1,214 @@
+"""The one place where pyOCD's exceptions become ours.
+
+pyOCD raises its own tree, but also lets USB, socket and vendor library errors escape, uses
+assertions for lost connections, and reports a switched-off target as a bare `Error`. What is raised
+inside pyOCD or a library below it is a failure of the link; anything else is a bug and passes.
+
+Written against pyOCD 0.46 (`pyocd/core/exceptions.py`).
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from pyocd.core import exceptions
+
+from idol.records import dataclass, field
+from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout
+from idoldbg.target.probe.watchdog import CallTimeout
+
+__all__ = ["Attempt", "translate", "translated"]
+
+# Top-level packages whose failures are the link's: pyOCD and what it drives probes with.
+BELOW = ("pyocd", "usb", "pylink", "hid", "libusb_package", "cmsis_pack_manager")
+
+PLUG = "check that the probe is still plugged in, then try again"
+SERVER = "check that the probe server still runs, then try again"
+CABLE = (
+    "check that the board is powered and the SWD cable seated, lower the speed, and see that no "
+    "firmware switches the debug pins off"
+)
+BUSY_WORDS = ("claim", "already", "in use", "busy", "exclusive", "access denied")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was being done when it failed. `address` and `size` are those of a memory access."""
+
+    link: str
+    doing: str
+    address: int | None = None
+    size: int = 0
+    started_s: float = field(default_factory=time.monotonic)
+
+    def fail(self, reason: str, hint: str = "") -> LinkError:
+        """Return the error for this attempt."""
+        return LinkError(self._message(reason, hint), link=self.link)
+
+    def time_out(self, reason: str, hint: str = "") -> LinkTimeout:
+        """Return the error for an attempt that took too long."""
+        elapsed_s = time.monotonic() - self.started_s
+        return LinkTimeout(self._message(reason, hint), timeout_s=elapsed_s, link=self.link)
+
+    def _message(self, reason: str, hint: str) -> str:
+        if hint is PLUG and self.link.startswith("remote:"):
+            hint = SERVER
+        return f"{self.link}: cannot {self.doing}: {reason}" + (f"; {hint}" if hint else "")
+
+
+def _fault(error: BaseException, attempt: Attempt) -> IdoldbgError:
+    if attempt.address is None:
+        return attempt.fail(
+            "the debug port answers FAULT",
+            "the chip may be locked, or have no memory access port of that number",
+        )
+    # A probe server loses the address; then the start of the block is all that is known.
+    address = getattr(error, "fault_address", None)
+    if address is None or not attempt.address <= address < attempt.address + max(1, attempt.size):
+        address = attempt.address
+    return FaultError(
+        f"{attempt.link}: cannot {attempt.doing}: the bus answers FAULT at or after "
+        f"0x{address:08x}",
+        address=address,
+        size=attempt.address + attempt.size - address,
+    )
+
+
+def _probe(error: BaseException, attempt: Attempt) -> IdoldbgError:
+    if any(word in _chain_text(error) for word in BUSY_WORDS):
+        return attempt.fail(
+            f"the probe is in use ({_text(error)})", "close the other debugger that holds it"
+        )
+    return attempt.fail(f"the probe fails: {_text(error)}", PLUG)
+
+
+def _bare(error: BaseException, attempt: Attempt) -> IdoldbgError:
+    if isinstance(error.__cause__, (exceptions.TransferError, exceptions.DebugError)):
+        return attempt.fail(f"no target answers ({_text(error.__cause__)})", CABLE)
+    return attempt.fail(_text(error))
+
+
+def _reason(reason: str, hint: str = "") -> Callable[[BaseException, Attempt], IdoldbgError]:
+    return lambda error, attempt: attempt.fail(f"{reason} ({_text(error)})", hint)
+
+
+def _slow(reason: str, hint: str = "") -> Callable[[BaseException, Attempt], IdoldbgError]:
+    return lambda error, attempt: attempt.time_out(f"{reason} ({_text(error)})", hint)
+
+
+# From the particular to the general: the first class that fits is taken.
+PYOCD_ERRORS: tuple[
+    tuple[type[BaseException], Callable[[BaseException, Attempt], IdoldbgError]], ...
+] = (
+    (exceptions.TransferFaultError, _fault),
+    (exceptions.TransferTimeoutError, _slow("the target only answers WAIT", CABLE)),
+    (exceptions.TransferProtocolError, _reason("garbled answers over the debug wires", CABLE)),
+    (exceptions.TransferError, _reason("the target does not answer", CABLE)),
+    (exceptions.CoreRegisterAccessError, _reason("a core register is out of reach")),
+    (exceptions.FlashEraseFailure, _reason("the flash cannot be erased")),
+    (exceptions.FlashProgramFailure, _reason("the flash cannot be programmed")),
+    (exceptions.FlashFailure, _reason("the flash fails")),
+    (exceptions.DebugError, _reason("the debug hardware refuses")),
+    (exceptions.TargetError, _reason("the target fails")),
+    (exceptions.ProbeDisconnected, _reason("the probe is gone", PLUG)),
+    (exceptions.ProbeError, _probe),
+    (exceptions.TargetSupportError, _reason("pyOCD lacks support for this target")),
+    (exceptions.TimeoutError, _slow("pyOCD gave up waiting")),
+    (exceptions.CommandError, _reason("pyOCD refused a command")),
+    (exceptions.RTTError, _reason("real-time transfer failed")),
+    (exceptions.InternalError, _reason("pyOCD failed inside")),
+    (exceptions.Error, _bare),
+)
+
+
+def translate(error: BaseException, attempt: Attempt) -> IdoldbgError | None:
+    """Return the error of ours that says the same; None for what is no failure of the link."""
+    if isinstance(error, IdoldbgError):
+        return error
+    if isinstance(error, CallTimeout):
+        return LinkTimeout(
+            f"{attempt.link}: cannot {attempt.doing}: {error}; unplug the probe (or restart its "
+            "server) and plug it in again",
+            timeout_s=error.limit_s,
+            link=attempt.link,
+        )
+    for kind, make in PYOCD_ERRORS:
+        if isinstance(error, kind):
+            return make(error, attempt)
+    if isinstance(error, OSError):
+        return _system(error, attempt)
+    if isinstance(error, EOFError):
+        return attempt.fail(f"the connection ended ({_text(error)})", PLUG)
+    if type(error).__name__ == "NoBackendError":
+        return attempt.fail("libusb is missing", "install the system's libusb-1.0 package")
+    if isinstance(error, Exception) and _raised_below(error.__traceback__):
+        # Assertions, and mistakes over answers that a lost or foreign probe server never gave.
+        cause = error.__context__ if isinstance(error, AssertionError) else None
+        if isinstance(cause, Exception) and (first := translate(cause, attempt)) is not None:
+            return first
+        return attempt.fail(f"pyOCD stumbled ({type(error).__name__}: {_text(error)})", PLUG)
+    return None
+
+
+@contextmanager
+def translated(attempt: Attempt) -> Iterator[None]:
+    """Raise the translation of whatever the body raises; bugs and interrupts pass unchanged."""
+    try:
+        yield
+    except IdoldbgError:
+        raise
+    except Exception as error:
+        ours = translate(error, attempt)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _system(error: OSError, attempt: Attempt) -> IdoldbgError:
+    """Sockets, and USB: pyusb's `USBError` is an `OSError` that pyOCD lets escape."""
+    text = _text(error)
+    if error.errno == errno.EBUSY:
+        return attempt.fail(
+            f"the probe is in use ({text})", "close the other debugger that holds it"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return attempt.fail(
+            f"no permission to open the probe ({text})",
+            "install pyOCD's udev rules or run as a user who may",
+        )
+    if error.errno in (errno.ENODEV, errno.ENOENT, errno.EIO, errno.EPIPE, errno.ESHUTDOWN):
+        return attempt.fail(f"the probe is gone ({text})", PLUG)
+    if isinstance(error, ConnectionRefusedError):
+        return attempt.fail(
+            f"nothing listens there ({text})", "start the server: `pyocd server -p PORT`"
+        )
+    if isinstance(error, TimeoutError):
+        return attempt.time_out(f"no answer ({text})")
+    return attempt.fail(f"the connection failed ({text})", PLUG)
+
+
+def _raised_below(traceback: TracebackType | None) -> bool:
+    """Tell whether pyOCD, and not we, called what raised (perhaps in the standard library)."""
+    below = False
+    while traceback is not None:
+        package = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in BELOW or package == "idoldbg":
+            below = package in BELOW
+        traceback = traceback.tb_next
+    return below
+
+
+def _text(error: BaseException | None) -> str:
+    return str(error) or type(error).__name__
+
+
+def _chain_text(error: BaseException | None) -> str:
+    texts: list[str] = []
+    while error is not None and len(texts) < 8:
+        texts.append(str(error).lower())
+        error = error.__cause__
+    return " ".join(texts)

@@ -1,0 +1,464 @@
+"""A debug probe as a link, through pyOCD, without disturbing the target.
+
+Only the debug port and one memory access port are used: no pyOCD core object is made, so attaching
+writes nothing but CTRL/STAT and the access port's own registers, never DHCSR, DEMCR, breakpoint or
+trace units. pyOCD's target type is always `cortex_m`; configuration files and user scripts of pyOCD
+are ignored.
+
+Importing this module imports pyocd (about 0.3 s), so it is imported only when a probe is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyocd.core import exceptions
+from pyocd.core.session import Session
+from pyocd.coresight.ap import MEM_AP, AccessPort, APv1Address, APv2Address
+from pyocd.coresight.dap import ADIVersion
+
+from idol.records import dataclass
+from idoldbg.errors import FaultError, IdoldbgError, LinkError, ProbeNotFound
+from idoldbg.target.host_lock import HostLock
+from idoldbg.target.link import BaseLink
+from idoldbg.target.probe.calls import CallLock
+from idoldbg.target.probe.core_debug import CoreDebug
+from idoldbg.target.probe.errors import Attempt, translated
+from idoldbg.target.probe.memory import read_blocks, read_bytes, write_bytes
+from idoldbg.target.probe.probes import (
+    ProbeInfo,
+    ProbeListing,
+    choose_probe,
+    find_probes,
+    list_probes,
+    lock_link,
+    lock_probe,
+)
+from idoldbg.target.probe.remote import RemoteProbe
+from idoldbg.target.probe.watchdog import CallTimeout, Watchdog
+
+__all__ = [
+    "ProbeInfo",
+    "ProbeListing",
+    "ProbeOptions",
+    "PyocdLink",
+    "list_probes",
+    "open_probe",
+    "open_remote",
+    "session_options",
+]
+
+T = TypeVar("T")
+
+# One watched call moves at most this much: two seconds at an SWD clock of 100 kHz.
+CHUNK_SIZE = 16 << 10
+CLOSE_LIMIT_S = 5.0
+RESET_LIMIT_S = 5.0
+ADDRESS_END = 1 << 32
+
+# pyOCD logs what it also raises; without a handler Python would print that on stderr.
+for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+def _ignore(_notice: str) -> None:
+    """Drop what nobody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """How to attach.
+
+    `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
+    the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
+    bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for
+    a probe that another process of this user has open; `on_wait` hears of it.
+    """
+
+    speed_hz: int | None = None
+    access_port: int = 0
+    attempts: int = 3
+    limit_s: float = 15.0
+    connect_limit_s: float = 30.0
+    wait_s: float = 0.0
+    on_wait: Callable[[str], None] = _ignore
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """pyOCD's objects for one attachment; none of them has types."""
+
+    session: Any
+    dp: Any
+    ap: Any
+
+
+def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None) -> PyocdLink:
+    """Attach through a local probe; `unique_id` is matched as `choose_probe` says.
+
+    Raises `ProbeNotFound`, or `LinkError` when no target answers after a few attempts.
+    """
+    chosen_options = options or ProbeOptions()
+    watchdog = Watchdog("idoldbg probe")
+    spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
+    try:
+        with translated(Attempt(spec, "look for probes")):
+            found, notices = watchdog.call(find_probes, chosen_options.connect_limit_s)
+        chosen = choose_probe(found, unique_id, notices)
+        lock = lock_probe(chosen.info, chosen_options.wait_s, chosen_options.on_wait)
+    except BaseException:
+        watchdog.stop()
+        raise
+    info, fresh = chosen.info, [chosen.driver]
+
+    def find_driver() -> Any:
+        # A probe that was opened in vain is not opened twice: it may have come back as another
+        # USB device, and a failed `open` leaves pyOCD's object in an unknown state.
+        if fresh:
+            return fresh.pop()
+        return choose_probe(find_probes()[0], info.unique_id).driver
+
+    description = f"{info.description} ({info.unique_id})"
+    spec = f"pyocd:{info.unique_id}"
+    link = PyocdLink(spec, description, find_driver, chosen_options, watchdog, lock)
+    link.connect()
+    return link
+
+
+def open_remote(host: str, port: int, options: ProbeOptions | None = None) -> PyocdLink:
+    """Attach through a pyOCD probe server (`pyocd server`), which has no authentication.
+
+    One client per server: when one closes, the debug port loses power for the others too. Processes
+    of this user on this host are kept apart by a lock.
+    """
+    chosen_options = options or ProbeOptions()
+    spec = f"remote:{host}:{port}"
+    lock = lock_link(spec, spec, chosen_options.wait_s, chosen_options.on_wait)
+    link = PyocdLink(
+        spec,
+        f"probe server {host}:{port}",
+        # The server's silence is noticed before the watchdog, which can say less about it.
+        lambda: RemoteProbe(host, port, chosen_options.limit_s / 2),
+        chosen_options,
+        Watchdog("idoldbg probe"),
+        lock,
+    )
+    link.connect()
+    return link
+
+
+class PyocdLink(BaseLink):
+    """A `Link` through pyOCD; made by `open_probe` and `open_remote`.
+
+    Reads are tried once more after a garbled answer, writes never are. A read of 1, 2 or 4 aligned
+    bytes is one access of that width; others are rounded out to whole words, writes are not.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        description: str,
+        find_driver: Callable[[], Any],
+        options: ProbeOptions,
+        watchdog: Watchdog,
+        lock: HostLock | None = None,
+    ) -> None:
+        super().__init__(spec, description)
+        self._lock = lock
+        self._find_driver = find_driver
+        self._options = options
+        self._watchdog = watchdog
+        self._connection: _Connection | None = None
+        self._leave_halted = False
+        self.reads_at_once = True
+        """Whether the last `read_many` was one exchange."""
+        self._core = CoreDebug(self, self.wait, self.monotonic, link=spec)
+        self._calls = CallLock(
+            spec, lambda attempt, action: self._do(attempt, lambda ap: action(ap.dp.probe))
+        )
+
+    def connect(self) -> None:
+        """Attach, in a few attempts with growing pauses between them."""
+        try:
+            self._connect()
+        except BaseException:
+            self._watchdog.stop()
+            self._unlock()
+            raise
+
+    def _connect(self) -> None:
+        pause_s = 0.2
+        for attempts_left in reversed(range(self._options.attempts)):
+            try:
+                with translated(Attempt(self.spec, "attach")):
+                    self._connection = self._watchdog.call(
+                        lambda: _connect(self._find_driver(), self._options),
+                        self._options.connect_limit_s,
+                    )
+                self._look_at_core()
+                return
+            except LinkError as error:
+                hopeless = isinstance(error, ProbeNotFound) or isinstance(
+                    error.__cause__, (CallTimeout, exceptions.TargetSupportError)
+                )
+                if hopeless or attempts_left == 0:
+                    raise
+            time.sleep(pause_s)
+            pause_s *= 2
+
+    def read(self, address: int, size: int) -> bytes:
+        self._check_range("read", address, size)
+        parts = []
+        for at in range(address, address + size, CHUNK_SIZE):
+            part = min(CHUNK_SIZE, address + size - at)
+            attempt = Attempt(self.spec, f"read {part} bytes at 0x{at:08x}", at, part)
+            parts.append(self._do(attempt, partial(read_bytes, address=at, size=part), again=True))
+        return b"".join(parts)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges, in one exchange with the probe where it queues accesses."""
+        for address, size in ranges:
+            self._check_range("read", address, size)
+        if sum(size for _, size in ranges) > CHUNK_SIZE:
+            self.reads_at_once = False
+            return [self.read(address, size) for address, size in ranges]
+        (first, size), what = ranges[0], f"read {len(ranges)} blocks from 0x{ranges[0][0]:08x} on"
+        attempt = Attempt(self.spec, what, first, size)
+        data, self.reads_at_once = self._do(
+            attempt, partial(read_blocks, ranges=ranges), again=True
+        )
+        return data
+
+    def write(self, address: int, data: bytes) -> None:
+        self._check_range("write", address, len(data))
+        for offset in range(0, len(data), CHUNK_SIZE):
+            part = data[offset : offset + CHUNK_SIZE]
+            at = address + offset
+            attempt = Attempt(self.spec, f"write {len(part)} bytes at 0x{at:08x}", at, len(part))
+            self._do(attempt, partial(write_bytes, address=at, data=part))
+
+    def read_word(self, address: int) -> int:
+        """Read one aligned word."""
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def write_word(self, address: int, value: int) -> None:
+        """Write one aligned word in one access."""
+        self.write(address, value.to_bytes(4, "little"))
+
+    def read_register(self, name: str) -> int:
+        with self._core.halted():
+            return self._core.read_register(name)
+
+    def halt(self) -> None:
+        self._core.halt()
+        self._leave_halted = True
+
+    def resume(self) -> None:
+        self._core.resume()
+        self._leave_halted = False
+
+    def halted(self) -> contextlib.AbstractContextManager[None]:
+        return self._core.halted()
+
+    def exclusive(self) -> contextlib.AbstractContextManager[None]:
+        """Keep others from making calls meanwhile, where an emulated board has several users."""
+        return self._calls.held()
+
+    def reset(self) -> None:
+        """Reset by SYSRESETREQ, or by the nRESET line where that has no effect; then run."""
+        self.reset_with(halt=False, line=False)
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset by the nRESET line if `line`, else by SYSRESETREQ (and by the line if that fails).
+
+        A chip that loses its debug registers in a reset by the line cannot be caught by `halt`; it
+        is halted as soon as it answers then, a few instructions later.
+        """
+        if halt:
+            self._core.catch_reset(True)
+        if line or not self._reset_by_request():
+            attempt = Attempt(self.spec, "reset the target")
+            self._do(attempt, lambda ap: ap.dp.reset())
+            if not self._came_back():
+                tried = (
+                    "the reset line had no" if line else "neither SYSRESETREQ nor the line had an"
+                )
+                raise attempt.fail(
+                    f"{tried} effect", "check that the probe's reset line is connected"
+                )
+        if halt:
+            if not self._core.await_halt():
+                self._core.halt()
+            self._core.catch_reset(False)
+        elif self._core.is_halted():
+            self._core.resume()
+        self._leave_halted = halt
+
+    def _reset_by_request(self) -> bool:
+        # The chip may be gone before it acknowledges; whether there was a reset is asked for next.
+        with contextlib.suppress(LinkError, FaultError):
+            self._core.request_reset()
+        return self._came_back()
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def close(self) -> None:
+        """Switch debug power off and release the probe.
+
+        A core that `halt` stopped stays halted, and powered for debugging.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        power_down = not self._leave_halted
+        try:
+            with translated(Attempt(self.spec, "detach")):
+                self._watchdog.call(lambda: _close(connection, power_down), CLOSE_LIMIT_S)
+        except IdoldbgError:
+            pass  # a probe that is gone has let go already
+        finally:
+            self._watchdog.stop()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    def _look_at_core(self) -> None:
+        """Leave a notice where calls would wait in vain."""
+        try:
+            standstill = self._core.explain_standstill()
+        except (LinkError, FaultError):
+            return  # the first access that someone needs will say it better
+        self.notices = (standstill,) if standstill else ()
+
+    def _came_back(self) -> bool:
+        """Wait for the core to come out of reset, attaching anew where the debug port was lost."""
+        end = time.monotonic() + RESET_LIMIT_S
+        while True:
+            try:
+                return self._core.await_reset()
+            except (LinkError, FaultError):
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(0.05)
+            with contextlib.suppress(LinkError, FaultError):
+                self._do(Attempt(self.spec, "attach after the reset"), lambda ap: self._reattach())
+
+    def _do(self, attempt: Attempt, action: Callable[[Any], T], *, again: bool = False) -> T:
+        """Run `action` on the access port under the watchdog; repeat it once if `again`."""
+
+        def job() -> T:
+            try:
+                return action(self._ap())
+            except exceptions.TransferFaultError:
+                raise
+            except exceptions.TransferError:
+                if not again:
+                    raise
+                self._reattach()
+                return action(self._ap())
+
+        with translated(attempt):
+            if self._connection is None:
+                raise attempt.fail("the link is closed")
+            return self._watchdog.call(job, self._options.limit_s)
+
+    def _ap(self) -> Any:
+        assert self._connection is not None  # `_do` looked
+        return self._connection.ap
+
+    def _reattach(self) -> None:
+        """Reset the debug wires and power up again; within a watched call.
+
+        The access port is made anew because pyOCD caches its CSW, which a power loss changes.
+        """
+        assert self._connection is not None  # `_do` looked
+        session, dp = self._connection.session, self._connection.dp
+        dp.connect()
+        self._connection = _Connection(session, dp, _access_port(dp, self._options.access_port))
+
+    def _check_range(self, doing: str, address: int, size: int) -> None:
+        if address < 0 or size < 0 or address + size > ADDRESS_END:
+            raise FaultError(
+                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
+                "address space",
+                address=address,
+                size=size,
+            )
+
+
+def _connect(driver: Any, options: ProbeOptions) -> _Connection:
+    session = Session(driver, auto_open=False, options=session_options(options))
+    try:
+        session.open(init_board=False)
+        dp = session.target.dp
+        dp.connect()
+        return _Connection(session, dp, _access_port(dp, options.access_port))
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first failure is the one to tell of
+            _close_session(session)
+        raise
+
+
+def session_options(options: ProbeOptions) -> dict[str, Any]:
+    """Return pyOCD's options for a session that does not touch the target."""
+    try:
+        project_dir = str(Path.cwd())
+    except OSError:  # the working directory was deleted
+        project_dir = os.sep
+    chosen: dict[str, Any] = {
+        "target_override": "cortex_m",
+        "connect_mode": "attach",
+        "no_config": True,
+        "user_script": os.devnull,  # pyOCD runs a pyocd_user.py it finds, even without a config
+        "project_dir": project_dir,  # pyOCD changes into it
+        "jlink.power": False,  # or a J-Link switches its target supply off when detaching
+    }
+    if options.speed_hz is not None:
+        chosen["frequency"] = options.speed_hz
+    return chosen
+
+
+def _access_port(dp: Any, number: int) -> Any:
+    if dp.adi_version is ADIVersion.ADIv6:
+        if number < 0x1000:
+            raise exceptions.TargetError(
+                "its debug port is ADIv6: give the base address of the memory access port instead "
+                "of a number"
+            )
+        address = APv2Address(number)
+    else:
+        address = APv1Address(number)
+    ap = AccessPort.create(dp, address)
+    if not isinstance(ap, MEM_AP):
+        raise exceptions.TargetError(f"access port {number} gives no access to memory")
+    return ap
+
+
+def _close(connection: _Connection, power_down: bool) -> None:
+    try:
+        if power_down:
+            connection.dp.disconnect()
+    finally:
+        _close_session(connection.session)
+
+
+def _close_session(session: Any) -> None:
+    """Close the session and surely its probe: pyOCD leaves it open after a failed `open`."""
+    try:
+        session.close()
+    finally:
+        if session.probe.is_open:
+            session.probe.close()

@@ -1,0 +1,254 @@
+"""Which debug probes are there, and which one is meant.
+
+pyOCD's own helpers print, prompt on the terminal, and fail altogether when one kind of probe cannot
+be looked for; hence this enumeration over its probe classes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pyocd.probe.aggregator import PROBE_CLASSES
+
+from idol.records import dataclass, replace
+from idoldbg.errors import LinkError, ProbeNotFound
+from idoldbg.target.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
+from idoldbg.target.probe.errors import Attempt, translate, translated
+from idoldbg.target.probe.watchdog import Watchdog
+from idoldbg.target.runtime_dir import private_dir
+
+__all__ = [
+    "FoundProbe",
+    "ProbeInfo",
+    "ProbeListing",
+    "choose_probe",
+    "find_probe_holder",
+    "find_probes",
+    "guess_board",
+    "list_probes",
+    "lock_link",
+    "lock_probe",
+]
+
+LIST_LIMIT_S = 30.0
+ID_LIMIT = 200  # characters of a unique id in a file's name
+EMULATED_KIND = "emu"  # the name that idoldbg.target.emulated.pyocd_probe gives to its probe class
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeInfo:
+    """One probe. `kind` is pyOCD's name for its driver.
+
+    `board_guess` is what board it names, `target_guess` pyOCD's target type for that, `boards` the
+    board files that may be for it. `used_by` says which process of this host has it open through
+    idoldbg.
+    """
+
+    unique_id: str
+    description: str
+    vendor: str
+    product: str
+    kind: str
+    board_guess: str | None = None
+    target_guess: str | None = None
+    boards: tuple[str, ...] = ()
+    used_by: str | None = None
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether this is an emulated board rather than hardware."""
+        return self.kind == EMULATED_KIND
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeListing:
+    """What was found, and sentences about what could not be looked for or looked at."""
+
+    probes: tuple[ProbeInfo, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundProbe:
+    """A probe's description, with pyOCD's object for it (a `DebugProbe`, which has no types)."""
+
+    info: ProbeInfo
+    driver: Any
+
+
+def find_probes() -> tuple[tuple[FoundProbe, ...], tuple[str, ...]]:
+    """Return every probe that is connected, hardware first, and notices as in `ProbeListing`."""
+    found: list[FoundProbe] = []
+    with _warnings() as notices:
+        _find_into(found, notices)
+    found.sort(key=lambda probe: (probe.info.is_emulated, probe.info.unique_id))
+    return tuple(found), tuple(dict.fromkeys(notices))
+
+
+def _find_into(found: list[FoundProbe], notices: list[str]) -> None:
+    for kind, probe_class in PROBE_CLASSES.items():
+        try:
+            for driver in probe_class.get_all_connected_probes(None, False):
+                found.append(FoundProbe(_describe(kind, driver), driver))
+        except Exception as error:  # noqa: BLE001 - one broken driver must not hide the others
+            attempt = Attempt("pyocd", f"look for {kind} probes")
+            notices.append(str(translate(error, attempt) or attempt.fail(repr(error))))
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what pyOCD logs as a warning: missing libraries, probes that it may not open."""
+    texts: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            texts.append(f"pyocd: {record.getMessage()}")
+
+    handler = Collector(logging.WARNING)
+    logger = logging.getLogger("pyocd")
+    logger.addHandler(handler)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(handler)
+
+
+def list_probes(*, guess_boards: bool = True) -> ProbeListing:
+    """List what is connected. Guessing boards opens some probes for a moment to ask them.
+
+    Raises `LinkTimeout` where a driver does not come back.
+    """
+    watchdog = Watchdog("idoldbg probes")
+    try:
+        with translated(Attempt("pyocd", "look for probes")):
+            return watchdog.call(lambda: _list(guess_boards), LIST_LIMIT_S)
+    finally:
+        watchdog.stop()
+
+
+def _list(guess_boards: bool) -> ProbeListing:
+    found, notices = find_probes()
+    infos = []
+    for probe in found:
+        info, holder = probe.info, find_probe_holder(probe.info)
+        if guess_boards and holder is None:
+            info = guess_board(probe)
+        infos.append(replace(info, used_by=None if holder is None else str(holder)))
+    return ProbeListing(tuple(infos), notices)
+
+
+def choose_probe(
+    found: Sequence[FoundProbe], unique_id: str | None, notices: Sequence[str] = ()
+) -> FoundProbe:
+    """Return the probe meant by `unique_id`: equal to it, else beginning with it, else holding it.
+
+    Case does not matter. Without an id the only probe of real hardware is meant. Raises
+    `ProbeNotFound` for none and, with the list of candidates, for several.
+    """
+    candidates = list(found)
+    if not unique_id:
+        matches = [p for p in candidates if not p.info.is_emulated]
+    else:
+        wanted = unique_id.lower()
+        ids = [(p.info.unique_id.lower(), p) for p in candidates]
+        matches = (
+            [p for text, p in ids if text == wanted]
+            or [p for text, p in ids if text.startswith(wanted)]
+            or [p for text, p in ids if wanted in text]
+        )
+    if len(matches) == 1:
+        return matches[0]
+    spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
+    if matches:
+        raise ProbeNotFound(
+            f"{spec} fits {len(matches)} probes, name one by its id: {_listed(matches)}", link=spec
+        )
+    raise ProbeNotFound(_none_found(spec, unique_id, candidates, notices), link=spec)
+
+
+def _none_found(
+    spec: str, unique_id: str | None, candidates: Sequence[FoundProbe], notices: Sequence[str]
+) -> str:
+    if not unique_id:
+        message = (
+            "no debug probe is connected; plug one in (on Linux its udev rules must allow this "
+            "user to open it), or use the emulated board with `--probe emu`"
+        )
+    elif candidates:
+        message = f"{spec}: no probe has that id; there are {_listed(candidates)}"
+    else:
+        message = f"{spec}: no probe is connected at all"
+    return "; ".join((message, *notices))
+
+
+def _listed(probes: Sequence[FoundProbe]) -> str:
+    return ", ".join(f"{p.info.unique_id} ({p.info.description})" for p in probes)
+
+
+def _describe(kind: str, driver: Any) -> ProbeInfo:
+    return ProbeInfo(
+        unique_id=str(driver.unique_id),
+        description=str(driver.description),
+        vendor=str(driver.vendor_name),
+        product=str(driver.product_name),
+        kind=kind,
+    )
+
+
+def guess_board(probe: FoundProbe) -> ProbeInfo:
+    """Ask a probe which board it is part of; some are opened for a moment for that."""
+    try:
+        board = probe.driver.associated_board_info
+        if board is None:
+            return probe.info
+        return replace(probe.info, board_guess=str(board.name), target_guess=str(board.target))
+    except Exception:  # noqa: BLE001 - a guess: a probe in use by another program says nothing
+        return probe.info
+
+
+def lock_probe(
+    info: ProbeInfo, wait_s: float = 0.0, on_wait: Callable[[str], None] = lambda notice: None
+) -> HostLock | None:
+    """Keep other processes from a probe; None for emulated ones, which need no lock.
+
+    Raises `LinkError` when somebody else still has it after `wait_s`; `on_wait` gets a sentence
+    for the user where it has to be waited for.
+    """
+    if info.is_emulated:
+        return None
+    return lock_link(f"pyocd:{info.unique_id}", info.unique_id, wait_s, on_wait)
+
+
+def lock_link(spec: str, name: str, wait_s: float, on_wait: Callable[[str], None]) -> HostLock:
+    """Keep other processes of this host from what has that name, else as `lock_probe`."""
+    try:
+        return HostLock.acquire(
+            _lock_path(name),
+            shared_name=name,
+            wait_s=wait_s,
+            on_wait=lambda holder: on_wait(f"{spec} is in use by {holder}; waiting for it"),
+        )
+    except LockHeld as error:
+        waited = f", also after {wait_s:g} s" if wait_s else ""
+        raise LinkError(
+            f"{spec} is in use by {error.holder}{waited}; end that, or wait for it with "
+            "`--wait SECONDS`",
+            link=spec,
+        ) from None
+
+
+def find_probe_holder(info: ProbeInfo) -> Holder | None:
+    """Return which process of this host has a probe open through idoldbg, if one has."""
+    if info.is_emulated:
+        return None
+    return find_holder(_lock_path(info.unique_id)) or find_user(info.unique_id)
+
+
+def _lock_path(name: str) -> Path:
+    """Name a probe's lock after it; ids are as their makers like, so what is no name is escaped."""
+    return private_dir("probes") / f"{quote(name, safe='')[:ID_LIMIT]}.lock"
