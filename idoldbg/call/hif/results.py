@@ -6,7 +6,6 @@ many bytes; for Failure a u32.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeAlias
 
 from idol.records import dataclass
@@ -21,7 +20,6 @@ __all__ = [
     "FunctionResult",
     "Success",
     "decode_results",
-    "encode_results",
     "success_size",
 ]
 
@@ -51,18 +49,6 @@ FunctionResult: TypeAlias = Success | Failed
 def success_size(size: int) -> int:
     """Return how much of the return stack a Success of `size` bytes takes."""
     return 1 + len(encode_varint(size)) + size
-
-
-def encode_results(results: Iterable[FunctionResult]) -> bytes:
-    """Return what a program that was executed to its end leaves on the return stack."""
-    out = bytearray()
-    for result in results:
-        match result:
-            case Success(data=data):
-                out += bytes([_SUCCESS]) + encode_varint(len(data)) + data
-            case Failed(code=code):
-                out += bytes([_FAILURE]) + code.to_bytes(4, "little")
-    return bytes(out) + bytes([_DONE])
 
 
 def decode_results(stack: bytes) -> tuple[FunctionResult, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from idol.records import dataclass
-from idoldbg.call.hif.assemble import encode_program
+from idoldbg.call.hif.encode import encode_program
 from idoldbg.call.hif.ops import Op, Opcode, push
 from idoldbg.call.hif.results import DONE_SIZE, FAILED_SIZE, Failed, FunctionResult, success_size
 from idoldbg.call.hiffy.layout import HiffyFunction, HiffyLayout

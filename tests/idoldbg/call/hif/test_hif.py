@@ -10,27 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idoldbg.call.hif import (
-    Failed,
+from idoldbg.call.hif.encode import encode_program
+from idoldbg.call.hif.ops import OPERANDS, HifError, Op, Opcode, Operand, push
+from idoldbg.call.hif.results import Failed, Success, decode_results, success_size
+from tests.idoldbg.call.hif.interpreter import (
     Failure,
     FunctionFailed,
-    HifError,
-    Op,
-    Opcode,
-    Success,
-    assemble,
+    Stack,
     decode_op,
     decode_program,
-    decode_results,
-    disassemble,
-    encode_program,
     encode_results,
     execute,
-    push,
 )
-from idoldbg.call.hif.ops import OPERANDS, Operand
-from idoldbg.call.hif.results import success_size
-from idoldbg.call.hif.run import Stack
+from tests.idoldbg.call.hif.text import assemble, disassemble
 
 VECTORS = Path(__file__).resolve().parents[4] / "fixtures" / "vectors" / "hif.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())
@@ -182,7 +174,7 @@ TEXTS = [
     ("Done\nDrop 3", "line 2: `3` is too much after Drop"),
     ("Push 256", r"line 1: Push 256: not in 0..=255"),
     ("Push x", "line 1: `x` is no number"),
-    ("Pusch 3", "did you mean Push"),
+    ("Pusch 3", "line 1: no operation `Pusch`"),
     ("Call Sned", r"line 1: no function `Sned` \(known: Send\)"),
 ]
 

@@ -1,7 +1,7 @@
 """A board with nothing but hiffy: its memory, its timer, its hand-shake, and servers in Python.
 
-The loop follows Hubris's `task/hiffy/src/main.rs`, the functions `common.rs`; programs run in our
-interpreter, which its own tests hold to the original.
+The loop follows Hubris's `task/hiffy/src/main.rs`, the functions `common.rs`; programs run in
+`tests/idoldbg/call/hif/interpreter.py`, which its own tests hold to the original.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from idoldbg.call.codec import image
-from idoldbg.call.hif import Failure, FunctionFailed, encode_results, execute
-from idoldbg.call.hif.run import Stack
 from idoldbg.call.hiffy import HiffyLayout, build_layout
 from idoldbg.errors import FaultError
 from idoldbg.model.types import Array, Enum, Member, Pointer, Struct, Type, type_size
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
+from tests.idoldbg.call.hif.interpreter import (
+    Failure,
+    FunctionFailed,
+    Stack,
+    encode_results,
+    execute,
+)
 from tests.idoldbg.typegen import BOOL, U8, U16, U32, make_array, make_struct, make_tagged
 
 TASK_ID = make_struct("abi::TaskId", [("__0", U16)])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from random import Random
 
 from idoldbg.call.codec import image
-from idoldbg.call.hif import Opcode, encode_results
+from idoldbg.call.hif.ops import Opcode
 from idoldbg.call.hif.results import Failed, FunctionResult, Success
 from idoldbg.call.hiffy import (
     Action,
@@ -32,6 +32,7 @@ from idoldbg.call.hiffy import (
 from idoldbg.call.hiffy.status import ImageMark
 from idoldbg.model.types import type_size
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
+from tests.idoldbg.call.hif.interpreter import encode_results
 from tests.idoldbg.call.hiffy.fake import FAILURE, SCHED, STATE, TASK_ID
 from tests.idoldbg.typegen import U8, U16
 

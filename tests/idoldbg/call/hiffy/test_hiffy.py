@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idoldbg.call.hif import Op, Opcode, encode_program
+from idoldbg.call.hif.encode import encode_program
+from idoldbg.call.hif.ops import Op, Opcode
 from idoldbg.call.hif.results import Success
 from idoldbg.call.hiffy import (
     ErrorReply,

@@ -1,19 +1,30 @@
-"""A reference interpreter: executes programs as hiffy does, with its limits and faults.
+"""An interpreter of HIF: executes programs as hiffy does, with its limits and faults.
 
-It answers what a program would do before it is sent, and stands in for hiffy in tests; the vectors
-made by the crate (`fixtures/vectors/hif.json`) hold it to the original.
+It stands in for hiffy (`tests/idoldbg/call/hiffy/fake.py`); the vectors made by the crate
+(`fixtures/vectors/hif.json`) hold it to the original.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from idol.records import dataclass
-from idoldbg.call.hif.disassemble import decode_op
-from idoldbg.call.hif.ops import HifError, Op, Opcode
-from idoldbg.call.hif.results import Failed, FunctionResult, Success, encode_results
+from idoldbg.call.codec.postcard import encode_varint, take_varint
+from idoldbg.call.codec.serde import WireError
+from idoldbg.call.hif.ops import OPERANDS, HifError, Op, Opcode, Operand
+from idoldbg.call.hif.results import Failed, FunctionResult, Success
 
-__all__ = ["Execution", "Failure", "Function", "FunctionFailed", "Stack", "execute"]
+__all__ = [
+    "Execution",
+    "Failure",
+    "Function",
+    "FunctionFailed",
+    "Stack",
+    "decode_op",
+    "decode_program",
+    "encode_results",
+    "execute",
+]
 
 Stack = Sequence[int | None]
 
@@ -99,6 +110,53 @@ def execute(
         machine.step_count,
         bytes(machine.scratch),
     )
+
+
+def decode_op(text: bytes, offset: int = 0, *, usize_bits: int = 32) -> tuple[Op, int]:
+    """Return the operation at `offset` and the offset after it; raise `HifError`.
+
+    `usize_bits` is the word size of the machine that would execute it (it bounds varints).
+    """
+    try:
+        index, at = take_varint(text, offset, usize_bits=usize_bits)
+        code = Opcode(index)
+    except (WireError, ValueError) as error:
+        raise HifError(f"no operation at offset {offset}: {error}") from None
+    size = OPERANDS[code]
+    if size is Operand.NONE:
+        return Op(code), at
+    if at + size > len(text):
+        raise HifError(f"{code.spelling} at offset {offset} ends before its operand")
+    return Op(code, int.from_bytes(text[at : at + size], "little")), at + size
+
+
+def decode_program(text: bytes) -> tuple[tuple[int, Op], ...]:
+    """Return each operation with its offset, up to the first `Done`, or to the end of `text`.
+
+    Nothing lies behind `Done` (a branch only goes to a label already passed), and HIFFY_TEXT holds
+    leftovers there.
+    """
+    ops: list[tuple[int, Op]] = []
+    offset = 0
+    while offset < len(text):
+        op, after = decode_op(text, offset)
+        ops.append((offset, op))
+        if op.code is Opcode.DONE:
+            break
+        offset = after
+    return tuple(ops)
+
+
+def encode_results(results: Iterable[FunctionResult]) -> bytes:
+    """Return what a program that was executed to its end leaves on the return stack."""
+    out = bytearray()
+    for result in results:
+        match result:
+            case Success(data=data):
+                out += bytes([0]) + encode_varint(len(data)) + data
+            case Failed(code=code):
+                out += bytes([1]) + code.to_bytes(4, "little")
+    return bytes(out) + bytes([2])
 
 
 class _Machine:

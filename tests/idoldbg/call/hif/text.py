@@ -1,7 +1,7 @@
-"""Programs to bytes, and program text to programs.
+"""Programs as text, as the vectors spell them.
 
-Text is one operation a line, named as in the crate (letter case does not matter), with a number or,
-after `Call`, a function's name as operand; `#` begins a comment. `disassemble` writes the same::
+One operation a line, named as in the crate (letter case does not matter), with a number or, after
+`Call`, a function's name as operand; `#` begins a comment::
 
     Push 3          # task
     Call Send
@@ -12,26 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from idoldbg.call.codec.postcard import encode_varint
 from idoldbg.call.hif.ops import OPERANDS, HifError, Op, Opcode, Operand
-from idoldbg.near import near_misses
 
-__all__ = ["assemble", "encode_op", "encode_program"]
+__all__ = ["assemble", "disassemble"]
 
 _BY_SPELLING = {code.spelling.lower(): code for code in Opcode}
-
-
-def encode_op(op: Op) -> bytes:
-    """Return one operation's bytes."""
-    data = encode_varint(op.code)
-    if op.operand is None:
-        return data
-    return data + op.operand.to_bytes(OPERANDS[op.code], "little")
-
-
-def encode_program(ops: Iterable[Op]) -> bytes:
-    """Return a program's bytes, as they go into HIFFY_TEXT."""
-    return b"".join(map(encode_op, ops))
 
 
 def assemble(text: str, functions: Mapping[str, int] | None = None) -> tuple[Op, ...]:
@@ -51,9 +36,7 @@ def assemble(text: str, functions: Mapping[str, int] | None = None) -> tuple[Op,
 def _op(words: list[str], functions: Mapping[str, int]) -> Op:
     code = _BY_SPELLING.get(words[0].lower())
     if code is None:
-        near = near_misses(words[0], (c.spelling for c in Opcode))
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise HifError(f"no operation `{words[0]}`{hint}")
+        raise HifError(f"no operation `{words[0]}`")
     if len(words) > 2 or (len(words) == 2 and OPERANDS[code] is Operand.NONE):
         raise HifError(f"`{' '.join(words[1:])}` is too much after {code.spelling}")
     if len(words) == 1:
@@ -69,3 +52,15 @@ def _op(words: list[str], functions: Mapping[str, int]) -> Op:
             raise HifError(f"`{words[1]}` is no number") from None
         known = ", ".join(functions) or "none"
         raise HifError(f"no function `{words[1]}` (known: {known})") from None
+
+
+def disassemble(ops: Iterable[Op], functions: Mapping[str, int] | None = None) -> str:
+    """Write a program as text that `assemble` reads; `functions` gives `Call` its names."""
+    names = {number: name for name, number in (functions or {}).items()}
+    lines = []
+    for op in ops:
+        if op.code is Opcode.CALL and op.operand in names:
+            lines.append(f"{op.code.spelling} {names[op.operand]}")
+        else:
+            lines.append(str(op))
+    return "".join(line + "\n" for line in lines)
