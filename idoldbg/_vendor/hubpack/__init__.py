@@ -10,36 +10,40 @@ no more. `encode`, `decode` and `max_size` do whole values by a schema: see `hub
     ({'celsius': 21.5, 'sensor': 3}, 5)
 """
 
-from .schema import (
-    BOOL,
-    F32,
-    F64,
-    I8,
-    I16,
-    I32,
-    I64,
-    I128,
-    U8,
-    U16,
-    U32,
-    U64,
-    U128,
-    UNIT,
-    Array,
-    Enum,
-    Option,
-    Primitive,
-    Result,
-    Schema,
-    Some,
-    Struct,
-    Tuple,
-    Variant,
-    decode,
-    encode,
-    max_size,
-)
+from typing import TYPE_CHECKING, Any
+
 from .wire import DecodeError, EncodeError, HubpackError, Reader, Writer
+
+if TYPE_CHECKING:
+    from .schema import (
+        BOOL,
+        F32,
+        F64,
+        I8,
+        I16,
+        I32,
+        I64,
+        I128,
+        U8,
+        U16,
+        U32,
+        U64,
+        U128,
+        UNIT,
+        Array,
+        Enum,
+        Option,
+        Primitive,
+        Result,
+        Schema,
+        Some,
+        Struct,
+        Tuple,
+        Variant,
+        decode,
+        encode,
+        max_size,
+    )
 
 __all__ = [
     # Schemas
@@ -80,3 +84,13 @@ __all__ = [
     "EncodeError",
     "HubpackError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `schema` when one of its names is asked for; single items need only `wire`."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import schema
+
+    value = globals()[name] = getattr(schema, name)
+    return value
