@@ -119,15 +119,6 @@ class SymbolTable:
         """Find a symbol by the very name that the ELF file has."""
         return self._by_name.get(name)
 
-    def find_paths(self, path: str) -> tuple[Symbol, ...]:
-        """Find the symbols whose Rust path is `path` or ends in `::path`."""
-        last = path.rsplit("::", 1)[-1]
-        return tuple(
-            s
-            for s in self._symbols
-            if last in s.name and (s.path == path or s.path.endswith("::" + path))
-        )
-
     def find_function_at(self, address: int) -> Symbol | None:
         """Find the function that covers a code address (its Thumb bit is ignored)."""
         if self._functions is None:

@@ -102,7 +102,5 @@ def test_symbol_table() -> None:
     table = SymbolTable([run, local, exported, symbol("DATA", 0x104, kind="object")])
     assert len(table) == 4 and next(iter(table)) is run
     assert table.find("main") is exported and table.find("run") is None
-    assert table.find_paths("run") == table.find_paths("app::run") == (run,)
-    assert table.find_paths("un") == ()
     assert table.find_function_at(0x10D) is run  # the Thumb bit does not count
     assert table.find_function_at(0x110) is None and table.find_function_at(0) is None

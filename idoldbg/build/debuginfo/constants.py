@@ -123,5 +123,4 @@ DW_ATE_UTF = 0x10
 DW_OP_addr = 0x03
 DW_OP_plus_uconst = 0x23
 DW_OP_piece = 0x93
-DW_OP_stack_value = 0x9F
 DW_OP_addrx = 0xA1

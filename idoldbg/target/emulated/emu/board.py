@@ -289,11 +289,6 @@ class EmulatedBoard:
 
     # ------------------------------------------------------------------ registers
 
-    @property
-    def register_names(self) -> tuple[str, ...]:
-        """Names that `read_register` takes."""
-        return self._core.registers.names
-
     def read_register(self, name: str | int) -> int:
         """Return a core register by its name, or by its DCRSR number."""
         if isinstance(name, int):

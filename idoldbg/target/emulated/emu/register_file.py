@@ -34,14 +34,6 @@ class RegisterFile:
         self._all = engine.batch([*reg.R, reg.SP, reg.LR, reg.PC, reg.XPSR, reg.CONTROL])
         self._float = engine.batch([*reg.D, reg.FPSCR])
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names that `read` and `write` know."""
-        names = (*_NAMES, *_SPECIAL)
-        if self._model.floating_point:
-            names += ("fpscr", *(f"s{i}" for i in range(32)))
-        return names
-
     def read(self, name: str) -> int:
         """Return a register; raise KeyError for a name that the core lacks."""
         name = _ALIASES.get(name, name)

@@ -58,7 +58,6 @@ class Wiring:
         self.programmed_pages = ProgrammedPages()
         self._set_line = set_line
         self._uart_sink = uart_sink
-        self._flash_controllers: list[Lpc55Flash] = []
         self._leds: list[tuple[Led, Pins]] = []
         self._uarts: dict[str, UartPort] = {}
         self._spi: dict[str, SpiPeer] = {}
