@@ -54,8 +54,8 @@ def _measure(spec: str, repeat: int) -> _Times:
     options = TargetOptions(board=BOARD, probe=spec, timeout_s=30)
     with open_session(options, notify=lambda _: None) as session:
         call = prepare_call(session.program.operation("Sensor.get"), {"id": "0"})
-        session.call(call)
-        single = _time(session, lambda: session.call(call), repeat)
+        session.caller.call(call)
+        single = _time(session, lambda: session.caller.call(call), repeat)
         calls: list[Call] = [call] * BATCH
         batched = _time(session, lambda: list(session.caller.call_all(calls)), max(repeat // 8, 1))
     return _Times(

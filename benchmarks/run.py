@@ -19,6 +19,7 @@ from benchmarks.startup import bench_audit, bench_growth, bench_setup
 from idoldbg.build.load import open_build
 from idoldbg.call.calls import Call, prepare_call
 from idoldbg.session import Session, TargetOptions, demo_archive, demo_boards, open_session
+from idoldbg.startup import settle
 
 ROOT = Path(__file__).resolve().parent.parent
 FLASH_ID = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
@@ -61,7 +62,7 @@ def bench_boot(repeat: int) -> None:
 
         def boot(board: str = board) -> None:
             with quiet_session(board, "emu") as session:
-                session.settle()
+                settle(session)
 
         row(board, median_s(boot, repeat), bare, "`python -c pass`")
 
@@ -92,11 +93,11 @@ def bench_calls(repeat: int) -> None:
         for probe in LINKS:
             with quiet_session(board, probe) as session:
                 call = flash_id_call(session)
-                session.call(call)
+                session.caller.call(call)
                 before = session.traffic
                 begin = time.perf_counter()
                 for _ in range(repeat):
-                    session.call(call)
+                    session.caller.call(call)
                 seconds = (time.perf_counter() - begin) / repeat
                 traffic = session.traffic - before
                 batched = _batched(session, call, max(repeat // BATCH, 1))

@@ -116,17 +116,17 @@ def check(session: Session, rng: random.Random) -> None:
     if kind == 0:
         text = f"hex:{data.hex()}"
         call = prepare("Spi.exchange", device_index="1", source=text, sink=str(len(data)))
-        assert session.call(call).leases["sink"] == data
+        assert session.caller.call(call).leases["sink"] == data
     elif kind == 1:
         text = "hex:" + b"".join(bytes((n, 0, 0, 0)) for n in data).hex()
-        assert to_python(session.call(prepare("Sensor.sum", values=text)).value) == sum(data)
+        assert to_python(session.caller.call(prepare("Sensor.sum", values=text)).value) == sum(data)
     elif kind == 2:
         text = f"hex:{data[:8].ljust(8).hex()}"
-        reply = session.call(prepare("Sensor.reverse", bytes=text))
+        reply = session.caller.call(prepare("Sensor.reverse", bytes=text))
         assert to_python(reply.value) == data[:8].ljust(8)[::-1], reply
     else:
         try:
-            session.call(prepare("UserLeds.led_on", index="99"))
+            session.caller.call(prepare("UserLeds.led_on", index="99"))
         except OperationError as error:
             assert error.variant == "NotPresent"
         else:

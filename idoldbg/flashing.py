@@ -37,6 +37,7 @@ from idoldbg.session import (
     probe_options,
     split_remote,
 )
+from idoldbg.startup import wait_until_up
 from idoldbg.target.emulated.entries import read_board_entries
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.pyocd_probe.boards import (
@@ -407,7 +408,7 @@ def _name_behind(kind: str, address: str) -> str:
 def _see_it_boot(job: _Job, session: Session) -> None:
     job.progress("boot", 0.0)
     try:
-        session.wait_until_up()
+        wait_until_up(session)
     except (CallError, MismatchError, FaultError, LinkError) as error:
         raise FlashError(
             f"{error}; the image is in the flash, verified, but did not come up",

@@ -6,8 +6,6 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,7 +14,6 @@ from idol.records import replace
 from idoldbg.build.load import may_be_dump, open_dump
 from idoldbg.build.program import Program
 from idoldbg.call.caller import Caller
-from idoldbg.call.calls import Call, Reply
 from idoldbg.emulation import (
     emulate,
     emulated_board,
@@ -26,19 +23,11 @@ from idoldbg.emulation import (
 )
 from idoldbg.errors import (
     ArgumentError,
-    CallError,
-    DebugInfoError,
-    FaultError,
-    HiffyFailure,
     LinkError,
-    MismatchError,
-    NotCallable,
     ProbeNotFound,
     TargetFileError,
-    Unsupported,
 )
 from idoldbg.model.archive import Archive
-from idoldbg.model.memory import ResetControl
 from idoldbg.opening import (
     SPECS,
     Notify,
@@ -54,7 +43,6 @@ from idoldbg.target.counting import CountingLink, Traffic
 from idoldbg.target.dump import DumpLink
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.link import Link
-from idoldbg.views.tasks import is_before_tasks, is_halted
 
 if TYPE_CHECKING:
     from idoldbg.target.probe.link import ProbeOptions
@@ -101,112 +89,6 @@ class Session:
         self.notify = notify
         self.caller = Caller(program, link, timeout_s=timeout_s, notify=notify)
         """What makes the calls; it compares the images before it does anything else."""
-
-    def call(self, call: Call) -> Reply:
-        """Make one call; errors as `idoldbg.call.caller.Caller.call`."""
-        return self.caller.call(call)
-
-    def check_image(self) -> None:
-        """Compare the image on the target with the build; raise `MismatchError`.
-
-        Does nothing on a core dump, which holds no flash.
-        """
-        if not isinstance(self.link.inner, DumpLink):
-            self.caller.check_image()
-
-    def settle(self) -> None:
-        """Compare the images, then let a target that just began to run start its tasks.
-
-        Raises `MismatchError`. Does nothing on a core dump.
-        """
-        if isinstance(self.link.inner, DumpLink):
-            return
-        self.check_image()
-        try:
-            self.caller.wait_until_ready()
-        except (NotCallable, DebugInfoError):  # there is no hiffy to tell, or none that is known
-            self._wait_for_kernel()
-        except CallError:  # whoever looks at the target sees how far it got
-            if is_halted(self.link):
-                self.notify(
-                    "the core is halted: the tasks are shown as memory has them, which may be from "
-                    "before a reset"
-                )
-
-    def wait_until_up(self) -> bool:
-        """Let the target run until its tasks do: until hiffy waits for work, where there is one.
-
-        Returns False, and tells `notify`, where this build's debug information does not allow to
-        see whether they do. Raises `MismatchError` for another image, `HiffyFailure` when it does
-        not come up in time.
-        """
-        self.caller.check_image()
-        try:
-            self.caller.wait_until_ready()
-        except (NotCallable, DebugInfoError):  # there is no hiffy to tell, or none that is known
-            self._wait_for_kernel()
-            is_before, reason = self._look_at_kernel()
-            if reason:
-                self.notify(f"whether the tasks have started is unknown: {reason}")
-                return False
-            if is_before:
-                raise HiffyFailure(
-                    f"the kernel had started no task within {self.timeout_s:g} s",
-                    failure="not ready",
-                ) from None
-        return True
-
-    def _wait_for_kernel(self) -> None:
-        """Let the target run until its kernel has started, and its tasks a moment longer."""
-        end_s = self.link.monotonic() + self.timeout_s
-        while self._look_at_kernel()[0] and self.link.monotonic() < end_s:
-            self.link.wait(SETTLE_S)
-        self.link.wait(SETTLE_S)
-
-    def _look_at_kernel(self) -> tuple[bool, str]:
-        """Return whether the kernel has yet to start its tasks, and why that is unknown, if so."""
-        try:
-            if self.program.find_word("CURRENT_TASK_PTR") is None:
-                return False, "the kernel's CURRENT_TASK_PTR is not known, or not readable"
-            return is_before_tasks(self.program), ""
-        except DebugInfoError as error:
-            return False, str(error)
-
-    def reset(self) -> None:
-        """Reset the target and let it run; the next call waits until hiffy has started anew."""
-        self._reset(self.link.reset, halt=False)
-
-    def reset_with(self, *, halt: bool, line: bool) -> None:
-        """Reset as `ResetControl.reset_with`; raise `Unsupported` where the link cannot."""
-        inner = self.link.inner
-        if not isinstance(inner, ResetControl):
-            raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
-        self._reset(lambda: inner.reset_with(halt=halt, line=line), halt=halt)
-
-    def _reset(self, action: Callable[[], None], *, halt: bool) -> None:
-        """Reset, but not amid somebody's call.
-
-        RAM survives a reset. Until the startup code has run, hiffy would look ready, and if the
-        core is to stay halted, the kernel would seem to run: so their words are zeroed, as the
-        startup code does. Nothing is written where the target runs another image.
-        """
-        try:
-            self.caller.check_image()
-            is_ours = True
-        except (MismatchError, FaultError):
-            is_ours = False
-        with self.link.exclusive():
-            with suppress(NotCallable, DebugInfoError):  # no hiffy: nothing will be fooled
-                if is_ours:
-                    ready = self.caller.layout.ready
-                    self.link.halt()
-                    self.link.write(ready, bytes(4))
-            action()
-            with suppress(DebugInfoError):
-                current = self.program.kernel_address("CURRENT_TASK_PTR")
-                if is_ours and halt and current is not None:
-                    self.link.write(current, bytes(4))
-        self.caller.forget()
 
     @property
     def traffic(self) -> Traffic:

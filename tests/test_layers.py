@@ -44,6 +44,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.target.emulated.pyocd_probe": "the emulated board as a debug probe for pyOCD",
     "idoldbg.target.emulated.server": "emulated boards that keep running",
     "idoldbg.session": "opens the target that options mean",
+    "idoldbg.startup": "resets a target, waits until its firmware is up",
     "idoldbg.flashing": "programs a board",
     "idoldbg.device": "the Python API",
     "idoldbg.stubs": "typed packages of a build's interfaces",

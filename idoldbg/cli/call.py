@@ -129,7 +129,7 @@ def _make(settings: Settings, program: Program, call: Call, own: Mapping[str, An
         session.caller.recovers = not own["no_recover"]
         try:
             with _waiting(session, call):
-                outcome: Reply | OperationError = session.call(call)
+                outcome: Reply | OperationError = session.caller.call(call)
         except OperationError as error:
             outcome = error
         finally:

@@ -9,6 +9,7 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.render.printable import one_line
 from idoldbg.session import open_session
+from idoldbg.startup import reset_with, wait_until_up
 
 
 @click.command("reset")
@@ -32,8 +33,8 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
                 "this emulated board ends with the command; `idoldbg board start NAME` keeps one "
                 "running, for --probe emu:NAME"
             )
-        session.reset_with(halt=halt, line=hard)
-        is_up = not halt and session.wait_until_up()
+        reset_with(session, halt=halt, line=hard)
+        is_up = not halt and wait_until_up(session)
         spec = session.link.spec
         image_id = (session.program.archive.image_id or b"").hex()
     state = "halted" if halt else "running"

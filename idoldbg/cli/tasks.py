@@ -9,6 +9,7 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.render import json, text
 from idoldbg.session import open_session
+from idoldbg.startup import settle
 from idoldbg.views.tasks import read_tasks
 
 
@@ -21,6 +22,6 @@ def command(settings: Settings) -> None:
     says why. Works on a board, on the emulated board (once hiffy waits for work) and on core dumps.
     """
     with ending_tidily(), open_session(settings.target(), notify=say) as session:
-        session.settle()
+        settle(session)
         table = read_tasks(session.program)
     show(settings, lambda: text.tasks(table), lambda: json.tasks(table))

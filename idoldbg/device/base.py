@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from idoldbg import startup
 from idoldbg.build.program import Program
 from idoldbg.call.supervisor import Request
 from idoldbg.device.core import Core
@@ -49,7 +50,7 @@ class BaseTask:
 
     def _ask(self, request: Request) -> None:
         with self._core.exclusive():
-            self._core.session.check_image()
+            startup.check_image(self._core.session)
             self._core.supervisor.ask(request, self._task or "")
 
 
@@ -94,13 +95,13 @@ class BaseDevice:
     def tasks(self) -> TaskTable:
         """Read the task table, once a target that just began to run has started its tasks."""
         with self._core.exclusive():
-            self.session.settle()
+            startup.settle(self.session)
             return read_tasks(self.program)
 
     def reset(self) -> None:
         """Reset the target and let it run."""
         with self._core.exclusive():
-            self.session.reset()
+            startup.reset(self.session)
 
     def wait(self, seconds: float) -> None:
         """Let the target run for that long: its own seconds on an emulated board."""

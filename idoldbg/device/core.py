@@ -150,7 +150,7 @@ class Core:
         """Make a call; raise the class of the error's variant where it answers with one."""
         with self.exclusive():
             try:
-                reply = self.session.call(call)
+                reply = self.session.caller.call(call)
             except OperationError as error:
                 raise self.failures.specific(call.operation, error) from None
         return self.reply(reply)

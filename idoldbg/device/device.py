@@ -18,6 +18,7 @@ from idoldbg.device.operation import Operation, Space
 from idoldbg.model.seconds import check_seconds
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session, TargetOptions, open_program, open_session
+from idoldbg.startup import check_image
 
 __all__ = ["Device", "TaskSpace", "attach", "open_target"]
 
@@ -55,7 +56,7 @@ def open_target(
     session.caller.notify = notify or _log.warning
     session.caller.recovers = recover
     try:
-        session.check_image()
+        check_image(session)
     except BaseException:
         session.close()
         raise

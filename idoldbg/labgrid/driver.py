@@ -16,6 +16,7 @@ from labgrid.step import step
 from labgrid.util.proxy import proxymanager
 
 from idol.records import replace
+from idoldbg import startup
 from idoldbg.device import Device, attach
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.flashing import flash_board
@@ -169,7 +170,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
     @step()
     def check_image(self) -> None:
         """Compare the image on the board with the build; raise `MismatchError`."""
-        self.device.session.check_image()
+        startup.check_image(self.device.session)
 
     @Driver.check_active
     @step()

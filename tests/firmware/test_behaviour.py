@@ -57,7 +57,7 @@ class Running:
     def call(self, operation: str, **texts: str) -> object:
         task = "victim" if operation.startswith("Victim.") else None
         call = prepare_call(self.session.program.operation(operation, task), texts)
-        return reply(self.session.call(call))["ok"]
+        return reply(self.session.caller.call(call))["ok"]
 
     @property
     def is_v6m(self) -> bool:

@@ -223,7 +223,8 @@ def running(name: str) -> Iterator[Session]:
 
 
 def call(session: Session, operation: str, **texts: str) -> object:
-    return reply(session.call(prepare_call(session.program.operation(operation), texts)))["ok"]
+    prepared = prepare_call(session.program.operation(operation), texts)
+    return reply(session.caller.call(prepared))["ok"]
 
 
 def test_every_variant_arrives(types: Session) -> None:

@@ -198,7 +198,7 @@ def test_structs_equal_those_of_llvm(path: Path, tmp_path: Path) -> None:
 
 
 def call(session: Session, operation: str, texts: dict[str, str]) -> dict[str, object]:
-    return reply(session.call(prepare_call(session.program.operation(operation), texts)))
+    return reply(session.caller.call(prepare_call(session.program.operation(operation), texts)))
 
 
 def test_calls_work(session: Session) -> None:
@@ -212,7 +212,7 @@ def test_errors_arrive(session: Session) -> None:
     for operation, texts, variant, code, value in ERRORS:
         prepared = prepare_call(session.program.operation(operation), texts)
         with pytest.raises(OperationError) as caught:
-            session.call(prepared)
+            session.caller.call(prepared)
         found = operation_error(prepared.operation, caught.value)["err"]
         assert found == {"variant": variant, "code": code, "value": value}, operation
 

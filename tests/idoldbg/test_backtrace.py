@@ -14,6 +14,7 @@ from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.types import Struct
 from idoldbg.pytest_plugin.evidence import REGISTERS
 from idoldbg.session import TargetOptions, demo_boards, open_session
+from idoldbg.startup import settle
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.tasks import read_tasks, table_address, task_type
 
@@ -25,7 +26,7 @@ def functions(trace: Backtrace) -> list[str | None]:
 @pytest.mark.parametrize("board", demo_boards())
 def test_tasks_that_wait_are_seen_down_to_their_start(board: str) -> None:
     with open_session(TargetOptions(board=board, probe="emu")) as session:
-        session.settle()
+        settle(session)
         tasks = session.program.archive.tasks
         found = {t.name: read_backtrace(session.program, t.index) for t in tasks}
     # The sensor receives in two places, so that `sys_recv` is a function and not part of `main`.
@@ -61,7 +62,7 @@ class Patched:
 def test_who_overflowed_a_stack_is_found_by_frame_pointers() -> None:
     """What an overflow leaves: a stack pointer where none of the task's registers are, and r7."""
     with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
-        session.settle()
+        settle(session)
         program = session.program
         spi = program.task("spi").index
         entry = task_type(program)
@@ -86,7 +87,7 @@ def test_who_overflowed_a_stack_is_found_by_frame_pointers() -> None:
 
 def test_registers_of_the_kernel_are_not_taken_for_those_of_its_current_task() -> None:
     with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
-        session.settle()
+        settle(session)
         spi = session.program.task("spi").index
         waiting = read_backtrace(session.program, spi)
         for pc, xpsr in ((0x08000400, 0), (waiting.frames[0].address, 11), (0x1FFF0000, 0)):
@@ -152,7 +153,7 @@ def test_stub_that_loses_its_stack_has_no_row(code: str) -> None:
 def test_stack_of_the_running_task_is_a_guess_without_registers() -> None:
     """A running task's entry in the task table is of when it last stopped."""
     with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
-        session.settle()
+        settle(session)
         session.link.halt()
         program = session.program
         running = next(row for row in read_tasks(program).rows if row.is_current)

@@ -210,7 +210,7 @@ def prepare(session: Session, operation: str, texts: Texts) -> Call:
 
 def test_every_ok_reply_is_decoded(session: Session) -> None:
     for operation, texts, value, leases in OK:
-        found = reply(session.call(prepare(session, operation, texts)))
+        found = reply(session.caller.call(prepare(session, operation, texts)))
         assert found["ok"] == value, operation
         assert {k: v["hex"] for k, v in found["leases"].items()} == leases, operation
 
@@ -219,21 +219,21 @@ def test_every_error_is_decoded(session: Session) -> None:
     for operation, texts, variant, code, value in ERRORS:
         call = prepare(session, operation, texts)
         with pytest.raises(OperationError) as caught:
-            session.call(call)
+            session.caller.call(call)
         found = operation_error(call.operation, caught.value)["err"]
         assert found == {"variant": variant, "code": code, "value": value}, operation
 
 
 def test_a_struct_reply_has_its_fields(session: Session) -> None:
-    session.call(prepare(session, "Sensor.post", {"id": "3", "value": "1e3"}))
-    found = reply(session.call(prepare(session, "Sensor.reading", {"id": "3"})))["ok"]
+    session.caller.call(prepare(session, "Sensor.post", {"id": "3", "value": "1e3"}))
+    found = reply(session.caller.call(prepare(session, "Sensor.reading", {"id": "3"})))["ok"]
     assert {k: v for k, v in found.items() if k != "timestamp"} == {
         "id": 3,
         "value": 1000.0,
         "unit": "Celsius",
     }
     assert isinstance(found["timestamp"], int)
-    newest = reply(session.call(prepare(session, "Sensor.newest", {})))["ok"]
+    newest = reply(session.caller.call(prepare(session, "Sensor.newest", {})))["ok"]
     assert newest["Ok"]["value"] == 1000.0
 
 
@@ -242,14 +242,14 @@ def test_a_panic_names_task_message_and_restart(session: Session) -> None:
     before = read_task(session.program, victim.index).generation
     assert before is not None
     with pytest.raises(ServerDied, match="task `victim` died") as caught:
-        session.call(prepare(session, "Victim.panic", {"code": "42"}))
+        session.caller.call(prepare(session, "Victim.panic", {"code": "42"}))
     assert "restarted" in str(caught.value)
     assert "told to panic with code 42" in str(caught.value)
     after = read_task(session.program, victim.index)
     assert after.generation == before + 1
     assert after.fault is None
     assert caught.value.generation == after.generation
-    assert reply(session.call(prepare(session, "Victim.ping", {})))["ok"] == 1
+    assert reply(session.caller.call(prepare(session, "Victim.ping", {})))["ok"] == 1
 
 
 @pytest.mark.parametrize(("cause", "words", "also_v6m"), CAUSES)
@@ -258,24 +258,24 @@ def test_every_way_to_die_is_named_and_survived(
 ) -> None:
     call = prepare(session, "Victim.die", {"cause": cause})
     with pytest.raises(ServerDied) as caught:
-        session.call(call)
+        session.caller.call(call)
     if also_v6m or session.program.archive.board != "nucleo-g031":
         assert words in str(caught.value)
-    assert reply(session.call(prepare(session, "Victim.ping", {})))["ok"] == 1
+    assert reply(session.caller.call(prepare(session, "Victim.ping", {})))["ok"] == 1
 
 
 def test_an_operation_can_wait_for_an_interrupt(session: Session) -> None:
-    session.call(
+    session.caller.call(
         prepare(session, "Sensor.configure", {"mode": "Periodic { interval_ms: 30 }", **NO_OFFSET})
     )
     wait = prepare(session, "Sensor.wait_sample", {})
-    first, second = (reply(session.call(wait))["ok"] for _ in range(2))
+    first, second = (reply(session.caller.call(wait))["ok"] for _ in range(2))
     assert second == {"id": 0, "value": 21.5, "unit": "Celsius", "timestamp": second["timestamp"]}
     # The timer goes on between calls, however long that takes; its phase is not the kernel's.
     intervals = round((second["timestamp"] - first["timestamp"]) / 30)
     assert intervals >= 1
     assert abs(second["timestamp"] - first["timestamp"] - 30 * intervals) <= 1
-    session.call(prepare(session, "Sensor.configure", {"mode": "Off", **NO_OFFSET}))
+    session.caller.call(prepare(session, "Sensor.configure", {"mode": "Off", **NO_OFFSET}))
 
 
 def test_a_dump_of_a_task_is_what_its_memory_holds(session: Session) -> None:
@@ -285,7 +285,7 @@ def test_a_dump_of_a_task_is_what_its_memory_holds(session: Session) -> None:
 
     def find_region(number: int) -> Any:
         call = prepare(session, "Jefe.dump_region", {**texts, "number": str(number)})
-        return reply(session.call(call))["ok"]
+        return reply(session.caller.call(call))["ok"]
 
     (table,) = program.kernel.find_variables("HUBRIS_TASK_TABLE_SPACE")
     entry, ram = find_region(0), find_region(1)
@@ -296,7 +296,7 @@ def test_a_dump_of_a_task_is_what_its_memory_holds(session: Session) -> None:
         # What is behind the region is not copied.
         at = region["base"] + region["size"] - size
         call = prepare(session, "Jefe.read_dump", {**texts, "address": str(at), "data": "200"})
-        found = reply(session.call(call))
+        found = reply(session.caller.call(call))
         assert found["ok"] == size
         read = bytes.fromhex(found["leases"]["data"]["hex"])
         assert read == session.link.read(at, size) + bytes(200 - size)
@@ -307,8 +307,8 @@ def test_a_reply_fault_kills_hiffy_and_the_next_call_works(session: Session) -> 
         HiffyFailure,
         match=r"restarted during the call.*`victim` rejected the message.*AccessViolation.*callers",
     ):
-        session.call(prepare(session, "Victim.refuse", {}))
-    assert reply(session.call(prepare(session, "Sensor.temperature", {})))["ok"] == 21.5
+        session.caller.call(prepare(session, "Victim.refuse", {}))
+    assert reply(session.caller.call(prepare(session, "Sensor.temperature", {})))["ok"] == 21.5
 
 
 @pytest.mark.parametrize(
@@ -331,11 +331,11 @@ def test_bad_input_is_refused_with_advice(
 
 
 def test_too_large_a_payload_is_refused_before_anything_is_written(session: Session) -> None:
-    session.call(prepare(session, "Sensor.temperature", {}))
+    session.caller.call(prepare(session, "Sensor.temperature", {}))
     before = session.traffic
     size = 60000
     with pytest.raises(LimitExceeded) as caught:
-        session.call(
+        session.caller.call(
             prepare(session, "Spi.exchange", {"device_index": "1", "sink": str(size)}),
         )
     assert caught.value.actual >= size > caught.value.limit
@@ -344,11 +344,11 @@ def test_too_large_a_payload_is_refused_before_anything_is_written(session: Sess
 
 def test_a_warm_call_takes_six_transactions_at_most(session: Session) -> None:
     call = prepare(session, "Sensor.get", {"id": "0"})
-    session.call(call)
+    session.caller.call(call)
 
     def spent() -> int:
         before = session.traffic
-        session.call(call)
+        session.caller.call(call)
         traffic = session.traffic - before
         return traffic.transactions - max(traffic.polls - 1, 0)
 
@@ -358,7 +358,7 @@ def test_a_warm_call_takes_six_transactions_at_most(session: Session) -> None:
 
 def test_replies_are_json(session: Session) -> None:
     for operation, texts, _, _ in OK[:3]:
-        json.dumps(reply(session.call(prepare(session, operation, texts))), allow_nan=False)
+        json.dumps(reply(session.caller.call(prepare(session, operation, texts))), allow_nan=False)
 
 
 def test_a_task_that_is_not_started_is_refused(session: Session) -> None:
@@ -370,7 +370,7 @@ def test_a_task_that_is_not_started_is_refused(session: Session) -> None:
             name = f"{server.interface.name}.{server.interface.operations[0].name}"
             call = prepare_call(session.program.operation(name, server.task.name), {})
             with pytest.raises(NotCallable, match="not started"):
-                session.call(call)
+                session.caller.call(call)
 
 
 def test_counters_of_a_server_can_be_read(session: Session) -> None:
@@ -388,9 +388,9 @@ def test_counters_of_a_server_can_be_read(session: Session) -> None:
         return atomic(counts["Ok"]), atomic(counts["Err"]["NotPresent"])
 
     done, failed = led_on()
-    session.call(prepare(session, "UserLeds.led_on", {"index": "0"}))
+    session.caller.call(prepare(session, "UserLeds.led_on", {"index": "0"}))
     with pytest.raises(OperationError):
-        session.call(prepare(session, "UserLeds.led_on", {"index": "99"}))
+        session.caller.call(prepare(session, "UserLeds.led_on", {"index": "99"}))
     assert led_on() == (done + 1, failed + 1)
 
 
@@ -399,12 +399,12 @@ def test_a_restricted_operation_is_refused_here_and_by_the_server(
 ) -> None:
     call = prepare(session, "Jefe.get_reset_reason", {})
     with pytest.raises(NotCallable, match="by sensor only"):
-        session.call(call)
+        session.caller.call(call)
     # What the refusal spares the user: the server answers its caller with a fault.
     monkeypatch.setattr(Caller, "_check_allowed", lambda *_: None)
     with pytest.raises(
         HiffyFailure,
         match=r"restarted during the call.*`jefe` rejected the message.*AccessViolation",
     ):
-        session.call(call)
-    assert reply(session.call(prepare(session, "Sensor.temperature", {})))["ok"] == 21.5
+        session.caller.call(call)
+    assert reply(session.caller.call(prepare(session, "Sensor.temperature", {})))["ok"] == 21.5

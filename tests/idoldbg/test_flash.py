@@ -18,6 +18,7 @@ from idoldbg.cli import run
 from idoldbg.errors import FlashError, LinkError, MismatchError, Unsupported
 from idoldbg.flashing import flash_board
 from idoldbg.session import TargetOptions, demo_archive, emulated_board, find_build, open_session
+from idoldbg.startup import settle, wait_until_up
 from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
 from idoldbg.target.emulated.server import board_status, running_board
 from idoldbg.target.emulated.socket import connect_board
@@ -66,7 +67,7 @@ def test_a_board_that_is_kept_running_gets_another_image(desk: str, kind: str) -
         assert done.image_id == image_id(archive)
         assert phases["program"] == phases["verify"] == phases["boot"] == 1
         with open_session(TargetOptions(archive=archive, probe=f"emu:{name}")) as session:
-            session.settle()
+            settle(session)
         assert board_status(name)["archive"] == archive
 
 
@@ -114,7 +115,7 @@ def test_a_build_for_another_board_is_refused(desk: str, capsys: Capture) -> Non
     assert run(words) == 3
     assert "nothing was changed" in capsys.readouterr().err
     with open_session(TargetOptions(probe=f"emu:{name}")) as session:
-        session.wait_until_up()
+        wait_until_up(session)
     # Flash is at address 0 as well on this chip, so that by force it can be written there.
     assert run([*words, "--force", "--timeout", "0.5", "--format", "json"]) == 3
     notes, _, error = capsys.readouterr().err.rpartition("\n{")
@@ -327,12 +328,12 @@ def test_a_call_after_another_process_has_flashed_is_a_mismatch() -> None:
         spec = f"emu:{entry.name}"
         with open_session(TargetOptions(archive=FULL, probe=spec)) as session:
             call = prepare_call(session.program.operation("Sensor.get"), {"id": "0"})
-            session.call(call)
+            session.caller.call(call)
             flash_board(TargetOptions(archive=SMALL, probe=spec, timeout_s=LIMIT_S))
             with pytest.raises(MismatchError, match="runs another image"):
-                session.call(call)
+                session.caller.call(call)
             flash_board(TargetOptions(archive=FULL, probe=spec, timeout_s=LIMIT_S))
-            session.call(call)
+            session.caller.call(call)
 
 
 def test_tasks_of_a_board_that_is_halted_in_its_reset(capsys: Capture) -> None:

@@ -16,6 +16,7 @@ from idoldbg.cli import run
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.types import Member, Struct, Type
 from idoldbg.session import Session, TargetOptions, demo_archive, open_session
+from idoldbg.startup import settle
 from idoldbg.views.backtrace import read_backtrace
 from idoldbg.views.tasks import read_tasks, task_type
 from tests.idoldbg.audit.conftest import Rebuild, audit_build, rebuild, replaced
@@ -110,7 +111,7 @@ class Renamed:
 @pytest.fixture(scope="module")
 def session() -> Iterator[Session]:
     with open_session(TargetOptions(archive=str(DEMO), probe="emu")) as session:
-        session.settle()
+        settle(session)
         yield session
 
 

@@ -116,7 +116,7 @@ def test_the_rot_image_boots_and_answers(
     with open_session(options) as session:
         for name, texts, value in rot_calls:
             call = prepare_call(session.program.operation(name), texts)
-            assert json.reply(session.call(call))["ok"] == value
+            assert json.reply(session.caller.call(call))["ok"] == value
         states = {r.name: r.state for r in read_tasks(session.program).rows}
     assert states.pop("sp_measure") == "not started"
     assert not [s for s in states.values() if "FAULT" in s]

@@ -16,6 +16,7 @@ from idoldbg.model.memory import MemoryImage, Segment
 from idoldbg.model.symbols import Symbol, SymbolKind, Variable
 from idoldbg.model.types import Member, Struct, Type, Union, type_size
 from idoldbg.session import TargetOptions, demo_archive, open_session
+from idoldbg.startup import settle
 from idoldbg.views.statics import (
     count_changes,
     find_counters,
@@ -29,13 +30,13 @@ from tests.idoldbg.typegen import U8, U16, U32, UNIT, make_array
 
 def test_counters_tell_what_a_call_did() -> None:
     with open_session(TargetOptions(probe="emu")) as session:
-        session.settle()
+        settle(session)
         sets = find_counters(session.program)
         before = read_counters(session.program, sets)
         operation = session.program.operation("UserLeds.led_on")
-        session.call(prepare_call(operation, {"index": "0"}))
+        session.caller.call(prepare_call(operation, {"index": "0"}))
         with pytest.raises(OperationError):
-            session.call(prepare_call(operation, {"index": "77"}))
+            session.caller.call(prepare_call(operation, {"index": "77"}))
         after = read_counters(session.program, sets)
     static = "user_leds.drv_user_leds::idl::__USERLEDS_SERVER_COUNTERS"
     assert count_changes(before, after) == {

@@ -17,6 +17,7 @@ from idoldbg.errors import ArchiveError, MismatchError
 from idoldbg.model.archive import Archive
 from idoldbg.model.memory import Segment
 from idoldbg.session import TargetOptions, demo_archive, open_session
+from idoldbg.startup import settle
 
 pytest_plugins = "pytester"
 
@@ -29,7 +30,7 @@ OTHERS = [demo_archive("nucleo-g031"), OWN.parent / "stm32f4-discovery-no-hiffy.
 def memory() -> tuple[Segment, ...]:
     """RAM of the demo, once its tasks run."""
     with open_session(TargetOptions(archive=str(OWN), probe="emu")) as session:
-        session.settle()
+        settle(session)
         return (Segment(0x20000000, session.link.read(0x20000000, 0x20000)),)
 
 

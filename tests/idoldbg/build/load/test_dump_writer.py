@@ -16,6 +16,7 @@ from idoldbg.cli import run
 from idoldbg.model.memory import Segment
 from idoldbg.pytest_plugin.evidence import write_dump
 from idoldbg.session import TargetOptions, demo_archive, open_session
+from idoldbg.startup import settle
 from idoldbg.views.tasks import read_tasks
 from tests.tools import need
 
@@ -74,7 +75,7 @@ def test_dump_of_a_board_has_the_registers_that_humility_wants(
 ) -> None:
     path = tmp_path / "board.core"
     with open_session(TargetOptions(board=board, probe=spec)) as session:
-        session.settle()
+        settle(session)
         session.link.halt()
         write_dump(path, session.program.archive, session.link)
         live = {name: session.link.read_register(name) for name in ("control", "psp", "msp", "pc")}
@@ -89,7 +90,7 @@ def test_dump_of_a_board_has_the_registers_that_humility_wants(
 def test_dump_of_a_board_shows_the_board_s_tasks(tmp_path: Path) -> None:
     path = tmp_path / "board.core"
     with open_session(TargetOptions(probe="emu")) as session:
-        session.settle()
+        settle(session)
         live = read_tasks(session.program)
         ram = Segment(0x20000000, session.link.read(0x20000000, 0x20000))
     path.write_bytes(encode_dump(ARCHIVE.read_bytes(), [ram], {}))
@@ -102,7 +103,7 @@ def test_dump_that_was_cut_short_shows_what_is_there(
 ) -> None:
     path = tmp_path / "board.core"
     with open_session(TargetOptions(probe="emu")) as session:
-        session.settle()
+        settle(session)
         ram = Segment(0x20000000, session.link.read(0x20000000, 0x20000))
     whole = encode_dump(ARCHIVE.read_bytes(), [ram], {})
     end = whole.index(ram.data) + len(ram.data)

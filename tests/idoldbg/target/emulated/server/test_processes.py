@@ -28,6 +28,7 @@ from idoldbg.errors import (
     ProbeNotFound,
 )
 from idoldbg.session import TargetOptions, demo_archive, open_session
+from idoldbg.startup import settle
 from idoldbg.target.emulated import protocol as board_protocol
 from idoldbg.target.emulated import server as board_server
 from idoldbg.target.emulated.entries import boards_dir
@@ -263,7 +264,8 @@ with open_session(options) as session:
         else:
             texts = {"values": "hex:" + b"".join(bytes((n, 0, 0, 0)) for n in data).hex()}
             operation, ok, lease = "Sensor.sum", sum(data), None
-        found = reply(session.call(prepare_call(session.program.operation(operation), texts)))
+        call = prepare_call(session.program.operation(operation), texts)
+        found = reply(session.caller.call(call))
         assert found["ok"] == ok, (operation, texts, found)
         assert lease is None or found["leases"]["sink"]["hex"] == lease, (texts, found)
 print("done", flush=True)
@@ -371,7 +373,7 @@ def test_a_pyocd_client_that_dies_with_the_locks_hangs_nobody(board: BoardEntry)
         board="stm32f4-discovery", probe=f"remote:localhost:{board.pyocd_port}", timeout_s=LIMIT_S
     )
     with open_session(options) as session:
-        session.settle()
+        settle(session)
 
 
 def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None:

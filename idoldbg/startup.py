@@ -1,0 +1,136 @@
+"""Resets a target, checks which image it runs, and waits until its firmware is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from idoldbg.errors import (
+    CallError,
+    DebugInfoError,
+    FaultError,
+    HiffyFailure,
+    MismatchError,
+    NotCallable,
+    Unsupported,
+)
+from idoldbg.model.memory import ResetControl
+from idoldbg.session import Session
+from idoldbg.target.dump import DumpLink
+from idoldbg.views.tasks import is_before_tasks, is_halted
+
+__all__ = ["check_image", "reset", "reset_with", "settle", "wait_until_up"]
+
+SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
+
+
+def check_image(session: Session) -> None:
+    """Compare the image on the target with the build; raise `MismatchError`.
+
+    Does nothing on a core dump, which holds no flash.
+    """
+    if not isinstance(session.link.inner, DumpLink):
+        session.caller.check_image()
+
+
+def settle(session: Session) -> None:
+    """Compare the images, then let a target that just began to run start its tasks.
+
+    Raises `MismatchError`. Does nothing on a core dump.
+    """
+    if isinstance(session.link.inner, DumpLink):
+        return
+    session.caller.check_image()
+    try:
+        session.caller.wait_until_ready()
+    except (NotCallable, DebugInfoError):  # no hiffy, or none that can be read
+        _wait_for_kernel(session)
+    except CallError:  # whoever looks at the target sees how far it got
+        if is_halted(session.link):
+            session.notify(
+                "the core is halted: the tasks are shown as memory has them, which may be from "
+                "before a reset"
+            )
+
+
+def wait_until_up(session: Session) -> bool:
+    """Let the target run until its tasks do: until hiffy waits for work, where there is one.
+
+    Returns False, and tells `notify`, where this build's debug information does not show whether
+    they do. Raises `MismatchError` for another image, `HiffyFailure` when it does not come up in
+    time.
+    """
+    session.caller.check_image()
+    try:
+        session.caller.wait_until_ready()
+    except (NotCallable, DebugInfoError):  # no hiffy, or none that can be read
+        _wait_for_kernel(session)
+        is_before, reason = _look_at_kernel(session)
+        if reason:
+            session.notify(f"whether the tasks have started is unknown: {reason}")
+            return False
+        if is_before:
+            raise HiffyFailure(
+                f"the kernel had started no task within {session.timeout_s:g} s",
+                failure="not ready",
+            ) from None
+    return True
+
+
+def _wait_for_kernel(session: Session) -> None:
+    """Let the target run until its kernel has started, and its tasks a moment longer."""
+    link = session.link
+    end_s = link.monotonic() + session.timeout_s
+    while _look_at_kernel(session)[0] and link.monotonic() < end_s:
+        link.wait(SETTLE_S)
+    link.wait(SETTLE_S)
+
+
+def _look_at_kernel(session: Session) -> tuple[bool, str]:
+    """Return whether the kernel has yet to start its tasks, and why that is unknown, if so."""
+    try:
+        if session.program.find_word("CURRENT_TASK_PTR") is None:
+            return False, "the kernel's CURRENT_TASK_PTR is not known, or not readable"
+        return is_before_tasks(session.program), ""
+    except DebugInfoError as error:
+        return False, str(error)
+
+
+def reset(session: Session) -> None:
+    """Reset the target and let it run; the next call waits until hiffy has started anew."""
+    _reset(session, session.link.reset, halt=False)
+
+
+def reset_with(session: Session, *, halt: bool, line: bool) -> None:
+    """Reset as `ResetControl.reset_with`; raise `Unsupported` where the link cannot."""
+    inner = session.link.inner
+    if not isinstance(inner, ResetControl):
+        raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
+    _reset(session, lambda: inner.reset_with(halt=halt, line=line), halt=halt)
+
+
+def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
+    """Reset, but not amid somebody's call.
+
+    RAM survives a reset. Until the startup code has run, hiffy would look ready, and if the core is
+    to stay halted, the kernel would seem to run: so their words are zeroed, as the startup code
+    does. Nothing is written where the target runs another image.
+    """
+    caller, link = session.caller, session.link
+    try:
+        caller.check_image()
+        is_ours = True
+    except (MismatchError, FaultError):
+        is_ours = False
+    with link.exclusive():
+        with suppress(NotCallable, DebugInfoError):  # no hiffy: nothing will be fooled
+            if is_ours:
+                ready = caller.layout.ready
+                link.halt()
+                link.write(ready, bytes(4))
+        action()
+        with suppress(DebugInfoError):
+            current = session.program.kernel_address("CURRENT_TASK_PTR")
+            if is_ours and halt and current is not None:
+                link.write(current, bytes(4))
+    caller.forget()
