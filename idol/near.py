@@ -1,34 +1,36 @@
-"""Names that resemble a name that is not there."""
+"""Near-miss suggestions for names that were not found."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-#: Longest name that is looked at; the search is quadratic.
-_MAX_LENGTH: Final = 60
+__all__ = ["near_misses", "suggest"]
+
+_MOST: Final = 3
+#: Longest name that is compared; the search is quadratic.
+_MAX_LENGTH: Final = 200
 
 
-def find_near(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that `name` may have meant, or None.
+def near_misses(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> tuple[str, ...]:
+    """Return up to three of `known` that `name` may have meant, best first.
 
-    Letter case, and `-` for `_`, do not count as differences.
+    `cutoff` is the least resemblance, from 0 to 1. Letter case, and `-` for `_`, do not count as
+    differences.
     """
-    import difflib  # slow to load, and rarely needed
+    from difflib import get_close_matches  # 2 ms that only mistakes cost
 
-    if len(name) > _MAX_LENGTH:
-        return None
     folded: dict[str, str] = {}
-    for candidate in known:
-        folded.setdefault(_fold(candidate), candidate)
-    close = difflib.get_close_matches(_fold(name), folded, n=1)
-    return folded[close[0]] if close else None
+    for candidate in known if len(name) <= _MAX_LENGTH else ():
+        if len(candidate) <= _MAX_LENGTH:
+            folded.setdefault(_fold(candidate), candidate)
+    return tuple(folded[n] for n in get_close_matches(_fold(name), folded, n=_MOST, cutoff=cutoff))
 
 
-def suggest(name: str, known: Iterable[str], *, otherwise: str = "") -> str:
-    """Return the question whether a name was meant, or `otherwise`."""
-    near = find_near(name, known)
-    return f"did you mean `{near}`?" if near else otherwise
+def suggest(name: str, known: Iterable[str], *, otherwise: str = "", cutoff: float = 0.6) -> str:
+    """Return a question whether the nearest of `known` was meant, or `otherwise`."""
+    near = near_misses(name, known, cutoff=cutoff)
+    return f"did you mean `{near[0]}`?" if near else otherwise
 
 
 def _fold(name: str) -> str:

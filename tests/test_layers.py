@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: dict[str, str] = {
     "idol": "the language; standard library only",
     "idoldbg._vendor": "hubpack-py",
-    "idoldbg.near": "near-miss suggestions",
     "idoldbg.model": "types, values, symbols, memory; archives and boards as data; errors",
     "idoldbg.call.codec": "bytes to values and back, a module for each wire encoding",
     "idoldbg.call.hif": "hiffy's instruction set: programs assembled, results decoded",

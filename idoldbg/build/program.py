@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import idol
+from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.build.index import Kind, Results
 from idoldbg.build.kept import ADDRESS, INTERFACE, OPERATION, SERVER
@@ -22,7 +23,6 @@ from idoldbg.model.memory import MemoryReader
 from idoldbg.model.symbols import Variable
 from idoldbg.model.types import Type, type_size
 from idoldbg.model.values import Value
-from idoldbg.near import near_misses
 
 if TYPE_CHECKING:
     from idoldbg.build.debuginfo import ObjectInfo, TypeInterner

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from idol.near import near_misses
 from idol.records import dataclass, field
 from idoldbg.call import codec
 from idoldbg.call.arguments import (
@@ -19,7 +20,6 @@ from idoldbg.call.hiffy import Reply as HiffyReply
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
 from idoldbg.model.types import CEnum, Enum, Type, is_byte, is_byte_array, type_size
 from idoldbg.model.values import EnumValue, Value
-from idoldbg.near import near_misses
 from idoldbg.resolver import (
     ErrorKind,
     How,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from idol.near import near_misses
 from idol.records import dataclass
 from idol.whole_file import write_whole
 from idoldbg.audit.verdict import Verdict
 from idoldbg.cli.options import Settings
 from idoldbg.cli.output import print_text, say
 from idoldbg.errors import ArgumentError
-from idoldbg.near import near_misses
 from idoldbg.render import json
 from idoldbg.render.audit import FORMATS, SUFFIXES, Files
 from idoldbg.render.audit.files import normalize

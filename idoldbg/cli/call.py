@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from idol.near import near_misses
 from idol.whole_file import write_whole
 from idoldbg.build.program import Program
 from idoldbg.call.calls import Call, Reply, find_parameter, prepare_call
@@ -20,7 +21,6 @@ from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import print_text, say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.errors import ArgumentError, IdoldbgError, OperationError
-from idoldbg.near import near_misses
 from idoldbg.opening import open_program
 from idoldbg.render import json, text
 from idoldbg.resolver import ResolvedOperation

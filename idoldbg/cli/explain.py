@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from idol.near import near_misses
 from idoldbg.audit import RULES, Rule, find_near_rule
 from idoldbg.errors import NotFound
-from idoldbg.near import near_misses
 from idoldbg.render import json
 from idoldbg.render.text import table
 

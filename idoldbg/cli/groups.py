@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.near import near_misses
+from idol.near import near_misses
 
 __all__ = ["Group"]
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from idol.near import near_misses
 from idol.printable import printable
 from idoldbg.build.program import ServedInterface
 from idoldbg.call.calls import Call, bind_call
@@ -17,7 +18,6 @@ from idoldbg.device.failures import IN_AN_ERROR, VariantError
 from idoldbg.device.names import python_names
 from idoldbg.device.results import Err, Leases, Ok, Reply, no_attribute
 from idoldbg.errors import ArgumentError, OperationError
-from idoldbg.near import near_misses
 from idoldbg.resolver import ResolvedOperation
 
 __all__ = ["BoundOperation", "Errors", "Interface", "Operation", "OperationDoc", "Space"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, NoReturn, Self, TypeAlias, TypeVar
 
+from idol.near import near_misses
 from idol.printable import printable
 from idol.records import dataclass, field
 from idoldbg.device.names import python_names
 from idoldbg.errors import NotFound
-from idoldbg.near import near_misses
 
 __all__ = [
     "BaseLeases",

@@ -17,11 +17,11 @@ import yaml
 from jinja2.sandbox import SandboxedEnvironment
 from labgrid.util.yaml import Loader
 
+from idol.near import near_misses
 from idol.printable import printable
 from idoldbg.build.load.files import read_regular
 from idoldbg.errors import ArgumentError, NotFound, TargetFileError
 from idoldbg.labgrid.resources import IdoldbgEmulatedBoard, IdoldbgProbe
-from idoldbg.near import near_misses
 from idoldbg.target.board_files import load_board
 
 __all__ = ["CLASSES", "ExporterConfig"]

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+from idol.near import near_misses
 from idol.records import dataclass, field
 from idoldbg.errors import ArchiveError, NotFound
 from idoldbg.model.memory import Segment
-from idoldbg.near import near_misses
 
 __all__ = [
     "ARM",

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from idol.near import near_misses
 from idoldbg.errors import NotFound
 from idoldbg.labgrid import IdoldbgDriver, IdoldbgStrategy
-from idoldbg.near import near_misses
 from idoldbg.pytest_plugin.settings import Settings
 
 __all__ = ["open_target"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from idol.near import near_misses
 from idol.records import dataclass
-from idoldbg.near import near_misses
 from idoldbg.pytest_plugin.pool import AttachedBoard, Wanted
 from idoldbg.pytest_plugin.settings import Settings
 from idoldbg.target.board_files import board_names

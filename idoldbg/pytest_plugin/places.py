@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
+from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.build.load.files import read_regular
 from idoldbg.errors import ArgumentError, LinkError
-from idoldbg.near import near_misses
 from idoldbg.target.runtime_dir import private_dir
 
 __all__ = [

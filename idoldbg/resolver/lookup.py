@@ -7,6 +7,7 @@ from itertools import islice
 from typing import get_args
 
 from idol.errors import TypeSyntaxError
+from idol.near import near_misses
 from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
@@ -14,7 +15,6 @@ from idol.rust_type import Pointer as RawPointer
 from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.errors import NotFound
 from idoldbg.model.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
-from idoldbg.near import near_misses
 from idoldbg.resolver.candidates import (
     find_nearest,
     has_same_layout,

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import idol
 from idol import Encoding, ErrorKind, RecvKind
+from idol.near import near_misses
 from idol.records import replace
 from idol.rust_type import Path, RustType, Slice
 from idol.sizes import is_optional_number
@@ -15,7 +16,6 @@ from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.model.archive import Archive, TaskImage
 from idoldbg.model.symbols import Block
 from idoldbg.model.types import Array, CEnum, Enum, Member, Opaque, Scalar, Struct, Type
-from idoldbg.near import near_misses
 from idoldbg.resolver import optional
 from idoldbg.resolver.constants import infer_constants
 from idoldbg.resolver.derived import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError, NotFound
-from idoldbg.near import near_misses
 from idoldbg.resolver import ResolvedOperation
 
 __all__ = ["Server", "read_interfaces"]

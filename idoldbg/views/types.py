@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from idol.errors import TypeSyntaxError
+from idol.near import near_misses
 from idol.records import dataclass, replace
 from idol.rust_type import Array as WrittenArray
 from idol.rust_type import Path, RustType, parse_type
@@ -14,7 +15,6 @@ from idoldbg.build.program import Program
 from idoldbg.call import codec
 from idoldbg.errors import DebugInfoError, EncodeError, NotFound
 from idoldbg.model.types import Array, Enum, Opaque, Pointer, Struct, Type, Union, shown_field
-from idoldbg.near import near_misses
 from idoldbg.resolver import Candidate, TypeLookup, names_in
 from idoldbg.resolver.candidates import make_candidates
 from idoldbg.resolver.constants import fold_constants

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from idol.near import near_misses
 from idoldbg.call.arguments.nodes import bytes_of, node_of, split_suffix
 from idoldbg.call.arguments.syntax import (
     Bytes,
@@ -63,7 +64,6 @@ from idoldbg.model.values import (
     Value,
     make_enum,
 )
-from idoldbg.near import near_misses
 
 __all__ = ["ReadData", "from_python", "parse_node", "parse_value", "read_source"]
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from idol.near import near_misses
 from idoldbg.call.codec import image
 from idoldbg.errors import NotFound
 from idoldbg.model.types import Member, Type
 from idoldbg.model.values import Value
-from idoldbg.near import near_misses
 
 __all__ = ["Codec", "for_encoding"]
 

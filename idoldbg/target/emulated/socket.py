@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from idol.near import near_misses
 from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
-from idoldbg.near import near_misses
 from idoldbg.target.emulated.entries import check_name, read_board_entries, socket_path
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.protocol import (

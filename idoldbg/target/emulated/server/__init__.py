@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
+from idol.near import near_misses
 from idoldbg import errors
 from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, NotFound
-from idoldbg.near import near_misses
 from idoldbg.target.emulated.entries import (
     BoardEntry,
     check_name,
