@@ -30,22 +30,22 @@ from idoldbg.session import (
     Session,
     TargetOptions,
     choose_spec,
-    emulate,
     get_board,
     open_program,
     open_session,
-    probe_options,
-    split_remote,
 )
 from idoldbg.startup import wait_until_up
 from idoldbg.target.emulated.entries import read_board_entries
 from idoldbg.target.emulated.link import EmulatedLink
+from idoldbg.target.emulated.making import emulate
 from idoldbg.target.emulated.pyocd_probe.boards import (
     RUNNING_PREFIX,
     register_board,
     unregister_board,
 )
 from idoldbg.target.emulated.socket import connect_board
+from idoldbg.target.schemes.remote import split_address
+from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,19 +144,19 @@ def flash_board(
     """
     begin = time.monotonic()
     spec = choose_spec(options, notify, falls_back=False)
-    kind, _, rest = spec.partition(":")
+    kind, rest = spec.scheme, spec.rest or ""
     if kind not in ("emu", "pyocd", "remote"):
         raise Unsupported(
             f"{spec} cannot be flashed; use a probe or an emulated board",
             capability="flash",
-            link=spec,
+            link=str(spec),
         )
     if kind in ("pyocd", "remote") and options.archive is None and options.board is None:
         raise ArgumentError("give the build to flash", name="ARCHIVE")
     program = open_program(options)
     phases = _Phases(progress)
     job = _Job(
-        replace(options, probe=spec),
+        replace(options, probe=str(spec)),
         program,
         get_board(options, program.archive),
         program.archive.flash_segments(),
@@ -306,6 +306,7 @@ def _flash_emulated(job: _Job, where: str) -> Iterator[Session]:
 @contextmanager
 def _flash_through_pyocd(job: _Job, kind: str, rest: str) -> Iterator[Session]:
     from idoldbg.target.probe.flash import FlashPlan, flash_local, flash_remote
+    from idoldbg.target.probe.settings import probe_options
 
     if (kind, rest) == ("pyocd", "emu"):
         with _own_probe(job) as unique_id:
@@ -319,7 +320,7 @@ def _flash_through_pyocd(job: _Job, kind: str, rest: str) -> Iterator[Session]:
     plan = FlashPlan(job.board, job.segments, job.under_reset)
     how = probe_options(job.options, job.archive, job.notify)
     if kind == "remote":
-        spec = flash_remote(*split_remote(rest), plan, how, progress=job.progress)
+        spec = flash_remote(*split_address(Spec(kind, rest)), plan, how, progress=job.progress)
     else:
         spec = flash_local(
             rest or None,
@@ -386,7 +387,7 @@ def _chunks(segments: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
 
 def _name_image(job: _Job, spec: str) -> None:
     """Tell a board that is kept running, and was flashed through pyOCD, what it runs now."""
-    kind, _, rest = spec.partition(":")
+    kind, rest = Spec.parse(spec).scheme, Spec.parse(spec).rest or ""
     if kind == "pyocd" and rest.startswith(RUNNING_PREFIX):
         name = rest.removeprefix(RUNNING_PREFIX)
     else:

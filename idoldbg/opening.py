@@ -6,57 +6,33 @@ A module of its own because it loads in a tenth of the time: questions about a b
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from idol.records import dataclass
 from idoldbg.build.cache import Cache
-from idoldbg.build.load import Build, open_build, open_dump
+from idoldbg.build.load import Build, open_build
 from idoldbg.build.program import Program
 from idoldbg.errors import ArchiveError, ArgumentError, NotFound
+from idoldbg.target.open import Notify, TargetOptions, find_scheme, ignore
+from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from idoldbg.target.emulated.emu import EmulatedBoard
 
 __all__ = [
     "Notify",
     "TargetOptions",
     "demo_archive",
     "demo_boards",
+    "emulated_board",
     "find_build",
     "ignore",
     "open_program",
 ]
 
 DEMO_BOARD = "stm32f4-discovery"
-KINDS = ("emu", "pyocd", "remote", "dump")
-SPECS = "emu, emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT or dump:PATH"
-
-Notify = Callable[[str], None]
-
-
-def ignore(_notice: str) -> None:
-    """Drop what a library's caller did not ask for."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetOptions:
-    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given.
-
-    `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
-    keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
-    `wait_s` is how long to wait for a probe that another process has open.
-    """
-
-    archive: str | None = None
-    board: str | None = None
-    probe: str | None = None
-    timeout_s: float = 5.0
-    uart: str | None = None
-    use_cache: bool = True
-    notify: Notify = ignore
-    wait_s: float = 0.0
 
 
 def open_program(options: TargetOptions) -> Program:
@@ -69,43 +45,44 @@ def open_program(options: TargetOptions) -> Program:
 
 
 def find_build(options: TargetOptions) -> Build:
-    """Open `--archive`; without it the dump of `--probe dump:PATH`, what the board of `emu:NAME`
-    runs, or the board's demo image.
+    """Open `--archive`; without it what the target of `--probe` says that it runs (a core dump, a
+    board that is kept running), or the board's demo image.
 
     Raises `MismatchError` where `--archive` is not the build that the dump of `--probe` is of.
     """
-    kind, _, rest = (options.probe or "").partition(":")
-    if options.probe and kind not in KINDS:
-        raise ArgumentError(f"`{options.probe}` is no target: use {SPECS}", name="--probe")
+    spec = options.spec if options.probe else None
+    scheme = None if spec is None else find_scheme(spec)
     if options.archive == "":
         raise ArgumentError("give the path of a build", name="--archive")
     cache = Cache(notify=options.notify) if options.use_cache else None
     if options.archive is not None:
         build = open_build(options.archive, cache=cache)
-        if kind == "dump" and rest:
-            open_dump(rest, build.archive)
+        if spec is not None and scheme is not None and scheme.check_build is not None:
+            scheme.check_build(spec, build.archive)
         return build
-    if kind == "dump" and rest:
-        return open_build(rest, cache=cache)
-    if kind == "emu" and rest:
-        from idoldbg.target.emulated.socket import connect_board
-
-        with connect_board(rest) as board:
-            archive = str(board.status().get("archive"))
-        if not archive:
-            raise ArgumentError(
-                f"board `{rest}` was flashed by another program, and what it holds is not known "
-                f"here: give its build, or flash one (`idoldbg -p {options.probe} flash BUILD`)",
-                name="--archive",
-            )
-        try:
-            return open_build(archive, cache=cache)
-        except ArchiveError as error:
-            error.add_note(
-                f"it is what {options.probe} was started with; --archive says where it is"
-            )
-            raise
+    if spec is not None and scheme is not None and scheme.build is not None:
+        path = scheme.build(spec)
+        if path is not None:
+            return _open_named(path, spec, cache)
     return open_build(str(demo_archive(options.board or DEMO_BOARD)), cache=cache)
+
+
+def _open_named(path: str, spec: Spec, cache: Cache | None) -> Build:
+    """Open the build that a target says it runs."""
+    try:
+        return open_build(path, cache=cache)
+    except ArchiveError as error:
+        if path != spec.rest:
+            error.add_note(f"it is what {spec} was started with; --archive says where it is")
+        raise
+
+
+def emulated_board(board_name: str, archive: str | None = None) -> EmulatedBoard:
+    """Make a board that runs the image of `archive` (default: bundled), fresh from reset."""
+    from idoldbg.target.emulated.making import emulate
+
+    options = TargetOptions(archive=archive, board=board_name)
+    return emulate(options, find_build(options).archive)
 
 
 def demo_boards() -> tuple[str, ...]:

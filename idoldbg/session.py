@@ -8,44 +8,32 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from idol.records import replace
-from idoldbg.build.load import may_be_dump, open_dump
+from idoldbg.build.load import may_be_dump
 from idoldbg.build.program import Program
 from idoldbg.call.caller import Caller
-from idoldbg.emulation import (
-    emulate,
-    emulated_board,
-    find_board,
-    get_board,
-    refuse_processor,
-)
 from idoldbg.errors import (
     ArgumentError,
     LinkError,
     ProbeNotFound,
     TargetFileError,
 )
-from idoldbg.model.archive import Archive
 from idoldbg.opening import (
-    SPECS,
     Notify,
     TargetOptions,
     demo_archive,
     demo_boards,
+    emulated_board,
     find_build,
     ignore,
     open_program,
 )
-from idoldbg.target.board_files import load_board
+from idoldbg.target.chosen_board import find_board, get_board, refuse_processor
 from idoldbg.target.counting import CountingLink, Traffic
-from idoldbg.target.dump import DumpLink
-from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.link import Link
-
-if TYPE_CHECKING:
-    from idoldbg.target.probe.link import ProbeOptions
+from idoldbg.target.open import Site, Wanted, find_scheme
+from idoldbg.target.spec import Spec
 
 __all__ = [
     "Session",
@@ -54,18 +42,16 @@ __all__ = [
     "choose_spec",
     "demo_archive",
     "demo_boards",
-    "emulate",
     "emulated_board",
     "find_board",
     "find_build",
     "get_board",
     "open_program",
     "open_session",
-    "probe_options",
-    "split_remote",
 ]
 
 SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
+EMULATED = Spec("emu")
 NO_PROBE = "no debug probe is connected"
 # USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
 # Communication": the product string or an interface string contains "CMSIS-DAP").
@@ -138,21 +124,21 @@ def open_session(
     return Session(program, link, options.timeout_s, notify)
 
 
-def choose_spec(options: TargetOptions, notify: Notify = ignore, *, falls_back: bool = True) -> str:
+def choose_spec(
+    options: TargetOptions, notify: Notify = ignore, *, falls_back: bool = True
+) -> Spec:
     """Return the SPEC of `--probe`, or choose one.
 
     A core dump is itself, an attached probe wants to be used, else emulate. Without `falls_back`,
     for what changes a board, nothing else takes a probe's place: raises `ProbeNotFound`.
     """
-    if options.probe is not None:
-        if not options.probe or options.probe.endswith(":"):  # as of a variable that was not set
-            words = f"`{options.probe}` does not say which target; use {SPECS}"
-            raise ArgumentError(words, name="--probe")
-        return options.probe
+    if options.spec is not None:
+        find_scheme(options.spec)
+        return options.spec
     if options.archive is None and falls_back:
-        return "emu"
+        return EMULATED
     if options.archive is not None and may_be_dump(options.archive) and find_build(options).is_dump:
-        return f"dump:{options.archive}"
+        return Spec("dump", options.archive)
     probe = attached_probe()
     if probe is None and not falls_back:
         raise ProbeNotFound(
@@ -160,16 +146,16 @@ def choose_spec(options: TargetOptions, notify: Notify = ignore, *, falls_back: 
             "emu:NAME for a board of `idoldbg board start`, remote:HOST:PORT for a probe elsewhere"
         )
     if probe is None:
-        return "emu"
+        return EMULATED
     notify(f"using the attached {probe}; `--probe emu` runs the image on an emulated board instead")
-    return "pyocd"
+    return Spec("pyocd")
 
 
-def _open_chosen(spec: str, options: TargetOptions, program: Program, notify: Notify) -> Link:
+def _open_chosen(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Link:
     """Open the link; say what runs where the user may have expected a board."""
     if options.probe is not None:
         return _open_link(spec, options, program, notify)
-    is_fallback = spec == "emu" and attached_probe() is None
+    is_fallback = spec == EMULATED and attached_probe() is None
     find_board(options, program.archive)  # a board file with mistakes is no matter of probes
     try:
         link = _open_link(spec, options, program, notify)
@@ -186,18 +172,14 @@ def _open_chosen(spec: str, options: TargetOptions, program: Program, notify: No
 
 
 def _check_uart(options: TargetOptions) -> None:
-    if options.uart is not None and options.probe not in (None, "emu", "pyocd:emu"):
-        raise ArgumentError(
-            f"`{options.probe}` has no serial port that could be written to a file: that is for "
-            "the emulated board in this process (--probe emu)",
-            name="--uart",
-        )
-
-
-def _check_board(spec: str, options: TargetOptions, found: str) -> None:
-    """Refuse a board that is kept running and is another one than `--board`."""
-    if options.board is not None and load_board(options.board).name != found:
-        raise ArgumentError(f"{spec} is a {found}, not a `{options.board}`", name="--board")
+    spec = options.spec
+    if options.uart is None or spec is None or find_scheme(spec).site(spec) is Site.HERE:
+        return
+    raise ArgumentError(
+        f"`{spec}` has no serial port that could be written to a file: that is for the emulated "
+        "board in this process (--probe emu)",
+        name="--uart",
+    )
 
 
 def attached_probe(devices: Path = USB_DEVICES) -> str | None:
@@ -217,73 +199,8 @@ def _sysfs(path: Path) -> str:
         return ""
 
 
-def _open_link(spec: str, options: TargetOptions, program: Program, notify: Notify) -> Link:
-    kind, _, rest = spec.partition(":")
-    if kind != "dump":
-        refuse_processor(program.archive, spec)
-    match kind:
-        case "emu" if not rest:
-            return _open_emulated(options, program.archive)
-        case "emu":
-            from idoldbg.target.emulated.socket import connect_board, open_board
-
-            if options.board is not None:
-                with connect_board(rest) as board:
-                    _check_board(spec, options, str(board.status().get("board")))
-            return open_board(rest)
-        case "pyocd":
-            return _open_probe(rest or None, options, program.archive, notify)
-        case "remote":
-            return _open_remote(rest, options, program.archive, notify)
-        case "dump" if rest:
-            build = open_dump(rest, program.archive)
-            for notice in build.notices:
-                notify(notice)
-            return DumpLink(build.memory, build.registers, path=rest)
-    raise ArgumentError(f"`{spec}` is no target: use {SPECS}", name="--probe")
-
-
-def _open_emulated(options: TargetOptions, archive: Archive) -> Link:
-    board = emulate(options, archive)
-    return EmulatedLink(
-        board, description=f"emulated {board.board.name}", notices=tuple(board.notices)
-    )
-
-
-def _open_probe(
-    unique_id: str | None, options: TargetOptions, archive: Archive, notify: Notify
-) -> Link:
-    from idoldbg.target.probe.link import open_probe  # loads pyOCD, 0.3 s: only if needed
-
-    if unique_id == "emu":
-        from idoldbg.target.emulated.pyocd_probe.boards import register_board
-
-        register_board("emu", lambda: emulate(options, archive))
-    return open_probe(unique_id, probe_options(options, archive, notify))
-
-
-def probe_options(
-    options: TargetOptions, archive: Archive, notify: Notify = ignore
-) -> ProbeOptions:
-    """Return how the board's file wants to be attached to, and how long the user wants to wait."""
-    from idoldbg.target.probe.link import ProbeOptions
-
-    how = ProbeOptions(wait_s=options.wait_s, on_wait=notify)
-    board = find_board(options, archive)
-    if board is None:
-        return how
-    return replace(how, speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
-
-
-def _open_remote(address: str, options: TargetOptions, archive: Archive, notify: Notify) -> Link:
-    from idoldbg.target.probe.link import open_remote
-
-    return open_remote(*split_remote(address), probe_options(options, archive, notify))
-
-
-def split_remote(address: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`; raise `ArgumentError`."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 0x10000:
-        raise ArgumentError(f"`remote:{address}` is not remote:HOST:PORT", name="--probe")
-    return host, int(port)
+def _open_link(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Link:
+    scheme = find_scheme(spec)
+    if scheme.site(spec) is not Site.FILE:
+        refuse_processor(program.archive, str(spec))
+    return scheme.open(spec, Wanted(options, program.archive, notify))

@@ -15,7 +15,7 @@ from idol.printable import one_line
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import LONGEST_S
-from idoldbg.opening import TargetOptions
+from idoldbg.target.open import TargetOptions, find_scheme, spec_forms
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 DEFAULT_TIMEOUT_S = 5.0
+SPEC_DEFAULT = "Default: the attached probe when an archive is given, else emu."
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -77,13 +78,14 @@ class Settings:
 
     def build(self) -> TargetOptions:
         """Which build is asked about; raise `ArgumentError` where `--probe` cannot tell."""
-        kind, _, rest = (self.probe or "").partition(":")
-        if self.archive is None and kind in ("pyocd", "remote") and rest != "emu":
+        target = self.target()
+        spec = target.spec if self.probe else None
+        if self.archive is None and spec and not find_scheme(spec).knows_build(spec):
             raise ArgumentError(
-                f"{self.probe} says where a target is, not what it runs: give its build",
+                f"{spec} says where a target is, not what it runs: give its build",
                 name="--archive",
             )
-        return self.target()
+        return target
 
     @property
     def is_json(self) -> bool:
@@ -104,6 +106,14 @@ def parse_seconds(ctx: click.Context, param: click.Parameter, value: float | Non
     if value is not None and not 0 < value <= LONGEST_S:
         raise click.BadParameter("give seconds, more than 0 and at most 86400 (a day)", ctx, param)
     return value
+
+
+class SpecOption(click.Option):
+    """An option whose help lists the SPECs; they are looked up when help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = f"{spec_forms()}. {SPEC_DEFAULT}"
+        return super().get_help_record(ctx)
 
 
 # (flags, keywords of click.Option). `--verbose` takes no value.
@@ -130,8 +140,7 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "SPEC",
             "envvar": "IDOLDBG_PROBE",
-            "help": "emu, emu:NAME, pyocd, pyocd:UID, remote:HOST:PORT or dump:PATH. Default: the "
-            "attached probe when an archive is given, else emu.",
+            "cls": SpecOption,
         },
     ),
     (

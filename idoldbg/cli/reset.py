@@ -10,6 +10,8 @@ from idoldbg.cli.output import say, show
 from idoldbg.render.printable import one_line
 from idoldbg.session import open_session
 from idoldbg.startup import reset_with, wait_until_up
+from idoldbg.target.open import Site, find_scheme
+from idoldbg.target.spec import Spec
 
 
 @click.command("reset")
@@ -28,7 +30,8 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
     tasks), within --timeout. The image on the board must be that of --archive.
     """
     with ending_tidily(), open_session(settings.target(), notify=say, falls_back=False) as session:
-        if session.link.spec == "emu":
+        chosen = Spec.parse(session.link.spec)
+        if find_scheme(chosen).site(chosen) is Site.HERE:
             say(
                 "this emulated board ends with the command; `idoldbg board start NAME` keeps one "
                 "running, for --probe emu:NAME"

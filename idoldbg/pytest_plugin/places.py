@@ -21,7 +21,9 @@ from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.build.load.files import read_regular
 from idoldbg.errors import ArgumentError, LinkError
+from idoldbg.target.open import Site, find_scheme, spec_forms
 from idoldbg.target.runtime_dir import private_dir
+from idoldbg.target.spec import Spec
 
 __all__ = [
     "Place",
@@ -31,7 +33,6 @@ __all__ = [
     "read_environment",
 ]
 
-OWN_KINDS = ("emu", "pyocd", "remote")
 MAX_ENVIRONMENT_SIZE = 1 << 20  # bytes
 HOLDER_LIMIT = 4096
 ENVIRONMENT_KEYS = {"probe", "archive", "description", "cmds"}
@@ -49,7 +50,10 @@ class Place:
     @property
     def is_private(self) -> bool:
         """Whether each process makes it for itself, in its own memory, or only reads a file."""
-        return self.probe in (None, "emu", "pyocd:emu") or self.probe.startswith("dump:")
+        if self.probe is None:
+            return True
+        spec = Spec.parse(self.probe)
+        return find_scheme(spec).site(spec) is not Site.ELSEWHERE
 
 
 def parse_board_list(texts: list[str], known: list[Place], default: Place) -> list[Place]:
@@ -64,14 +68,14 @@ def parse_board_list(texts: list[str], known: list[Place], default: Place) -> li
         name, equals, spec = text.partition("=")
         if not equals and text in by_name:
             found.append(by_name[text])
-        elif (spec or name).partition(":")[0] in OWN_KINDS:
+        elif _is_spec(spec or name):
             found.append(Place(name, default.archive, default.board, spec or name))
         else:
             near = " or ".join(f"`{n}`" for n in near_misses(name, list(by_name)))
             hint = f"; did you mean {near}?" if near else ""
             raise ArgumentError(
-                f"`{text}` is neither a target of the environment file nor a SPEC such as "
-                f"emu:NAME, pyocd:UID or remote:HOST:PORT{hint}",
+                f"`{text}` is neither a target of the environment file nor a SPEC "
+                f"({spec_forms()}){hint}",
                 name="--idoldbg-boards",
             )
     names = [place.name for place in found]
@@ -126,9 +130,9 @@ def _find_file(text: str, folder: Path) -> str:
 def _probe_spec(probe: Any, where: str) -> str:
     """Turn humility's words for a probe into a SPEC; SPECs of our own are fine, too."""
     if isinstance(probe, str):
-        parts = probe.split(":")
-        if parts[0] in OWN_KINDS:
+        if _is_spec(probe):
             return probe
+        parts = probe.split(":")
         if parts[0] in ("usb", "auto"):
             return "pyocd"
         if len(parts) == 3 and all(parts):
@@ -136,10 +140,18 @@ def _probe_spec(probe: Any, where: str) -> str:
         if len(parts) == 2 and all(len(p) == 4 for p in parts):
             return "pyocd"
     raise ArgumentError(
-        f"{where}: `probe` is {probe!r}; idoldbg uses VID:PID:SERIAL, usb, auto, or a SPEC such as "
-        "pyocd:UID, remote:HOST:PORT, emu",
+        f"{where}: `probe` is {probe!r}; idoldbg uses VID:PID:SERIAL, usb, auto, or a SPEC "
+        f"({spec_forms()})",
         name="--idoldbg-env",
     )
+
+
+def _is_spec(text: str) -> bool:
+    try:
+        find_scheme(Spec.parse(text))
+    except ArgumentError:
+        return False
+    return True
 
 
 class PlaceLock:

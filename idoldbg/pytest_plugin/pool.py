@@ -424,7 +424,7 @@ class BoardPool:
         if place.probe is not None or place.archive is None:
             return place
         options = TargetOptions(archive=place.archive, board=place.board)
-        return replace(place, probe=choose_spec(options, self._notify))
+        return replace(place, probe=str(choose_spec(options, self._notify)))
 
     @staticmethod
     def _holders(places: list[Place]) -> str:

@@ -10,7 +10,9 @@ import pytest
 
 from idoldbg import session
 from idoldbg.cli import run
+from idoldbg.target import chosen_board
 from idoldbg.target.emulated.server import running_board
+from idoldbg.target.spec import Spec
 
 ARCHIVE = str(session.demo_archive("stm32f4-discovery"))
 NOTE = (
@@ -86,9 +88,9 @@ def test_an_attached_probe_is_used_by_what_changes_a_board(
     monkeypatch.setattr(session, "attached_probe", lambda: "STLINK-V3")
     assert run(["flash"]) == 2
     assert "give the build to flash" in capsys.readouterr().err
-    assert session.choose_spec(session.TargetOptions(), falls_back=False) == "pyocd"
-    assert session.choose_spec(session.TargetOptions()) == "emu"
-    assert session.choose_spec(session.TargetOptions(archive=ARCHIVE)) == "pyocd"
+    assert session.choose_spec(session.TargetOptions(), falls_back=False) == Spec("pyocd")
+    assert session.choose_spec(session.TargetOptions()) == Spec("emu")
+    assert session.choose_spec(session.TargetOptions(archive=ARCHIVE)) == Spec("pyocd")
 
 
 @pytest.mark.parametrize("words", [["-a", ARCHIVE, "tasks"], ["tasks"]], ids=" ".join)
@@ -109,7 +111,7 @@ def test_without_emulation_the_probe_is_missed_first(
 def test_a_build_for_an_unknown_board_misses_the_probe_first(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "find_board_for_archive", lambda _: None)
+    monkeypatch.setattr(chosen_board, "find_board_for_archive", lambda _: None)
     assert run(["-a", ARCHIVE, "tasks"]) == 4
     said = capsys.readouterr().err
     assert said.startswith("error: no debug probe is connected, and none can be emulated: ")

@@ -20,6 +20,7 @@ from pyocd.core import exceptions
 from idol.records import dataclass, field
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout
 from idoldbg.target.probe.watchdog import CallTimeout
+from idoldbg.target.spec import Spec
 
 __all__ = ["Attempt", "translate", "translated"]
 
@@ -55,7 +56,7 @@ class Attempt:
         return LinkTimeout(self._message(reason, hint), timeout_s=elapsed_s, link=self.link)
 
     def _message(self, reason: str, hint: str) -> str:
-        if hint is PLUG and self.link.startswith("remote:"):
+        if hint is PLUG and Spec.parse(self.link).scheme == "remote":
             hint = SERVER
         return f"{self.link}: cannot {self.doing}: {reason}" + (f"; {hint}" if hint else "")
 

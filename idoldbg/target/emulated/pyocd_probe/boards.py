@@ -152,7 +152,7 @@ def _demo_names() -> tuple[str, ...]:
 
 def _maker(board_name: str, archive: str | None) -> Callable[[], Board]:
     def make() -> Board:
-        from idoldbg.emulation import emulated_board
+        from idoldbg.opening import emulated_board
 
         return emulated_board(board_name, archive)
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from idol.records import dataclass
-from idoldbg.emulation import emulate
 from idoldbg.errors import IdoldbgError, LinkError
-from idoldbg.opening import TargetOptions, find_build
+from idoldbg.opening import find_build
 from idoldbg.render.printable import printable
 from idoldbg.target.emulated.entries import (
     BoardEntry,
@@ -28,10 +27,12 @@ from idoldbg.target.emulated.entries import (
     socket_path,
     write_board_entry,
 )
+from idoldbg.target.emulated.making import emulate
 from idoldbg.target.emulated.server.loop import BoardLoop
 from idoldbg.target.emulated.server.operations import NamedImage, SharedBoard
 from idoldbg.target.emulated.socket import short_address
 from idoldbg.target.host_lock import HostLock, LockHeld
+from idoldbg.target.open import TargetOptions
 
 __all__ = ["BoardRequest", "detach", "serve_board"]
 

@@ -1,0 +1,152 @@
+"""Opens the target of a SPEC with the opener of its scheme.
+
+The opener of `name` is in `idoldbg/target/schemes/name.py`, under `@opener`. The texts of help and
+errors that list the SPECs are made from what the openers say of themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from idol.records import dataclass
+from idoldbg.errors import ArgumentError
+from idoldbg.target.spec import Spec
+
+if TYPE_CHECKING:
+    from idoldbg.model.archive import Archive
+    from idoldbg.target.link import Link
+
+__all__ = [
+    "Notify",
+    "Scheme",
+    "Site",
+    "TargetOptions",
+    "Wanted",
+    "find_scheme",
+    "ignore",
+    "list_schemes",
+    "opener",
+    "spec_forms",
+]
+
+SCHEMES = "idoldbg.target.schemes"
+
+Notify = Callable[[str], None]
+
+
+def ignore(_notice: str) -> None:
+    """Drop notices that a caller of the library did not ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given.
+
+    `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
+    keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
+    `wait_s` is how long to wait for a probe that another process has open.
+    """
+
+    archive: str | None = None
+    board: str | None = None
+    probe: str | None = None
+    timeout_s: float = 5.0
+    uart: str | None = None
+    use_cache: bool = True
+    notify: Notify = ignore
+    wait_s: float = 0.0
+
+    @property
+    def spec(self) -> Spec | None:
+        """`probe`, parsed."""
+        return None if self.probe is None else Spec.parse(self.probe)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an opener is asked for: a target for a build. `notify` gets sentences for the user."""
+
+    options: TargetOptions
+    archive: Archive
+    notify: Notify = ignore
+
+
+class Site(Enum):
+    """Where a target is."""
+
+    HERE = "made by this process, and ends with it"
+    ELSEWHERE = "there without us, and perhaps used by others"
+    FILE = "a recording of one"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A kind of SPEC. `forms` are its SPECs as help shows them: `emu`, `emu:NAME`."""
+
+    forms: tuple[str, ...]
+    open: Callable[[Spec, Wanted], Link]
+    site: Callable[[Spec], Site]
+    build: Callable[[Spec], str | None] | None = None
+    """Returns the path of the build that the target runs, None where it runs whatever is given."""
+    check_build: Callable[[Spec, Archive], None] | None = None
+    """Raises `MismatchError` for another build than the target's."""
+
+    def knows_build(self, spec: Spec) -> bool:
+        """Return whether a SPEC is enough to find a build."""
+        return self.build is not None or self.site(spec) is Site.HERE
+
+
+def opener(
+    *forms: str,
+    site: Callable[[Spec], Site],
+    build: Callable[[Spec], str | None] | None = None,
+    check_build: Callable[[Spec, Archive], None] | None = None,
+) -> Callable[[Callable[[Spec, Wanted], Link]], Scheme]:
+    """Make the scheme of a function that opens its links; the arguments are as for `Scheme`."""
+    return lambda function: Scheme(forms, function, site, build, check_build)
+
+
+def find_scheme(spec: Spec) -> Scheme:
+    """Return the scheme of a SPEC; raise `ArgumentError` for a SPEC that names no target."""
+    if not spec.scheme or spec.rest == "":  # as of a variable that was not set
+        raise ArgumentError(
+            f"`{spec}` does not say which target; use {spec_forms()}", name="--probe"
+        )
+    scheme = _load(spec.scheme)
+    if scheme is None or (spec.rest is None and spec.scheme not in scheme.forms):
+        raise ArgumentError(f"`{spec}` is no target: use {spec_forms()}", name="--probe")
+    return scheme
+
+
+def list_schemes() -> tuple[Scheme, ...]:
+    """Return all schemes: those of running targets first, then those of files, by name."""
+    from pathlib import Path  # for help and errors alone
+
+    folder = Path(import_module(SCHEMES).__file__ or "").parent
+    names = sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    found = [scheme for name in names if (scheme := _load(name)) is not None]
+    return tuple(sorted(found, key=lambda s: s.site(Spec.parse(s.forms[0])) is Site.FILE))
+
+
+def spec_forms(conjunction: str = "or") -> str:
+    """List all forms of SPECs in words."""
+    *first, last = (form for scheme in list_schemes() for form in scheme.forms)
+    return f"{', '.join(first)} {conjunction} {last}"
+
+
+def _load(name: str) -> Scheme | None:
+    """Return the scheme of the module that has its name, None where there is none."""
+    if not name.isidentifier() or name.startswith("_"):
+        return None
+    module = f"{SCHEMES}.{name}"
+    try:
+        scheme = getattr(import_module(module), f"open_{name}")
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+    assert isinstance(scheme, Scheme)
+    return scheme

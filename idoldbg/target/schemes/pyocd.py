@@ -1,0 +1,32 @@
+"""`pyocd`, `pyocd:UID`: a debug probe; `pyocd:emu`: the emulated board through pyOCD's stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from idoldbg.target.open import Site, Wanted, opener
+from idoldbg.target.spec import Spec
+
+if TYPE_CHECKING:
+    from idoldbg.target.link import Link
+
+EMULATED = "emu"
+
+
+@opener(
+    "pyocd",
+    "pyocd:UID",
+    f"pyocd:{EMULATED}",
+    site=lambda spec: Site.HERE if spec.rest == EMULATED else Site.ELSEWHERE,
+)
+def open_pyocd(spec: Spec, wanted: Wanted) -> Link:
+    """Attach through a local probe."""
+    from idoldbg.target.probe.link import open_probe  # loads pyOCD, 0.3 s: only if needed
+    from idoldbg.target.probe.settings import probe_options
+
+    if spec.rest == EMULATED:
+        from idoldbg.target.emulated.making import emulate
+        from idoldbg.target.emulated.pyocd_probe.boards import register_board
+
+        register_board(EMULATED, lambda: emulate(wanted.options, wanted.archive))
+    return open_probe(spec.rest, probe_options(wanted.options, wanted.archive, wanted.notify))
