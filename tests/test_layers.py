@@ -26,6 +26,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.call.codec": "bytes to values and back, a module for each wire encoding",
     "idoldbg.call.hif": "hiffy's instruction set: programs assembled, results decoded",
     "idoldbg.call.arguments": "values from text and from Python objects",
+    "idoldbg.call.message": "a message to a task, and what became of it",
     "idoldbg.call.hiffy": "hiffy's mailbox as a state machine",
     "idoldbg.build.debuginfo": "ELF and DWARF to types, symbols and frames",
     "idoldbg.resolver": "which type a name in an interface means",

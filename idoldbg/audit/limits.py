@@ -16,7 +16,8 @@ from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import smallest_encoding
 from idoldbg.call import codec
 from idoldbg.call.hif.results import DONE_SIZE, success_size
-from idoldbg.call.hiffy.program import SHAPES, ReadLease, Shape, WriteLease
+from idoldbg.call.hiffy.program import SHAPES, Shape
+from idoldbg.call.message import ReadLease, WriteLease
 from idoldbg.errors import EncodeError
 from idoldbg.model.types import type_size
 from idoldbg.resolver import ErrorKind, ResolvedLease

@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 from idol.records import replace
 from idoldbg.build.kept import LAYOUT
 from idoldbg.build.program import Program
-from idoldbg.call.calls import Call, Reply, build_request, decode_error, decode_reply
+from idoldbg.call.calls import Call, Reply, build_message, decode_error, decode_reply
 from idoldbg.call.hiffy import (
-    ErrorReply,
     HiffyLayout,
-    HiffySession,
     Machine,
-    Outcome,
-    SendRequest,
-    ServerDeath,
+    Mailbox,
     build_layout,
     build_program,
     drive,
@@ -28,6 +24,7 @@ from idoldbg.call.hiffy.layout import find_variables
 from idoldbg.call.hiffy.mailbox import random_tag
 from idoldbg.call.hiffy.reasons import reply_fault_words
 from idoldbg.call.hiffy.status import ImageMark
+from idoldbg.call.message import ErrorReply, Message, Outcome, ServerDeath
 from idoldbg.errors import (
     CallError,
     CallTimeout,
@@ -159,16 +156,16 @@ class Caller:
         """hiffy's variables and limits in this image; raise `NotCallable` where it has none."""
         return self._session.layout
 
-    def _request(self, call: Call) -> SendRequest:
+    def _request(self, call: Call) -> Message:
         """Return the message of a call that nothing speaks against; compare the images before."""
         request = self._encode(call)
         self.check_image()
         self._check_started(call, self.program.task(call.operation.task))
         return request
 
-    def _encode(self, call: Call) -> SendRequest:
+    def _encode(self, call: Call) -> Message:
         task = self.program.task(call.operation.task)
-        request = build_request(call, task.index)
+        request = build_message(call, task.index)
         self._check_allowed(call.operation, task)
         return request
 
@@ -366,7 +363,7 @@ class Caller:
             raise
 
     @cached_property
-    def _session(self) -> HiffySession:
+    def _session(self) -> Mailbox:
         """hiffy's mailbox in this image; raise `NotCallable` where there is no hiffy."""
         processor = self.program.archive.other_processor
         if processor:
@@ -384,7 +381,7 @@ class Caller:
         layout = self.program.recall(LAYOUT, "", lambda: self._find_layout(task))
         mark = self._marks[0] if self._marks else None
         target = self.target
-        return HiffySession(
+        return Mailbox(
             layout,
             mark=mark,
             ticks=self.program.kernel_address("TICKS"),

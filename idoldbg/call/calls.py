@@ -15,8 +15,7 @@ from idoldbg.call.arguments import (
     parse_lease,
     parse_value,
 )
-from idoldbg.call.hiffy import ErrorReply, ReadLease, SendRequest, WriteLease
-from idoldbg.call.hiffy import Reply as HiffyReply
+from idoldbg.call.message import ErrorReply, Message, RawReply, ReadLease, WriteLease
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
 from idoldbg.model.types import CEnum, Enum, Type, is_byte, is_byte_array, type_size
 from idoldbg.model.values import EnumValue, Value
@@ -33,7 +32,7 @@ __all__ = [
     "Call",
     "Reply",
     "bind_call",
-    "build_request",
+    "build_message",
     "decode_error",
     "decode_reply",
     "find_parameter",
@@ -276,8 +275,8 @@ def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
     return type_size(_element(operation, lease))
 
 
-def build_request(call: Call, task_index: int) -> SendRequest:
-    """Encode a call for hiffy; raise `NotCallable` where the build lacks a type, `EncodeError`."""
+def build_message(call: Call, task_index: int) -> Message:
+    """Encode a call; raise `NotCallable` where the build lacks a type, `EncodeError`."""
     operation = call.operation
     if operation.contradiction:
         raise NotCallable(
@@ -301,7 +300,7 @@ def build_request(call: Call, task_index: int) -> SendRequest:
     if operation.error_kind is ErrorKind.COMPLEX and operation.error is not None:
         error_size = codec.hubpack.max_size(_reply_type(operation, operation.error))
     reply_size = encoding.reply_size(_reply_type(operation, operation.ok))
-    return SendRequest(
+    return Message(
         task=task_index,
         code=operation.code,
         payload=encoding.encode_arguments(operation.wire_members, call.arguments),
@@ -320,7 +319,7 @@ def _reply_type(operation: ResolvedOperation, side: Resolution) -> Type:
     return side.type
 
 
-def decode_reply(call: Call, outcome: HiffyReply) -> Reply:
+def decode_reply(call: Call, outcome: RawReply) -> Reply:
     """Decode what the server answered; raise `DecodeError`."""
     operation = call.operation
     type_ = _reply_type(operation, operation.ok)

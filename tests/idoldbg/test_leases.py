@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from idol.kinds import Encoding
 from idoldbg.call.arguments import parse_lease
-from idoldbg.call.calls import Reply, bind_call, build_request, prepare_call
+from idoldbg.call.calls import Reply, bind_call, build_message, prepare_call
 from idoldbg.call.codec import image
 from idoldbg.cli import run
 from idoldbg.errors import ArgumentError, NotCallable
@@ -175,7 +175,7 @@ def test_a_lease_that_is_read_and_written_lends_elements_too() -> None:
     with pytest.raises(ArgumentError, match="at most 2 elements, not 3"):
         prepare_call(made, {"lent": "[1, 2, 3]"})
     with pytest.raises(NotCallable, match="both reading and writing"):
-        build_request(call, 0)
+        build_message(call, 0)
 
 
 @settings(max_examples=100)

@@ -4,8 +4,8 @@
 limits, `mailbox` is the exchange with the running task as a pure machine that yields the `actions`
 it wants done. Protocol: Hubris, `task/hiffy/src/main.rs` (hand-shake) and `common.rs` (functions).
 
-    session = HiffySession(build_layout(variables, task_entry=(address, task_type)))
-    outcome = drive(session.call(request, timeout_s=5.0), reader, writer, clock)
+    mailbox = Mailbox(build_layout(variables, task_entry=(address, task_type)))
+    outcome = drive(mailbox.call(message, timeout_s=5.0), reader, writer, clock)
 """
 
 from idoldbg.call.hiffy.actions import (
@@ -26,41 +26,23 @@ from idoldbg.call.hiffy.layout import (
     TaskEntry,
     build_layout,
 )
-from idoldbg.call.hiffy.mailbox import HiffySession
-from idoldbg.call.hiffy.program import (
-    ErrorReply,
-    Outcome,
-    Program,
-    ReadLease,
-    Reply,
-    SendRequest,
-    ServerDeath,
-    WriteLease,
-    build_program,
-    split_batches,
-)
+from idoldbg.call.hiffy.mailbox import Mailbox
+from idoldbg.call.hiffy.program import HifProgram, build_program, split_batches
 
 __all__ = [
     "Action",
     "Area",
-    "ErrorReply",
     "HiffyFunction",
     "HiffyLayout",
-    "HiffySession",
+    "Mailbox",
     "Machine",
-    "Outcome",
     "PlacedVariable",
-    "Program",
+    "HifProgram",
     "Read",
-    "ReadLease",
     "ReadMany",
-    "Reply",
-    "SendRequest",
-    "ServerDeath",
     "TaskEntry",
     "Wait",
     "Write",
-    "WriteLease",
     "build_layout",
     "build_program",
     "drive",

@@ -34,15 +34,7 @@ from idoldbg.call.hif.ops import HIF_VERSION, HifError, Opcode
 from idoldbg.call.hif.results import FunctionResult, decode_results
 from idoldbg.call.hiffy.actions import Machine, Range, Read, ReadMany, Wait, Write
 from idoldbg.call.hiffy.layout import HiffyLayout
-from idoldbg.call.hiffy.program import (
-    ErrorReply,
-    Outcome,
-    Program,
-    SendRequest,
-    build_program,
-    interpret,
-    split_batches,
-)
+from idoldbg.call.hiffy.program import HifProgram, build_program, interpret, split_batches
 from idoldbg.call.hiffy.reasons import (
     Reason,
     TextState,
@@ -53,6 +45,7 @@ from idoldbg.call.hiffy.reasons import (
     restart_words,
 )
 from idoldbg.call.hiffy.status import WORD, ImageMark, Status, StatusReader, Words
+from idoldbg.call.message import ErrorReply, Message, Outcome
 from idoldbg.errors import (
     CallTimeout,
     HiffyFailure,
@@ -61,7 +54,7 @@ from idoldbg.errors import (
 )
 from idoldbg.model.values import EnumValue, format_value
 
-__all__ = ["HiffySession", "random_tag"]
+__all__ = ["Mailbox", "random_tag"]
 
 FIRST_WAIT_S = 0.001
 LONGEST_WAIT_S = 0.02
@@ -127,7 +120,7 @@ class _Pace:
 class _Sent:
     """A program as it was written, and how hiffy was before."""
 
-    program: Program
+    program: HifProgram
     text: bytes
     before: Status
     timeout_s: float
@@ -185,7 +178,7 @@ class _Clock:
         return not (self._is_live and is_lagging)
 
 
-class HiffySession:
+class Mailbox:
     """Calls through one image's hiffy on one target.
 
     `mark` is compared in each call and raises `MismatchError`; `ticks` is the address of the
@@ -221,43 +214,43 @@ class HiffySession:
         """Wait for hiffy to sleep and take programs; raise `HiffyFailure` when it does not."""
         yield from self._wait_until_ready(timeout_s, None)
 
-    def call(self, request: SendRequest, *, timeout_s: float = 5.0) -> Machine[Outcome]:
+    def call(self, message: Message, *, timeout_s: float = 5.0) -> Machine[Outcome]:
         """Make one call. `timeout_s` bounds the wait for readiness and that for the answer, each.
 
         Raise `NotCallable` before anything is written, `MismatchError` for another image,
         `HiffyFailure` when hiffy cannot or does not answer, or somebody else used it meanwhile.
         """
         outcomes = yield from self.run_program(
-            build_program(self.layout, [request]), timeout_s=timeout_s
+            build_program(self.layout, [message]), timeout_s=timeout_s
         )
         return outcomes[0]
 
     def call_all(
-        self, requests: Sequence[SendRequest], *, timeout_s: float = 5.0
+        self, messages: Sequence[Message], *, timeout_s: float = 5.0
     ) -> Machine[tuple[Outcome, ...]]:
         """Make calls in order, in as few programs as they fit in. A failed call stops no other.
 
         `timeout_s` is for each program.
         """
         outcomes: list[Outcome] = []
-        for batch in split_batches(self.layout, requests):
+        for batch in split_batches(self.layout, messages):
             program = build_program(self.layout, batch)
             outcomes += yield from self.run_program(program, timeout_s=timeout_s)
         return tuple(outcomes)
 
     def run_program(
-        self, program: Program, *, timeout_s: float = 5.0
+        self, program: HifProgram, *, timeout_s: float = 5.0
     ) -> Machine[tuple[Outcome, ...]]:
         """Execute a program of calls made by `build_program`."""
         results, scratch = yield from self._run(program, timeout_s)
-        outcomes = [interpret(*pair) for pair in zip(program.requests, results, strict=True)]
+        outcomes = [interpret(*pair) for pair in zip(program.messages, results, strict=True)]
         last = outcomes[-1]
         if isinstance(last, ErrorReply) and scratch:
             outcomes[-1] = ErrorReply(last.code, scratch)
         return tuple(outcomes)
 
     def run(
-        self, program: Program, *, timeout_s: float = 5.0
+        self, program: HifProgram, *, timeout_s: float = 5.0
     ) -> Machine[tuple[FunctionResult, ...]]:
         """Execute any program and return what its functions returned."""
         results, _ = yield from self._run(program, timeout_s)
@@ -266,7 +259,7 @@ class HiffySession:
     # ------------------------------------------------------------------ the exchange
 
     def _run(
-        self, program: Program, timeout_s: float
+        self, program: HifProgram, timeout_s: float
     ) -> Machine[tuple[tuple[FunctionResult, ...], bytes]]:
         # What we wrote last may still be there: it is left out only if it was just seen.
         data = self._data_ranges(program)
@@ -303,7 +296,7 @@ class HiffySession:
         pad = bytes(-(len(text) + len(_DONE) + len(tag)) % WORD)
         return text + _DONE + (pad + tag if len(pad) + len(tag) <= room else tag[:room])
 
-    def _data_ranges(self, program: Program) -> tuple[Range, ...]:
+    def _data_ranges(self, program: HifProgram) -> tuple[Range, ...]:
         """Return where the program's data goes; nowhere without any, or without HIFFY_DATA."""
         area = self.layout.data
         return () if area is None or not program.data else ((area.address, len(program.data)),)
@@ -329,7 +322,7 @@ class HiffySession:
         self._is_version_checked = True
 
     def _wait_until_ready(
-        self, timeout_s: float, program: Program | None, *more: Range
+        self, timeout_s: float, program: HifProgram | None, *more: Range
     ) -> Machine[tuple[Status, tuple[bytes, ...]]]:
         """Return how hiffy is once it is ready, and what is in `more` then."""
         pace = _Pace((yield Wait(0)))
@@ -387,7 +380,7 @@ class HiffySession:
     ) -> Machine[tuple[tuple[FunctionResult, ...], bytes]]:
         """Read what a program left, and make sure that it was ours and ran once."""
         layout, reader, program = self.layout, self._reader, sent.program
-        if not program.requests:  # nothing else would show that its beginning was harmless before
+        if not program.messages:  # nothing else would show that its beginning was harmless before
             text = yield Read(layout.text.address, len(sent.text))
             if text != sent.text:
                 yield from self._explain(sent)
@@ -419,14 +412,14 @@ class HiffySession:
             raise self._stopped(sent, parts[0])
         return self._decode(sent, parts[0]), b"".join(parts[1 : len(results)])
 
-    def _result_ranges(self, program: Program, is_failure: bool) -> list[Range]:
+    def _result_ranges(self, program: HifProgram, is_failure: bool) -> list[Range]:
         """Return what to read: the failure, or the return stack and a Complex error's bytes."""
         layout = self.layout
         if is_failure:
             return [(layout.failure.address, layout.failure.size)]
         size = min(program.result_size, layout.return_stack.size)
         ranges = [(layout.return_stack.address, size)]
-        last = program.requests[-1] if program.requests else None
+        last = program.messages[-1] if program.messages else None
         if last is not None and last.error_size and layout.scratch is not None:
             size = min(last.error_size, last.reply_size, layout.scratch.size)
             ranges.append((layout.scratch.address, size))
@@ -438,7 +431,7 @@ class HiffySession:
         except HifError as error:
             reason = Reason("nonsense", f"hiffy's answer makes no sense: {error}")
             raise _Unanswered(reason) from None
-        count = len(sent.program.requests)
+        count = len(sent.program.messages)
         if not results and count:  # its beginning was made harmless before it ran
             raise _Unanswered(conflict("it has made an end of this program"))
         if count and len(results) != count:
@@ -454,7 +447,7 @@ class HiffySession:
         words = format_value(value)
         hint = f": {_HINTS[words]}" if words in _HINTS else ""
         reason = Reason(words, f"hiffy stopped the program with {words}{hint}")
-        is_unsent = len(sent.program.requests) <= 1 and words.startswith(_UNSENT)
+        is_unsent = len(sent.program.messages) <= 1 and words.startswith(_UNSENT)
         return _Unanswered(reason, is_unsent=is_unsent)
 
     # ------------------------------------------------------------------ when it goes wrong
@@ -534,9 +527,9 @@ def _failure(sent: _Sent, unanswered: _Unanswered, is_unmade: bool) -> HiffyFail
     return error
 
 
-def _made_words(program: Program, is_unmade: bool) -> str:
+def _made_words(program: HifProgram, is_unmade: bool) -> str:
     """Say what is known of a call without an answer."""
-    match len(program.requests):
+    match len(program.messages):
         case 0:
             return "the program was not executed" if is_unmade else "the program may have run"
         case 1:
@@ -553,8 +546,8 @@ def _timeout(
     )
 
 
-def _name(program: Program) -> str:
-    return program.requests[0].name if len(program.requests) == 1 else ""
+def _name(program: HifProgram) -> str:
+    return program.messages[0].name if len(program.messages) == 1 else ""
 
 
 def _next(counter: int) -> int:

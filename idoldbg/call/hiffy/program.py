@@ -12,29 +12,30 @@ Everything is checked here, before anything is written to the target.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 from idol.records import dataclass
 from idoldbg.call.hif.encode import encode_program
 from idoldbg.call.hif.ops import Op, Opcode, push
 from idoldbg.call.hif.results import DONE_SIZE, FAILED_SIZE, Failed, FunctionResult, success_size
 from idoldbg.call.hiffy.layout import HiffyFunction, HiffyLayout
+from idoldbg.call.message import (
+    ErrorReply,
+    Lease,
+    Message,
+    Outcome,
+    RawReply,
+    ReadLease,
+    ServerDeath,
+    WriteLease,
+)
 from idoldbg.errors import LimitExceeded, NotCallable
 
 __all__ = [
     "PAYLOAD_LIMIT",
     "SHAPES",
     "STACK_LENGTH",
-    "ErrorReply",
-    "Lease",
-    "Outcome",
-    "Program",
-    "ReadLease",
-    "Reply",
-    "SendRequest",
-    "ServerDeath",
+    "HifProgram",
     "Shape",
-    "WriteLease",
     "build_program",
     "interpret",
     "split_batches",
@@ -51,81 +52,17 @@ _DEAD = 0xFFFFFF00  # a response code of the kernel: the peer died; the low byte
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLease:
-    """Memory that the server may read."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class WriteLease:
-    """Memory of `size` bytes that the server may write."""
-
-    size: int
-
-
-Lease: TypeAlias = ReadLease | WriteLease
-
-
-@dataclass(frozen=True, slots=True)
-class SendRequest:
-    """One message to a task.
-
-    `reply_size` is that of the reply buffer, which servers check (`Codec.reply_size`); `leases`
-    stand in the operation's order. Where `error_size` is given, that many bytes of the reply are
-    fetched when the server answers with an error: a Complex error is there. `name` is for messages.
-    """
-
-    task: int
-    code: int
-    payload: bytes
-    reply_size: int
-    leases: tuple[Lease, ...] = ()
-    error_size: int = 0
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The server answered with code 0. `data` fills the reply buffer: a reply may be shorter.
-
-    `lease` is the content of the write lease afterwards.
-    """
-
-    data: bytes
-    lease: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorReply:
-    """The server answered with another code; `data` is its reply where it could be had."""
-
-    code: int
-    data: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerDeath:
-    """The server died before it answered; `generation` is its new one's, modulo 64."""
-
-    generation: int
-
-
-Outcome: TypeAlias = Reply | ErrorReply | ServerDeath
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
+class HifProgram:
     """A program ready to be written.
 
-    `result_size` is the most that its results can take of the return stack, `requests` are the
+    `result_size` is the most that its results can take of the return stack, `messages` are the
     calls behind the results (none for a program made otherwise).
     """
 
     text: bytes
     data: bytes
     result_size: int
-    requests: tuple[SendRequest, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +90,7 @@ SHAPES: Mapping[tuple[type[Lease], ...], Shape] = {
 """By the kinds of the leases, in the operation's order; there are no other calls."""
 
 
-def build_program(layout: HiffyLayout, requests: Sequence[SendRequest]) -> Program:
+def build_program(layout: HiffyLayout, messages: Sequence[Message]) -> HifProgram:
     """Return the program that makes these calls one after the other.
 
     Raise `LimitExceeded` with the figures, or `NotCallable`, when this hiffy cannot.
@@ -161,31 +98,31 @@ def build_program(layout: HiffyLayout, requests: Sequence[SendRequest]) -> Progr
     parts: list[bytes] = []
     data = b""
     result_size = DONE_SIZE
-    for index, request in enumerate(requests):
+    for index, message in enumerate(messages):
         if index:
-            parts.append(_drop(requests[index - 1]))
-        parts.append(encode_program(_call_ops(layout, request)))
-        lease = _read_data(request)
+            parts.append(_drop(messages[index - 1]))
+        parts.append(encode_program(_call_ops(layout, message)))
+        lease = _read_data(message)
         if not _may_share(data, lease):
             raise NotCallable(
                 "calls with different read leases do not fit in one program",
-                operation=request.name,
+                operation=message.name,
             )
         data = max(data, lease, key=len)
-        result_size += _result_size(request)
+        result_size += _result_size(message)
     text = b"".join([*parts, _DONE])
-    name = requests[0].name if len(requests) == 1 else ""
+    name = messages[0].name if len(messages) == 1 else ""
     _limit("the program", "HIFFY_TEXT", len(text), layout.text.size, name)
     _limit("the results", "HIFFY_RSTACK", result_size, layout.return_stack.size, name)
-    return Program(text, data, result_size, tuple(requests))
+    return HifProgram(text, data, result_size, tuple(messages))
 
 
 _DONE = encode_program([Op(Opcode.DONE)])
 
 
-def _drop(request: SendRequest) -> bytes:
+def _drop(message: Message) -> bytes:
     """Return what takes off the stack the entries that a call has left there."""
-    return encode_program([Op(Opcode.DROP_N, len(request.payload) + _shape(request).extra)])
+    return encode_program([Op(Opcode.DROP_N, len(message.payload) + _shape(message).extra)])
 
 
 def _may_share(data: bytes, lease: bytes) -> bool:
@@ -194,115 +131,115 @@ def _may_share(data: bytes, lease: bytes) -> bool:
 
 
 def split_batches(
-    layout: HiffyLayout, requests: Sequence[SendRequest]
-) -> tuple[tuple[SendRequest, ...], ...]:
+    layout: HiffyLayout, messages: Sequence[Message]
+) -> tuple[tuple[Message, ...], ...]:
     """Divide calls into programs that fit, in order; raise as `build_program` for one that cannot.
 
     A call whose error data is wanted ends its program, for the next call overwrites it.
     """
-    batches: list[list[SendRequest]] = []
+    batches: list[list[Message]] = []
     text_size = result_size = 0
     data = b""
-    for request in requests:
-        alone = build_program(layout, [request])
+    for message in messages:
+        alone = build_program(layout, [message])
         more_text, more_results = len(alone.text) - len(_DONE), alone.result_size - DONE_SIZE
         last = batches[-1][-1] if batches else None
         if last is not None and not last.error_size and _may_share(data, alone.data):
             more_text += len(_drop(last))
             text_fits = text_size + more_text + SEAL_SIZE <= layout.text.size
             if text_fits and result_size + more_results <= layout.return_stack.size:
-                batches[-1].append(request)
+                batches[-1].append(message)
                 text_size += more_text
                 result_size += more_results
                 data = max(data, alone.data, key=len)
                 continue
-        batches.append([request])
+        batches.append([message])
         text_size, result_size, data = len(alone.text), alone.result_size, alone.data
     return tuple(map(tuple, batches))
 
 
-def interpret(request: SendRequest, result: FunctionResult) -> Outcome:
+def interpret(message: Message, result: FunctionResult) -> Outcome:
     """Return what a function's result means for the call; error data is not in it."""
     if isinstance(result, Failed):
         if result.code & _DEAD == _DEAD:
             return ServerDeath(result.code & 0xFF)
         return ErrorReply(result.code)
-    return Reply(result.data[: request.reply_size], result.data[request.reply_size :])
+    return RawReply(result.data[: message.reply_size], result.data[message.reply_size :])
 
 
-def _shape(request: SendRequest) -> Shape:
-    kinds = tuple(type(lease) for lease in request.leases)
+def _shape(message: Message) -> Shape:
+    kinds = tuple(type(lease) for lease in message.leases)
     if kinds not in SHAPES:
         words = " and ".join("read" if k is ReadLease else "write" for k in kinds)
         raise NotCallable(
             f"hiffy cannot lend {words} leases in this order: it has calls with one read lease, one"
             " write lease, or a read lease followed by a write lease",
-            operation=request.name,
+            operation=message.name,
         )
     return SHAPES[kinds]
 
 
-def _function(layout: HiffyLayout, request: SendRequest) -> HiffyFunction:
-    shape = _shape(request)
+def _function(layout: HiffyLayout, message: Message) -> HiffyFunction:
+    shape = _shape(message)
     function = layout.functions.get(shape.function)
     if function is None:
         raise NotCallable(
             f"this image's hiffy has no {shape.function} (it has {', '.join(layout.functions)}): "
             "build it with the feature `send`, or `send-rw` for calls with both kinds of lease",
-            operation=request.name,
+            operation=message.name,
         )
     if function.argument_count != shape.extra:
         raise NotCallable(
             f"this image's {shape.function} takes {function.argument_count} arguments where "
             f"{shape.extra} are known: its hiffy is of another age",
-            operation=request.name,
+            operation=message.name,
         )
     return function
 
 
-def _read_data(request: SendRequest) -> bytes:
-    return next((lease.data for lease in request.leases if isinstance(lease, ReadLease)), b"")
+def _read_data(message: Message) -> bytes:
+    return next((lease.data for lease in message.leases if isinstance(lease, ReadLease)), b"")
 
 
-def _write_size(request: SendRequest) -> int:
-    return next((lease.size for lease in request.leases if isinstance(lease, WriteLease)), 0)
+def _write_size(message: Message) -> int:
+    return next((lease.size for lease in message.leases if isinstance(lease, WriteLease)), 0)
 
 
-def _result_size(request: SendRequest) -> int:
-    return max(FAILED_SIZE, success_size(request.reply_size + _write_size(request)))
+def _result_size(message: Message) -> int:
+    return max(FAILED_SIZE, success_size(message.reply_size + _write_size(message)))
 
 
-def _call_ops(layout: HiffyLayout, request: SendRequest) -> list[Op]:
-    function = _function(layout, request)
-    _check(layout, request)
-    ops = [push(request.task), push(request.code)]
-    ops += [push(byte) for byte in request.payload]
-    ops += [push(len(request.payload)), push(request.reply_size)]
-    for lease in request.leases:
+def _call_ops(layout: HiffyLayout, message: Message) -> list[Op]:
+    function = _function(layout, message)
+    _check(layout, message)
+    ops = [push(message.task), push(message.code)]
+    ops += [push(byte) for byte in message.payload]
+    ops += [push(len(message.payload)), push(message.reply_size)]
+    for lease in message.leases:
         ops.append(push(len(lease.data) if isinstance(lease, ReadLease) else lease.size))
     ops.append(Op(Opcode.CALL, function.id))
     return ops
 
 
-def _check(layout: HiffyLayout, request: SendRequest) -> None:
-    name = request.name
-    room = _shape(request).payload_room
-    _limit("the arguments", "what hiffy can send", len(request.payload), room, name)
-    reply = request.reply_size + _write_size(request)
-    what = "the reply and the write lease" if _write_size(request) else "the reply"
+def _check(layout: HiffyLayout, message: Message) -> None:
+    name = message.name
+    room = _shape(message).payload_room
+    _limit("the arguments", "what hiffy can send", len(message.payload), room, name)
+    reply = message.reply_size + _write_size(message)
+    what = "the reply and the write lease" if _write_size(message) else "the reply"
     _limit(what, "HIFFY_SCRATCH", reply, layout.scratch_size, name)
-    if layout.data is None and _read_data(request):
+    if layout.data is None and _read_data(message):
         raise NotCallable(
             f"{name}: this image's hiffy has no HIFFY_DATA, where the data of a read lease goes: "
             "the linker drops it when none of hiffy's functions takes data",
             operation=name,
         )
-    _limit("the read lease", "HIFFY_DATA", len(_read_data(request)), layout.data_size, name)
-    _limit(what, "HIFFY_RSTACK", DONE_SIZE + _result_size(request), layout.return_stack.size, name)
-    if layout.task_names and request.task >= len(layout.task_names):
-        raise NotCallable(f"there is no task {request.task}", operation=name)
-    if not 0 <= request.code <= 0xFFFF:
-        raise NotCallable(f"operation codes are 16 bits, not {request.code}", operation=name)
+    _limit("the read lease", "HIFFY_DATA", len(_read_data(message)), layout.data_size, name)
+    _limit(what, "HIFFY_RSTACK", DONE_SIZE + _result_size(message), layout.return_stack.size, name)
+    if layout.task_names and message.task >= len(layout.task_names):
+        raise NotCallable(f"there is no task {message.task}", operation=name)
+    if not 0 <= message.code <= 0xFFFF:
+        raise NotCallable(f"operation codes are 16 bits, not {message.code}", operation=name)
 
 
 def _limit(what: str, where: str, actual: int, limit: int, operation: str) -> None:

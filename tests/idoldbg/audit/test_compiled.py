@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from idoldbg.audit import Finding
-from idoldbg.call.calls import bind_call, build_request, decode_reply
-from idoldbg.call.hiffy import Reply as HiffyReply
+from idoldbg.call.calls import bind_call, build_message, decode_reply
+from idoldbg.call.message import RawReply
 from idoldbg.model.types import Enum
 from idoldbg.model.values import EnumValue, to_json
 from idoldbg.opening import TargetOptions, open_program
@@ -134,11 +134,11 @@ def test_signed_tags_are_read_and_written(options: str, compile_server: Compile)
     raw = b"".join(struct.pack("<iB3x", code, 7) for code in SIGNED.values())
     call = bind_call(operation, {"value": {"Far": 7}, "to": [{name: 7} for name in SIGNED]})
     assert call.sent == {"to": raw}
-    request = build_request(call, 0)
+    request = build_message(call, 0)
     assert request.payload == raw[16:]
     assert request.reply_size == 8
     for index, (name, code) in enumerate(SIGNED.items()):
-        value = decode_reply(call, HiffyReply(raw[8 * index : 8 * index + 8])).value
+        value = decode_reply(call, RawReply(raw[8 * index : 8 * index + 8])).value
         assert to_json(value) == {name: 7}
         assert isinstance(value, EnumValue)
         assert value.code == code

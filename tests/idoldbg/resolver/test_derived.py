@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from idoldbg.build.debuginfo import constants as dw
-from idoldbg.call.calls import build_request, prepare_call
+from idoldbg.call.calls import build_message, prepare_call
 from idoldbg.errors import EncodeError, NotCallable
 from idoldbg.model.types import Enum
 from idoldbg.resolver import ResolvedOperation
@@ -97,7 +97,7 @@ def test_variants_that_are_left_out_are_not_counted(
     assert shape.type.skipped == ("Hidden",)
 
     def sent(text: str) -> bytes:
-        return build_request(prepare_call(operation, {"shape": text}), 0).payload
+        return build_message(prepare_call(operation, {"shape": text}), 0).payload
 
     assert (sent("Dot"), sent("Line(513)")) == (b"\0", b"\1\1\2")
     with pytest.raises(EncodeError, match=r"`Hidden` of `demo_api::Shape` cannot be sent"):
@@ -110,7 +110,7 @@ def test_variants_that_are_all_read_are_counted(
     serde.enum(make_shape(dwarf), "Shape", ["__field0", "__field1", "__field2"])
     operation = resolve(CHOOSE, {"server": dwarf})
     call = prepare_call(operation, {"shape": "Line(513)"})
-    assert build_request(call, 0).payload == b"\2\1\2"
+    assert build_message(call, 0).payload == b"\2\1\2"
 
 
 def test_which_enum_leaves_variants_out_is_not_guessed(
@@ -121,7 +121,7 @@ def test_which_enum_leaves_variants_out_is_not_guessed(
     serde.enum(other, "Other", ["__field0", "__field1", "__field2"], "lost")
     operation = resolve(CHOOSE, {"server": dwarf})
     with pytest.raises(NotCallable, match="`Shape` may be an enum of which a derived impl leaves"):
-        build_request(prepare_call(operation, {"shape": "Dot"}), 0)
+        build_message(prepare_call(operation, {"shape": "Dot"}), 0)
     # Packed messages are memory: nothing is numbered there.
     packed = resolve(CHOOSE.replace("Hubpack", "Zerocopy"), {"server": dwarf})
     assert not packed.contradiction
@@ -137,11 +137,11 @@ def test_fields_that_are_left_out_are_refused(
     operation = resolve(STORE, {"server": dwarf})
     call = prepare_call(operation, {"record": "Record { id: 1, cached: 2, x: 3 }"})
     if not skipped:
-        assert build_request(call, 0).payload == bytes([1, 2, 0, 3, 0, 0, 0])
+        assert build_message(call, 0).payload == bytes([1, 2, 0, 3, 0, 0, 0])
         return
     names = ", ".join(f"`{('id', 'cached', 'x')[i]}`" for i in skipped)
     with pytest.raises(NotCallable, match=f"`Record` is read without its field {names}"):
-        build_request(call, 0)
+        build_message(call, 0)
 
 
 def test_fields_of_a_variant_are_those_of_the_one_with_their_types(

@@ -14,8 +14,8 @@ import pytest
 from idoldbg.build.index import Results
 from idoldbg.build.kept import OPERATION
 from idoldbg.build.program import Program
-from idoldbg.call.calls import build_request, decode_error, prepare_call
-from idoldbg.call.hiffy import ErrorReply
+from idoldbg.call.calls import build_message, decode_error, prepare_call
+from idoldbg.call.message import ErrorReply
 from idoldbg.errors import DebugInfoError, NotCallable, NotFound
 from idoldbg.render import json, layout, text
 from idoldbg.resolver import How, ResolvedOperation, parse_override
@@ -365,7 +365,7 @@ def test_calls_say_what_would_settle_a_name(dwarf: Dwarf, open_written: Open) ->
         prepare_call(program.operation("Demo.lend"), {"slot": "hex:00"})
     for name, words in (("get", several), ("gone", "defined nowhere")):
         with pytest.raises(NotCallable, match=words):
-            build_request(prepare_call(program.operation(f"Demo.{name}"), {}), 0)
+            build_message(prepare_call(program.operation(f"Demo.{name}"), {}), 0)
     for name, words in (("fail", "SlotId, is ambiguous: see --type"), ("none", "Nowhere, is not")):
         error = decode_error(program.operation(f"Demo.{name}"), ErrorReply(3, None))
         assert words in str(error) and "code 3" in str(error)
@@ -472,10 +472,10 @@ def test_a_call_that_the_image_s_code_contradicts_is_refused(
     for known in (operation, kept):
         call = prepare_call(known, {"a": "1", "b": "2"})
         if not words:
-            assert build_request(call, 0).payload == bytes([1, 0, 0, 0, 2, 0])
+            assert build_message(call, 0).payload == bytes([1, 0, 0, 0, 2, 0])
             continue
         with pytest.raises(NotCallable, match=words):
-            build_request(call, 0)
+            build_message(call, 0)
 
 
 @pytest.mark.parametrize(("incoming", "agrees"), [(8, True), (6 + 8, True), (10, False)])

@@ -16,20 +16,16 @@ from idoldbg.call.hif.results import Failed, FunctionResult, Success
 from idoldbg.call.hiffy import (
     Action,
     Area,
-    ErrorReply,
     HiffyFunction,
     HiffyLayout,
-    Outcome,
     Read,
-    ReadLease,
     ReadMany,
-    Reply,
-    SendRequest,
     TaskEntry,
     Wait,
     Write,
 )
 from idoldbg.call.hiffy.status import ImageMark
+from idoldbg.call.message import ErrorReply, Message, Outcome, RawReply, ReadLease
 from idoldbg.model.types import type_size
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
 from tests.idoldbg.call.hif.interpreter import encode_results
@@ -75,13 +71,13 @@ _INVALID = image.encode(
 )
 
 
-def make_request(kind: int, token: int) -> SendRequest:
-    """Make a request whose token comes back in its reply, of its lease where it has one."""
+def make_message(kind: int, token: int) -> Message:
+    """Make a message whose token comes back in its reply, of its lease where it has one."""
     data = token.to_bytes(4, "little")
     if kind == LEASE:
-        return SendRequest(SERVER, kind, data, 4, (ReadLease(data),), name="Server.lease")
+        return Message(SERVER, kind, data, 4, (ReadLease(data),), name="Server.lease")
     error_size = 4 if kind == COMPLEX else 0
-    return SendRequest(SERVER, kind, data, 4, error_size=error_size, name="Server.op")
+    return Message(SERVER, kind, data, 4, error_size=error_size, name="Server.op")
 
 
 def right_outcome(kind: int, token: int) -> Outcome:
@@ -90,7 +86,7 @@ def right_outcome(kind: int, token: int) -> Outcome:
         return ErrorReply(7)
     if kind == COMPLEX:
         return ErrorReply(1, data)
-    return Reply(data)
+    return RawReply(data)
 
 
 class Board:

@@ -13,21 +13,23 @@ from idoldbg.call.hif.encode import encode_program
 from idoldbg.call.hif.ops import Op, Opcode
 from idoldbg.call.hif.results import Success
 from idoldbg.call.hiffy import (
-    ErrorReply,
-    HiffySession,
-    Outcome,
-    Program,
-    ReadLease,
+    HifProgram,
+    Mailbox,
     ReadMany,
-    Reply,
-    SendRequest,
-    ServerDeath,
-    WriteLease,
     build_layout,
     build_program,
     drive,
     plan_reads,
     split_batches,
+)
+from idoldbg.call.message import (
+    ErrorReply,
+    Message,
+    Outcome,
+    RawReply,
+    ReadLease,
+    ServerDeath,
+    WriteLease,
 )
 from idoldbg.errors import DebugInfoError, FaultError, HiffyFailure, LimitExceeded, NotCallable
 from tests.idoldbg.call.hiffy.fake import RAM, FakeBoard, FakeTask, FakeVariable, functions_type
@@ -55,64 +57,64 @@ def board(**settings: object) -> FakeBoard:
     return FakeBoard(servers={SPI: FakeTask(answer)}, **settings)  # type: ignore[arg-type]
 
 
-def call(fake: FakeBoard, request: SendRequest, session: HiffySession | None = None) -> Outcome:
-    session = session or HiffySession(fake.layout())
-    return drive(session.call(request, timeout_s=2), fake, fake, fake)
+def call(fake: FakeBoard, message: Message, mailbox: Mailbox | None = None) -> Outcome:
+    mailbox = mailbox or Mailbox(fake.layout())
+    return drive(mailbox.call(message, timeout_s=2), fake, fake, fake)
 
 
-def echo(payload: bytes, **more: object) -> SendRequest:
-    return SendRequest(SPI, 1, payload, len(payload), name="Spi.echo", **more)  # type: ignore[arg-type]
+def echo(payload: bytes, **more: object) -> Message:
+    return Message(SPI, 1, payload, len(payload), name="Spi.echo", **more)  # type: ignore[arg-type]
 
 
-OUTCOMES: list[tuple[SendRequest, Outcome]] = [
-    (echo(b""), Reply(b"")),
-    (echo(b"abc"), Reply(b"cba")),
-    (echo(bytes(range(28))), Reply(bytes(range(28))[::-1])),
-    (SendRequest(SPI, 1, b"abc", 8), Reply(b"cba" + bytes(5))),
-    (SendRequest(SPI, 2, b"", 4), ErrorReply(7)),
-    (SendRequest(SPI, 3, b"", 8, error_size=3), ErrorReply(1, b"\x02\x2a\x00")),
-    (SendRequest(SPI, 3, b"", 8), ErrorReply(1)),
-    (SendRequest(SPI, 4, b"", 4), ServerDeath(5)),
-    (SendRequest(SPI, 9, b"", 1, (ReadLease(b"xyz"),)), Reply(b"\0")),
-    (SendRequest(SPI, 9, b"", 1, (WriteLease(4),)), Reply(b"\0", b"\xee" * 4)),
-    (SendRequest(SPI, 9, b"a" * 26, 1, (ReadLease(b"xyz"), WriteLease(2))), Reply(b"\0", b"yx")),
-    (SendRequest(SPI, 9, b"", 1, (ReadLease(b""), WriteLease(0))), Reply(b"\0", b"")),
-    (SendRequest(SPI, 9, b"", 0, (WriteLease(0),)), Reply(b"", b"")),
+OUTCOMES: list[tuple[Message, Outcome]] = [
+    (echo(b""), RawReply(b"")),
+    (echo(b"abc"), RawReply(b"cba")),
+    (echo(bytes(range(28))), RawReply(bytes(range(28))[::-1])),
+    (Message(SPI, 1, b"abc", 8), RawReply(b"cba" + bytes(5))),
+    (Message(SPI, 2, b"", 4), ErrorReply(7)),
+    (Message(SPI, 3, b"", 8, error_size=3), ErrorReply(1, b"\x02\x2a\x00")),
+    (Message(SPI, 3, b"", 8), ErrorReply(1)),
+    (Message(SPI, 4, b"", 4), ServerDeath(5)),
+    (Message(SPI, 9, b"", 1, (ReadLease(b"xyz"),)), RawReply(b"\0")),
+    (Message(SPI, 9, b"", 1, (WriteLease(4),)), RawReply(b"\0", b"\xee" * 4)),
+    (Message(SPI, 9, b"a" * 26, 1, (ReadLease(b"xyz"), WriteLease(2))), RawReply(b"\0", b"yx")),
+    (Message(SPI, 9, b"", 1, (ReadLease(b""), WriteLease(0))), RawReply(b"\0", b"")),
+    (Message(SPI, 9, b"", 0, (WriteLease(0),)), RawReply(b"", b"")),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("request_", "outcome"), OUTCOMES, ids=range(len(OUTCOMES)))
-def test_calls(request_: SendRequest, outcome: Outcome) -> None:
-    if request_.code == 9 and request_.reply_size == 0:
+@pytest.mark.parametrize(("message_", "outcome"), OUTCOMES, ids=range(len(OUTCOMES)))
+def test_calls(message_: Message, outcome: Outcome) -> None:
+    if message_.code == 9 and message_.reply_size == 0:
         fake = FakeBoard(servers={SPI: FakeTask(lambda *_: (0, b"", b""))})
     else:
         fake = board()
-    assert call(fake, request_) == outcome
+    assert call(fake, message_) == outcome
 
 
 def test_a_whole_session_at_one_board() -> None:
     fake = board()
-    session = HiffySession(fake.layout())
+    mailbox = Mailbox(fake.layout())
     for _ in range(3):
-        for request, outcome in OUTCOMES:
-            if request.reply_size:
-                assert call(fake, request, session) == outcome
+        for message, outcome in OUTCOMES:
+            if message.reply_size:
+                assert call(fake, message, mailbox) == outcome
 
 
 @given(payload=st.binary(max_size=28), reply=st.integers(28, 100))
 def test_any_payload_arrives(payload: bytes, reply: int) -> None:
-    outcome = call(board(), SendRequest(SPI, 1, payload, reply))
-    assert outcome == Reply(payload[::-1].ljust(reply, b"\0"))
+    outcome = call(board(), Message(SPI, 1, payload, reply))
+    assert outcome == RawReply(payload[::-1].ljust(reply, b"\0"))
 
 
 def test_few_transactions() -> None:
     """Status, text, kick, one poll, our end, results with all that proves them."""
     fake = board()
-    session = HiffySession(fake.layout(version=(0, 3, 1)))
+    mailbox = Mailbox(fake.layout(version=(0, 3, 1)))
     for payload in (b"warm", b"up"):
-        call(fake, echo(payload), session)
+        call(fake, echo(payload), mailbox)
     fake.transactions.clear()
-    call(fake, echo(b"abc"), session)
+    call(fake, echo(b"abc"), mailbox)
     assert [t.split()[0] for t in fake.transactions] == [
         "read", "write", "write", "read", "write", "read",
     ]  # fmt: skip
@@ -120,13 +122,13 @@ def test_few_transactions() -> None:
 
 def test_data_is_written_once_and_read_each_time() -> None:
     fake = board()
-    session = HiffySession(fake.layout())
-    request = SendRequest(SPI, 9, b"", 1, (ReadLease(b"xyz"), WriteLease(3)))
+    mailbox = Mailbox(fake.layout())
+    message = Message(SPI, 9, b"", 1, (ReadLease(b"xyz"), WriteLease(3)))
     at = f"read {RAM + fake.slice('HIFFY_DATA')[0]:#x} 3"
     writes = []
     for _ in range(3):
         fake.transactions.clear()
-        assert call(fake, request, session) == Reply(b"\0", b"zyx")
+        assert call(fake, message, mailbox) == RawReply(b"\0", b"zyx")
         writes.append([t for t in fake.transactions if t.startswith("write")])
         assert at in fake.transactions[-1]
     text, kick, end = "write HIFFY_TEXT 24", "write HIFFY_KICK 4", "write HIFFY_TEXT 4"
@@ -136,18 +138,18 @@ def test_data_is_written_once_and_read_each_time() -> None:
 
 def test_data_that_others_have_changed_is_written_again() -> None:
     fake = board()
-    session = HiffySession(fake.layout())
-    request = SendRequest(SPI, 9, b"", 1, (ReadLease(b"xyz"), WriteLease(3)))
-    call(fake, request, session)
+    mailbox = Mailbox(fake.layout())
+    message = Message(SPI, 9, b"", 1, (ReadLease(b"xyz"), WriteLease(3)))
+    call(fake, message, mailbox)
     fake.put("HIFFY_DATA", b"ab")
-    assert call(fake, request, session) == Reply(b"\0", b"zyx")
+    assert call(fake, message, mailbox) == RawReply(b"\0", b"zyx")
 
 
 @pytest.mark.parametrize("what", ["restart", "another debugger", "reset"])
 def test_what_was_written_is_not_trusted_after(what: str) -> None:
     fake = board()
-    session = HiffySession(fake.layout())
-    call(fake, echo(b"abc"), session)
+    mailbox = Mailbox(fake.layout())
+    call(fake, echo(b"abc"), mailbox)
     if what == "restart":
         fake.restart()
     elif what == "reset":
@@ -155,7 +157,7 @@ def test_what_was_written_is_not_trusted_after(what: str) -> None:
         fake.kernel[-4] = 0  # the generations begin anew as well
     else:
         call(fake, echo(b"other"))
-    assert call(fake, echo(b"abc"), session) == Reply(b"cba")
+    assert call(fake, echo(b"abc"), mailbox) == RawReply(b"cba")
 
 
 def test_only_what_the_reply_can_need_is_read_of_the_return_stack() -> None:
@@ -166,43 +168,43 @@ def test_only_what_the_reply_can_need_is_read_of_the_return_stack() -> None:
 
 # Refused before anything is written.
 
-REFUSED: list[tuple[dict[str, object], SendRequest, str, int | None]] = [
+REFUSED: list[tuple[dict[str, object], Message, str, int | None]] = [
     ({}, echo(bytes(29)), "the arguments of Spi.echo take 29 bytes, .* room for 28", 28),
-    ({}, SendRequest(SPI, 9, bytes(28), 1, (ReadLease(b""),)), "take 28 bytes.* 27", 27),
-    ({}, SendRequest(SPI, 9, bytes(28), 1, (WriteLease(1),)), "take 28 bytes.* 27", 27),
-    ({}, SendRequest(SPI, 9, bytes(27), 1, (ReadLease(b""), WriteLease(1))), "27 bytes.* 26", 26),
-    ({}, SendRequest(SPI, 1, b"", 129), "the reply takes 129 bytes, HIFFY_SCRATCH .* 128", 128),
-    ({}, SendRequest(SPI, 1, b"", 100, (WriteLease(29),)), "write lease take 129.* 128", 128),
-    ({}, SendRequest(SPI, 1, b"", 1, (ReadLease(bytes(65)),)), "takes 65 .*HIFFY_DATA.* 64", 64),
-    ({"return_stack_size": 64}, SendRequest(SPI, 1, b"", 62), "65 bytes, HIFFY_RSTACK.* 64", 64),
+    ({}, Message(SPI, 9, bytes(28), 1, (ReadLease(b""),)), "take 28 bytes.* 27", 27),
+    ({}, Message(SPI, 9, bytes(28), 1, (WriteLease(1),)), "take 28 bytes.* 27", 27),
+    ({}, Message(SPI, 9, bytes(27), 1, (ReadLease(b""), WriteLease(1))), "27 bytes.* 26", 26),
+    ({}, Message(SPI, 1, b"", 129), "the reply takes 129 bytes, HIFFY_SCRATCH .* 128", 128),
+    ({}, Message(SPI, 1, b"", 100, (WriteLease(29),)), "write lease take 129.* 128", 128),
+    ({}, Message(SPI, 1, b"", 1, (ReadLease(bytes(65)),)), "takes 65 .*HIFFY_DATA.* 64", 64),
+    ({"return_stack_size": 64}, Message(SPI, 1, b"", 62), "65 bytes, HIFFY_RSTACK.* 64", 64),
     ({"text_size": 16}, echo(b"abcdefg"), "the program of Spi.echo takes 25 .*HIFFY_TEXT", 16),
     ({"names": ("Sleep",)}, echo(b""), r"no Send \(it has Sleep\): .*feature `send`", None),
     (
         {"names": ("Sleep", "Send")},
-        SendRequest(SPI, 1, b"", 1, (ReadLease(b""), WriteLease(1))),
+        Message(SPI, 1, b"", 1, (ReadLease(b""), WriteLease(1))),
         "no SendLeaseReadWrite",
         None,
     ),
-    ({}, SendRequest(SPI, 1, b"", 1, (WriteLease(1), ReadLease(b""))), "write and read", None),
-    ({}, SendRequest(SPI, 1, b"", 1, (ReadLease(b""),) * 2), "read and read", None),
-    ({}, SendRequest(9, 1, b"", 1), "no task 9", None),
-    ({}, SendRequest(SPI, 70000, b"", 1), "16 bits", None),
+    ({}, Message(SPI, 1, b"", 1, (WriteLease(1), ReadLease(b""))), "write and read", None),
+    ({}, Message(SPI, 1, b"", 1, (ReadLease(b""),) * 2), "read and read", None),
+    ({}, Message(9, 1, b"", 1), "no task 9", None),
+    ({}, Message(SPI, 70000, b"", 1), "16 bits", None),
     ({"version": (0, 2, 0)}, echo(b""), r"speaks HIF 0.2.0, and only 0.3", None),
     ({"version": (0xDEADBEEF, 1, 0)}, echo(b""), "makes no sense", None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("settings", "request_", "message", "limit"), REFUSED, ids=range(len(REFUSED))
+    ("settings", "message_", "message", "limit"), REFUSED, ids=range(len(REFUSED))
 )
 def test_refused_before_anything_is_written(
-    settings: dict[str, object], request_: SendRequest, message: str, limit: int | None
+    settings: dict[str, object], message_: Message, message: str, limit: int | None
 ) -> None:
     fake = board(**settings)
     with pytest.raises(NotCallable, match=message) as error:
-        call(fake, request_)
+        call(fake, message_)
     assert not [t for t in fake.transactions if t.startswith("write")]
-    assert error.value.operation == request_.name
+    assert error.value.operation == message_.name
     if limit is not None:
         assert isinstance(error.value, LimitExceeded)
         assert error.value.limit == limit
@@ -215,14 +217,14 @@ def test_without_an_area_for_data_only_calls_with_data_are_refused() -> None:
     layout = fake.layout()
     assert (layout.data, layout.data_size) == (None, 0)
     assert build_program(layout, [echo(b"x")]).data == b""
-    assert build_program(layout, [SendRequest(SPI, 1, b"", 1, (ReadLease(b""),))]).data == b""
+    assert build_program(layout, [Message(SPI, 1, b"", 1, (ReadLease(b""),))]).data == b""
     with pytest.raises(NotCallable, match="no HIFFY_DATA, where the data of a read lease goes"):
-        build_program(layout, [SendRequest(SPI, 1, b"", 1, (ReadLease(b"x"),))])
+        build_program(layout, [Message(SPI, 1, b"", 1, (ReadLease(b"x"),))])
 
 
 def test_the_largest_that_fits() -> None:
     fake = board(return_stack_size=64)
-    assert call(fake, SendRequest(SPI, 1, b"x", 61)) == Reply(b"x".ljust(61, b"\0"))
+    assert call(fake, Message(SPI, 1, b"x", 61)) == RawReply(b"x".ljust(61, b"\0"))
 
 
 def test_functions_of_another_age_are_refused() -> None:
@@ -241,7 +243,7 @@ def test_functions_of_another_age_are_refused() -> None:
 
 def test_waits_until_hiffy_has_started() -> None:
     fake = board(start_s=0.4)
-    assert call(fake, echo(b"abc")) == Reply(b"cba")
+    assert call(fake, echo(b"abc")) == RawReply(b"cba")
     assert fake.now > 0.4
 
 
@@ -250,8 +252,8 @@ def test_a_stale_ready_flag_is_not_believed() -> None:
     fake = board()
     fake.put_state("Runnable")
     fake.put_word("HIFFY_READY", 1)
-    session = HiffySession(fake.layout())
-    machine = session.call(echo(b"abc"), timeout_s=0.2)
+    mailbox = Mailbox(fake.layout())
+    machine = mailbox.call(echo(b"abc"), timeout_s=0.2)
     with pytest.raises(HiffyFailure, match=r"not ready within 0.2 s: it is runnable"):
         drive(machine, fake, fake, fake)
     assert not [t for t in fake.transactions if t.startswith("write")]
@@ -289,11 +291,11 @@ def test_says_why_hiffy_is_not_ready(state: str, words: str) -> None:
 def test_without_the_task_table_the_flag_must_do() -> None:
     fake = board()
     layout = build_layout(fake.variables)
-    assert drive(HiffySession(layout).call(echo(b"ab")), fake, fake, fake) == Reply(b"ba")
+    assert drive(Mailbox(layout).call(echo(b"ab")), fake, fake, fake) == RawReply(b"ba")
     fake.put_word("HIFFY_READY", 0)
     fake.is_dead = True
     with pytest.raises(HiffyFailure, match="HIFFY_READY is 0"):
-        drive(HiffySession(layout).call(echo(b"ab"), timeout_s=0.1), fake, fake, fake)
+        drive(Mailbox(layout).call(echo(b"ab"), timeout_s=0.1), fake, fake, fake)
 
 
 @pytest.mark.parametrize("number", range(150))
@@ -310,11 +312,11 @@ def test_memory_that_makes_no_sense_ends_with_an_error(number: int) -> None:
 
     fake.read = read  # type: ignore[method-assign]
     try:
-        outcome = call(fake, echo(b"abc"), HiffySession(layout))
+        outcome = call(fake, echo(b"abc"), Mailbox(layout))
     except (HiffyFailure, NotCallable) as error:
         assert str(error).startswith("Spi.echo") or isinstance(error, NotCallable)
     else:
-        assert isinstance(outcome, Reply | ErrorReply | ServerDeath)
+        assert isinstance(outcome, RawReply | ErrorReply | ServerDeath)
     assert fake.now < 5
 
 
@@ -325,16 +327,16 @@ def test_a_hiffy_that_is_killed_is_noticed_at_once() -> None:
     """A reply fault: the counters are zero again, which must not pass for an answer."""
     for calls_before in (0, 1, 2):
         fake = board()
-        session = HiffySession(fake.layout())
+        mailbox = Mailbox(fake.layout())
         for _ in range(calls_before):
-            call(fake, echo(b"abc"), session)
+            call(fake, echo(b"abc"), mailbox)
         fake.death_at_call = "restart"
         begin = fake.now
         with pytest.raises(HiffyFailure, match=r"restarted during the call.*allowed callers"):
-            call(fake, echo(b"abc"), session)
+            call(fake, echo(b"abc"), mailbox)
         assert fake.now - begin < 0.7
         fake.death_at_call = ""
-        assert call(fake, echo(b"abc"), session) == Reply(b"cba")
+        assert call(fake, echo(b"abc"), mailbox) == RawReply(b"cba")
 
 
 def test_a_hiffy_that_faults_is_reported() -> None:
@@ -372,32 +374,32 @@ FAILURES = [
 @pytest.mark.parametrize(("ops", "words"), FAILURES)
 def test_failures_in_hiffys_words(ops: list[Op], words: str) -> None:
     fake = board()
-    session = HiffySession(fake.layout())
-    program = Program(encode_program(ops), b"", 1)
+    mailbox = Mailbox(fake.layout())
+    program = HifProgram(encode_program(ops), b"", 1)
     with pytest.raises(HiffyFailure, match=words):
-        drive(session.run(program), fake, fake, fake)
+        drive(mailbox.run(program), fake, fake, fake)
 
 
 def test_a_task_that_is_not_in_the_running_image() -> None:
     fake = board()
-    session = HiffySession(build_layout(fake.variables))
+    mailbox = Mailbox(build_layout(fake.variables))
     with pytest.raises(HiffyFailure, match=r"BadParameter\(0\)\): the task does not exist"):
-        drive(session.call(SendRequest(7, 1, b"", 1)), fake, fake, fake)
+        drive(mailbox.call(Message(7, 1, b"", 1)), fake, fake, fake)
     fake.put("HIFFY_TEXT", b"")
 
 
 def test_operations_that_hiffy_does_not_know() -> None:
     fake = board()
     with pytest.raises(HiffyFailure, match="Invalid: hiffy met an operation") as error:
-        drive(HiffySession(fake.layout()).run(Program(b"\x7f", b"", 1)), fake, fake, fake)
+        drive(Mailbox(fake.layout()).run(HifProgram(b"\x7f", b"", 1)), fake, fake, fake)
     assert error.value.failure == "Invalid"
 
 
 def test_an_answer_that_makes_no_sense() -> None:
     fake = board()
     layout = fake.layout()
-    session = HiffySession(layout)
-    machine = session.call(echo(b"abc"))
+    mailbox = Mailbox(layout)
+    machine = mailbox.call(echo(b"abc"))
     result: object = None
     with pytest.raises(HiffyFailure, match="makes no sense"):
         while True:
@@ -418,11 +420,11 @@ def _perform(fake: FakeBoard, action: object) -> object:
 
 def test_a_link_that_fails_in_the_middle_leaves_the_session_usable() -> None:
     fake = board()
-    session = HiffySession(fake.layout())
-    whole = len(_count(fake, session))
+    mailbox = Mailbox(fake.layout())
+    whole = len(_count(fake, mailbox))
     for failing in range(whole):
         broken = board()
-        session = HiffySession(broken.layout())
+        mailbox = Mailbox(broken.layout())
         left = failing
 
         def read(address: int, size: int, broken: FakeBoard = broken) -> bytes:
@@ -434,15 +436,15 @@ def test_a_link_that_fails_in_the_middle_leaves_the_session_usable() -> None:
 
         broken.read = read  # type: ignore[method-assign]
         try:
-            call(broken, echo(b"abc"), session)
+            call(broken, echo(b"abc"), mailbox)
         except FaultError:
             pass
         del broken.read
-        assert call(broken, echo(b"abc"), session) == Reply(b"cba")
+        assert call(broken, echo(b"abc"), mailbox) == RawReply(b"cba")
 
 
-def _count(fake: FakeBoard, session: HiffySession) -> list[str]:
-    call(fake, echo(b"abc"), session)
+def _count(fake: FakeBoard, mailbox: Mailbox) -> list[str]:
+    call(fake, echo(b"abc"), mailbox)
     return [t for t in fake.transactions if t.startswith("read")]
 
 
@@ -451,46 +453,44 @@ def _count(fake: FakeBoard, session: HiffySession) -> list[str]:
 
 def test_batches_take_few_kicks() -> None:
     fake = board()
-    session = HiffySession(fake.layout())
-    requests = [echo(bytes([n]) * (n % 20 + 1)) for n in range(20)]
-    outcomes = drive(session.call_all(requests), fake, fake, fake)
-    assert outcomes == tuple(Reply(r.payload) for r in requests)
+    mailbox = Mailbox(fake.layout())
+    messages = [echo(bytes([n]) * (n % 20 + 1)) for n in range(20)]
+    outcomes = drive(mailbox.call_all(messages), fake, fake, fake)
+    assert outcomes == tuple(RawReply(r.payload) for r in messages)
     kicks = [t for t in fake.transactions if t.startswith("write HIFFY_KICK")]
-    assert len(kicks) == len(split_batches(fake.layout(), requests)) < 8
+    assert len(kicks) == len(split_batches(fake.layout(), messages)) < 8
 
 
 def test_a_failed_call_stops_no_other() -> None:
     fake = board()
-    requests = [echo(b"ab"), SendRequest(SPI, 2, b"", 1), SendRequest(SPI, 4, b"", 1), echo(b"cd")]
-    outcomes = drive(HiffySession(fake.layout()).call_all(requests), fake, fake, fake)
-    assert outcomes == (Reply(b"ba"), ErrorReply(7), ServerDeath(5), Reply(b"dc"))
+    messages = [echo(b"ab"), Message(SPI, 2, b"", 1), Message(SPI, 4, b"", 1), echo(b"cd")]
+    outcomes = drive(Mailbox(fake.layout()).call_all(messages), fake, fake, fake)
+    assert outcomes == (RawReply(b"ba"), ErrorReply(7), ServerDeath(5), RawReply(b"dc"))
 
 
 def test_batches_keep_error_data_and_leases_apart() -> None:
     fake = board()
-    complex_ = SendRequest(SPI, 3, b"", 8, error_size=3)
-    one = SendRequest(SPI, 9, b"", 1, (ReadLease(b"one"), WriteLease(3)))
-    two = SendRequest(SPI, 9, b"", 1, (ReadLease(b"two"), WriteLease(3)))
-    requests = [echo(b"ab"), complex_, echo(b"cd"), one, one, two]
-    batches = split_batches(fake.layout(), requests)
+    complex_ = Message(SPI, 3, b"", 8, error_size=3)
+    one = Message(SPI, 9, b"", 1, (ReadLease(b"one"), WriteLease(3)))
+    two = Message(SPI, 9, b"", 1, (ReadLease(b"two"), WriteLease(3)))
+    messages = [echo(b"ab"), complex_, echo(b"cd"), one, one, two]
+    batches = split_batches(fake.layout(), messages)
     assert [len(b) for b in batches] == [2, 3, 1]
-    outcomes = drive(HiffySession(fake.layout()).call_all(requests), fake, fake, fake)
+    outcomes = drive(Mailbox(fake.layout()).call_all(messages), fake, fake, fake)
     assert outcomes == (
-        Reply(b"ba"),
+        RawReply(b"ba"),
         ErrorReply(1, b"\x02\x2a\x00"),
-        Reply(b"dc"),
-        Reply(b"\0", b"eno"),
-        Reply(b"\0", b"eno"),
-        Reply(b"\0", b"owt"),
+        RawReply(b"dc"),
+        RawReply(b"\0", b"eno"),
+        RawReply(b"\0", b"eno"),
+        RawReply(b"\0", b"owt"),
     )
 
 
 def test_a_call_that_cannot_be_made_stops_the_batch_before_it_begins() -> None:
     fake = board()
     with pytest.raises(LimitExceeded):
-        drive(
-            HiffySession(fake.layout()).call_all([echo(b"ab"), echo(bytes(29))]), fake, fake, fake
-        )
+        drive(Mailbox(fake.layout()).call_all([echo(b"ab"), echo(bytes(29))]), fake, fake, fake)
     assert not fake.transactions
 
 
@@ -498,9 +498,7 @@ def test_other_functions_can_be_called_too() -> None:
     fake = board()
     layout = fake.layout()
     ops = [Op(Opcode.PUSH, 5), Op(Opcode.CALL, layout.functions["Sleep"].id), Op(Opcode.DONE)]
-    results = drive(
-        HiffySession(layout).run(Program(encode_program(ops), b"", 16)), fake, fake, fake
-    )
+    results = drive(Mailbox(layout).run(HifProgram(encode_program(ops), b"", 16)), fake, fake, fake)
     assert results == (Success(b""),)
 
 
@@ -517,8 +515,8 @@ def test_the_scratch_area_is_found_inside_its_cell() -> None:
     )
     old = build_layout({n: v for n, v in fake.variables.items() if n != "HIFFY_SCRATCH"})
     assert (old.scratch, old.scratch_size) == (None, 256)
-    request = SendRequest(SPI, 3, b"", 8, error_size=3)
-    assert drive(HiffySession(old).call(request), fake, fake, fake) == ErrorReply(1, None)
+    message = Message(SPI, 3, b"", 8, error_size=3)
+    assert drive(Mailbox(old).call(message), fake, fake, fake) == ErrorReply(1, None)
 
 
 @pytest.mark.parametrize("name", ["HIFFY_TEXT", "HIFFY_KICK", "HIFFY_FUNCTIONS"])
@@ -578,4 +576,4 @@ def test_planned_reads_cover_everything_once(ranges: list[tuple[int, int]], max_
 def test_programs_say_what_they_need() -> None:
     program = build_program(board().layout(), [echo(b"abc")])
     assert program.result_size == len(b"\0\3abc\2")
-    assert build_program(board().layout(), [SendRequest(SPI, 1, b"", 0)]).result_size == 6
+    assert build_program(board().layout(), [Message(SPI, 1, b"", 0)]).result_size == 6

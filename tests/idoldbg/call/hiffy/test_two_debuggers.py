@@ -14,17 +14,8 @@ from typing import Any
 
 import pytest
 
-from idoldbg.call.hiffy import (
-    Action,
-    HiffyLayout,
-    HiffySession,
-    Outcome,
-    ReadMany,
-    SendRequest,
-    Wait,
-    Write,
-    build_program,
-)
+from idoldbg.call.hiffy import Action, HiffyLayout, Mailbox, ReadMany, Wait, Write, build_program
+from idoldbg.call.message import Message, Outcome
 from idoldbg.errors import CallError, HiffyFailure, MismatchError
 from tests.idoldbg.call.hiffy.scripted import (
     COMPLEX,
@@ -34,7 +25,7 @@ from tests.idoldbg.call.hiffy.scripted import (
     LEASE,
     RESET,
     Board,
-    make_request,
+    make_message,
     parts_of,
     perform,
     right_outcome,
@@ -84,7 +75,7 @@ class Debugger:
     def begin(self) -> None:
         """Start the program of the next process: it knows nothing."""
         board = self.board
-        self.session = HiffySession(
+        self.mailbox = Mailbox(
             self.layout, mark=board.mark, ticks=board.ticks_address, make_tag=self._tag
         )
         self.machine: Iterator[Action] | None = None
@@ -126,14 +117,14 @@ class Debugger:
             kinds = (ECHO, self.random.choice((ECHO, FAIL)))
         # Random, so that a mixture of two programs has neither's.
         tokens = tuple(self.random.getrandbits(32) for _ in range(count))
-        requests = [make_request(*pair) for pair in zip(kinds, tokens, strict=True)]
+        messages = [make_message(*pair) for pair in zip(kinds, tokens, strict=True)]
         made = Made(kinds, tokens, self.board.steps)
         self.made.append(made)
         if self.is_careless:
-            self.machine = careless(self.layout, requests)
+            self.machine = careless(self.layout, messages)
         else:
-            program = build_program(self.layout, requests)
-            self.machine = self.session.run_program(program, timeout_s=0.06)
+            program = build_program(self.layout, messages)
+            self.machine = self.mailbox.run_program(program, timeout_s=0.06)
         self._send(None)
 
     def _answer(self) -> None:
@@ -170,9 +161,9 @@ class Debugger:
         self.machine = None
 
 
-def careless(layout: HiffyLayout, requests: list[SendRequest]) -> Any:
+def careless(layout: HiffyLayout, messages: list[Message]) -> Any:
     """Do as debuggers do that believe to be alone: nothing is looked at again."""
-    program = build_program(layout, requests)
+    program = build_program(layout, messages)
     for _ in range(20):
         ready, kick, before = yield ReadMany(
             ((layout.ready, 4), (layout.kick, 4), (layout.requests, 4))

@@ -8,17 +8,8 @@ from typing import Any
 
 import pytest
 
-from idoldbg.call.hiffy import (
-    Action,
-    HiffySession,
-    Outcome,
-    ReadMany,
-    Reply,
-    SendRequest,
-    Wait,
-    Write,
-    build_program,
-)
+from idoldbg.call.hiffy import Action, Mailbox, ReadMany, Wait, Write, build_program
+from idoldbg.call.message import Message, Outcome, RawReply
 from idoldbg.errors import CallTimeout, HiffyFailure, LinkError, MismatchError
 from tests.idoldbg.call.hiffy.scripted import (
     BASE,
@@ -28,7 +19,7 @@ from tests.idoldbg.call.hiffy.scripted import (
     LEASE,
     RESET,
     Board,
-    make_request,
+    make_message,
     perform,
     right_outcome,
 )
@@ -49,15 +40,15 @@ def run(board: Board, steps: int = 60) -> None:
         board.step()
 
 
-def make_session(board: Board) -> HiffySession:
-    return HiffySession(board.layout(), mark=board.mark, ticks=board.ticks_address)
+def make_mailbox(board: Board) -> Mailbox:
+    return Mailbox(board.layout(), mark=board.mark, ticks=board.ticks_address)
 
 
 def steps_of(
-    session: HiffySession, board: Board, request: SendRequest, *, runs: bool = True
+    mailbox: Mailbox, board: Board, message: Message, *, runs: bool = True
 ) -> Iterator[Action]:
     """Yield each action before it is done; return the outcome as the generator's value."""
-    machine = session.call(request, timeout_s=0.1)
+    machine = mailbox.call(message, timeout_s=0.1)
     result: Any = None
     while True:
         try:
@@ -80,7 +71,7 @@ def finish(steps: Iterator[Action]) -> Outcome:
 
 
 def call(board: Board, kind: int = ECHO, token: int = A, **more: bool) -> Outcome:
-    return finish(steps_of(make_session(board), board, make_request(kind, token), **more))
+    return finish(steps_of(make_mailbox(board), board, make_message(kind, token), **more))
 
 
 def advance(steps: Iterator[Action], until: Callable[[Action], bool]) -> None:
@@ -103,18 +94,18 @@ def is_final(action: Action) -> bool:
 def test_what_another_has_written_since_is_not_executed() -> None:
     """As after a reset and one call of another: the counters are what they were."""
     board = make_board()
-    session = make_session(board)
-    first = finish(steps_of(session, board, make_request(ECHO, A)))
+    mailbox = make_mailbox(board)
+    first = finish(steps_of(mailbox, board, make_message(ECHO, A)))
     assert first == right_outcome(ECHO, A)
     board.reset()
     run(board, 80)
     assert call(board, ECHO, B) == right_outcome(ECHO, B)
-    assert finish(steps_of(session, board, make_request(ECHO, A))) == first
+    assert finish(steps_of(mailbox, board, make_message(ECHO, A))) == first
 
 
 def test_the_program_of_a_client_that_died_is_not_executed() -> None:
     board = make_board()
-    dead = steps_of(make_session(board), board, make_request(ECHO, B))
+    dead = steps_of(make_mailbox(board), board, make_message(ECHO, B))
     advance(dead, writes_to(board, "KICK"))
     assert call(board, ECHO, A) == right_outcome(ECHO, A)
     assert B not in board.log
@@ -123,9 +114,9 @@ def test_the_program_of_a_client_that_died_is_not_executed() -> None:
 def test_another_program_in_between_is_a_conflict() -> None:
     """B writes its program after the text of A, before its kick."""
     board = make_board()
-    ours = steps_of(make_session(board), board, make_request(ECHO, A))
+    ours = steps_of(make_mailbox(board), board, make_message(ECHO, A))
     advance(ours, writes_to(board, "KICK"))
-    theirs = build_program(board.layout(), [make_request(ECHO, B)])
+    theirs = build_program(board.layout(), [make_message(ECHO, B)])
     board.write(BASE + board.at["TEXT"], theirs.text)
     with pytest.raises(HiffyFailure, match=r"another debugger used hiffy.*may have been made") as e:
         finish(ours)
@@ -136,7 +127,7 @@ def test_another_program_in_between_is_a_conflict() -> None:
 def test_a_late_kick_runs_nothing() -> None:
     """B has written its program and is slow; A makes a whole call; then B kicks."""
     board = make_board()
-    slow = steps_of(make_session(board), board, make_request(ECHO, B))
+    slow = steps_of(make_mailbox(board), board, make_message(ECHO, B))
     advance(slow, writes_to(board, "KICK"))
     assert call(board, ECHO, A) == right_outcome(ECHO, A)
     with pytest.raises(HiffyFailure, match="another debugger used hiffy"):
@@ -148,9 +139,9 @@ def test_a_late_kick_runs_nothing() -> None:
 def test_a_kick_that_is_lost_in_anothers_is_a_conflict_for_one_alone() -> None:
     """hiffy clears the kick when it starts: one program for two kicks."""
     board = make_board()
-    theirs = steps_of(make_session(board), board, make_request(ECHO, B))
+    theirs = steps_of(make_mailbox(board), board, make_message(ECHO, B))
     advance(theirs, writes_to(board, "KICK"))
-    ours = steps_of(make_session(board), board, make_request(ECHO, A))
+    ours = steps_of(make_mailbox(board), board, make_message(ECHO, A))
     advance(ours, writes_to(board, "KICK"))
     board.put("KICK", 1)  # what `theirs` is about to do
     assert finish(ours) == right_outcome(ECHO, A)
@@ -161,7 +152,7 @@ def test_a_kick_that_is_lost_in_anothers_is_a_conflict_for_one_alone() -> None:
 
 def test_data_of_another_is_a_conflict() -> None:
     board = make_board()
-    ours = steps_of(make_session(board), board, make_request(LEASE, A))
+    ours = steps_of(make_mailbox(board), board, make_message(LEASE, A))
     advance(ours, writes_to(board, "KICK"))
     board.put_bytes("DATA", b"othe")
     with pytest.raises(HiffyFailure, match="HIFFY_DATA holds what another has written"):
@@ -171,7 +162,7 @@ def test_data_of_another_is_a_conflict() -> None:
 def test_the_results_of_another_program_are_not_given() -> None:
     """The whole of B's call comes between the end of A's and the read of its results."""
     board = make_board()
-    ours = steps_of(make_session(board), board, make_request(ECHO, A))
+    ours = steps_of(make_mailbox(board), board, make_message(ECHO, A))
     advance(ours, is_final)
     assert call(board, ECHO, B) == right_outcome(ECHO, B)
     with pytest.raises(HiffyFailure, match="another debugger"):
@@ -182,12 +173,12 @@ def test_the_results_of_another_program_are_not_given() -> None:
 @pytest.mark.parametrize("calls_before", [0, 1])
 def test_a_reset_by_the_call_is_told_soon(calls_before: int, has_ticks: bool) -> None:
     board = make_board(has_ticks=has_ticks, steps=60)
-    session = make_session(board)
+    mailbox = make_mailbox(board)
     for index in range(calls_before):
-        finish(steps_of(session, board, make_request(ECHO, index)))
+        finish(steps_of(mailbox, board, make_message(ECHO, index)))
     seen = []
     with pytest.raises(HiffyFailure, match=r"the board was reset during the call.*may have") as e:
-        for action in steps_of(session, board, make_request(RESET, A)):
+        for action in steps_of(mailbox, board, make_message(RESET, A)):
             seen.append(action)
     assert e.value.failure == "reset"
     assert len([a for a in seen if isinstance(a, Wait)]) < 20
@@ -206,10 +197,10 @@ def test_a_server_that_kills_hiffy_leaves_all_causes_open() -> None:
 def test_memory_left_over_from_before_a_reset_is_no_ready_hiffy() -> None:
     """Nobody told us: the kernel's clock stands still, and nothing is written."""
     board = make_board(has_ticks=True)
-    session = make_session(board)
+    mailbox = make_mailbox(board)
     before = bytes(board.ram)
     with pytest.raises(CallTimeout, match=r"clock stands still.*the call was not made") as e:
-        finish(steps_of(session, board, make_request(ECHO, A), runs=False))
+        finish(steps_of(mailbox, board, make_message(ECHO, A), runs=False))
     assert bytes(board.ram) == before
     assert not e.value.may_have_run
 
@@ -226,7 +217,7 @@ def test_a_core_that_is_halted_in_the_middle_does_not_make_the_call_later() -> N
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), LinkError("unplugged for a moment")])
 def test_a_call_that_is_given_up_is_taken_back(error: BaseException) -> None:
     board = make_board()
-    machine = make_session(board).call(make_request(ECHO, A), timeout_s=0.1)
+    machine = make_mailbox(board).call(make_message(ECHO, A), timeout_s=0.1)
     action = next(machine)
     while not (isinstance(action, Wait) and board.get("KICK")):
         action = machine.send(perform(board, action))
@@ -241,7 +232,7 @@ def test_a_call_that_is_given_up_is_taken_back(error: BaseException) -> None:
 
 def test_a_call_that_was_begun_may_have_been_made() -> None:
     board = make_board()
-    steps = steps_of(make_session(board), board, make_request(ECHO, A), runs=False)
+    steps = steps_of(make_mailbox(board), board, make_message(ECHO, A), runs=False)
     advance(steps, lambda a: isinstance(a, Wait) and board.get("KICK") == 1)
     while not board.log:  # up to the middle of it, where the core is halted
         board.step()
@@ -252,9 +243,9 @@ def test_a_call_that_was_begun_may_have_been_made() -> None:
 @pytest.mark.parametrize("moment", ["before", "TEXT", "KICK", "final"])
 def test_another_image_is_told_in_the_same_call(moment: str) -> None:
     board = make_board()
-    session = make_session(board)
-    assert finish(steps_of(session, board, make_request(ECHO, B))) == right_outcome(ECHO, B)
-    steps = steps_of(session, board, make_request(ECHO, A))
+    mailbox = make_mailbox(board)
+    assert finish(steps_of(mailbox, board, make_message(ECHO, B))) == right_outcome(ECHO, B)
+    steps = steps_of(mailbox, board, make_message(ECHO, A))
     if moment == "final":
         advance(steps, is_final)
     elif moment != "before":
@@ -268,7 +259,7 @@ def test_another_image_is_told_in_the_same_call(moment: str) -> None:
 
 def test_answers_that_are_errors_are_proved_as_well() -> None:
     board = make_board()
-    ours = steps_of(make_session(board), board, make_request(FAIL, A))
+    ours = steps_of(make_mailbox(board), board, make_message(FAIL, A))
     advance(ours, is_final)
     board.put_bytes("TEXT", bytes(8), offset=8)
     with pytest.raises(HiffyFailure):
@@ -277,4 +268,4 @@ def test_answers_that_are_errors_are_proved_as_well() -> None:
 
 
 def test_a_reply_is_a_reply() -> None:
-    assert call(make_board()) == Reply((A ^ 0x5A5A5A5A).to_bytes(4, "little"))
+    assert call(make_board()) == RawReply((A ^ 0x5A5A5A5A).to_bytes(4, "little"))
