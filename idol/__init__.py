@@ -26,11 +26,12 @@ if TYPE_CHECKING:
         RonError,
         TypeSyntaxError,
     )
+    from idol.findings import Rule
     from idol.format import format_text
     from idol.kinds import Encoding, ErrorKind, RecvKind
     from idol.options import StubOptions
     from idol.reader import parse
-    from idol.rules import RULES, Rule
+    from idol.rules import RULES
     from idol.rust_type import RustType, format_type, parse_type
     from idol.source import (
         Diagnostic,
@@ -105,7 +106,7 @@ _HOMES = {
     "check": "checks",
     "format_text": "format",
     "RULES": "rules",
-    "Rule": "rules",
+    "Rule": "findings",
     "client_stub": "stub",
     "server_stub": "stub",
     "StubOptions": "options",

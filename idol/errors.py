@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from idol.source import Diagnostic, Severity, format_diagnostics
+from idol.findings import Level
+from idol.source import Diagnostic, format_diagnostics
 
 
 class IdolError(Exception):
@@ -47,7 +48,7 @@ class InterfaceError(DiagnosedError):
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The findings that are errors, without the warnings."""
-        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+        return tuple(d for d in self.diagnostics if d.severity is Level.ERROR)
 
 
 class TypeSyntaxError(IdolError, ValueError):

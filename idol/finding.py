@@ -19,7 +19,7 @@ class Finding:
 
     def locate(self, source: Source) -> Diagnostic:
         """Say which source the finding is about."""
-        severity = RULES[self.rule].severity
+        severity = RULES[self.rule].level
         return Diagnostic(
             severity, self.rule, self.message, source, self.span, self.hint, self.related
         )

@@ -14,6 +14,7 @@ from typing import Final
 from idol import ir, syntax
 from idol.checks import PRIMITIVES, check
 from idol.errors import InterfaceError, OptionsError
+from idol.findings import Level
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.options import FailServer, ServerStyle, StubOptions
@@ -21,7 +22,6 @@ from idol.printable import printable
 from idol.records import dataclass
 from idol.rust_type import Path, spell_name
 from idol.sizes import is_optional_number
-from idol.source import Severity
 
 #: What can go wrong in a stub beyond repair; the suffix of the function that panics.
 PANICS: Final = {
@@ -83,10 +83,10 @@ def lower(
         `refused_warnings`; all findings are attached, those warnings as errors.
     """
     findings = [
-        dataclasses.replace(f, severity=Severity.ERROR) if f.rule in refused_warnings else f
+        dataclasses.replace(f, severity=Level.ERROR) if f.rule in refused_warnings else f
         for f in check(interface)
     ]
-    if any(finding.severity is Severity.ERROR for finding in findings):
+    if any(finding.severity is Level.ERROR for finding in findings):
         raise InterfaceError(findings)
     style = options.style
     prefix = {ServerStyle.IN_ORDER: "InOrder", ServerStyle.PIPELINED: "Pipelined"}[style]

@@ -27,9 +27,9 @@ def near_misses(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> tupl
     return tuple(folded[n] for n in get_close_matches(_fold(name), folded, n=_MOST, cutoff=cutoff))
 
 
-def suggest(name: str, known: Iterable[str], *, otherwise: str = "", cutoff: float = 0.6) -> str:
+def suggest(name: str, known: Iterable[str], *, otherwise: str = "") -> str:
     """Return a question whether the nearest of `known` was meant, or `otherwise`."""
-    near = near_misses(name, known, cutoff=cutoff)
+    near = near_misses(name, known)
     return f"did you mean `{near[0]}`?" if near else otherwise
 
 

@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from idol import ron
 from idol.errors import InterfaceError, TypeSyntaxError
+from idol.findings import Level
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.ron_reader import parse_ron
 from idol.rust_type import Inferred, parse_type
-from idol.source import Diagnostic, Related, Severity, Source, Span
+from idol.source import Diagnostic, Related, Source, Span
 from idol.syntax import (
     Argument,
     AttributedType,
@@ -452,7 +453,7 @@ class _Reader:
         related: tuple[Related, ...] = (),
     ) -> None:
         self.diagnostics.append(
-            Diagnostic(Severity.ERROR, rule, message, self._source, span, hint, related)
+            Diagnostic(Level.ERROR, rule, message, self._source, span, hint, related)
         )
 
 

@@ -9,6 +9,7 @@ import re
 from typing import Final, NoReturn
 
 from idol.errors import RonError
+from idol.findings import Level
 from idol.ron import (
     ByteString,
     Char,
@@ -17,7 +18,7 @@ from idol.ron import (
     Node,
     String,
 )
-from idol.source import Diagnostic, Related, Severity, Source, Span
+from idol.source import Diagnostic, Related, Source, Span
 
 #: Deepest nesting of values, the same as ron's own default limit.
 MAX_DEPTH: Final = 128
@@ -398,7 +399,7 @@ class RonWords:
         hint: str | None = None,
         related: tuple[Related, ...] = (),
     ) -> Diagnostic:
-        return Diagnostic(Severity.ERROR, "ron-syntax", message, self._source, span, hint, related)
+        return Diagnostic(Level.ERROR, "ron-syntax", message, self._source, span, hint, related)
 
     def _report(self, diagnostic: Diagnostic) -> None:
         """Note an error after which reading goes on; the second at a place says nothing new."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from enum import StrEnum
 
+from idol.findings import Level
 from idol.printable import join_lines
 from idol.records import dataclass, field
 
@@ -69,12 +69,8 @@ class Source:
         return Span(starts[line - 1], end)
 
 
-class Severity(StrEnum):
-    """How bad a diagnostic is; only errors stop the generators."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
+#: How bad a diagnostic is, by its name in the Python API; only errors stop the generators.
+Severity = Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ class Diagnostic:
     `rule` is stable (scripts may filter on it), the wording of the messages is not.
     """
 
-    severity: Severity
+    severity: Level
     rule: str
     message: str
     source: Source

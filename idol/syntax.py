@@ -8,10 +8,11 @@ A node's `span` is the place to point at for findings about the node: usually it
 
 from __future__ import annotations
 
+from idol.findings import Level
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.records import dataclass
 from idol.rust_type import BOOL, UNIT, RustType, appears_unsized
-from idol.source import Diagnostic, Severity, Source, Span
+from idol.source import Diagnostic, Source, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Interface:
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """What the reader could not make sense of; without any, the interface is complete."""
-        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+        return tuple(d for d in self.diagnostics if d.severity is Level.ERROR)
 
     def find_operation(self, name: str) -> Operation | None:
         """Return the operation of that name, or None."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Final
 
 from idol.checks import check
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
 from idol.cli.files import FILES_HELP, HostError, expand_folders, read_source
 from idol.errors import DiagnosedError, OptionsError
+from idol.findings import Level
 from idol.printable import one_line
 from idol.reader import parse
 from idol.report import FORMATS, FileReport
 from idol.rules import RULES, advise
-from idol.source import Diagnostic, Severity
-
-#: From bad to harmless.
-_SEVERITIES: Final = tuple(Severity)
+from idol.source import Diagnostic
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +41,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument(
         "--fail-on",
-        choices=[str(severity) for severity in _SEVERITIES],
+        choices=[str(level) for level in Level],
         default="error",
         help="exit with 1 from this severity on; default: %(default)s",
     )
@@ -82,15 +79,15 @@ def _run(arguments: argparse.Namespace) -> int:
         print(one_line(f"idol: {other}"), file=sys.stderr)
     if unreadable:
         return HOST
-    failing = _SEVERITIES[: _SEVERITIES.index(Severity(arguments.fail_on)) + 1]
-    found = any(finding.severity in failing for report in reports for finding in report.findings)
+    least = Level(arguments.fail_on).rank
+    found = any(f.severity.rank <= least for report in reports for f in report.findings)
     return FOUND if found else OK
 
 
 def _get_ignored(name: str) -> str:
     if name not in RULES:
         raise OptionsError(f"there is no rule {name!r} to ignore: {advise(name)}")
-    if RULES[name].severity is Severity.ERROR:
+    if RULES[name].level is Level.ERROR:
         raise OptionsError(f"{name} is an error and cannot be ignored: the generators stop at it")
     return name
 

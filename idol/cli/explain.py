@@ -7,7 +7,8 @@ import json
 
 from idol.cli.codes import EXIT_CODES, OK
 from idol.errors import OptionsError
-from idol.rules import RULES, Rule, advise
+from idol.findings import Rule
+from idol.rules import RULES, advise
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,11 +33,11 @@ def _run(arguments: argparse.Namespace) -> int:
         shown = {"schema": "idol.explain/1", "rules": [_to_json(rule) for rule in rules]}
         print(json.dumps(shown, indent=2, sort_keys=True))
     elif arguments.rule:
-        print(_format_page(rules[0]), end="")
+        print(rules[0].format_page(), end="")
     else:
         width = max(map(len, RULES))
         for rule in rules:
-            print(f"{rule.id:{width}}  {_format_level(rule):17}  {rule.title}")
+            print(f"{rule.id:{width}}  {rule.format_level():17}  {rule.title}")
     return OK
 
 
@@ -46,19 +47,10 @@ def _get_rule(name: str) -> Rule:
     raise OptionsError(f"there is no rule {name!r}: {advise(name)}")
 
 
-def _format_page(rule: Rule) -> str:
-    title, rest = rule.page.split("\n", 1)
-    return f"{title}\n\n({_format_level(rule)})\n{rest}"
-
-
-def _format_level(rule: Rule) -> str:
-    return f"{rule.severity}{', --strict' if rule.is_strict else ''}"
-
-
 def _to_json(rule: Rule) -> dict[str, object]:
     return {
         "rule": rule.id,
-        "severity": str(rule.severity),
+        "severity": str(rule.level),
         "strict": rule.is_strict,
         "title": rule.title,
         "page": rule.page,

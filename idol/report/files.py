@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from idol.findings import Level
 from idol.records import dataclass
-from idol.source import Diagnostic, Severity
+from idol.source import Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,6 @@ class FileReport:
     findings: tuple[Diagnostic, ...]
 
 
-def count_severities(reports: Iterable[FileReport]) -> Counter[Severity]:
+def count_severities(reports: Iterable[FileReport]) -> Counter[Level]:
     """Return how many findings there are of each severity."""
     return Counter(finding.severity for report in reports for finding in report.findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from idol.findings.region import Region
 from idol.printable import escape_json
 from idol.report.files import FileReport
 from idol.source import Diagnostic
@@ -23,15 +24,15 @@ def to_json(reports: tuple[FileReport, ...]) -> str:
 
 
 def _finding(finding: Diagnostic) -> dict[str, Any]:
-    end = finding.source.get_location(finding.span.end)
+    region = Region.of(finding.source, finding.span)
     return {
         "rule": finding.rule,
         "severity": str(finding.severity),
         "message": finding.message,
-        "line": finding.location.line,
-        "column": finding.location.column,
-        "end_line": end.line,
-        "end_column": end.column,
+        "line": region.line,
+        "column": region.column,
+        "end_line": region.end_line,
+        "end_column": region.end_column,
         "hint": finding.hint,
         "related": [
             {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from idol.findings import Level
 from idol.report.files import FileReport, count_severities
-from idol.source import Severity
 
 
 def to_text(reports: tuple[FileReport, ...]) -> str:
@@ -11,7 +11,7 @@ def to_text(reports: tuple[FileReport, ...]) -> str:
     shown = [finding.format() + "\n\n" for report in reports for finding in report.findings]
     counts = count_severities(reports)
     parts = [_count(len(reports), "file")]
-    parts += [_count(counts[kind], str(kind)) for kind in Severity if counts[kind]]
+    parts += [_count(counts[kind], str(kind)) for kind in Level if counts[kind]]
     return "".join(shown) + ", ".join(parts) + ("" if counts else ": nothing to report") + "\n"
 
 

@@ -9,37 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from idol.near import suggest
-from idol.records import dataclass
-from idol.source import Severity
+from idol import findings
+from idol.findings import Level, Rule, index_rules
 
-__all__ = ["RULES", "Rule", "advise"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: how bad it is to break it, and what it says in a line."""
-
-    id: str
-    severity: Severity
-    title: str
-    #: Reported on request only (`idol check --strict`): a matter of care, not of the language.
-    is_strict: bool = False
-
-    @property
-    def page(self) -> str:
-        """The explanation, as Markdown."""
-        from importlib import resources  # slow to load, and rarely needed
-
-        return resources.files(__name__).joinpath(f"{self.id}.md").read_text(encoding="utf-8")
+__all__ = ["RULES", "advise"]
 
 
 def advise(name: str) -> str:
-    """Say what to do about the name of a rule that there is not."""
-    return suggest(name, RULES, otherwise="`idol explain` lists them all")
+    """Return what to do about the unknown id of a rule."""
+    return findings.advise(name, RULES, otherwise="`idol explain` lists them all")
 
 
-_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+_ERROR, _WARNING, _NOTE = Level.ERROR, Level.WARNING, Level.NOTE
 
 _ALL: Final = (
     # found while reading
@@ -88,4 +69,4 @@ _ALL: Final = (
 )
 
 #: All rules by id, in the order in which a text meets them.
-RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rule in _ALL}
+RULES: Final[Mapping[str, Rule]] = index_rules(__name__, _ALL)

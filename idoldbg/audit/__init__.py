@@ -10,9 +10,10 @@ matrix that reports show. `verdict` takes baselines and suppressions into accoun
 holds one build against another.
 """
 
+from idol.findings import Level, Rule
 from idoldbg.audit.coverage import Aspect, Mark, OperationCoverage, ServerCoverage, Summary
-from idoldbg.audit.finding import Finding, Place, Role
-from idoldbg.audit.rules import RULES, Level, Rule, find_near_rule
+from idoldbg.audit.finding import Finding, Role
+from idoldbg.audit.rules import RULES
 from idoldbg.audit.run import Audit, Progress, audit
 
 __all__ = [
@@ -23,12 +24,10 @@ __all__ = [
     "Level",
     "Mark",
     "OperationCoverage",
-    "Place",
     "Progress",
     "Role",
     "Rule",
     "ServerCoverage",
     "Summary",
     "audit",
-    "find_near_rule",
 ]

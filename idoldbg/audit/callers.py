@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idoldbg.audit.finding import Finding, Place
+from idol.findings.region import Region
+from idoldbg.audit.finding import Finding
 from idoldbg.audit.hiffy import HIFFY
 from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
@@ -57,7 +58,7 @@ def check_started(program: Program, server: ServedInterface) -> Iterator[Finding
         f"Start it (Jefe can), or set `start = true` in `[tasks.{server.task.name}]` of app.toml.",
         server.task.name,
         server.interface.name,
-        place=Place.of(server.interface.source, server.interface.span),
+        place=Region.of(server.interface.source, server.interface.span),
     )
 
 

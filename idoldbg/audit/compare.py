@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import idol.diff
+from idol.findings import Level
 from idol.records import dataclass, replace
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage
 from idoldbg.audit.hiffy import HIFFY
-from idoldbg.audit.rules import Level
 from idoldbg.audit.run import Audit
 from idoldbg.audit.verdict import reaches
 from idoldbg.audit.wire import WireChange, compare_codes, compare_types

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import idol
+from idol.findings import Level
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.limits import Fit
-from idoldbg.audit.rules import Level
 from idoldbg.resolver import ResolvedOperation
 
 __all__ = ["Aspect", "Mark", "OperationCoverage", "ServerCoverage", "Summary", "mark_aspects"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 
-import idol
+from idol.findings import Level
+from idol.findings.region import Region
 from idol.records import dataclass
-from idoldbg.audit.rules import Level
 from idoldbg.model.archive import KERNEL
 from idoldbg.resolver import Candidate
 
-__all__ = ["Finding", "Place", "Role"]
+__all__ = ["Finding", "Role"]
 
 
 class Role(StrEnum):
@@ -21,22 +21,6 @@ class Role(StrEnum):
     OK = "ok"
     ERROR = "error"
     LEASE = "lease"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A range of an interface's text; lines and columns count from 1, the end is exclusive."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-    @classmethod
-    def of(cls, source: idol.Source, span: idol.Span) -> Place:
-        """Return where a span lies."""
-        start, end = source.get_location(span.start), source.get_location(span.end)
-        return cls(start.line, start.column, end.line, end.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +42,7 @@ class Finding:
     role: Role | None = None
     name: str = ""
     type: str = ""
-    place: Place | None = None
+    place: Region | None = None
     candidates: tuple[Candidate, ...] = ()
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from idol.findings import Level
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.interfaces import check_object, damaged
-from idoldbg.audit.rules import RULES, Level
+from idoldbg.audit.rules import RULES
 from idoldbg.build.program import Program
 from idoldbg.call.hif.ops import HIF_VERSION
 from idoldbg.call.hiffy.layout import HiffyLayout, build_layout, find_variables

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import idol
-from idoldbg.audit.finding import Finding, Place
+from idol.findings.region import Region
+from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES
 from idoldbg.build.program import Program, ServedInterface
 from idoldbg.errors import DebugInfoError
@@ -84,7 +85,7 @@ def _unparsable(task: str, interface: str, diagnostic: idol.Diagnostic) -> Findi
         task,
         interface,
         name=_quote(diagnostic),
-        place=Place.of(diagnostic.source, diagnostic.span),
+        place=Region.of(diagnostic.source, diagnostic.span),
     )
 
 
@@ -101,7 +102,7 @@ def _unknown_field(server: ServedInterface, diagnostic: idol.Diagnostic) -> Find
         server.interface.name,
         "" if operation is None else operation.name,
         name=_quote(diagnostic),
-        place=Place.of(diagnostic.source, diagnostic.span),
+        place=Region.of(diagnostic.source, diagnostic.span),
     )
 
 

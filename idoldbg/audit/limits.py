@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from idol.findings import Level
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.hiffy import Hiffy
-from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import smallest_encoding
 from idoldbg.call import codec

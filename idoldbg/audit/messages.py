@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from idol.findings import Level
 from idol.rust_type import RustType
 from idol.sizes import is_optional_number
 from idoldbg.audit.finding import Finding, Role
-from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.model.types import CEnum, Member, Struct, short_name, type_size
 from idoldbg.resolver.lookup import BASE_TYPES

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 import idol
+from idol.findings import Level
 from idol.records import dataclass
 from idoldbg.audit.callers import check_caller, check_network, check_started, is_restricted
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, mark_aspects
@@ -15,7 +16,7 @@ from idoldbg.audit.interfaces import check_readable, check_text, read_text
 from idoldbg.audit.kernel import check_kernel, check_processor
 from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
-from idoldbg.audit.rules import RULES, Level
+from idoldbg.audit.rules import RULES
 from idoldbg.audit.serialization import SerdeEvidence, check_serialization
 from idoldbg.audit.sizes import check_incoming, check_sizes
 from idoldbg.audit.subject import Subject

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from idol.findings import Level
 from idoldbg.audit.finding import Finding, Role
-from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Subject
 from idoldbg.audit.walk import walk_types
 from idoldbg.model.symbols import Subprogram

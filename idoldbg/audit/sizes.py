@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idoldbg.audit.finding import Finding, Place
+from idol.findings.region import Region
+from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES
 from idoldbg.audit.subject import Subject
 from idoldbg.build.program import Program, ServedInterface
@@ -49,5 +50,5 @@ def check_incoming(program: Program, server: ServedInterface) -> Iterator[Findin
             server.task.name,
             server.interface.name,
             name=declared.where,
-            place=Place.of(server.interface.source, server.interface.span),
+            place=Region.of(server.interface.source, server.interface.span),
         )

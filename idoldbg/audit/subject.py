@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import idol
+from idol.findings import Level
+from idol.findings.region import Region
 from idol.records import dataclass, field
-from idoldbg.audit.finding import Finding, Place, Role
-from idoldbg.audit.rules import RULES, Level
+from idoldbg.audit.finding import Finding, Role
+from idoldbg.audit.rules import RULES
 from idoldbg.build.program import Program, ServedInterface
 from idoldbg.resolver import Candidate, Resolution, ResolvedOperation
 
@@ -86,7 +88,7 @@ class Subject:
             None if part is None else part.role,
             name or ("" if part is None else part.name),
             "" if part is None else part.resolution.text,
-            Place.of(self.server.interface.source, span),
+            Region.of(self.server.interface.source, span),
             candidates,
         )
 

@@ -20,7 +20,7 @@ from typing import Any
 from idol.bounded_toml import load_toml
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.rules import RULES, find_near_rule
+from idoldbg.audit.rules import RULES, advise
 from idoldbg.errors import ArgumentError
 
 __all__ = ["Suppression", "parse_suppressions"]
@@ -89,8 +89,7 @@ def _parse(entry: Mapping[str, Any], number: int, name: str) -> Suppression:
         if key not in words:
             raise ArgumentError(f"{where}: `{key}` is missing; every suppression needs one")
     if words["rule"] not in RULES:
-        near = find_near_rule(words["rule"])
-        advice = f"did you mean `{near}`?" if near else "`idoldbg audit --explain` lists them"
+        advice = advise(words["rule"])
         raise ArgumentError(f"{where}: there is no rule `{words['rule']}`: {advice}")
     return Suppression(number, **words, expires=_parse_day(entry.get("expires"), where))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from idol.findings import Level
 from idoldbg.audit.finding import Finding, Role
-from idoldbg.audit.rules import Level
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import is_inhabited, walk_types
 from idoldbg.call import codec

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
 
+from idol.findings import Level
 from idol.records import dataclass
 from idoldbg.audit.baseline import Known
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.rules import RULES, Level
+from idoldbg.audit.rules import RULES
 from idoldbg.audit.run import Audit
 from idoldbg.audit.suppressions import Suppression
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 import click
 
 from idol.records import replace
-from idoldbg.audit import RULES, Audit, Finding, audit, find_near_rule
+from idoldbg.audit import Audit, Finding, audit
 from idoldbg.audit.baseline import Known, format_baseline, parse_baseline
+from idoldbg.audit.rules import RULES, advise
 from idoldbg.audit.suppressions import Suppression, parse_suppressions
 from idoldbg.audit.verdict import FAIL_ON, Verdict, judge
 from idoldbg.build.load.files import read_regular
@@ -211,9 +212,7 @@ def _target(settings: Settings, archive: str | None) -> TargetOptions:
 def _get_rule(name: str) -> str:
     if name in RULES:
         return name
-    near = find_near_rule(name)
-    advice = f"did you mean `{near}`?" if near else "`idoldbg audit --explain` lists them all"
-    raise ArgumentError(f"there is no rule `{name}`: {advice}", name="--rule")
+    raise ArgumentError(f"there is no rule `{name}`: {advise(name)}", name="--rule")
 
 
 def _audit(program: Program) -> Audit:

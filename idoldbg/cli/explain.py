@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idol.near import near_misses
-from idoldbg.audit import RULES, Rule, find_near_rule
+from idol.findings import Rule, find_near_rule
+from idoldbg.audit import RULES
 from idoldbg.errors import NotFound
 from idoldbg.render import json
 from idoldbg.render.text import table
@@ -26,8 +26,7 @@ def explain(name: str, outputs: Sequence[Output]) -> None:
         shown = {"schema": "idoldbg.audit-rules/1", "rules": [_object(rule) for rule in rules]}
         click.echo(json.dumps(shown))
     elif name:
-        title, rest = rules[0].page.split("\n", 1)
-        click.echo(f"{title}\n\n({rules[0].level})\n{rest}", nl=False)
+        click.echo(rules[0].format_page(), nl=False)
     else:
         click.echo(table([[rule.id, str(rule.level), rule.title] for rule in rules]))
 
@@ -35,8 +34,8 @@ def explain(name: str, outputs: Sequence[Output]) -> None:
 def _get_rule(name: str) -> Rule:
     if name in RULES:
         return RULES[name]
-    near = find_near_rule(name)
-    found = (near,) if near else near_misses(name, RULES)
+    near = find_near_rule(name, RULES)
+    found = (near,) if near else ()
     raise NotFound("rule", name, near=found, hint="`idoldbg audit --explain` lists them all")
 
 

@@ -8,54 +8,21 @@ baselines, suppressions and scripts name them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
-from idol.records import dataclass
+from idol import findings
+from idol.findings import Level, Rule, index_rules
 
-__all__ = ["RULES", "Level", "Rule", "find_near_rule"]
-
-
-class Level(StrEnum):
-    """How bad a finding is, from worst to least; the words of SARIF."""
-
-    #: The operation cannot be called, or its answer cannot be read.
-    ERROR = "error"
-    #: It can, with a loss or a risk.
-    WARNING = "warning"
-    #: Worth knowing: somebody's choice, or settled by a rule of thumb.
-    NOTE = "note"
-
-    @property
-    def rank(self) -> int:
-        """0 for the worst."""
-        return tuple(Level).index(self)
+__all__ = ["RULES", "advise"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: the level of its findings, from which single ones may differ, and a headline."""
-
-    id: str
-    level: Level
-    title: str
-
-    @property
-    def page(self) -> str:
-        """The explanation, as Markdown."""
-        from importlib import resources  # slow to load, and rarely needed
-
-        return resources.files(__name__).joinpath(f"{self.id}.md").read_text(encoding="utf-8")
+def advise(name: str) -> str:
+    """Return what to do about the unknown id of a rule."""
+    return findings.advise(name, RULES, otherwise="`idoldbg audit --explain` lists them all")
 
 
-def find_near_rule(name: str) -> str | None:
-    """Return the id that a wrong one resembles most, or None."""
-    import difflib  # slow to load, and rarely needed
-
-    close = difflib.get_close_matches(name[:60], RULES, n=1, cutoff=0.5)
-    return close[0] if close else None
-
-
+# An error: the operation cannot be called, or its answer cannot be read. A warning: it can, with a
+# loss or a risk. A note: worth knowing, somebody's choice, or settled by a rule of thumb.
 _ERROR, _WARNING, _NOTE = Level.ERROR, Level.WARNING, Level.NOTE
 
 _ALL: Final = (
@@ -94,5 +61,5 @@ _ALL: Final = (
     Rule("no-network-path", _NOTE, "a network that does not lead to hiffy"),
 )
 
-RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rule in _ALL}
-"""All rules by id, from the text of an interface outwards."""
+#: All rules by id, from the text of an interface outwards.
+RULES: Final[Mapping[str, Rule]] = index_rules(__name__, _ALL)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import idol
-from idoldbg.audit import Audit, Finding, Level, Place, Role, ServerCoverage
+from idol.findings.region import Region
+from idoldbg.audit import Audit, Finding, Level, Role, ServerCoverage
 from idoldbg.model.types import Encoding, Scalar
 from idoldbg.resolver import Candidate
 
@@ -36,7 +37,7 @@ def hostile_audit(demo: Audit) -> Audit:
                 Role.OK,
                 nasty,
                 nasty,
-                Place(1, 1, 1, 5),
+                Region(1, 1, 1, 5),
                 (candidate,),
             )
         )

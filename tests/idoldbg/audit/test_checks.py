@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import idol
-from idoldbg.audit import Finding, Level, Place, Role
+from idol.findings.region import Region
+from idoldbg.audit import Finding, Level, Role
 from idoldbg.audit.hiffy import Hiffy
 from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
@@ -167,7 +168,7 @@ def test_finding_points_at_the_type_in_the_text() -> None:
     (finding,) = check_types(made)
     text = made.server.interface.source.text
     start = text.index('"T"', text.index('"second"'))
-    assert finding.place == Place(1, start + 1, 1, start + 4)
+    assert finding.place == Region(1, start + 1, 1, start + 4)
     assert (finding.name, finding.type) == ("second", "T")
 
 

@@ -14,7 +14,8 @@ from xml.etree import ElementTree as XmlTree
 import jsonschema
 import pytest
 
-from idoldbg.audit import RULES, Audit, Finding, Level, Place, Role
+from idol.findings.region import Region
+from idoldbg.audit import RULES, Audit, Finding, Level, Role
 from idoldbg.audit.baseline import format_baseline, parse_baseline
 from idoldbg.audit.suppressions import parse_suppressions
 from idoldbg.audit.verdict import Verdict, judge
@@ -34,7 +35,7 @@ SUPPRESSION = '[[suppress]]\nrule = "task-not-started"\nreason = "for tests alon
 def finding(rule: str, level: Level, operation: str = "read", line: int = 12) -> Finding:
     return Finding(
         rule, level, "what is wrong", "what to do", "spi", "Spi", operation, Role.ERROR, "", "E",
-        Place(line, 5, line, 9),
+        Region(line, 5, line, 9),
     )  # fmt: skip
 
 

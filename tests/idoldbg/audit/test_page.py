@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from idoldbg.audit import Audit, Finding, Level, Place, Role
+from idol.findings.region import Region
+from idoldbg.audit import Audit, Finding, Level, Role
 from idoldbg.audit.verdict import judge
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
@@ -50,7 +51,7 @@ def broken(demo: Audit) -> Audit:
     found = (
         Finding(
             "type-missing", Level.ERROR, "`SpiError` is lost", "keep it", "spi", "Spi", "read",
-            Role.ERROR, "", "SpiError", Place(15, 17, 15, 46),
+            Role.ERROR, "", "SpiError", Region(15, 17, 15, 46),
         ),
         Finding("args-missing", Level.WARNING, "lost", "keep it", "sensor", "Sensor", "adjust"),
     )  # fmt: skip

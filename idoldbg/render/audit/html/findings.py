@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from idoldbg.audit import RULES, Finding, Level, Place
+from idol.findings.region import Region
+from idoldbg.audit import RULES, Finding, Level
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex, drawing
@@ -86,7 +87,7 @@ def _excerpt(finding: Finding, files: Files) -> Iterator[Html]:
     yield el("div", el("span", _place(place, files.name(server))), code, class_="excerpt")
 
 
-def _place(place: Place, name: str) -> str:
+def _place(place: Region, name: str) -> str:
     return f"{name}:{place.line}:{place.column}"
 
 
