@@ -5,9 +5,9 @@
     verdict.has_failed
 
 `rules` has every rule with a page of words; `interfaces`, `messages`, `types`, `serialization`,
-`hiffy`, `limits` and `callers` have the checks by subject, `run` applies them; `coverage` is the
-matrix that reports show. `verdict` takes baselines and suppressions into account, and `compare`
-holds one build against another.
+`sizes`, `kernel`, `hiffy`, `limits` and `callers` have the checks by subject, `checks` lists them,
+`run` applies them; `coverage` is the matrix that reports show. `verdict` takes baselines and
+suppressions into account, and `compare` holds one build against another.
 """
 
 from idol.findings import Level, Rule

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from idol.findings.region import Region
-from idoldbg.audit.finding import Finding
+from idoldbg.audit.finding import Finding, make_finding
 from idoldbg.audit.hiffy import HIFFY
-from idoldbg.audit.rules import RULES
+from idoldbg.audit.image import Image
 from idoldbg.audit.subject import Subject
-from idoldbg.build.program import Program, ServedInterface
-from idoldbg.model.archive import Archive
+from idoldbg.build.program import ServedInterface
 from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["check_caller", "check_network", "check_started", "is_restricted"]
@@ -46,13 +45,12 @@ def check_caller(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def check_started(program: Program, server: ServedInterface) -> Iterator[Finding]:
+def check_started(image: Image, server: ServedInterface) -> Iterator[Finding]:
     """Report a server that waits for somebody to start it."""
-    if starts_at_boot(program, server.task):
+    if starts_at_boot(image.program, server.task):
         return
-    yield Finding(
+    yield make_finding(
         "task-not-started",
-        RULES["task-not-started"].level,
         f"task `{server.task.name}` is not started at boot: its operations can be called only "
         "after somebody has started it",
         f"Start it (Jefe can), or set `start = true` in `[tasks.{server.task.name}]` of app.toml.",
@@ -62,18 +60,19 @@ def check_started(program: Program, server: ServedInterface) -> Iterator[Finding
     )
 
 
-def check_network(archive: Archive) -> Iterator[Finding]:
+def check_network(image: Image) -> Iterator[Finding]:
     """Report a network that does not lead to hiffy, nor to the task that calls for the network."""
+    archive = image.program.archive
+    if archive.other_processor:  # hiffy makes no difference
+        return
     if not any(t.crate == "task-net" or t.name == "net" for t in archive.tasks):
         return
     owners = _socket_owners(archive.app)
     crates = {t.crate for t in archive.tasks if t.name in owners}
     if owners & _REACHED_BY or crates & {f"task-{name}" for name in _REACHED_BY}:
         return
-    rule = RULES["no-network-path"]
-    yield Finding(
-        rule.id,
-        rule.level,
+    yield make_finding(
+        "no-network-path",
         "the image has a network, but neither hiffy nor a task `udprpc` has a socket: calls need "
         "a debug probe",
         "Where boards are reached over the network, add a task `udprpc` with a UDP socket.",

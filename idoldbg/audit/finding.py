@@ -8,10 +8,11 @@ from enum import StrEnum
 from idol.findings import Level
 from idol.findings.region import Region
 from idol.records import dataclass
+from idoldbg.audit.rules import RULES
 from idoldbg.model.archive import KERNEL
 from idoldbg.resolver import Candidate
 
-__all__ = ["Finding", "Role"]
+__all__ = ["Finding", "Role", "make_finding"]
 
 
 class Role(StrEnum):
@@ -72,3 +73,20 @@ class Finding:
         )
         text = "\0".join(parts).encode("utf-8", errors="backslashreplace")
         return hashlib.sha256(text).hexdigest()[:16]
+
+
+def make_finding(
+    rule: str,
+    message: str,
+    fix: str,
+    task: str = "",
+    interface: str = "",
+    operation: str = "",
+    *,
+    level: Level | None = None,
+    name: str = "",
+    place: Region | None = None,
+) -> Finding:
+    """Return a finding of the rule's own level, or of `level`."""
+    level = level or RULES[rule].level
+    return Finding(rule, level, message, fix, task, interface, operation, name=name, place=place)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from idol.findings import Level
 from idol.records import dataclass
-from idoldbg.audit.finding import Finding
-from idoldbg.audit.interfaces import check_object, damaged
-from idoldbg.audit.rules import RULES
+from idoldbg.audit.finding import Finding, make_finding
+from idoldbg.audit.objects import check_object, damaged
 from idoldbg.build.program import Program
 from idoldbg.call.hif.ops import HIF_VERSION
 from idoldbg.call.hiffy.layout import HiffyLayout, build_layout, find_variables
@@ -68,7 +67,7 @@ def _finding(
     rule: str, message: str, fix: str, *, name: str = "", level: Level | None = None
 ) -> Finding:
     task = "" if rule == "hiffy-absent" else HIFFY
-    return Finding(rule, level or RULES[rule].level, message, fix, task, name=name)
+    return make_finding(rule, message, fix, task, level=level, name=name)
 
 
 def _absent() -> Finding:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import idol
 from idol.findings.region import Region
-from idoldbg.audit.finding import Finding
-from idoldbg.audit.rules import RULES
+from idoldbg.audit.finding import Finding, make_finding
+from idoldbg.audit.image import Image
+from idoldbg.audit.objects import damaged
 from idoldbg.build.program import Program, ServedInterface
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.archive import TaskImage
 
-__all__ = ["check_object", "check_readable", "check_text", "damaged", "read_text"]
+__all__ = ["check_readable", "check_text", "read_text"]
 
 _PARSE_FIX = (
     "Correct the text and build again; `idol check` says the same about the file. Until then "
@@ -48,24 +49,7 @@ def _diagnose(source: idol.Source) -> tuple[idol.Diagnostic, ...]:
         return error.diagnostics
 
 
-def damaged(task: str, reason: str, effect: str = "it is unknown what it serves") -> Finding:
-    """Report a task, or the kernel, whose file or debug information is missing or malformed."""
-    rule = RULES["debug-info-damaged"]
-    fix = "Build the archive again; if that does not help, the linker or a strip tool wrote this."
-    message = f"`{task}` cannot be read, so {effect}: {reason.removeprefix(f'{task}: ')}"
-    return Finding(rule.id, rule.level, message, fix, task)
-
-
-def check_object(program: Program, name: str, effect: str) -> Finding | None:
-    """Report an object whose ELF file is missing or malformed."""
-    try:
-        program.object(name).has_debug_info  # noqa: B018  reads the file's headers
-    except DebugInfoError as error:
-        return damaged(name, str(error), effect)
-    return None
-
-
-def check_text(server: ServedInterface) -> Iterator[Finding]:
+def check_text(image: Image, server: ServedInterface) -> Iterator[Finding]:
     """Report what the reader of an interface complains about."""
     for diagnostic in server.interface.diagnostics:
         if diagnostic.rule == "unknown-field":
@@ -75,11 +59,9 @@ def check_text(server: ServedInterface) -> Iterator[Finding]:
 
 
 def _unparsable(task: str, interface: str, diagnostic: idol.Diagnostic) -> Finding:
-    rule = RULES["interface-unparsable"]
     hint = f" {diagnostic.hint[0].upper()}{diagnostic.hint[1:]}." if diagnostic.hint else ""
-    return Finding(
-        rule.id,
-        rule.level,
+    return make_finding(
+        "interface-unparsable",
         f"the interface of task `{task}` cannot be read: {diagnostic.message}",
         _PARSE_FIX + hint,
         task,
@@ -90,12 +72,10 @@ def _unparsable(task: str, interface: str, diagnostic: idol.Diagnostic) -> Findi
 
 
 def _unknown_field(server: ServedInterface, diagnostic: idol.Diagnostic) -> Finding:
-    rule = RULES["interface-unknown-field"]
     operation = _operation_at(server.interface, diagnostic.span)
     near = f" ({diagnostic.hint})" if diagnostic.hint else ""
-    return Finding(
-        rule.id,
-        rule.level,
+    return make_finding(
+        "interface-unknown-field",
         f"{diagnostic.message}: generators of upstream ignore it, so it has no effect{near}",
         "Correct its spelling, or take it out.",
         server.task.name,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idoldbg.audit.finding import Finding
-from idoldbg.audit.interfaces import check_object, damaged
-from idoldbg.audit.rules import RULES
-from idoldbg.build.program import Program
+from idoldbg.audit.finding import Finding, make_finding
+from idoldbg.audit.image import Image
+from idoldbg.audit.objects import check_object, damaged
 from idoldbg.errors import DebugInfoError
 from idoldbg.views.tasks import task_type
 
@@ -16,15 +15,13 @@ __all__ = ["KERNEL", "check_kernel", "check_processor"]
 KERNEL = "kernel"
 
 
-def check_processor(program: Program) -> Iterator[Finding]:
+def check_processor(image: Image) -> Iterator[Finding]:
     """Report a build that no target runs."""
-    processor = program.archive.other_processor
+    processor = image.program.archive.other_processor
     if not processor:
         return
-    rule = RULES["processor-unsupported"]
-    yield Finding(
-        rule.id,
-        rule.level,
+    yield make_finding(
+        "processor-unsupported",
         f"the image is for {processor}; only Arm processors are reached through probes and "
         "emulated, so none of its operations can be called",
         "Nothing in the build needs to change. Types, interfaces and core dumps of it can be read; "
@@ -33,8 +30,9 @@ def check_processor(program: Program) -> Iterator[Finding]:
     )
 
 
-def check_kernel(program: Program) -> Iterator[Finding]:
+def check_kernel(image: Image) -> Iterator[Finding]:
     """Report a kernel whose table of tasks cannot be read: no call can be followed."""
+    program = image.program
     if KERNEL not in program.archive.object_names:
         yield _finding(
             "the build has no ELF of a kernel",
@@ -60,6 +58,5 @@ def check_kernel(program: Program) -> Iterator[Finding]:
 
 
 def _finding(reason: str, fix: str) -> Finding:
-    rule = RULES["debug-info-missing"]
     message = f"{reason}. Without it no call can be followed, so none is made"
-    return Finding(rule.id, rule.level, message, fix, KERNEL)
+    return make_finding("debug-info-missing", message, fix, KERNEL)

@@ -40,8 +40,11 @@ class Fit:
     elements: Mapping[str, int]
 
 
-def check_limits(subject: Subject, hiffy: Hiffy) -> Iterator[Finding]:
-    """Report what makes hiffy refuse an operation."""
+def check_limits(subject: Subject) -> Iterator[Finding]:
+    """Report what makes hiffy refuse an operation; nothing is known without one."""
+    hiffy = subject.image.hiffy
+    if hiffy is None:
+        return
     shape = _shape(subject)
     if shape is None:
         yield _bad_shape(subject)
@@ -50,14 +53,15 @@ def check_limits(subject: Subject, hiffy: Hiffy) -> Iterator[Finding]:
     if function is None or function.argument_count != shape.extra:
         yield _no_function(subject, hiffy, shape)
         return
-    fit = measure(subject, hiffy)
+    fit = measure(subject)
     yield from _arguments(subject, fit)
     yield from _reply(subject, hiffy, fit)
     yield from _leases(subject, hiffy, fit)
 
 
-def measure(subject: Subject, hiffy: Hiffy | None) -> Fit:
+def measure(subject: Subject) -> Fit:
     """Work out sizes and rooms; without a usable hiffy the rooms are unknown."""
+    hiffy = subject.image.hiffy
     arguments, reply = _arguments_size(subject), _reply_size(subject)
     shape = _shape(subject)
     if hiffy is None or shape is None:

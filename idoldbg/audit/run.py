@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import idol
 from idol.findings import Level
 from idol.records import dataclass
-from idoldbg.audit.callers import check_caller, check_network, check_started, is_restricted
+from idoldbg.audit.callers import is_restricted
+from idoldbg.audit.checks import CODE_CHECKS, IMAGE_CHECKS, OPERATION_CHECKS, SERVER_CHECKS
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, mark_aspects
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.hiffy import Hiffy, read_hiffy
-from idoldbg.audit.interfaces import check_readable, check_text, read_text
-from idoldbg.audit.kernel import check_kernel, check_processor
-from idoldbg.audit.limits import check_limits, measure
-from idoldbg.audit.messages import check_message
-from idoldbg.audit.rules import RULES
-from idoldbg.audit.serialization import SerdeEvidence, check_serialization
-from idoldbg.audit.sizes import check_incoming, check_sizes
+from idoldbg.audit.hiffy import Hiffy
+from idoldbg.audit.image import Image
+from idoldbg.audit.interfaces import check_readable, read_text
+from idoldbg.audit.limits import measure
+from idoldbg.audit.objects import damaged_types, without_debug_info
 from idoldbg.audit.subject import Subject
-from idoldbg.audit.types import check_types
 from idoldbg.build.program import Program, ServedInterface
 from idoldbg.errors import ArchiveError, DebugInfoError
 from idoldbg.model.archive import Archive
@@ -64,118 +61,104 @@ def audit(program: Program, progress: Progress | None = None) -> Audit:
     Only the servers' objects, hiffy's and the kernel's are read, and others where a type is not in
     its server's. Raises `ArchiveError` for a build that cannot be read at all.
     """
-    return _Auditor(program, progress or (lambda done, total, name: None)).run()
+    image, archive = Image.of(program), program.archive
+    findings = [finding for check in IMAGE_CHECKS for finding in check(image)]
+    is_usable = image.hiffy is not None and not _has_error(findings)
+    servers: dict[str, ServerCoverage] = {}
+    # Of hiffy there are more words.
+    reported = {f.task for f in findings if f.rule == "debug-info-damaged"}
+    for task, finding in check_readable(program):
+        if task.name not in reported:
+            findings.append(finding)
+            source, started = read_text(program, task.name), starts_at_boot(program, task)
+            servers[task.name] = ServerCoverage(task.name, started, source, None, ())
+    total = sum(len(s.interface.operations) for s in program.servers)
+    done = 0
+    for server in program.servers:
+
+        def begin(index: int, name: str, done: int = done) -> None:
+            if progress is not None:
+                progress(done + index, total, name)
+
+        servers[server.task.name], found = _audit_server(image, server, is_usable, begin)
+        findings += found
+        done += len(server.interface.operations)
+    order = {task.name: task.index for task in archive.tasks}
+    return Audit(
+        # A path may hold bytes that are no text; a report is text.
+        archive.path.encode(errors="surrogateescape").decode(errors="replace"),
+        archive.name,
+        archive.board,
+        archive.image_name,
+        _read_image_id(archive),
+        archive.git_rev,
+        tuple(order),
+        image.hiffy,
+        is_usable,
+        tuple(sorted(servers.values(), key=lambda s: order[s.task])),
+        tuple(sorted(findings, key=lambda f: order.get(f.task, -1))),
+    )
 
 
-class _Auditor:
-    def __init__(self, program: Program, progress: Progress) -> None:
-        self._program = program
-        self._progress = progress
-        self._serde = SerdeEvidence()
-        self._findings: list[Finding] = []
-        self._hiffy: Hiffy | None = None
-        self._is_usable = False
-
-    def run(self) -> Audit:
-        program, archive = self._program, self._program.archive
-        program.prefetch()
-        self._hiffy, found = read_hiffy(program)
-        self._findings += [*check_processor(program), *check_kernel(program)]
-        if not archive.other_processor:  # else hiffy makes no difference
-            self._findings += [*found, *check_network(archive)]
-        no_error = all(f.level is not Level.ERROR for f in self._findings)
-        self._is_usable = self._hiffy is not None and no_error
-        unreadable: dict[str, ServerCoverage] = {}
-        reported = {f.task for f in self._findings if f.rule == "debug-info-damaged"}
-        for task, finding in check_readable(program):
-            if task.name in reported:  # hiffy, for which there are more words
+def _audit_server(
+    image: Image, server: ServedInterface, is_usable: bool, begin: Callable[[int, str], None]
+) -> tuple[ServerCoverage, list[Finding]]:
+    """Check one server; `begin` is told the index and name of each operation before its checks."""
+    interface = server.interface
+    findings = [finding for check in SERVER_CHECKS for finding in check(image, server)]
+    operations: list[OperationCoverage] = []
+    if not image.program.object(server.task.name).has_debug_info:
+        findings.append(without_debug_info(server))
+    else:
+        for index, operation in enumerate(interface.operations):
+            begin(index, f"{interface.name}.{operation.name}")
+            try:
+                covered, found = _audit_operation(image, server, operation, is_usable)
+            except DebugInfoError as error:
+                findings.append(damaged_types(server, operation, error))
                 continue
-            self._findings.append(finding)
-            source = read_text(program, task.name)
-            unreadable[task.name] = ServerCoverage(
-                task.name, starts_at_boot(program, task), source, None, ()
-            )
-        total = sum(len(s.interface.operations) for s in program.servers)
-        servers = list(unreadable.values())
-        done = 0
-        for server in program.servers:
-            servers.append(self._server(server, done, total))
-            done += len(server.interface.operations)
-        order = {task.name: task.index for task in archive.tasks}
-        return Audit(
-            # A path may hold bytes that are no text; a report is text.
-            archive.path.encode(errors="surrogateescape").decode(errors="replace"),
-            archive.name,
-            archive.board,
-            archive.image_name,
-            _read_image_id(archive),
-            archive.git_rev,
-            tuple(order),
-            self._hiffy,
-            self._is_usable,
-            tuple(sorted(servers, key=lambda s: order[s.task])),
-            tuple(sorted(self._findings, key=lambda f: order.get(f.task, -1))),
-        )
+            operations.append(covered)
+            findings += found
+        if len(operations) == len(interface.operations):
+            findings += _check_code(image, server)
+    is_started = starts_at_boot(image.program, server.task)
+    coverage = ServerCoverage(
+        server.task.name, is_started, interface.source, interface, tuple(operations)
+    )
+    return coverage, findings
 
-    def _server(self, server: ServedInterface, done: int, total: int) -> ServerCoverage:
-        interface = server.interface
-        self._findings += [*check_text(server), *check_started(self._program, server)]
-        operations: list[OperationCoverage] = []
-        if not self._program.object(server.task.name).has_debug_info:
-            self._findings.append(_no_debug_info(server))
-        else:
-            for index, operation in enumerate(interface.operations):
-                self._progress(done + index, total, f"{interface.name}.{operation.name}")
-                covered = self._operation(server, operation)
-                if covered is not None:
-                    operations.append(covered)
-            if len(operations) == len(interface.operations):
-                self._findings += self._incoming(server)
-        return ServerCoverage(
-            server.task.name,
-            starts_at_boot(self._program, server.task),
-            interface.source,
-            interface,
-            tuple(operations),
-        )
 
-    def _incoming(self, server: ServedInterface) -> tuple[Finding, ...]:
-        try:
-            return tuple(check_incoming(self._program, server))
-        except DebugInfoError as error:
-            return (_damaged(server, None, error),)
+def _audit_operation(
+    image: Image, server: ServedInterface, operation: idol.Operation, is_usable: bool
+) -> tuple[OperationCoverage, list[Finding]]:
+    """Check one operation; raise `DebugInfoError` where its types cannot be read."""
+    resolved = image.program.resolve(server, operation.name)
+    subject = Subject(image, server, operation, resolved)
+    found = [finding for check in OPERATION_CHECKS for finding in check(subject)]
+    fit = measure(subject)
+    restricted = is_restricted(server, operation.name)
+    complete = not _has_error(found)
+    covered = OperationCoverage(
+        operation,
+        resolved,
+        fit,
+        mark_aspects(operation, found, fit),
+        restricted,
+        complete,
+        complete and is_usable and not restricted,
+    )
+    return covered, found
 
-    def _operation(
-        self, server: ServedInterface, operation: idol.Operation
-    ) -> OperationCoverage | None:
-        try:
-            resolved = self._program.resolve(server, operation.name)
-            subject = Subject(self._program, server, operation, resolved)
-            found = self._check(subject)
-        except DebugInfoError as error:
-            self._findings.append(_damaged(server, operation, error))
-            return None
-        self._findings += found
-        fit = measure(subject, self._hiffy)
-        restricted = is_restricted(server, operation.name)
-        complete = all(f.level is not Level.ERROR for f in found)
-        return OperationCoverage(
-            operation,
-            resolved,
-            fit,
-            mark_aspects(operation, found, fit),
-            restricted,
-            complete,
-            complete and self._is_usable and not restricted,
-        )
 
-    def _check(self, subject: Subject) -> list[Finding]:
-        found = [*check_message(subject), *check_types(subject), *check_sizes(subject)]
-        found += check_serialization(subject, self._serde)
-        if self._hiffy is not None:
-            found += check_limits(subject, self._hiffy)
-        found += check_caller(subject)
-        return found
+def _check_code(image: Image, server: ServedInterface) -> list[Finding]:
+    try:
+        return [finding for check in CODE_CHECKS for finding in check(image, server)]
+    except DebugInfoError as error:
+        return [damaged_types(server, None, error)]
+
+
+def _has_error(findings: Iterable[Finding]) -> bool:
+    return any(finding.level is Level.ERROR for finding in findings)
 
 
 def _read_image_id(archive: Archive) -> str:
@@ -183,33 +166,3 @@ def _read_image_id(archive: Archive) -> str:
         return (archive.image_id or b"").hex()
     except ArchiveError:  # the kernel's file is damaged, which is a finding of its own
         return ""
-
-
-def _no_debug_info(server: ServedInterface) -> Finding:
-    rule = RULES["debug-info-missing"]
-    return Finding(
-        rule.id,
-        rule.level,
-        f"the ELF of task `{server.task.name}` has no `.debug_info`: no type of "
-        f"`{server.interface.name}` is known, so none of its operations can be called",
-        "Set `debug = true` (or 2) in the profile that the image is built with, and do not strip "
-        "the ELF files before they go into the archive.",
-        server.task.name,
-        server.interface.name,
-    )
-
-
-def _damaged(
-    server: ServedInterface, operation: idol.Operation | None, error: DebugInfoError
-) -> Finding:
-    rule = RULES["debug-info-damaged"]
-    what = "the server's code" if operation is None else "the types of the operation"
-    return Finding(
-        rule.id,
-        rule.level,
-        f"{what} cannot be read: {error}",
-        "Build the archive again; if that does not help, please report it with the archive.",
-        server.task.name,
-        server.interface.name,
-        "" if operation is None else operation.name,
-    )

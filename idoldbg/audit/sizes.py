@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from idol.findings.region import Region
-from idoldbg.audit.finding import Finding
-from idoldbg.audit.rules import RULES
+from idoldbg.audit.finding import Finding, make_finding
+from idoldbg.audit.image import Image
 from idoldbg.audit.subject import Subject
-from idoldbg.build.program import Program, ServedInterface
+from idoldbg.build.program import ServedInterface
 from idoldbg.errors import DebugInfoError
 
 __all__ = ["check_incoming", "check_sizes"]
@@ -38,13 +38,12 @@ def check_sizes(subject: Subject) -> Iterator[Finding]:
             yield subject.finding("size-disagrees", declared.words, _FIX, name=name)
 
 
-def check_incoming(program: Program, server: ServedInterface) -> Iterator[Finding]:
+def check_incoming(image: Image, server: ServedInterface) -> Iterator[Finding]:
     """Report a server whose receive buffer is not as long as the longest message."""
-    declared = program.incoming_size(server)
+    declared = image.program.incoming_size(server)
     if declared is not None and not declared.agrees:
-        yield Finding(
+        yield make_finding(
             "size-disagrees",
-            RULES["size-disagrees"].level,
             declared.words,
             _FIX,
             server.task.name,

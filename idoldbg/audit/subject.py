@@ -10,6 +10,7 @@ from idol.findings import Level
 from idol.findings.region import Region
 from idol.records import dataclass, field
 from idoldbg.audit.finding import Finding, Role
+from idoldbg.audit.image import Image
 from idoldbg.audit.rules import RULES
 from idoldbg.build.program import Program, ServedInterface
 from idoldbg.resolver import Candidate, Resolution, ResolvedOperation
@@ -45,7 +46,7 @@ class Part:
 class Subject:
     """An operation, its server, and its resolved types."""
 
-    program: Program
+    image: Image
     server: ServedInterface
     operation: idol.Operation
     resolved: ResolvedOperation
@@ -53,6 +54,11 @@ class Subject:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(_parts(self.operation, self.resolved)))
+
+    @property
+    def program(self) -> Program:
+        """The build."""
+        return self.image.program
 
     @property
     def info(self) -> DebugInfo:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Any
 
 import pytest
 
 import idol
+import idoldbg.audit
 from idol.findings.region import Region
-from idoldbg.audit import Finding, Level, Role
+from idoldbg.audit import Finding, Level, Role, checks
 from idoldbg.audit.hiffy import Hiffy
+from idoldbg.audit.image import Image
 from idoldbg.audit.limits import check_limits, measure
 from idoldbg.audit.messages import check_message
 from idoldbg.audit.subject import Subject
@@ -92,7 +96,10 @@ def subject(
     )
     program: Any = None  # these checks look at nothing but the types
     return Subject(
-        program, ServedInterface(TaskImage(0, "server", ""), interface, ()), operation, made
+        Image(program, None),
+        ServedInterface(TaskImage(0, "server", ""), interface, ()),
+        operation,
+        made,
     )
 
 
@@ -235,6 +242,12 @@ def hiffy(scratch: int = 64, data: int = 32, stack: int = 256, **functions: int)
     return Hiffy(layout, (0, 3, 1))
 
 
+def on(its: Hiffy, made: Subject) -> Subject:
+    """Return an operation of an image that has this hiffy."""
+    image = Image(made.program, its)
+    return Subject(image, made.server, made.operation, made.resolved)
+
+
 def block(size: int) -> Array:
     return Array(f"[u8; {size}]", U8, size)
 
@@ -262,22 +275,22 @@ def block(size: int) -> Array:
     ],
 )
 def test_limits_of_this_hiffy(made: Subject, rules: list[str]) -> None:
-    assert [f.rule for f in check_limits(made, hiffy())] == rules
+    assert [f.rule for f in check_limits(on(hiffy(), made))] == rules
 
 
 def test_return_stack_limits_the_reply_too() -> None:
-    (finding,) = check_limits(subject(ok=block(60)), hiffy(stack=62))
+    (finding,) = check_limits(on(hiffy(stack=62), subject(ok=block(60))))
     assert finding.rule == "reply-too-large"
     assert "HIFFY_RSTACK has 62" in finding.message
-    assert list(check_limits(subject(ok=block(59)), hiffy(stack=62))) == []
+    assert list(check_limits(on(hiffy(stack=62), subject(ok=block(59))))) == []
 
 
 def test_arguments_that_vary_are_a_warning_if_short_ones_fit() -> None:
     long = enum(("A", 0, block(40)), ("B", 1, None), size=48)
-    (finding,) = check_limits(subject({"a": long}, encoding="Hubpack"), hiffy())
+    (finding,) = check_limits(on(hiffy(), subject({"a": long}, encoding="Hubpack")))
     assert (finding.rule, finding.level) == ("arguments-too-large", Level.WARNING)
     both = enum(("A", 0, block(40)), ("B", 1, block(30)), size=48)
-    (finding,) = check_limits(subject({"a": both}, encoding="Hubpack"), hiffy())
+    (finding,) = check_limits(on(hiffy(), subject({"a": both}, encoding="Hubpack")))
     assert finding.level is Level.ERROR
 
 
@@ -285,7 +298,7 @@ def test_arguments_that_vary_are_a_warning_if_short_ones_fit() -> None:
     ("functions", "count"), [({"Sleep": 1}, 1), ({"Send": 3}, 1), ({"Send": 4}, 0)]
 )
 def test_function_that_is_missing_or_of_another_age(functions: dict[str, int], count: int) -> None:
-    findings: list[Finding] = list(check_limits(subject(), hiffy(**functions)))
+    findings: list[Finding] = list(check_limits(on(hiffy(**functions), subject())))
     assert [f.rule for f in findings] == ["hiffy-send-missing"] * count
 
 
@@ -301,5 +314,22 @@ def test_types_of_many_parts_take_no_time() -> None:
 
 def test_elements_that_fit_are_counted() -> None:
     made = subject(ok=U32, leases={"source": (U32, "r"), "sink": (U32, "w")})
-    assert measure(made, hiffy()).elements == {"source": 8, "sink": 15}
-    assert measure(made, None).elements == {}
+    assert measure(on(hiffy(), made)).elements == {"source": 8, "sink": 15}
+    assert measure(made).elements == {}
+
+
+# ---- the tables ----------------------------------------------------------------------------------
+
+
+def test_every_check_is_in_a_table() -> None:
+    """One that is not would never be applied."""
+    tables = {*checks.IMAGE_CHECKS, *checks.SERVER_CHECKS, *checks.OPERATION_CHECKS}
+    tables |= set(checks.CODE_CHECKS)
+    helpers = {"check_object", "check_readable"}  # of other checks and of `run`
+    found = {
+        name: value
+        for module in pkgutil.iter_modules(idoldbg.audit.__path__, "idoldbg.audit.")
+        for name, value in vars(importlib.import_module(module.name)).items()
+        if name.startswith("check_") and name not in helpers
+    }
+    assert set(found.values()) == tables
