@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from idol.records import dataclass, replace
 from idoldbg.errors import (
@@ -35,8 +35,8 @@ from idoldbg.session import (
     open_session,
 )
 from idoldbg.startup import wait_until_up
+from idoldbg.target.capability import Flash
 from idoldbg.target.emulated.entries import read_board_entries
-from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.making import emulate
 from idoldbg.target.emulated.pyocd_probe.boards import (
     RUNNING_PREFIX,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from idoldbg.build.program import Program
     from idoldbg.target.probe.probes import ProbeInfo
 
-__all__ = ["Flashable", "Flashed", "flash_board"]
+__all__ = ["Flashed", "flash_board"]
 
 Notify = Callable[[str], None]
 Progress = Callable[[str, float], None]
@@ -78,14 +78,6 @@ def _ignore(_notice: str) -> None:
 
 def _no_progress(_phase: str, _fraction: float) -> None:
     """Tell nobody."""
-
-
-@runtime_checkable
-class Flashable(Protocol):
-    """An emulated board in this process."""
-
-    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
-        """Erase the flash, program it, reset; raise `TargetFileError` before anything is erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,9 +288,7 @@ def _flash_emulated(job: _Job, where: str) -> Iterator[Session]:
             board.flash(segments, archive=job.path, image_id=job.image_id)
     with open_session(job.options, notify=job.notify, program=job.program) as session:
         if not where:
-            link = session.link.inner
-            assert isinstance(link, EmulatedLink) and isinstance(link.board, Flashable)
-            link.board.flash(segments)
+            session.target.need(Flash).flash(segments)
         job.progress("program", 1.0)
         yield session
 

@@ -30,10 +30,10 @@ from idoldbg.opening import (
     open_program,
 )
 from idoldbg.target.chosen_board import find_board, get_board, refuse_processor
-from idoldbg.target.counting import CountingLink, Traffic
-from idoldbg.target.link import Link
-from idoldbg.target.open import Site, Wanted, find_scheme
+from idoldbg.target.open import Site, Wanted, find_scheme, open_target
 from idoldbg.target.spec import Spec
+from idoldbg.target.target import Target
+from idoldbg.target.trace import Trace, Traffic
 
 __all__ = [
     "Session",
@@ -65,16 +65,21 @@ class Session:
     def __init__(
         self,
         program: Program,
-        link: CountingLink,
+        target: Target,
         timeout_s: float,
         notify: Notify = ignore,
     ) -> None:
         self.program = program
-        self.link = link
+        self.target = target
         self.timeout_s = timeout_s
         self.notify = notify
-        self.caller = Caller(program, link, timeout_s=timeout_s, notify=notify)
+        self.caller = Caller(program, target.memory, timeout_s=timeout_s, notify=notify)
         """What makes the calls; it compares the images before it does anything else."""
+
+    @property
+    def link(self) -> Trace:
+        """The target's memory, registers and run control."""
+        return self.target.memory
 
     @property
     def traffic(self) -> Traffic:
@@ -83,7 +88,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of the target."""
-        self.link.close()
+        self.target.close()
 
     def __enter__(self) -> Self:
         return self
@@ -117,11 +122,11 @@ def open_session(
     except ProbeNotFound:
         refuse_processor(program.archive, "pyocd")  # a probe would not help
         raise
-    link = CountingLink(_open_chosen(spec, options, program, notify))
-    for notice in link.notices:
+    target = _open_chosen(spec, options, program, notify)
+    for notice in target.notices:
         notify(notice)
-    program.memory = link
-    return Session(program, link, options.timeout_s, notify)
+    program.memory = target.memory
+    return Session(program, target, options.timeout_s, notify)
 
 
 def choose_spec(
@@ -151,24 +156,24 @@ def choose_spec(
     return Spec("pyocd")
 
 
-def _open_chosen(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Link:
+def _open_chosen(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Target:
     """Open the link; say what runs where the user may have expected a board."""
     if options.probe is not None:
-        return _open_link(spec, options, program, notify)
+        return _open_target(spec, options, program, notify)
     is_fallback = spec == EMULATED and attached_probe() is None
     find_board(options, program.archive)  # a board file with mistakes is no matter of probes
     try:
-        link = _open_link(spec, options, program, notify)
+        target = _open_target(spec, options, program, notify)
     except (ArgumentError, LinkError, TargetFileError) as error:
         if not is_fallback:
             raise
         raise ProbeNotFound(f"{NO_PROBE}, and none can be emulated: {error}") from error
     if is_fallback and options.archive is not None:
         notify(
-            f"{NO_PROBE}: running on an {link.description} made for this command alone "
+            f"{NO_PROBE}: running on an {target.description} made for this command alone "
             "(`--probe emu` asks for it)"
         )
-    return link
+    return target
 
 
 def _check_uart(options: TargetOptions) -> None:
@@ -199,8 +204,7 @@ def _sysfs(path: Path) -> str:
         return ""
 
 
-def _open_link(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Link:
-    scheme = find_scheme(spec)
-    if scheme.site(spec) is not Site.FILE:
+def _open_target(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Target:
+    if find_scheme(spec).site(spec) is not Site.FILE:
         refuse_processor(program.archive, str(spec))
-    return scheme.open(spec, Wanted(options, program.archive, notify))
+    return open_target(spec, Wanted(options, program.archive, notify))

@@ -12,11 +12,9 @@ from idoldbg.errors import (
     HiffyFailure,
     MismatchError,
     NotCallable,
-    Unsupported,
 )
-from idoldbg.model.memory import ResetControl
 from idoldbg.session import Session
-from idoldbg.target.dump import DumpLink
+from idoldbg.target.capability import ResetControl, RunControl
 from idoldbg.views.tasks import is_before_tasks, is_halted
 
 __all__ = ["check_image", "reset", "reset_with", "settle", "wait_until_up"]
@@ -29,7 +27,7 @@ def check_image(session: Session) -> None:
 
     Does nothing on a core dump, which holds no flash.
     """
-    if not isinstance(session.link.inner, DumpLink):
+    if session.target.can(RunControl):
         session.caller.check_image()
 
 
@@ -38,7 +36,7 @@ def settle(session: Session) -> None:
 
     Raises `MismatchError`. Does nothing on a core dump.
     """
-    if isinstance(session.link.inner, DumpLink):
+    if not session.target.can(RunControl):
         return
     session.caller.check_image()
     try:
@@ -98,15 +96,13 @@ def _look_at_kernel(session: Session) -> tuple[bool, str]:
 
 def reset(session: Session) -> None:
     """Reset the target and let it run; the next call waits until hiffy has started anew."""
-    _reset(session, session.link.reset, halt=False)
+    _reset(session, session.target.need(RunControl).reset, halt=False)
 
 
 def reset_with(session: Session, *, halt: bool, line: bool) -> None:
     """Reset as `ResetControl.reset_with`; raise `Unsupported` where the link cannot."""
-    inner = session.link.inner
-    if not isinstance(inner, ResetControl):
-        raise Unsupported(f"{inner.spec} cannot be reset", capability="reset", link=inner.spec)
-    _reset(session, lambda: inner.reset_with(halt=halt, line=line), halt=halt)
+    control = session.target.need(ResetControl)
+    _reset(session, lambda: control.reset_with(halt=halt, line=line), halt=halt)
 
 
 def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:

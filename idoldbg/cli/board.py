@@ -53,7 +53,7 @@ def command() -> None:
 @click.argument("name")
 @click.argument("archive_path", metavar="[ARCHIVE]", required=False)
 @PORT
-@options_except(unused=("--probe", "--wait", "--timeout"))
+@options_except(unused=("--probe", "--wait", "--timeout", "--record"))
 def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: int | None) -> None:
     """Start a board in the background.
 
@@ -81,7 +81,7 @@ def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: i
     help="End when standard input is closed, as it is when the process that holds its other end "
     "ends in whatever way.",
 )
-@options_except(unused=("--probe", "--wait", "--timeout"))
+@options_except(unused=("--probe", "--wait", "--timeout", "--record"))
 def serve(
     settings: Settings,
     name: str,

@@ -57,7 +57,7 @@ STEPS = (
 
 
 @click.command("demo")
-@options_except(unused=("--archive", "--probe", "--uart", "--wait", "--timeout"))
+@options_except(unused=("--archive", "--probe", "--uart", "--wait", "--timeout", "--record"))
 def command(settings: Settings) -> None:
     """Walk through the main job on an emulated board.
 

@@ -19,7 +19,7 @@ from idol.printable import escape_json
 from idol.whole_file import write_whole
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import ending_tidily
-from idoldbg.cli.options import Settings, command_options, parse_seconds
+from idoldbg.cli.options import Settings, options_except, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
 
@@ -111,7 +111,7 @@ def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     help="Where the report goes. Default: farm-report.",
 )
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-@command_options
+@options_except(unused=("--record",))
 def run(
     settings: Settings,
     pytest_arguments: tuple[str, ...],
@@ -302,7 +302,7 @@ def _exit_code(result: FarmResult) -> int:
 
 @command.command("status")
 @_coordinator_option
-@command_options
+@options_except(unused=("--record",))
 def status(settings: Settings, coordinator: str | None) -> None:
     """Show the places: what they are, who has them, since when.
 

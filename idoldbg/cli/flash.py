@@ -8,7 +8,7 @@ import click
 
 from idol.records import replace
 from idoldbg.cli.interrupts import ending_tidily
-from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.options import Settings, options_except
 from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.flashing import Flashed, flash_board
@@ -27,7 +27,7 @@ from idoldbg.render.printable import one_line
     is_flag=True,
     help="Hold the reset line while connecting: for firmware that sleeps, or shuts debuggers out.",
 )
-@command_options
+@options_except(unused=("--record",))
 def command(settings: Settings, archive_path: str | None, force: bool, under_reset: bool) -> None:
     """Program a board with a build, verify it, and see it boot.
 

@@ -52,6 +52,7 @@ class Settings:
     uart: str | None = None
     no_cache: bool | None = None
     wait: float | None = None
+    record: str | None = None
 
     def overridden_by(self, later: Settings) -> Settings:
         """Return these settings with whatever `later` says in their place."""
@@ -74,6 +75,7 @@ class Settings:
             use_cache=not self.no_cache,
             notify=_note if self.verbose else _ignore,
             wait_s=self.wait or 0.0,
+            record=self.record,
         )
 
     def build(self) -> TargetOptions:
@@ -172,6 +174,14 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         },
     ),
     (
+        ("--record",),
+        {
+            "metavar": "FILE",
+            "envvar": "IDOLDBG_RECORD",
+            "help": "Write to FILE what crosses the link; `--probe replay:FILE` answers from it.",
+        },
+    ),
+    (
         ("--no-cache",),
         {
             "is_flag": True,
@@ -200,10 +210,10 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
-TARGET_FLAGS = ("--board", "--probe", "--timeout", "--wait", "--uart")
+TARGET_FLAGS = ("--board", "--probe", "--timeout", "--wait", "--uart", "--record")
 """What questions about a build do not need; `--board` chooses among the demo images, though, and
 `--probe` names a dump or a board that knows what it runs."""
-RUNNING_FLAGS = ("--timeout", "--wait", "--uart")
+RUNNING_FLAGS = ("--timeout", "--wait", "--uart", "--record")
 
 
 def global_options(function: F) -> F:

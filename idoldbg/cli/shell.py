@@ -68,6 +68,7 @@ def command(
         uart=settings.uart,
         notify=say,
         wait_s=settings.wait or 0.0,
+        record=settings.record,
         use_cache=not settings.no_cache,
     )
     with Device(session) as dev:

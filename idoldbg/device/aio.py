@@ -46,7 +46,7 @@ class Worker:
         should_stop = self._should_stop(given_up)
 
         def run() -> T:
-            with self._core.stopped_by(should_stop):
+            with self._core.turns.stopped_by(should_stop):
                 if should_stop():  # while it waited for its turn: nothing is written
                     raise LinkError("the call was given up", link=self._core.session.link.spec)
                 return job()

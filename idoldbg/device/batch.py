@@ -150,7 +150,7 @@ class Batch(Space[BatchOperation], BaseBatch):
         return Batch(self._core, self.calls, self._known_task(task))
 
     def _add(self, call: Call) -> Pending[Any, Leases, Any]:
-        with self._core.names:
+        with self._core.turns.names:
             self._core.session.caller.check(call)
         self.calls.append(Pending(call))
         return self.calls[-1]

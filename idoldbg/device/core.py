@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
@@ -17,82 +16,25 @@ from idoldbg.device.classes import Classes
 from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
 from idoldbg.errors import LinkError, OperationError
-from idoldbg.model.memory import Exclusive, MultiReader
 from idoldbg.model.types import type_size
 from idoldbg.model.values import format_value
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
-from idoldbg.target.link import Link
 
-__all__ = ["Core", "StoppableTarget"]
-
-
-class StoppableTarget:
-    """A target on which waiting can be ended early, by a question asked before each wait.
-
-    While it waits, `names` is free for other threads, if it is `holder`, the thread, that waits.
-    """
-
-    def __init__(self, link: Link, names: threading.RLock) -> None:
-        self._link = link
-        self._names = names
-        self.holder = 0
-        self.should_stop: Callable[[], bool] = lambda: False
-
-    def read(self, address: int, size: int) -> bytes:
-        """Read as the link does."""
-        return self._link.read(address, size)
-
-    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        """Read several ranges at once, where the link can."""
-        if isinstance(self._link, MultiReader):
-            return self._link.read_many(ranges)
-        return [self._link.read(address, size) for address, size in ranges]
-
-    def write(self, address: int, data: bytes) -> None:
-        """Write as the link does."""
-        self._link.write(address, data)
-
-    def wait(self, seconds: float) -> None:
-        """Wait as the link does; raise `LinkError` where that is not wanted any more."""
-        if self.should_stop():
-            raise LinkError("the call was given up", link=self._link.spec)
-        if threading.get_ident() != self.holder:
-            self._link.wait(seconds)
-            return
-        try:
-            self._names.release()  # inside: a signal's handler may raise as soon as it is released
-            self._link.wait(seconds)
-        finally:
-            self._names.acquire()
-
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Keep other processes away, where the link is to a board that they use, too."""
-        return self._link.exclusive() if isinstance(self._link, Exclusive) else nullcontext()
-
-    def monotonic(self) -> float:
-        """Return the link's time in seconds."""
-        return self._link.monotonic()
+__all__ = ["Core"]
 
 
 class Core:
-    """One target for one thread at a time: whoever comes second waits.
-
-    `names` guards the build's debug information, which is parsed when it is asked for. A call holds
-    it too, but not while it waits for the target: names can be looked up meanwhile.
-    """
+    """What the faces of a device share; `Turns` has the rules between threads."""
 
     def __init__(self, session: Session, classes: Classes, failures: Failures) -> None:
         self.session = session
         self.classes = classes
         self.failures = failures
-        self.names = threading.RLock()
-        self._turn = threading.RLock()
-        self._target = StoppableTarget(session.link, self.names)
-        session.caller.target = self._target
+        self.turns = session.link.turns
         self.stop: Callable[[], None] = lambda: None
         """Ends what is under way in other threads."""
-        self.supervisor = Supervisor(session.program, self._target)
+        self.supervisor = Supervisor(session.program, session.link)
         self._is_closed = False
         self._process = os.getpid()
 
@@ -113,33 +55,19 @@ class Core:
                 "this device was attached by another process, of which this one is a fork; attach "
                 "here", link=self.session.link.spec,
             )  # fmt: skip
-        with self._turn, self.names:
+        with self.turns.taken():
             if self._is_closed:
                 raise LinkError("this device was closed", link=self.session.link.spec)
-            outer, self._target.holder = self._target.holder, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._target.holder = outer
+            yield
 
     def close(self) -> None:
         """Let go of the target; calls that are being made in other threads end first."""
         if os.getpid() != self._process:
             return  # it is the other process's
         self.stop()
-        with self._turn, self.names:
+        with self.turns.taken():
             self._is_closed = True
             self.session.close()
-
-    @contextmanager
-    def stopped_by(self, should_stop: Callable[[], bool]) -> Iterator[None]:
-        """Take a turn whose calls end early once `should_stop` says so."""
-        with self._turn:
-            self._target.should_stop = should_stop
-            try:
-                yield
-            finally:
-                self._target.should_stop = lambda: False
 
     @property
     def program(self) -> Program:

@@ -37,6 +37,7 @@ def open_target(
     notify: Callable[[str], None] | None = None,
     wait_s: float = 0.0,
     use_cache: bool = True,
+    record: str | os.PathLike[str] | None = None,
 ) -> Session:
     """Open a build and the link to its target, and compare the two; see `attach`."""
     check_seconds("timeout_s", timeout_s)
@@ -49,6 +50,7 @@ def open_target(
         notify=notify or _log.info,
         wait_s=wait_s,
         use_cache=use_cache,
+        record=None if record is None else os.fspath(record),
     )
     program = open_program(options)
     program.override_types(type_overrides or {})
@@ -73,6 +75,7 @@ def attach(
     uart: str | os.PathLike[str] | None = None,
     recover: bool = True,
     notify: Callable[[str], None] | None = None,
+    record: str | os.PathLike[str] | None = None,
 ) -> Device:
     """Open a build and the link to its target.
 
@@ -80,7 +83,8 @@ def attach(
     `board` a name or the path of a board file, `probe` a SPEC such as `emu`, `pyocd`, `pyocd:UID`,
     `remote:HOST:PORT`. `timeout_s` bounds the wait for each call. `type_overrides` settles types
     that are ambiguous, from the name in the interface to the full path. `recover` lets a hiffy that
-    waits for ever be restarted through the supervisor.
+    waits for ever be restarted through the supervisor. `record` is a file for what crosses the
+    link; `probe="replay:FILE"` answers from it.
 
     `notify` gets sentences for a person: notices of the link, and what was done to the target
     besides calls. Without it they go to the logger `idoldbg`, at the levels INFO and WARNING.
@@ -98,6 +102,7 @@ def attach(
             uart=uart,
             recover=recover,
             notify=notify,
+            record=record,
         )
     )
 

@@ -82,7 +82,7 @@ class BoundOperation:
 
     def _help(self) -> str:
         caller = self._core.session.caller
-        with self._core.names:
+        with self._core.turns.names:
             limits = read_limits(lambda: caller.limits(self._resolved))
         return help_text(self._resolved, self.__signature__, limits)
 
@@ -171,7 +171,7 @@ class Interface(Generic[O_co]):
         if name not in self._names:
             interface = self._server.interface.name
             raise no_attribute("operation", name, self._names, where=f"interface `{interface}`")
-        with self._core.names:
+        with self._core.turns.names:
             if name not in self._made:
                 resolved = self._core.program.resolve(self._server, self._names[name])
                 self._made[name] = self._make(resolved)
@@ -233,7 +233,7 @@ class Space(ABC, Generic[O_co]):
         return self._core.program.task(name).name
 
     def _servers(self) -> list[ServedInterface]:
-        with self._core.names:
+        with self._core.turns.names:
             servers = self._core.program.servers
         return [s for s in servers if self._task in (None, s.task.name)]
 

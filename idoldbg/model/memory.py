@@ -1,8 +1,6 @@
-"""What a target can do for us, as small protocols.
+"""Memory, and what calls need of a target besides, as small protocols.
 
-A core dump has `MemoryReader` and `Registers`, an archive only `MemoryReader` (its flash), a debug
-probe and the emulated board all of them. Code asks for the protocol that it needs; the wiring in
-`idoldbg.session` says once what a link lacks.
+`idoldbg.target.capability` has what else a target may be able to do.
 """
 
 from __future__ import annotations
@@ -23,9 +21,6 @@ __all__ = [
     "MemoryReader",
     "MemoryWriter",
     "MultiReader",
-    "Registers",
-    "ResetControl",
-    "RunControl",
     "Segment",
     "TagSource",
     "read_u32",
@@ -54,39 +49,6 @@ class MemoryWriter(Protocol):
 
     def write(self, address: int, data: bytes) -> None:
         """Write all of `data`; raise `FaultError` where there is no memory."""
-
-
-@runtime_checkable
-class Registers(Protocol):
-    """Core registers by their names in lower case: r0 … r12, sp, lr, pc, xpsr, msp, psp, …"""
-
-    def read_register(self, name: str) -> int:
-        """Return a 32-bit value; raise `Unsupported` for a name that the target lacks."""
-
-
-@runtime_checkable
-class RunControl(Protocol):
-    """Stops and starts the core."""
-
-    def halt(self) -> None:
-        """Stop the core; raise `LinkTimeout` when it does not stop."""
-
-    def resume(self) -> None:
-        """Let the core run on."""
-
-    def reset(self) -> None:
-        """Reset the chip and let it run from its vector table."""
-
-
-@runtime_checkable
-class ResetControl(Protocol):
-    """Resets in the ways that a debugger chooses from; not every link can."""
-
-    def reset_with(self, *, halt: bool, line: bool) -> None:
-        """Reset the chip, by its reset line if `line`, else as firmware would.
-
-        With `halt` the core stays halted at its first instruction.
-        """
 
 
 @runtime_checkable

@@ -1,23 +1,23 @@
 """Ways to a target: the emulated board, a debug probe, a core dump.
 
-Every link offers the same small surface, `Link`; what a link cannot do raises `Unsupported`, which
-says what to try. `idoldbg.session` chooses the link for a SPEC. Nothing here imports pyocd: only
-`idoldbg.target.probe.link` and its neighbours `pyocd_*` do, when a probe is asked for.
+A link is a `BaseLink` with the methods of what it can do (`idoldbg.target.capability`). Others hold
+a `Target`, whose `memory` is a `Link`: it has all methods, and refuses what the link cannot do.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
-from idoldbg.model.memory import Clock, MemoryReader, MemoryWriter, Registers, RunControl
+from idoldbg.model.memory import Clock, MemoryReader, MemoryWriter
+from idoldbg.target.capability import Halting, Registers, RunControl
 
 __all__ = ["BaseLink", "Link"]
 
 
 @runtime_checkable
-class Link(MemoryReader, MemoryWriter, Clock, Registers, RunControl, Protocol):
+class Link(MemoryReader, MemoryWriter, Clock, Registers, RunControl, Halting, Protocol):
     """One connection to one target; a context manager that closes itself."""
 
     @property
@@ -32,12 +32,6 @@ class Link(MemoryReader, MemoryWriter, Clock, Registers, RunControl, Protocol):
     def notices(self) -> tuple[str, ...]:
         """What the user should know about this link, one sentence each; often empty."""
 
-    def halted(self) -> AbstractContextManager[None]:
-        """Keep the core still for a while, then leave it as it was found.
-
-        Registers may also be read outside, but then each read stops the core for itself.
-        """
-
     def close(self) -> None:
         """Let go of the target; closing twice is harmless."""
 
@@ -51,15 +45,22 @@ class Link(MemoryReader, MemoryWriter, Clock, Registers, RunControl, Protocol):
     ) -> None: ...
 
 
-class BaseLink:
-    """What the links share: their names, and closing at the end of a `with` block."""
+class BaseLink(ABC):
+    """What the links share: their names, reading, and closing at the end of a `with` block."""
+
+    kind: ClassVar[str]
+    """What it leads to, in two words."""
 
     def __init__(self, spec: str, description: str, notices: tuple[str, ...] = ()) -> None:
         self.spec = spec
         self.description = description
         self.notices = notices
 
-    def close(self) -> None:
+    @abstractmethod
+    def read(self, address: int, size: int) -> bytes:
+        """Read as `MemoryReader.read`."""
+
+    def close(self) -> None:  # noqa: B027  many links have nothing to let go of
         """Let go of the target; closing twice is harmless."""
 
     def __enter__(self) -> Self:

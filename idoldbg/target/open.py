@@ -17,7 +17,8 @@ from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
     from idoldbg.model.archive import Archive
-    from idoldbg.target.link import Link
+    from idoldbg.target.link import BaseLink
+    from idoldbg.target.target import Target
 
 __all__ = [
     "Notify",
@@ -28,6 +29,7 @@ __all__ = [
     "find_scheme",
     "ignore",
     "list_schemes",
+    "open_target",
     "opener",
     "spec_forms",
 ]
@@ -47,7 +49,8 @@ class TargetOptions:
 
     `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
     keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
-    `wait_s` is how long to wait for a probe that another process has open.
+    `wait_s` is how long to wait for a probe that another process has open. `record` is a file for
+    what crosses the link (`idoldbg.target.recording`).
     """
 
     archive: str | None = None
@@ -58,6 +61,7 @@ class TargetOptions:
     use_cache: bool = True
     notify: Notify = ignore
     wait_s: float = 0.0
+    record: str | None = None
 
     @property
     def spec(self) -> Spec | None:
@@ -87,7 +91,7 @@ class Scheme:
     """A kind of SPEC. `forms` are its SPECs as help shows them: `emu`, `emu:NAME`."""
 
     forms: tuple[str, ...]
-    open: Callable[[Spec, Wanted], Link]
+    open: Callable[[Spec, Wanted], BaseLink]
     site: Callable[[Spec], Site]
     build: Callable[[Spec], str | None] | None = None
     """Returns the path of the build that the target runs, None where it runs whatever is given."""
@@ -104,7 +108,7 @@ def opener(
     site: Callable[[Spec], Site],
     build: Callable[[Spec], str | None] | None = None,
     check_build: Callable[[Spec, Archive], None] | None = None,
-) -> Callable[[Callable[[Spec, Wanted], Link]], Scheme]:
+) -> Callable[[Callable[[Spec, Wanted], BaseLink]], Scheme]:
     """Make the scheme of a function that opens its links; the arguments are as for `Scheme`."""
     return lambda function: Scheme(forms, function, site, build, check_build)
 
@@ -119,6 +123,28 @@ def find_scheme(spec: Spec) -> Scheme:
     if scheme is None or (spec.rest is None and spec.scheme not in scheme.forms):
         raise ArgumentError(f"`{spec}` is no target: use {spec_forms()}", name="--probe")
     return scheme
+
+
+def open_target(spec: Spec, wanted: Wanted) -> Target:
+    """Open the target of a SPEC, and record what crosses its link where that is wanted."""
+    from idoldbg.target.target import Target
+
+    scheme, path = find_scheme(spec), wanted.options.record
+    if path is not None and scheme.site(spec) is Site.FILE:
+        raise ArgumentError(f"{spec} is a file already; record a running target", name="--record")
+    link = scheme.open(spec, wanted)
+    if path is None:
+        return Target(link)
+    from pathlib import Path
+
+    from idoldbg.target.recording import Recorder
+
+    try:
+        archive, timeout_s = str(Path(wanted.archive.path).absolute()), wanted.options.timeout_s
+        return Target(link, Recorder(path, link, archive=archive, timeout_s=timeout_s))
+    except BaseException:
+        link.close()
+        raise
 
 
 def list_schemes() -> tuple[Scheme, ...]:

@@ -51,8 +51,7 @@ class Running:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        assert isinstance(session.link.inner, EmulatedLink)
-        self.board: EmulatedBoard = session.link.inner.board
+        self.board: EmulatedBoard = session.target.need(EmulatedLink).board
 
     def call(self, operation: str, **texts: str) -> object:
         task = "victim" if operation.startswith("Victim.") else None

@@ -31,7 +31,7 @@ MISTYPED: list[tuple[list[str], str]] = [
     (["call", "Sensor.sum", "--formta", "json"], "no option `--formta`; did you mean `--format`?"),
     (
         ["call", "Sensor.sum", "--no-recovr"],
-        "no option `--no-recovr`; did you mean `--no-recover`?",
+        "no option `--no-recovr`; did you mean `--no-recover` or `--record`?",
     ),
     (["call", "Sensor.sum", "--vaules", "[]"], "did you mean `values`?"),
     (["call", "Sensor.summ"], "no operation named `Sensor.summ` in task `sensor`; did you mean"),

@@ -48,9 +48,14 @@ class Board(Protocol):
     def reset(self) -> None:
         """Reset the chip."""
 
+    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
+        """Erase the flash, program it, reset; raise `TargetFileError` before anything is erased."""
+
 
 class EmulatedLink(BaseLink):
     """Forwards to a board; waiting is what makes its virtual time pass."""
+
+    kind = "emulated board"
 
     def __init__(
         self,
@@ -84,6 +89,9 @@ class EmulatedLink(BaseLink):
 
     def resume(self) -> None:
         self.board.resume()
+
+    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
+        self.board.flash(segments)
 
     def reset(self) -> None:
         self.reset_with(halt=False, line=False)

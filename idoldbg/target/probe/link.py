@@ -161,6 +161,8 @@ class PyocdLink(BaseLink):
     bytes is one access of that width; others are rounded out to whole words, writes are not.
     """
 
+    kind = "debug probe"
+
     def __init__(
         self,
         spec: str,

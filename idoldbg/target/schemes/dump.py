@@ -9,7 +9,7 @@ from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
     from idoldbg.model.archive import Archive
-    from idoldbg.target.link import Link
+    from idoldbg.target.link import BaseLink
 
 
 def _check_build(spec: Spec, archive: Archive) -> None:
@@ -24,13 +24,15 @@ def _check_build(spec: Spec, archive: Archive) -> None:
     build=lambda spec: spec.rest,
     check_build=_check_build,
 )
-def open_dump(spec: Spec, wanted: Wanted) -> Link:
+def open_dump(spec: Spec, wanted: Wanted) -> BaseLink:
     """Open a core dump to be read with a build."""
     from idoldbg.build.load import open_dump as open_file
-    from idoldbg.target.dump import DumpLink
+    from idoldbg.target.dump import DumpLink, RegisterDumpLink
 
     path = spec.rest or ""
     build = open_file(path, wanted.archive)
     for notice in build.notices:
         wanted.notify(notice)
-    return DumpLink(build.memory, build.registers, path=path)
+    if build.registers is None:
+        return DumpLink(build.memory, path=path)
+    return RegisterDumpLink(build.memory, build.registers, path=path)

@@ -9,7 +9,7 @@ from idoldbg.target.open import Site, Wanted, opener
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
-    from idoldbg.target.link import Link
+    from idoldbg.target.link import BaseLink
 
 
 def _find_build(spec: Spec) -> str | None:
@@ -35,7 +35,7 @@ def _find_build(spec: Spec) -> str | None:
     site=lambda spec: Site.HERE if spec.rest is None else Site.ELSEWHERE,
     build=_find_build,
 )
-def open_emu(spec: Spec, wanted: Wanted) -> Link:
+def open_emu(spec: Spec, wanted: Wanted) -> BaseLink:
     """Make a board for the build, or connect to one."""
     if spec.rest is None:
         from idoldbg.target.emulated.link import EmulatedLink

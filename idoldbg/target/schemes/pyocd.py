@@ -8,7 +8,7 @@ from idoldbg.target.open import Site, Wanted, opener
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
-    from idoldbg.target.link import Link
+    from idoldbg.target.link import BaseLink
 
 EMULATED = "emu"
 
@@ -19,7 +19,7 @@ EMULATED = "emu"
     f"pyocd:{EMULATED}",
     site=lambda spec: Site.HERE if spec.rest == EMULATED else Site.ELSEWHERE,
 )
-def open_pyocd(spec: Spec, wanted: Wanted) -> Link:
+def open_pyocd(spec: Spec, wanted: Wanted) -> BaseLink:
     """Attach through a local probe."""
     from idoldbg.target.probe.link import open_probe  # loads pyOCD, 0.3 s: only if needed
     from idoldbg.target.probe.settings import probe_options

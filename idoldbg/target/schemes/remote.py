@@ -9,11 +9,11 @@ from idoldbg.target.open import Site, Wanted, opener
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
-    from idoldbg.target.link import Link
+    from idoldbg.target.link import BaseLink
 
 
 @opener("remote:HOST:PORT", site=lambda _: Site.ELSEWHERE)
-def open_remote(spec: Spec, wanted: Wanted) -> Link:
+def open_remote(spec: Spec, wanted: Wanted) -> BaseLink:
     """Attach through a probe server."""
     host, port = split_address(spec)
     from idoldbg.target.probe.link import open_remote as open_server  # loads pyOCD

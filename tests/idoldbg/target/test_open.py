@@ -89,6 +89,7 @@ def test_what_names_no_target(text: str, words: str) -> None:
         ("pyocd:emu", Site.HERE, True),
         ("remote:host:1", Site.ELSEWHERE, False),
         ("dump:core", Site.FILE, True),
+        ("replay:file", Site.FILE, True),
     ],
 )
 def test_where_a_target_is(text: str, site: Site, knows_build: bool) -> None:

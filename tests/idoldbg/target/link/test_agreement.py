@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyocd  # noqa: F401  # before the modules of the plug-in, see there
 import pytest
 
 from idoldbg.build.load import open_build
@@ -18,9 +19,11 @@ from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.pyocd_probe import live
 from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
 from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
-from idoldbg.target.link import Link
+from idoldbg.target.link import BaseLink, Link
 from idoldbg.target.probe.link import open_probe
-from idoldbg.target.replay import RecordingLink, ReplayLink
+from idoldbg.target.recording import Recorder
+from idoldbg.target.schemes.replay import ReplayLink
+from idoldbg.target.trace import Trace
 
 ROOT = Path(__file__).resolve().parents[4]
 IMAGES = ROOT / "fixtures" / "archives"
@@ -127,15 +130,20 @@ def test_both_reset_the_board(board: EmulatedBoard, links: tuple[Link, Link]) ->
 
 
 def test_a_call_through_a_probe_replays_without_it(
-    board: EmulatedBoard, links: tuple[Link, Link]
+    board: EmulatedBoard, links: tuple[Link, Link], tmp_path: Path
 ) -> None:
     program = open_program(TargetOptions(board=board.board.name))
     texts = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
     call = prepare_call(program.operation("Spi.exchange"), texts)
-    lines: list[str] = []
-    reply = Caller(program, RecordingLink(links[1], lines.append), timeout_s=60).call(call)
+    probe, path = links[1], tmp_path / "recorded"
+    assert isinstance(probe, BaseLink)
+    recorder = Recorder(str(path), probe, archive="", timeout_s=60)
+    reply = Caller(program, Trace(probe, recorder), timeout_s=60).call(call)
+    recorder.close()
     assert reply.leases["sink"] == bytes.fromhex("ffef4018")
-    assert Caller(program, ReplayLink(lines), timeout_s=60).call(call) == reply
+    with path.open() as lines:
+        assert Caller(program, Trace(ReplayLink(lines)), timeout_s=60).call(call) == reply
+        assert not list(lines)
 
 
 def test_board_files_set_the_debug_clock_and_the_access_port(

@@ -8,8 +8,9 @@ import pytest
 
 from idoldbg.errors import FaultError, Unsupported
 from idoldbg.model.memory import MemoryImage, Segment
-from idoldbg.target.dump import DumpLink
+from idoldbg.target.dump import DumpLink, RegisterDumpLink
 from idoldbg.target.link import Link
+from idoldbg.target.trace import Trace
 
 from .conftest import FLASH, FLASH_SIZE, RAM, RAM_SIZE, FakeChip
 
@@ -137,9 +138,9 @@ def test_close_twice(link: Link) -> None:
     link.close()
 
 
-def dump() -> DumpLink:
+def dump() -> Trace:
     image = MemoryImage([Segment(RAM, bytes(range(16))), Segment(RAM + 16, b"more")])
-    return DumpLink(image, {"r0": 7, "pc": 0x08000400}, path="core.0")
+    return Trace(RegisterDumpLink(image, {"r0": 7, "pc": 0x08000400}, path="core.0"))
 
 
 def test_dump_reads_memory_and_registers() -> None:
@@ -149,7 +150,6 @@ def test_dump_reads_memory_and_registers() -> None:
     assert link.read(RAM + 14, 4) == b"\x0e\x0fmo"
     with link.halted():
         assert link.read_register("PC") == 0x08000400
-    link.halt()
     with pytest.raises(FaultError):
         link.read(FLASH, 4)
 
@@ -162,7 +162,8 @@ def test_dump_reads_memory_and_registers() -> None:
         lambda link: link.reset(),
         lambda link: link.wait(1),
         lambda link: link.read_register("r1"),
-        lambda link: DumpLink(MemoryImage([])).read_register("r1"),
+        lambda link: link.halt(),
+        lambda link: Trace(DumpLink(MemoryImage([]))).read_register("r1"),
     ],
 )
 def test_dump_refuses_the_rest_and_says_so(refused: object) -> None:

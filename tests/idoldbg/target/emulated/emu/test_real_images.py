@@ -27,8 +27,7 @@ IMAGES = {
 def test_image_boots_with_all_tasks_healthy(real_hubris: Path, name: str) -> None:
     seconds, tasks = IMAGES[name]
     with open_session(TargetOptions(archive=str(real_hubris / name), probe="emu")) as session:
-        link = session.link.inner
-        assert isinstance(link, EmulatedLink)
+        link = session.target.need(EmulatedLink)
         link.board.run(seconds)
         table = read_tasks(session.program)
         assert session.program.epitaph() is None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from idoldbg.target.counting import CountingLink, Traffic
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.link import Link
+from idoldbg.target.trace import Trace, Traffic
 
 from .conftest import RAM, FakeChip
 
 
 def test_transactions_of_a_call(chip: FakeChip) -> None:
-    link = CountingLink(EmulatedLink(chip))
+    link = Trace(EmulatedLink(chip))
     assert isinstance(link, Link)
     link.read(RAM, 16)
     link.write(RAM + 64, bytes(20))
@@ -28,7 +28,7 @@ def test_transactions_of_a_call(chip: FakeChip) -> None:
 
 
 def test_differences(chip: FakeChip) -> None:
-    link = CountingLink(EmulatedLink(chip))
+    link = Trace(EmulatedLink(chip))
     link.read(RAM, 4)
     before = link.traffic
     link.write(RAM, b"abc")
@@ -36,7 +36,7 @@ def test_differences(chip: FakeChip) -> None:
 
 
 def test_everything_else_is_forwarded(chip: FakeChip) -> None:
-    with CountingLink(EmulatedLink(chip, spec="emu", notices=("a notice",))) as link:
+    with Trace(EmulatedLink(chip, spec="emu", notices=("a notice",))) as link:
         assert (link.spec, link.description, link.notices) == (
             "emu", "emulated board", ("a notice",),
         )  # fmt: skip

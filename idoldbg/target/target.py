@@ -1,0 +1,57 @@
+"""A target that is open, whatever kind of link leads to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from idoldbg.target.capability import refusal
+from idoldbg.target.link import BaseLink
+from idoldbg.target.spec import Spec
+from idoldbg.target.trace import Trace
+
+if TYPE_CHECKING:
+    from idoldbg.target.recording import Recorder
+
+__all__ = ["Target"]
+
+C = TypeVar("C")
+
+
+class Target:
+    """What `open_target` returns. `memory` counts what crosses the link; it is that of everybody.
+
+    Others ask for what else they need (`idoldbg.target.capability`), never for the kind of link.
+    """
+
+    def __init__(self, link: BaseLink, recorder: Recorder | None = None) -> None:
+        self._link = link
+        self.memory = Trace(link, recorder)
+
+    @property
+    def spec(self) -> Spec:
+        """The SPEC that leads here again."""
+        return Spec.parse(self._link.spec)
+
+    @property
+    def description(self) -> str:
+        """What is at the other end, for people."""
+        return self._link.description
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about this target, one sentence each; often empty."""
+        return self._link.notices
+
+    def can(self, capability: type) -> bool:
+        """Return whether the target has a capability."""
+        return isinstance(self._link, capability)
+
+    def need(self, capability: type[C]) -> C:
+        """Return what can do it; raise `Unsupported`, which says what this is and what to try."""
+        if not isinstance(self._link, capability):
+            raise refusal(self._link, capability)
+        return self.memory if isinstance(self.memory, capability) else self._link
+
+    def close(self) -> None:
+        """Let go of the target; closing twice is harmless."""
+        self.memory.close()
