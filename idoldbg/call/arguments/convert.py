@@ -29,6 +29,7 @@ from idoldbg.call.arguments.syntax import (
     describe,
     parse,
 )
+from idoldbg.call.codec.image import initialized_type
 from idoldbg.call.codec.serde import DEPTH_LIMIT, NODE_LIMIT, kind_of
 from idoldbg.call.codec.std_values import unsent_fields
 from idoldbg.errors import ArgumentError
@@ -133,8 +134,9 @@ class _Converter:
         self.nodes += 1
         if depth > DEPTH_LIMIT or self.nodes > NODE_LIMIT:
             self.fail(place, f"`{short_name(type_.name)}` is too deep or too large")
+        inner = initialized_type(type_) if isinstance(type_, Union) else None
         if isinstance(obj, Value):
-            if obj.type != type_:
+            if obj.type not in (type_, inner):
                 self.fail(place, f"a value of `{obj.type.name}`, `{type_.name}` is wanted")
             return obj
         node = node_of(obj)
@@ -157,6 +159,8 @@ class _Converter:
                     self.fail(place, f"{_shown(number)} is no address")
                 return PointerValue(type_, number)
             case Union():
+                if inner is not None:
+                    return self.initialized(node, type_, inner, place, depth)
                 return Raw(type_, self.exact_bytes(node, type_, type_.size, place))
             case _:
                 return self.fail(
@@ -409,6 +413,16 @@ class _Converter:
             self.convert(v, type_.element, f"{place}[{i}]", depth + 1) for i, v in enumerate(values)
         ]
         return ArrayValue(type_, tuple(elements))
+
+    def initialized(self, node: Node, type_: Union, inner: Type, place: str, depth: int) -> Value:
+        """Read what a `MaybeUninit` holds: a value of `inner`, or bytes as where it holds none."""
+        data = bytes_of(node)
+        if data is None or len(data) != type_.size:
+            return self.convert(node, inner, place, depth + 1)
+        try:
+            return self.convert(node, inner, place, depth + 1)
+        except ArgumentError:
+            return Raw(type_, data)
 
     def exact_bytes(self, node: Node, type_: Type, size: int, place: str) -> bytes:
         if isinstance(node, Repeat) and node.count != size:
