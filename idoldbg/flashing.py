@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from idol.records import dataclass, replace
 from idoldbg.errors import (
+    ArchiveError,
     ArgumentError,
     CallError,
     FaultError,
@@ -21,6 +22,7 @@ from idoldbg.errors import (
     IdoldbgError,
     LinkError,
     MismatchError,
+    ProbeNotFound,
     Unsupported,
 )
 from idoldbg.model.archive import Archive
@@ -36,6 +38,7 @@ from idoldbg.session import (
 )
 from idoldbg.startup import wait_until_up
 from idoldbg.target.capability import Flash
+from idoldbg.target.chosen_board import refuse_processor
 from idoldbg.target.emulated.entries import read_board_entries
 from idoldbg.target.emulated.making import emulate
 from idoldbg.target.emulated.pyocd_probe.boards import (
@@ -135,7 +138,11 @@ def flash_board(
     the chip's flash algorithm, `FlashError` once the flash has been touched.
     """
     begin = time.monotonic()
-    spec = choose_spec(options, notify, falls_back=False)
+    try:
+        spec = choose_spec(options, notify, falls_back=False)
+    except ProbeNotFound:
+        _refuse_processor(options)  # a probe would not help
+        raise
     kind, rest = spec.scheme, spec.rest or ""
     if kind not in ("emu", "pyocd", "remote"):
         raise Unsupported(
@@ -243,6 +250,12 @@ def _check_core(job: _Job, session: Session) -> None:
     part = PARTS.get(read_u32(session.link, CPUID) >> 4 & 0xFFF)
     if part is not None and job.board.chip.core not in (None, part):
         _refuse(job, f"the target is a {part}, not a {job.board.chip.core}", str(part))
+
+
+def _refuse_processor(options: TargetOptions) -> None:
+    """Raise `Unsupported` for a build that no target runs; a build that cannot be read is none."""
+    with suppress(ArchiveError):
+        refuse_processor(open_program(options).archive, "pyocd")
 
 
 def _refuse(job: _Job, what: str, actual: str) -> None:

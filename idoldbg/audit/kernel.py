@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from idoldbg.audit.finding import Finding, make_finding
 from idoldbg.audit.image import Image
 from idoldbg.audit.objects import check_object, damaged
-from idoldbg.errors import DebugInfoError
+from idoldbg.errors import ArchiveError, DebugInfoError
 from idoldbg.views.tasks import task_type
 
 __all__ = ["KERNEL", "check_kernel", "check_processor"]
@@ -55,6 +55,12 @@ def check_kernel(image: Image) -> Iterator[Finding]:
             "Set `debug = true` (or 2) in the profile that the image is built with, and do not "
             "strip the ELF files before they go into the archive.",
         )
+        return
+    try:
+        program.archive.facts  # noqa: B018  reads the file's symbols
+    except ArchiveError as error:
+        words = str(error).removeprefix(f"{program.archive.path}: ")
+        yield damaged(KERNEL, words, effect)
 
 
 def _finding(reason: str, fix: str) -> Finding:

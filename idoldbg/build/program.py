@@ -124,8 +124,11 @@ class Program:
             if not text:
                 return None
             interface = idol.parse(idol.Source(f"{task.name}.idol", text))
+        # One damaged task is no reason not to call the others.
+        except idol.DiagnosedError as error:
+            first, *more = error.diagnostics
+            return f"{first}{f', and {len(more)} more' if more else ''}"
         except (DebugInfoError, idol.IdolError) as error:
-            # One damaged task is no reason not to call the others.
             return str(error)
         if len(interface.operations) > MAX_OPERATIONS:
             count = len(interface.operations)

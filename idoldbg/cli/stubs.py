@@ -11,7 +11,7 @@ import click
 from idol.printable import printable
 from idol.whole_file import write_whole
 from idoldbg.cli.options import Settings, build_options, type_option
-from idoldbg.cli.output import print_text
+from idoldbg.cli.output import print_text, say
 from idoldbg.errors import ArgumentError
 from idoldbg.session import open_program
 from idoldbg.stubs import MADE_BY, generate
@@ -47,6 +47,8 @@ def command(
     chosen = settings.overridden_by(Settings(archive=build))
     program = open_program(chosen.build())
     program.override_types(types, option="--type")
+    for task, reason in program.unreadable_interfaces:
+        say(f"task `{task}` is left out: {reason}")
     files = generate(program)
     found = {name: _read(directory / name) for name in files}
     changed = [name for name, text in files.items() if found[name] != text]

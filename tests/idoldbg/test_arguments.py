@@ -158,6 +158,47 @@ def test_texts(text: str, type_: Type, written: str) -> None:
     assert again == value or "NaN" in written
 
 
+def maybe_uninit(inner: Type) -> Union:
+    drop = Struct(
+        f"core::mem::ManuallyDrop<{inner.name}>", inner.size, (Member("value", 0, inner),)
+    )
+    name = f"core::mem::MaybeUninit<{inner.name}>"
+    return Union(name, inner.size, (Member("uninit", 0, UNIT), Member("value", 0, drop)))
+
+
+UNINIT = [
+    ("5", U16, b"\5\0"),
+    ("[1, 2]", make_array(U16, 2), b"\1\0\2\0"),
+    ("[7; 2]", make_array(U16, 2), b"\7\0\7\0"),
+    ("hex:aabb", U16, b"\xaa\xbb"),  # as where it holds nothing that makes sense
+    ("[7, 8]", U16, b"\7\x08"),
+    ("[7, 8]", make_array(BOOL, 2), b"\7\x08"),
+    ("[true, false]", make_array(BOOL, 2), b"\1\0"),
+    ("Some(9)", make_option(U8), b"\1\0\0\0\x09"),
+    ("null", make_option(U8), bytes(5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "inner", "data"), UNINIT, ids=lambda v: str(v)[:30])
+def test_what_a_maybe_uninit_holds_is_written_as_it_is_shown(
+    text: str, inner: Type, data: bytes
+) -> None:
+    type_ = maybe_uninit(inner)
+    value = parse_value(text, type_)
+    assert image.encode(value) == data
+    shown = image.decode(type_, data)
+    assert parse_value(format_value(shown), type_) == shown
+    assert parse_value(json.dumps(to_json(shown)), type_) == shown
+    assert from_python(to_python(shown), type_) == shown
+    assert from_python(shown, type_) == shown
+
+
+def test_what_a_maybe_uninit_cannot_hold_is_refused() -> None:
+    for text, words in (("70000", "not in 0..=65535"), ("[1, 2, 3]", "no u16"), ("true", "no u16")):
+        with pytest.raises(ArgumentError, match=words):
+            parse_value(text, maybe_uninit(U16))
+
+
 BAD: list[tuple[str, Type, str]] = [
     ("256", U8, r"256 is not in 0..=255 \(u8\)"),
     ("-1", U8, r"-1 is not in 0..=255"),

@@ -62,7 +62,15 @@ def read_facts(archive: Archive) -> ImageFacts:
     """Read the image id and the vector table's address out of the kernel's ELF file."""
     if not archive.kernel_member:
         return ImageFacts(None, None, None)
-    elf = _open(archive, archive.kernel_member, archive.object_bytes(KERNEL))
+    member = archive.kernel_member
+    elf = _open(archive, member, archive.object_bytes(KERNEL))
+    try:
+        return _facts_of(elf)
+    except DebugInfoError as e:
+        raise _unreadable(archive, member, e) from e
+
+
+def _facts_of(elf: ElfFile) -> ImageFacts:
     image_id, id_address, vectors = None, None, None
     for name in _VECTOR_SECTIONS:
         section = elf.find_section(name)
@@ -92,7 +100,11 @@ def _open(archive: Archive, member: str, data: bytes) -> ElfFile:
     try:
         return ElfFile(member, data)
     except DebugInfoError as e:
-        raise ArchiveError(f"{archive.path}: {e}", path=archive.path, member=member) from e
+        raise _unreadable(archive, member, e) from e
+
+
+def _unreadable(archive: Archive, member: str, error: DebugInfoError) -> ArchiveError:
+    return ArchiveError(f"{archive.path}: {error}", path=archive.path, member=member)
 
 
 class FileMembers:

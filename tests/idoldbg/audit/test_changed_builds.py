@@ -131,6 +131,39 @@ def test_lost_file_that_every_call_needs_is_one_finding(
     assert report.summary.callable == 0
 
 
+def spoil_symbols(data: bytes) -> bytes:
+    """Fill the table of symbols, and their names, with nonsense."""
+    with_nonsense = bytearray(data)
+    for section in ELFFile(BytesIO(data)).iter_sections():
+        if section.name in (".symtab", ".strtab"):
+            start, size = section["sh_offset"], section["sh_size"]
+            with_nonsense[start : start + size] = b"\xa5" * size
+    return bytes(with_nonsense)
+
+
+def test_a_kernel_without_readable_symbols_is_a_finding(
+    rebuild: Rebuild, demo: Audit, capsys: Capture
+) -> None:
+    """They say where the image id is, without which no call is made."""
+    path = rebuild({"elf/kernel": spoil_symbols})
+    report = audit_build(path)
+    finding = only(report, demo)
+    assert (finding.rule, finding.task) == ("debug-info-damaged", "kernel")
+    assert "the symbol names" in finding.message
+    assert report.summary.callable == 0
+    for command in ("call Sensor.reading --id 0", "flash"):
+        assert run(["-a", str(path), "-p", "emu", *command.split()]) == 4
+        assert f"error: {path}: elf/kernel: the symbol names" in capsys.readouterr().err
+
+
+def test_stubs_say_which_task_they_lack(rebuild: Rebuild, tmp_path: Path, capsys: Capture) -> None:
+    path = str(rebuild({"elf/task/spi": LOST["missing"]}))
+    out = str(tmp_path / "stubs")
+    for check in ([], ["--check"]):
+        assert run(["-a", path, "stubs", "-o", out, *check]) == 0
+        assert "task `spi` is left out: elf/task/spi: is missing" in capsys.readouterr().err
+
+
 def test_other_commands_go_on_without_a_lost_file(rebuild: Rebuild, capsys: Capture) -> None:
     path = str(rebuild({"elf/task/spi": LOST["missing"]}))
     assert run(["-a", path, "-p", "emu", "call", "Sensor.reading", "--id", "0"]) == 0
