@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "LAYOUT",
+    "TAB",
     "escape_json",
     "escape_xml",
     "html_text",
@@ -21,7 +22,8 @@ __all__ = [
     "xml_text",
 ]
 
-LAYOUT = "\n\t"
+TAB = "\t"
+LAYOUT = f"\n{TAB}"
 """What to keep of a text of several lines."""
 
 # What CI obeys in the output of its steps. GitHub: `::` at the beginning of a line, after blanks as
@@ -42,9 +44,9 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else f"\\u{{{ord(c):x}}}" for c in text)
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, keep: str = "") -> str:
     """Return a text as one line of output, which is no command to a CI service either."""
-    text = printable(text)
+    text = printable(text, keep)
     if "::" not in text and "##" not in text:
         return text
     return _ANYWHERE.sub(r"\\u{23}", _AT_BEGIN.sub(r"\1\\u{3a}", text))

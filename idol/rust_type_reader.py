@@ -446,8 +446,15 @@ class _TypeReader:
                 return
 
     def _written(self, start: int) -> str:
-        """Return the text from an offset to the last token taken, white space collapsed."""
-        return " ".join(self._text[start : self._tokens[self._index - 1].end].split())
+        """Return the text from an offset to the last token taken, one space for any between."""
+        first = self._index
+        while first and self._tokens[first - 1].start >= start:
+            first -= 1
+        text, end = "", None
+        for token in self._tokens[first : self._index]:
+            text += (" " if end is not None and token.start > end else "") + token.text
+            end = token.end
+        return text
 
     def _read_integer(self) -> int:
         token = self._token

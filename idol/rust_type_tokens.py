@@ -78,7 +78,7 @@ def _find_comment_end(text: str, start: int) -> int:
 def split(original: str, text: str) -> list[Token]:
     """Split a text without comments; the last token is of kind `end`.
 
-    :raises TypeSyntaxError: with the offset of what is no token.
+    :raises TypeSyntaxError: with the offset of what is not a token, or not printable.
     """
     tokens = []
     at = 0
@@ -87,6 +87,9 @@ def split(original: str, text: str) -> list[Token]:
         if kind == "hashes":
             kind = "literal"
         assert kind is not None  # every alternative is named
+        if not match[kind].isprintable():
+            reason = "line breaks and control characters are written as escapes, such as `\\n`"
+            raise TypeSyntaxError(original, match.start(kind), reason)
         tokens.append(Token(kind, match[kind], match.start(kind), match.end()))
         at = match.end()
     if text[at:].strip():

@@ -20,6 +20,7 @@ from tests.conftest import ROOT, wait_until
 
 SOURCES = [
     *(ROOT / "idoldbg").rglob("*.py"),
+    *(ROOT / "tests").rglob("*.py"),
     *(ROOT / "idol").rglob("*.py"),
     *(ROOT / "fixtures" / "firmware").rglob("*.py"),
 ]

@@ -17,7 +17,7 @@ from idol.cli.files import (
 )
 from idol.errors import IdolError, OptionsError
 from idol.format import format_text
-from idol.printable import LAYOUT, one_line, printable
+from idol.printable import TAB, one_line
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,7 +83,9 @@ def _make_diff(name: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(
         _split_lines(before), _split_lines(after), name, f"{name} (formatted)", lineterm=""
     )
-    return "".join(f"{printable(line, LAYOUT)}\n" for line in lines)
+    # Marks in front of the lines are no protection: a service obeys commands after a blank as well.
+    shown = (part for line in lines for part in line.split("\n"))
+    return "".join(f"{one_line(line, keep=TAB)}\n" for line in shown)
 
 
 def _split_lines(text: str) -> list[str]:

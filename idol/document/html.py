@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape as escape_marks
 from typing import Final
 from urllib.parse import quote
 
 from idol.document.page import IndexEntry, OperationPart, Page, Table
 from idol.document.prose import Paragraph
 from idol.document.style import STYLE
-from idol.printable import LAYOUT, printable
+from idol.printable import html_text as escape
 
 #: Even if something slipped through the escapes: no scripts, no pictures, no requests.
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
-
-
-def escape(text: str) -> str:
-    """Return a text as HTML; what browsers would obey or drop is spelled out."""
-    return escape_marks(printable(text, LAYOUT))
 
 
 def html_page(page: Page) -> str:
@@ -72,6 +66,7 @@ def _document(title: str, side: str, main: Iterable[str]) -> str:
 def _operation(operation: OperationPart) -> str:
     anchor = _anchor(operation)
     badges = "".join(f'<span class="badge">{escape(badge)}</span>' for badge in operation.badges)
+    signature = "\n".join(map(escape, operation.signature.split("\n")))
     notes = "".join(f"<li>{_runs(note)}</li>" for note in operation.notes)
     parts = [
         f'<section id="{anchor}">',
@@ -79,7 +74,7 @@ def _operation(operation: OperationPart) -> str:
         f"{escape(operation.name)}</a></h2>",
         f'<p class="badges">{badges}</p>',
         *map(_paragraph, operation.doc),
-        f"<pre><code>{escape(operation.signature)}</code></pre>",
+        f"<pre><code>{signature}</code></pre>",
         *map(_table, operation.tables),
         f"<ul>{notes}</ul>" if notes else "",
         "</section>",

@@ -11,8 +11,13 @@ from idol.document.prose import Paragraph, Run
 from idol.printable import printable
 
 #: Marks that may mean something; those of lists and numbers only where they begin a text, an
-#: underscore only at the edge of a word, a colon or full stop only where it would make a link.
-_MARKS = re.compile(r"[\\`*{}\[\]<>#|~&$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^\s*[-+=]")
+#: underscore only at the edge of a word, a colon or full stop only where it would make a link
+#: or, at the beginning, a command of CI.
+_MARKS = re.compile(
+    r"[\\`*{}\[\]<>#|~&$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^\s*(?:[-+=]|:(?=:))"
+)
+#: `@name` mentions a user of GitHub, escaped or not: only code is exempt.
+_MENTION = re.compile(r"\\@(?=[A-Za-z0-9])")
 _NUMBERED = re.compile(r"^(\s*\d+)([.)])")
 _SPACES = re.compile(r"\s+")
 _BACKQUOTES = re.compile(r"`+")
@@ -116,4 +121,5 @@ def _escape(text: str) -> str:
     """Take the meaning from every mark that has one, and from line breaks."""
     line = printable(_SPACES.sub(" ", text))
     escaped = _MARKS.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1:]}", line)
+    escaped = _MENTION.sub("<code>@</code>", escaped)
     return _NUMBERED.sub(r"\1\\\2", escaped)

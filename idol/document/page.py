@@ -8,7 +8,7 @@ from typing import Final
 from idol.document.prose import Paragraph, Run, read_prose, read_summary
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lint import find_uncallable
-from idol.printable import printable
+from idol.printable import one_line, printable
 from idol.records import dataclass
 from idol.rust_type import spell_name
 from idol.sizes import (
@@ -121,7 +121,8 @@ def format_signature(operation: Operation) -> str:
     for lease in operation.leases:
         reference = "&mut " if lease.write else "&"
         parameters.append(f"{spell_name(lease.name)}: {reference}{lease.type}")
-    parameters = [printable(parameter) for parameter in parameters]
+    # Each may begin a line, blanks before it do not count.
+    parameters = [one_line(parameter) for parameter in parameters]
     name, reply = printable(operation.name), operation.reply
     result = str(reply.ok.type)
     if reply.error is not None:

@@ -9,7 +9,7 @@ from typing import Final
 from idol.findings import Rule, sarif
 from idol.findings.region import Region
 from idol.findings.sarif import Object
-from idol.printable import escape_json
+from idol.printable import escape_json, printable
 from idol.report.files import FileReport
 from idol.rules import RULES
 from idol.source import Diagnostic, Source, Span
@@ -38,7 +38,7 @@ def _result(rule: Rule, rule_index: int, finding: Diagnostic) -> Object:
         rule,
         rule_index,
         finding.severity,
-        sarif.escape_links(message),
+        sarif.escape_links(printable(message, "\n")),
         _location(finding.source, finding.span),
     )
     # 3.27.17: survives lines that are added above.
@@ -48,7 +48,7 @@ def _result(rule: Rule, rule_index: int, finding: Diagnostic) -> Object:
             {
                 "id": number,
                 **_location(finding.source, related.span),
-                "message": {"text": sarif.escape_links(related.message)},
+                "message": {"text": sarif.escape_links(printable(related.message))},
             }
             for number, related in enumerate(finding.related)
         ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from idol.printable import printable
+from idol.printable import one_line
 
 MAX_WIDTH: Final = 100
 CALL_WIDTH: Final = 60
@@ -45,12 +45,12 @@ class Emitter:
     def docs(self, lines: Iterable[str]) -> None:
         """Add documentation comments, a line for each; rustc refuses some characters in them."""
         for text in lines:
-            self.line(f"/// {printable(text)}".rstrip())
+            self.line(f"/// {one_line(text)}".rstrip())
 
     def comments(self, lines: Iterable[str]) -> None:
         """Add ordinary comments."""
         for text in lines:
-            self.line(f"// {printable(text)}".rstrip())
+            self.line(f"// {one_line(text)}".rstrip())
 
     @contextmanager
     def block(self, opening: str, closing: str | None = "}") -> Iterator[None]:

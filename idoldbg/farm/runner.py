@@ -26,6 +26,7 @@ from idol.records import dataclass, field
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
 from idoldbg.farm.lines import LineFollower
+from idoldbg.farm.log import BoundedLog
 from idoldbg.farm.preflight import (
     check_archive,
     check_arguments,
@@ -261,12 +262,12 @@ class _Run:
         lines = folder / "results.jsonl"
         lines.unlink(missing_ok=True)
         reader = ResultReader()
-        with (folder / "pytest.log").open("wb") as log:
+        with BoundedLog(folder / "pytest.log") as log:
             process = subprocess.Popen(
                 self._command(folder, lines),
                 env={**os.environ, **_variables(self._coordinator, result.name)},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log.writer,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -330,7 +331,9 @@ def _pytest_command(options: FarmOptions, folder: Path) -> list[str]:
         if options.timeout_s is not None:
             said.append(f"--idoldbg-timeout={options.timeout_s}")
     return [
-        *(sys.executable, "-m", "pytest", "-o", f"cache_dir={folder.absolute() / 'cache'}"),
+        # Like the command `pytest`, which does not import from the current directory either.
+        *(sys.executable, "-P", "-m", "pytest"),
+        *("-o", f"cache_dir={folder.absolute() / 'cache'}"),
         f"--lg-env={environment.absolute()}",
         *said,
         *options.pytest_arguments,

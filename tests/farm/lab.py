@@ -78,7 +78,7 @@ class Lab:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `idoldbg` to its end."""
-        command = [sys.executable, "-m", "idoldbg", *arguments]
+        command = [sys.executable, "-P", "-m", "idoldbg", *arguments]
         return subprocess.run(
             command, env=self.environment, cwd=self.folder, capture_output=True, text=True,
             timeout=LIMIT_S,
@@ -87,7 +87,7 @@ class Lab:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `idoldbg` and leave it running."""
         return subprocess.Popen(
-            [sys.executable, "-m", "idoldbg", *arguments],
+            [sys.executable, "-P", "-m", "idoldbg", *arguments],
             env=self.environment, cwd=self.folder, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
@@ -218,7 +218,7 @@ def _start_coordinator(lab: Lab) -> None:
     lab.folder.mkdir(parents=True, exist_ok=True)
     with (lab.folder / "coordinator.log").open("wb") as log:
         coordinator = subprocess.Popen(
-            [sys.executable, "-m", "labgrid.remote.coordinator", "-l", lab.coordinator],
+            [sys.executable, "-P", "-m", "labgrid.remote.coordinator", "-l", lab.coordinator],
             env=lab.environment, cwd=lab.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     lab.children.append(coordinator)
@@ -246,7 +246,7 @@ def start_exporter(lab: Lab, host: Host) -> None:
         lines += [f"    archive: {archive}"] if archive else []
     config = lab.folder / f"{host.name}.yaml"
     config.write_text("\n".join(lines) + "\n")
-    command = ["ip", "netns", "exec", host.namespace, sys.executable, "-m", "idoldbg"]
+    command = ["ip", "netns", "exec", host.namespace, sys.executable, "-P", "-m", "idoldbg"]
     command += ["farm", "exporter", str(config), "--coordinator", lab.coordinator]
     command += ["--name", host.name, "--hostname", host.address]
     with (lab.folder / f"{host.name}.log").open("wb") as log:

@@ -131,7 +131,17 @@ def test_dwarf_5_is_about_the_same_program() -> None:
 
 @cache
 def list_operations(archive: Path) -> str:
-    command = [sys.executable, "-m", "idoldbg", "-a", str(archive), "list", "--format", "json"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "idoldbg",
+        "-a",
+        str(archive),
+        "list",
+        "--format",
+        "json",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout

@@ -206,7 +206,7 @@ def test_runs_with_bare_python(good: Path) -> None:
 
 def test_module_can_be_run(bad: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "idol", "check", str(bad)],
+        [sys.executable, "-P", "-m", "idol", "check", str(bad)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -218,7 +218,7 @@ def test_module_can_be_run(bad: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_traceback(good: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "idol", "client", str(good)],
+        [sys.executable, "-P", "-m", "idol", "client", str(good)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
@@ -246,7 +246,7 @@ def test_ctrl_c_is_no_traceback(
 def test_a_full_disk_is_an_error_of_the_host(good: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "idol", "client", str(good)],
+            [sys.executable, "-P", "-m", "idol", "client", str(good)],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -263,7 +263,7 @@ def test_output_is_utf8_in_any_locale(tmp_path: Path) -> None:
     file = tmp_path / os.fsdecode(b"\xff.idol")
     file.write_text('Interface(name: "\u00e9", ops: {})')
     result = subprocess.run(
-        [sys.executable, "-m", "idol", "check", str(file)],
+        [sys.executable, "-P", "-m", "idol", "check", str(file)],
         capture_output=True,
         timeout=60,
         cwd=ROOT,

@@ -235,7 +235,7 @@ def test_fmt_diff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_fmt_of_the_standard_input() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "idol", "fmt", "-"],
+        [sys.executable, "-P", "-m", "idol", "fmt", "-"],
         input=UGLY.encode(),
         capture_output=True,
         cwd=ROOT,

@@ -28,7 +28,7 @@ def environment(encoding: str) -> dict[str, str]:
 def test_pipes_get_utf_8(encoding: str, words: str, shown: str) -> None:
     text = TEXT if "check" in words else TEXT.replace(', bogus: "✓"', "")
     done = subprocess.run(
-        [sys.executable, "-m", *words.split()],
+        [sys.executable, "-P", "-m", *words.split()],
         input=text.encode(),
         env=environment(encoding),
         capture_output=True,
@@ -41,7 +41,7 @@ def test_pipes_get_utf_8(encoding: str, words: str, shown: str) -> None:
 
 def test_terminals_get_what_they_know() -> None:
     primary, terminal = pty.openpty()
-    command = [sys.executable, "-m", "idoldbg", "types", "TaskState", "--task", "kernel"]
+    command = [sys.executable, "-P", "-m", "idoldbg", "types", "TaskState", "--task", "kernel"]
     process = subprocess.Popen(command, stdout=terminal, env=environment("latin-1"))
     os.close(terminal)
     shown = b""

@@ -18,6 +18,10 @@ from idoldbg.render.printable import LAYOUT, printable
 
 __all__ = ["to_markdown"]
 
+# Addresses become links by themselves (GitHub Flavored Markdown, section 6.9).
+_LINKS = re.compile(r":(?=//)|(?<=www)\.")
+# `@name` mentions a user, escaped or not: that is decided after Markdown, and only code is exempt.
+_MENTION = re.compile(r"@(?=[A-Za-z0-9])")
 _LARGEST = 900_000  # GitHub refuses step summaries of more than 1 MiB
 _SIGNS = {
     Mark.OK: "✓",
@@ -110,9 +114,12 @@ def _plain(text: str) -> str:
     text = printable(text, LAYOUT).replace("\n", " ").replace("\t", " ")
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_\[\]~#$!^])", r"\\\1", text).replace("|", "&#124;")
+    text = _LINKS.sub(lambda m: f"&#{ord(m[0])};", text)
+    text = _MENTION.sub("<code>@</code>", text)
     return re.sub(r"^ *([-+=]|\d+(?=[.)]))", lambda m: f"&#{ord(m[1][0])};{m[1][1:]}", text)
 
 
 def _summary(text: str) -> str:
     """Escape what stands in an HTML element of its own: as entities, which mean the same there."""
-    return re.sub(r"[\\`*_\[\]~#$!^|]", lambda m: f"&#{ord(m[0])};", escape(printable(text)))
+    text = re.sub(r"[\\`*_\[\]~#$!^|]", lambda m: f"&#{ord(m[0])};", escape(printable(text)))
+    return _MENTION.sub("<code>@</code>", text)

@@ -254,7 +254,7 @@ def test_colours_on_a_terminal_alone(no_color: str, is_coloured: bool) -> None:
     primary, terminal = pty.openpty()
     environment = {**os.environ, "NO_COLOR": no_color, "TERM": "xterm"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "idoldbg", "audit"], stdout=terminal, env=environment
+        [sys.executable, "-P", "-m", "idoldbg", "audit"], stdout=terminal, env=environment
     )
     os.close(terminal)
     shown = b""

@@ -67,7 +67,7 @@ def test_completion_says_what_operations_take(dev: Device) -> None:
 
 def shell(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "idoldbg", "shell", "-b", BOARD, *words],
+        [sys.executable, "-P", "-m", "idoldbg", "shell", "-b", BOARD, *words],
         input=stdin, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -123,7 +123,7 @@ class Terminal:
                 "TERM": "xterm",
                 "PROMPT_TOOLKIT_NO_CPR": "1",
             }
-            words = [sys.executable, "-m", "idoldbg", "shell", "-b", BOARD]
+            words = [sys.executable, "-P", "-m", "idoldbg", "shell", "-b", BOARD]
             os.execve(sys.executable, words, environment)
         self.seen = ""
 

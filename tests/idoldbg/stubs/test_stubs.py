@@ -195,7 +195,7 @@ def mypy_said(package: Path, request: pytest.FixtureRequest) -> list[str]:
         (package / targets[-1]).mkdir()
         for name, text in generate(open_program(TargetOptions(board=board))).items():
             (package / targets[-1] / name).write_text(text)
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
+    command = [sys.executable, "-P", "-m", "mypy", "--strict", "--follow-imports=silent"]
     command += ["--no-error-summary", "--enable-error-code=unreachable"]
     if request.config.cache is not None:
         command += ["--cache-dir", str(request.config.cache.mkdir("stubs-mypy"))]
@@ -244,7 +244,7 @@ def test_pyright_agrees(package: Path) -> None:
         '"reportUnusedExpression": false, "reportUnusedVariable": false}'
     )
     done = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable],
+        [sys.executable, "-P", "-m", "basedpyright", "--pythonpath", sys.executable],
         cwd=package,
         capture_output=True,
         text=True,

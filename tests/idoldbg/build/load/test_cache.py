@@ -354,7 +354,7 @@ def test_unfinished_files_are_no_entries(home: Path) -> None:
 
 def test_processes_at_the_same_time(home: Path, archive: Path) -> None:
     """Each answers as if it were alone, and what is left is whole."""
-    words = [sys.executable, "-m", "idoldbg", "-a", str(archive), "--format", "json", "list"]
+    words = [sys.executable, "-P", "-m", "idoldbg", "-a", str(archive), "--format", "json", "list"]
     expected = subprocess.run([*words, "--no-cache"], capture_output=True, check=True).stdout
     operations = ["Spi", "Jefe", "Sensor", "Spi.exchange"]
     running = [

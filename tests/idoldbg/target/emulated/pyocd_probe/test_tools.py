@@ -34,7 +34,7 @@ def environment(elf_file: Path) -> dict[str, str]:
 def pyocd(environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
     """Run pyOCD to its end; return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pyocd", *arguments],
+        [sys.executable, "-P", "-m", "pyocd", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -57,7 +57,7 @@ def serving(environment: dict[str, str], *arguments: str, port: int) -> Iterator
     """Run pyOCD until the block ends; begin it when its port answers."""
     need_localhost()
     server = subprocess.Popen(
-        [sys.executable, "-m", "pyocd", *arguments],
+        [sys.executable, "-P", "-m", "pyocd", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

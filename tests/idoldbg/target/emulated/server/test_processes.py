@@ -186,7 +186,7 @@ def test_a_board_ends_with_its_owner_however_that_ends(number: signal.Signals) -
 def test_serving_in_the_foreground_until_stdin_closes() -> None:
     words = ["board", "serve", "front", "-b", "nucleo-g031", "--until-stdin-closes"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "idoldbg", *words],
+        [sys.executable, "-P", "-m", "idoldbg", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
