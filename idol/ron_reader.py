@@ -176,7 +176,14 @@ class _Reader(RonWords):
             self._read_items(lambda: fields.append(self._read_field()))
             return Struct(name, tuple(fields), Span(head.start, self._leave()), head)
         items: list[Node] = []
-        self._read_items(lambda: items.append(self._read_value()))
+        known_errors = len(self._errors)
+
+        def read_item() -> None:
+            # The first item had an error: was this a struct, its other fields have none.
+            is_field = len(self._errors) > known_errors and self._at_field()
+            items.append(self._read_field().value if is_field else self._read_value())
+
+        self._read_items(read_item)
         return Tuple(name, tuple(items), Span(head.start, self._leave()), head)
 
     def _at_field(self) -> bool:

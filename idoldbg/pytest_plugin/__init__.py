@@ -257,7 +257,7 @@ def _read_marks(item: pytest.Item, used: list[UsedBoard]) -> list[frozenset[str]
         deaths = read_deaths(item, used, read_settings(item.config)) if used else []
     except pytest.UsageError as error:
         item.stash[USED] = []  # the boards have nothing to add
-        pytest.fail(one_line(str(error)), pytrace=False)
+        raise pytest.fail.Exception(one_line(str(error)), pytrace=False) from None
     for board, said in zip(used, deaths, strict=True):
         board.attached.allowed_deaths = said.allowed
     return [said.expected for said in deaths]

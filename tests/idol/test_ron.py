@@ -308,6 +308,12 @@ def test_an_error_is_blamed_where_it_is_made(line: str, blamed: str) -> None:
     assert line[first.location.column - 1 :].startswith(blamed[:1])
 
 
+def test_an_error_in_the_first_field_leaves_the_others_fields() -> None:
+    """Whether round brackets hold fields is decided by the first one."""
+    text = 'Interface(\nname; "Spi",\nops: {\n"a" = (reply: Simple("u8")),\n},\n)\n'
+    assert located(text) == [2, 4]
+
+
 def test_errors_are_bounded() -> None:
     with pytest.raises(RonError) as caught:
         read("[" + "1 2,\n" * 5000 + "]")

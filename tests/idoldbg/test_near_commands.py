@@ -42,7 +42,10 @@ MISTYPED: list[tuple[list[str], str]] = [
     (["call", "Sensor.zzz"], "in task `sensor`; it has get, post, "),
     (["call", "Victim.ping", "--task", "victm"], "no task named `victm`"),
     (["call", "Victim.ping"], "(victim, sleeper): choose one, as in `--task victim`"),
-    (["call", "Victim.ping", "--task", "spi"], "no server named `Victim` in task `spi`"),
+    (
+        ["call", "Victim.ping", "--task", "spi"],
+        "in task `spi`; it is served by victim, sleeper",
+    ),
 ]
 
 

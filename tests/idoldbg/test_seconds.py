@@ -56,4 +56,4 @@ def test_tests_are_told_as_well(pytester: pytest.Pytester, monkeypatch: pytest.M
         done.stderr.fnmatch_lines([f"*--idoldbg-{option}: give seconds, from 0 and at most 86400*"])
     monkeypatch.setenv("IDOLDBG_TIMEOUT", "9" * 400)
     done = pytester.runpytest_subprocess()
-    done.stderr.fnmatch_lines(["*--idoldbg-timeout: give seconds*"])
+    done.stderr.fnmatch_lines(["*IDOLDBG_TIMEOUT: give seconds*"])

@@ -64,7 +64,9 @@ def _compose(version: str, identities: str) -> str:
 
 def _find_folders() -> list[str]:
     """Return the folder that this package lies in, and that of pyelftools."""
-    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    own = os.path.abspath(__file__)
+    for _ in __name__.split("."):
+        own = os.path.dirname(own)
     places = (os.path.abspath(place) for place in sys.path)
     other = next((p for p in places if os.path.isdir(os.path.join(p, "elftools"))), own)
     return [own, other]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from idol.records import replace
 from idoldbg.errors import FaultError, TargetFileError, Unsupported
 from idoldbg.target.board_files import load_board
 from idoldbg.target.emulated.emu import EmulatedBoard, StopReason
@@ -317,8 +318,8 @@ def test_no_such_register(machine: Machine) -> None:
 def test_image_for_another_board_is_refused() -> None:
     with pytest.raises(TargetFileError, match="no memory"):
         EmulatedBoard(load_board("stm32f4-discovery"), [(0x28000000, b"1234")])
-    with pytest.raises(TargetFileError, match="no emulation"):
-        EmulatedBoard(load_board("gimlet-b"), [])
+    with pytest.raises(TargetFileError, match="cannot be emulated"):
+        EmulatedBoard(replace(load_board("gimlet-b"), emulation=None), [])
 
 
 def busy_program(machine: Machine) -> Program:
