@@ -60,9 +60,10 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     server reads takes a list of its elements, or bytes: hex:…, @FILE, str:TEXT or - (standard
     input); one that it writes takes a number of elements. Leases left out are empty.
 
-    `idoldbg call IFACE.OP --help` says what an operation takes. Options of this command may also
-    stand after IFACE.OP, unless the operation has an argument of that name (`help`, `hex`): that
-    one wins there, and the command's stands before: `call --hex IFACE.OP --hex 3`.
+    `idoldbg call IFACE.OP -h` (--help) says what an operation takes. Options of this command may
+    also stand after IFACE.OP. Where the operation has an argument of that name (`help`, `hex`),
+    --hex is the argument there: the command's stands before (`call --hex IFACE.OP --hex 3`), or
+    is written short (-h, -o FILE, -v), which is always the command's.
 
     Without a probe, each command runs on a fresh emulated board and what a call changes is gone
     afterwards; `idoldbg board start NAME` and --probe emu:NAME keep one running.
@@ -78,7 +79,8 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     parsed = split_words(words, command, taken)
     _refuse_near_misses(parsed, taken)
     mine = own_names(command) - taken
-    later = own_values([w for w in parsed if w.name in mine - LOADING], command)
+    opened = [w for w in parsed if w.name in LOADING and w.value is not None]
+    later = own_values([w for w in parsed if w.is_own(mine) and w not in opened], command)
     wants_help = later.pop("help", False)
     program.override_types({**own["types"], **later.pop("types", {})}, option="--type")
     own.update({name: later.pop(name) for name in own if name in later})
@@ -89,7 +91,7 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     if wants_help:
         print_text(text.operation_help(resolved))
         return
-    texts = _texts(resolved, [w for w in parsed if w.name not in mine])
+    texts = _texts(resolved, [w for w in parsed if not w.is_own(mine)])
     if own["output"] is not None and not any(lease.write for lease in resolved.leases):
         raise click.UsageError(f"-o: no lease of {resolved.name} is written by its server")
     call = prepare_call(resolved, texts, read_data=_read_data)
@@ -102,7 +104,10 @@ def _open(
     settings: Settings, operation: str, words: tuple[Word, ...]
 ) -> tuple[Settings, Program, frozenset[str]]:
     """Open the build; return also the words that are the operation's, whatever else they mean."""
-    loading = own_values([w for w in words if w.name in LOADING], command)
+    # One without a value may be an argument; if it is not, `command` says so.
+    given = [w for w in words if w.name in LOADING and w.value is not None]
+    loading = own_values(given, command)
+    short = frozenset(w.name for w in words if w.is_short)  # the command's in any case
     chosen = settings.overridden_by(Settings(**loading))
     try:
         program = open_program(chosen.target())
@@ -113,10 +118,10 @@ def _open(
             raise
         program = open_program(settings.target())
         taken = program.parameter_names(operation)
-        if not taken & loading.keys():
+        if not taken - short & loading.keys():
             raise
-    if taken & loading.keys():
-        loading = {name: value for name, value in loading.items() if name not in taken}
+    if taken - short & loading.keys():
+        loading = {name: value for name, value in loading.items() if name not in taken - short}
         chosen = settings.overridden_by(Settings(**loading))
         program = open_program(chosen.target())
     return chosen, program, taken
@@ -190,16 +195,27 @@ def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, s
         if name in texts:
             raise click.UsageError(f"--{word.name} was given twice")
         if word.value is None:
-            raise click.UsageError(f"--{word.name} needs a value")
+            raise click.UsageError(_needs_value(operation, word.name.replace("_", "-")))
         texts[name] = word.value
     return texts
+
+
+def _needs_value(operation: ResolvedOperation, name: str) -> str:
+    said = f"--{name} needs a value"
+    option = {o.opts[-1]: o.opts[0] for o in command.params}.get(f"--{name}")
+    if name == "help":
+        option = "-h"
+    if option is None:
+        return said
+    short = option if not option.startswith("--") else f"--{name} before {operation.name}"
+    return f"{said}: it is an argument of {operation.name}; the option of this command is {short}"
 
 
 def _refuse_near_misses(words: Collection[Word], taken: Collection[str]) -> None:
     """Refuse what resembles an option of the command, and nothing that the operation takes."""
     mine, taken = own_names(command), {name.replace("-", "_") for name in taken}
     for word in words:
-        if word.name in mine or word.name in taken or near_misses(word.name, taken):
+        if word.is_own(mine) or word.name in taken or near_misses(word.name, taken):
             continue
         _refuse_option(word.name, near_misses(word.name, mine))
 

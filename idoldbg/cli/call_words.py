@@ -5,7 +5,7 @@ Only the opened build knows what the operation takes, so click cannot parse thes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import click
@@ -19,11 +19,17 @@ __all__ = ["Word", "own_names", "own_values", "split_words"]
 class Word:
     """One option as written, its hyphens as underscores.
 
-    `value` is None for flags of the command, and where none was given.
+    `value` is None for flags of the command, and where none was given. `is_short` (`-h`): it is
+    the command's whatever the operation takes, for arguments have no short form.
     """
 
     name: str
     value: str | None
+    is_short: bool = False
+
+    def is_own(self, names: Collection[str]) -> bool:
+        """Return whether it is an option of the command; `names` are those that it has here."""
+        return self.is_short or self.name in names
 
 
 def split_words(
@@ -33,7 +39,8 @@ def split_words(
 
     A value may begin with one hyphen (`--offset -3`), and with two after an equals sign. Names of
     `taken` are the operation's, and take a value whatever the command means by them; None where
-    the operation is not known yet: what stands alone is passed over then.
+    the operation is not known yet: what stands alone is passed over then. Short options are the
+    command's in any case.
     """
     long_forms = {"-h": "--help"}
     flags = {"help"}
@@ -41,7 +48,7 @@ def split_words(
         long_forms.update({s: option.opts[-1] for s in option.opts if not s.startswith("--")})
         if option.is_flag:
             flags.add(_name(option))
-    flags -= taken or frozenset()
+    long_flags = flags - (taken or frozenset())
     result: list[Word] = []
     rest = list(words)
     while rest:
@@ -53,12 +60,13 @@ def split_words(
             raise click.UsageError(f"unexpected `{word}`: arguments are written --NAME VALUE")
         written, equals, value = spelled[2:].partition("=")
         name = written.replace("-", "_")
+        is_short = word in long_forms
         if equals:
             result.append(Word(name, value))
-        elif name in flags or not rest or _looks_like_option(rest[0]):
-            result.append(Word(name, None))
+        elif name in (flags if is_short else long_flags) or not rest or _looks_like_option(rest[0]):
+            result.append(Word(name, None, is_short))
         else:
-            result.append(Word(name, rest.pop(0)))
+            result.append(Word(name, rest.pop(0), is_short))
     return tuple(result)
 
 
@@ -79,7 +87,7 @@ def own_values(words: Iterable[Word], command: click.Command) -> dict[str, Any]:
         elif option.is_flag:
             values[option.name] = True
         elif word.value is None:
-            raise click.UsageError(f"--{word.name} needs a value")
+            raise click.UsageError(f"--{word.name.replace('_', '-')} needs a value")
         elif option.multiple:
             values[option.name] = (*values.get(option.name, ()), word.value)
         else:
