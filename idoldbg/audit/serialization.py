@@ -26,7 +26,7 @@ def check_serialization(subject: Subject) -> Iterator[Finding]:
         is_complex = subject.resolved.error_kind is ErrorKind.COMPLEX
         if not (is_complex if part.role is Role.ERROR else subject.is_serialized):
             continue
-        by_hand = subject.image.by_hand(subject.info)
+        by_hand = subject.program.by_hand(subject.resolved.task)
         found = [t.name for _, t in walk_types(part.resolution.type) if t.name in by_hand]
         if found:
             yield subject.finding(

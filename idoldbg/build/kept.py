@@ -95,6 +95,7 @@ _OPERATION = inline(
     error_kind=optional(choice(ErrorKind)),
     message=optional(only(Struct)),
     contradiction=TEXT,
+    doubt=TEXT,
 )
 
 

@@ -329,6 +329,10 @@ class Program:
         """
         return self._resolver.left_out(operation)
 
+    def by_hand(self, task: str) -> Mapping[str, str]:
+        """Return the types of a task that are serialized by hand, each with the evidence."""
+        return self._resolver.by_hand(task)
+
     def incoming_size(self, server: ServedInterface) -> DeclaredSize | None:
         """Find the longest message that a server has room for; None where that is unseen."""
         names = [o.name for o in server.interface.operations]

@@ -76,7 +76,8 @@ class Caller:
 
     Each call compares the image on the target with the build; nothing is written before.
     `timeout_s` bounds the wait for hiffy to be ready and that for its answer, each. Failures of
-    hiffy carry a post-mortem. `notify` is told what was done to the target besides calls.
+    hiffy carry a post-mortem. `notify` is told what was done to the target besides calls, and
+    once of each operation what of it may travel otherwise.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Caller:
         """Whether a hiffy that waits for ever is restarted through the supervisor."""
         self._is_image_checked = False
         self._restarts: list[int] = []
+        self._doubts: set[str] = set()  # that were told
 
     @property
     def restarts(self) -> tuple[int, ...]:
@@ -159,6 +161,10 @@ class Caller:
     def _request(self, call: Call) -> Message:
         """Return the message of a call that nothing speaks against; compare the images before."""
         request = self._encode(call)
+        doubt = f"{call.operation.name}: {call.operation.doubt}" if call.operation.doubt else ""
+        if doubt and doubt not in self._doubts:
+            self._doubts.add(doubt)
+            self.notify(doubt)
         self.check_image()
         self._check_started(call, self.program.task(call.operation.task))
         return request

@@ -39,6 +39,7 @@ __all__ = [
     "Derived",
     "find_derived",
     "find_left_out",
+    "iter_names",
     "mark_argument",
     "ok_type",
 ]
@@ -195,7 +196,7 @@ def _owners(type_: Type) -> Iterator[Struct]:
 
 def find_left_out(type_: Type, derived: Derived) -> str:
     """Say what of a type does not travel, so that it cannot be sent or read; "" for nothing."""
-    for name in _iter_names(type_):
+    for name in iter_names(type_):
         if name in derived.fields:
             fields = ", ".join(f"`{field}`" for field in derived.fields[name])
             return (
@@ -210,7 +211,7 @@ def find_left_out(type_: Type, derived: Derived) -> str:
     return ""
 
 
-def _iter_names(type_: Type) -> Iterator[str]:
+def iter_names(type_: Type) -> Iterator[str]:
     """Yield the names of a type, of its variants' fields and of all inside, each once."""
     seen: set[int] = set()
     waiting = [type_]

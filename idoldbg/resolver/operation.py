@@ -120,7 +120,7 @@ class ResolvedOperation:
     `message` is the ARGS struct of the image (None where it has none). `error` is None for
     operations that cannot fail by themselves, `error_kind` then None or `SERVER_DEATH`.
     `contradiction` says what the image's code shows to be other than its types say, "" for nothing:
-    then something travels that its types do not tell.
+    then something travels that its types do not tell. `doubt` says of what that may be so.
     """
 
     interface: str
@@ -137,6 +137,17 @@ class ResolvedOperation:
     error_kind: ErrorKind | None
     message: Struct | None = field(default=None, repr=False)
     contradiction: str = ""
+    doubt: str = ""
+
+    @property
+    def serialized_types(self) -> tuple[Type, ...]:
+        """The types that serde sends, as far as they are known."""
+        parts: list[Resolution | None] = []
+        if self.encoding is not Encoding.ZEROCOPY:
+            parts += [*self.arguments, self.ok]
+        if self.error_kind is ErrorKind.COMPLEX:
+            parts.append(self.error)
+        return tuple(part.type for part in parts if part is not None and part.type is not None)
 
     @property
     def name(self) -> str:

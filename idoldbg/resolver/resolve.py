@@ -17,6 +17,7 @@ from idoldbg.model.archive import Archive, TaskImage
 from idoldbg.model.symbols import Block
 from idoldbg.model.types import Array, CEnum, Enum, Member, Opaque, Scalar, Struct, Type
 from idoldbg.resolver import optional
+from idoldbg.resolver.by_hand import find_by_hand, find_doubt
 from idoldbg.resolver.constants import infer_constants
 from idoldbg.resolver.derived import (
     NOTHING_LEFT_OUT,
@@ -75,6 +76,7 @@ class Resolver:
         self._used_overrides: set[str] = set()
         self._handlers: dict[str, tuple[Block, ...]] = {}
         self._derived: dict[str, Derived] = {}
+        self._by_hand: dict[str, dict[str, str]] = {}
         self._constants: dict[tuple[str, str], dict[str, int]] = {}
 
     def resolve(
@@ -90,7 +92,11 @@ class Resolver:
         resolved = _Operation(self, interface, found, task).resolve()
         resolved = self._without_skipped(resolved)
         contradiction = self.left_out(resolved) or self._contradiction(resolved, task)
-        return replace(resolved, contradiction=contradiction) if contradiction else resolved
+        types = resolved.serialized_types
+        doubt = find_doubt(types, self.by_hand(task.name)) if types else ""
+        if not contradiction and not doubt:
+            return resolved
+        return replace(resolved, contradiction=contradiction, doubt=doubt)
 
     def _contradiction(self, operation: ResolvedOperation, task: TaskImage) -> str:
         try:
@@ -116,6 +122,15 @@ class Resolver:
             except DebugInfoError:
                 self._derived[name] = NOTHING_LEFT_OUT  # of code that no type needs
         return self._derived[name]
+
+    def by_hand(self, name: str) -> Mapping[str, str]:
+        """Return the types of an object that are serialized by hand, each with the evidence."""
+        if name not in self._by_hand:
+            try:
+                self._by_hand[name] = find_by_hand(self.info(name))
+            except DebugInfoError:
+                self._by_hand[name] = {}  # of code that no type needs
+        return self._by_hand[name]
 
     def left_out(self, operation: ResolvedOperation) -> str:
         """Say what of an operation's values derived impls leave out, "" for nothing.

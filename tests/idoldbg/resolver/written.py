@@ -238,7 +238,8 @@ def _split(path: str) -> tuple[list[str], str]:
     """Split a full name at the `::` outside of brackets."""
     parts, depth, start = [], 0, 0
     for index, char in enumerate(path):
-        depth += (char in "<([{") - (char in ">)]}")
+        is_arrow = path.startswith("->", index - 1)
+        depth += (char in "<([{") - (char in ">)]}" and not is_arrow)
         if not depth and path.startswith("::", index):
             parts.append(path[start:index])
             start = index + 2

@@ -9,26 +9,43 @@ of which no such method is left in the image is taken for derived: there is no e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from idoldbg.model.symbols import Subprogram
-from idoldbg.model.types import CEnum, Enum, Pointer, Struct, Type
-from idoldbg.resolver.derived import ok_type
+from idoldbg.model.types import CEnum, Enum, Pointer, Struct, Type, short_name
+from idoldbg.resolver.derived import iter_names, ok_type
 
 if TYPE_CHECKING:
     from idoldbg.build.debuginfo import DebugInfo
 
-__all__ = ["find_by_hand"]
+__all__ = ["find_by_hand", "find_doubt"]
 
 # These crates know their own formats, and so does idoldbg.
 _KNOWN_CRATES = frozenset({"serde", "serde_core", "core", "hubpack", "ssmarshal"})
 _MARKER = "core::marker::PhantomData<"
 
 
+_ENCODINGS = ("hubpack::", "ssmarshal::")  # whose errors say that a message is read
+_OWN_CLOSURE = re.compile(r"::_::\{impl#[0-9]+\}::deserialize::\{closure_env#[0-9]+\}")
+
+
+def find_doubt(types: Iterable[Type], by_hand: Mapping[str, str]) -> str:
+    """Say which of the types, or of those inside, is serialized by hand; "" for none."""
+    for type_ in types if by_hand else ():
+        for name in iter_names(type_):
+            if name in by_hand:
+                return (
+                    f"`{short_name(name)}` is serialized by hand ({by_hand[name]}): it is sent and "
+                    "read as a derived impl would, which may not be what travels"
+                )
+    return ""
+
+
 def find_by_hand(info: DebugInfo) -> dict[str, str]:
     """Return full names of types, each with the method that shows a hand-written impl."""
-    found = dict([*_iter_with(info), *_iter_converted(info)])
+    found = dict([*_iter_with(info), *_iter_converted(info), *_iter_converted_newtypes(info)])
     for method in ("serialize", "deserialize"):
         for name in info.find_type_names(f"{method}<"):
             if not name.endswith("erializer>"):
@@ -66,7 +83,7 @@ def _iter_converted(info: DebugInfo) -> Iterator[tuple[str, str]]:
     """Find types whose derived impl reads another type or tries several: `from`, `untagged`.
 
     Any other has a visitor, of which the functions return the type. So has no newtype that is
-    `transparent`, which is read as what it holds: nothing is said of types of one field.
+    `transparent`, which is read as what it holds: types of one field are told otherwise.
     """
     derived: dict[str, tuple[Type, str]] = {}
     for name in info.find_type_names("deserialize<"):
@@ -89,10 +106,41 @@ def _iter_converted(info: DebugInfo) -> Iterator[tuple[str, str]]:
             yield type_.name, path
 
 
+def _iter_converted_newtypes(info: DebugInfo) -> Iterator[tuple[str, str]]:
+    """Find types of one field that are made of what is read: `from`, `try_from`.
+
+    `serde_derive` has `Result::map(…, From::from)`, a function, and `Result::and_then(…, |v| …)`,
+    a closure of the impl; and for `transparent` a closure as well, in `map`, from the field's type.
+    """
+    for prefix in ("map<", "and_then<"):
+        for name in info.find_type_names(prefix):
+            for subprogram in info.find_subprograms(name):
+                given = subprogram.parameters[0][1] if subprogram.parameters else None
+                read, made = ok_type(given), ok_type(subprogram.result)
+                if not isinstance(made, Struct) or read is None or _has_parts(made):
+                    continue
+                if not subprogram.full_name.startswith("core::result::Result<"):
+                    continue
+                error = _error_name(given)
+                is_own = _OWN_CLOSURE.search(name) is not None
+                is_function = f"fn({read.name}) -> {made.name}>" in name
+                if not error.startswith(_ENCODINGS) or not (is_own or is_function):
+                    continue
+                is_converted = prefix == "and_then<" or is_function
+                if is_converted or read not in [m.type for m in made.members]:
+                    yield made.name, f"it is made of {short_name(read.name)} when it is read"
+
+
 def _has_parts(type_: Type) -> bool:
     if isinstance(type_, Struct):
         return sum(bool(m.type.size) for m in type_.members) > 1
     return isinstance(type_, CEnum | Enum)
+
+
+def _error_name(result: Type | None) -> str:
+    """Return the full name of E of `Result<T, E>`."""
+    members = result.variants[1].type.members if isinstance(result, Enum) else ()
+    return members[0].type.name if members else ""
 
 
 def _serialized_type(subprogram: Subprogram, method: str) -> str | None:
