@@ -19,7 +19,6 @@ from idoldbg.call.hif.results import DONE_SIZE, success_size
 from idoldbg.call.hiffy.program import SHAPES, Shape
 from idoldbg.call.message import ReadLease, WriteLease
 from idoldbg.errors import EncodeError
-from idoldbg.model.types import type_size
 from idoldbg.resolver import ErrorKind, ResolvedLease
 
 __all__ = ["Fit", "check_limits", "measure"]
@@ -72,7 +71,7 @@ def measure(subject: Subject) -> Fit:
         if lease.type is None:
             continue
         space = hiffy.layout.data_size if lease.read else max(0, room - (reply or 0))
-        size = type_size(lease.type)
+        size = lease.type.size
         elements[lease.name] = _element_limit(lease, space // size if size else 0xFFFF)
     return Fit(arguments, shape.payload_room, reply, room, elements)
 
@@ -194,7 +193,7 @@ def _arguments(subject: Subject, fit: Fit) -> Iterator[Finding]:
 def _smallest_arguments(subject: Subject) -> int:
     wires = [a.wire.type for a in subject.resolved.arguments if a.wire is not None]
     if not subject.is_serialized:
-        return sum(type_size(t) for t in wires)
+        return sum(t.size for t in wires)
     return sum(smallest_encoding(t) for t in wires)
 
 
@@ -219,11 +218,11 @@ def _leases(subject: Subject, hiffy: Hiffy, fit: Fit) -> Iterator[Finding]:
     """Report leases of which not even one element fits; of longer ones a part can be lent."""
     parts: list[Part] = [p for p in subject.parts if p.role is Role.LEASE]
     for part, lease in zip(parts, subject.resolved.leases, strict=True):
-        if lease.type is None or not type_size(lease.type) or fit.elements.get(lease.name, 1):
+        if lease.type is None or not lease.type.size or fit.elements.get(lease.name, 1):
             continue
         if lease.max_len == 0:
             continue
-        size = type_size(lease.type)
+        size = lease.type.size
         if lease.read and hiffy.layout.data is None:
             yield subject.finding(
                 "lease-too-large",

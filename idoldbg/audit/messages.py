@@ -14,7 +14,7 @@ from idol.rust_type import RustType
 from idol.sizes import is_optional_number
 from idoldbg.audit.finding import Finding, Role
 from idoldbg.audit.subject import Part, Subject
-from idoldbg.model.types import CEnum, Member, Struct, short_name, type_size
+from idoldbg.model.types import CEnum, Member, Struct, short_name
 from idoldbg.resolver.lookup import BASE_TYPES
 
 __all__ = ["check_message"]
@@ -139,8 +139,8 @@ def _other_type(subject: Subject, part: Part, member: Member | None) -> Iterator
     expected = BASE_TYPES.get(str(travels))
     if expected is None or isinstance(member.type, CEnum):
         return
-    sizes = {type_size(expected)} | ({1} if str(travels) == "bool" else set())
-    if type_size(member.type) not in sizes or (
+    sizes = {expected.size} | ({1} if str(travels) == "bool" else set())
+    if member.type.size not in sizes or (
         member.type.name in BASE_TYPES and member.type.name not in (expected.name, "u8")
     ):
         yield f"`{part.name}` is {member.type.name} there and {travels} here"
@@ -152,7 +152,7 @@ def _gaps(message: Struct, members: list[Member]) -> list[str]:
     for member in members:
         if member.offset != offset:
             return [f"`{member.name}` is at byte {member.offset} and not at {offset}"]
-        offset += type_size(member.type)
+        offset += member.type.size
     if offset != message.size:
         return [f"it is {message.size} bytes, its fields are {offset}"]
     return []

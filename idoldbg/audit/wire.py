@@ -20,7 +20,6 @@ from idoldbg.model.types import (
     Struct,
     Type,
     Union,
-    is_newtype,
     short_name,
     shown_field,
 )
@@ -101,7 +100,7 @@ class _Comparer:
                     yield WireChange(path, f"{old.count} elements became {new.count}")
                 yield from self.compare(old.element, new.element, f"{path}[…]", depth + 1)
             case (CEnum(), Enum()) | (Enum(), CEnum()) if self._is_serialized:
-                yield from self._names(_variants(old), _variants(new), path)
+                yield from self._names(old.variant_names, new.variant_names, path)
             case _ if type(old) is not type(new):
                 was, now = short_name(old.name), short_name(new.name)
                 yield WireChange(path, f"{was} became {now}")
@@ -132,13 +131,13 @@ class _Comparer:
 
     def _c_enums(self, old: CEnum, new: CEnum, path: str) -> Iterator[WireChange]:
         if self._is_serialized:
-            yield from self._names(_variants(old), _variants(new), path)
+            yield from self._names(old.variant_names, new.variant_names, path)
             return
         for change in compare_codes(old, new):
             yield WireChange(path, change.words, change.is_growth)
 
     def _enums(self, old: Enum, new: Enum, path: str, depth: int) -> Iterator[WireChange]:
-        yield from self._names(_variants(old), _variants(new), path)
+        yield from self._names(old.variant_names, new.variant_names, path)
         by_name = {variant.name: variant for variant in old.variants}
         for after in new.variants:
             before = by_name.get(after.name)
@@ -150,7 +149,7 @@ class _Comparer:
             inner = f"{path}::{after.name}"
             yield from self._structs(before.type.members, after.type.members, inner, depth + 1)
 
-    def _names(self, old: list[str], new: list[str], path: str) -> Iterator[WireChange]:
+    def _names(self, old: tuple[str, ...], new: tuple[str, ...], path: str) -> Iterator[WireChange]:
         """Compare variants that are known by their positions."""
         if old == new:
             return
@@ -167,13 +166,7 @@ class _Comparer:
 def _unwrap(type_: Type) -> Type:
     """Open newtypes: serde writes them as what they hold."""
     for _ in range(_DEPTH):
-        if not (isinstance(type_, Struct) and is_newtype(type_)):
+        if not (isinstance(type_, Struct) and type_.is_newtype):
             break
         type_ = type_.members[0].type
     return type_
-
-
-def _variants(type_: Type) -> list[str]:
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []

@@ -21,7 +21,7 @@ from idoldbg.errors import ArchiveError, ArgumentError, DebugInfoError, FaultErr
 from idoldbg.model.archive import KERNEL, Archive, TaskImage
 from idoldbg.model.memory import MemoryReader
 from idoldbg.model.symbols import Variable
-from idoldbg.model.types import Type, type_size
+from idoldbg.model.types import Type
 from idoldbg.model.values import Value
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ class Program:
         """Read and decode a static; what cannot be read becomes an `Unreadable` leaf."""
         if variable.address is None:
             raise NotFound("address of variable", variable.full_name)
-        data = self.memory.read(variable.address, type_size(variable.type))
+        data = self.memory.read(variable.address, variable.type.size)
         return image.decode(variable.type, data, address=variable.address)
 
     def find_word(self, name: str) -> int | None:
@@ -383,7 +383,7 @@ class Program:
                 break
         else:  # as in kernels that are built to be small
             return "the kernel has panicked, and keeps no message"
-        size = min(type_size(variable.type), MAX_EPITAPH)
+        size = min(variable.type.size, MAX_EPITAPH)
         try:
             data = self.memory.read(variable.address, size)
         except FaultError:

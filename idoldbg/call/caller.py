@@ -48,7 +48,6 @@ from idoldbg.model.memory import (
     MemoryWriter,
     TagSource,
 )
-from idoldbg.model.types import type_size
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.views.boot import starts_at_boot
 from idoldbg.views.tasks import is_before_tasks, read_task, table_address, task_type
@@ -402,7 +401,7 @@ class Caller:
     def _find_layout(self, task: TaskImage) -> HiffyLayout:
         variables = find_variables(self.program.object(HIFFY).find_variables)
         entry = task_type(self.program)
-        address = table_address(self.program) + task.index * type_size(entry)
+        address = table_address(self.program) + task.index * entry.size
         try:
             return build_layout(
                 variables,

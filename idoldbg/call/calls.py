@@ -17,7 +17,7 @@ from idoldbg.call.arguments import (
 )
 from idoldbg.call.message import ErrorReply, Message, RawReply, ReadLease, WriteLease
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
-from idoldbg.model.types import CEnum, Enum, Type, is_byte, is_byte_array, type_size
+from idoldbg.model.types import CEnum, Enum, Type
 from idoldbg.model.values import EnumValue, Value
 from idoldbg.resolver import (
     ErrorKind,
@@ -70,9 +70,9 @@ class Reply:
         """
         lease = next(lease for lease in self.operation.leases if lease.name == name)
         element = lease.element
-        size = 0 if element is None else type_size(element)
+        size = 0 if element is None else element.size
         is_bytes = element is not None and (
-            is_byte(element) or (not lease.is_slice and is_byte_array(element))
+            element.is_byte or (not lease.is_slice and element.is_byte_array)
         )
         if element is None or not size or is_bytes:
             return None
@@ -272,7 +272,7 @@ def _element(operation: ResolvedOperation, lease: ResolvedLease) -> Type:
 
 
 def _element_size(operation: ResolvedOperation, lease: ResolvedLease) -> int:
-    return type_size(_element(operation, lease))
+    return _element(operation, lease).size
 
 
 def build_message(call: Call, task_index: int) -> Message:

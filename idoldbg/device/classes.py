@@ -47,12 +47,6 @@ from idoldbg.model.types import (
     Scalar,
     Struct,
     Type,
-    is_byte_array,
-    is_newtype,
-    is_option,
-    is_result,
-    is_tuple_like,
-    is_unit,
     short_name,
 )
 from idoldbg.model.values import (
@@ -164,9 +158,9 @@ class Classes:
         match type_:
             case CEnum():
                 return self._class(type_, self._c_enum)
-            case Enum() if not is_option(type_) and not is_result(type_):
+            case Enum() if not type_.is_option and not type_.is_result:
                 return self._class(type_, self._enum)
-            case Struct() if not is_newtype(type_) and not is_tuple_like(type_):
+            case Struct() if not type_.is_newtype and not type_.is_tuple_like:
                 return self._class(type_, self._struct)
         return None
 
@@ -211,9 +205,9 @@ class Classes:
         """Return the Python object for a value."""
         match value:
             case StructValue(type=type_, fields=fields):
-                if is_newtype(type_):
+                if type_.is_newtype:
                     return self.to_python(fields[0][1])
-                if is_tuple_like(type_):
+                if type_.is_tuple_like:
                     return tuple(self.to_python(v) for _, v in fields)
                 return self._object(self.find(type_), value)
             case EnumValue(type=type_):
@@ -228,12 +222,12 @@ class Classes:
         return made(**{n: self.to_python(v) for n, (_, v) in zip(names, fields, strict=True)})
 
     def _variant(self, value: EnumValue, type_: Type) -> Any:
-        if is_option(type_):
+        if type_.is_option:
             if value.payload is None:
                 return None
             inner = self.to_python(value.payload.fields[0][1])
             return Some(None) if inner is None else inner
-        if is_result(type_):
+        if type_.is_result:
             inner = None if value.payload is None else value.payload.fields[0][1]
             content = None if inner is None else self.to_python(inner)
             return Ok(content) if value.variant == "Ok" else Err(content)
@@ -246,7 +240,7 @@ class Classes:
         """Return what a signature shows for a type."""
         if type_ is None:
             return Any
-        if is_unit(type_):
+        if type_.is_unit:
             return None
         made = self.find(type_)
         if made is not None:
@@ -257,12 +251,12 @@ class Classes:
                     encoding, int
                 )
             case Array(element=element):
-                return bytes if is_byte_array(type_) else list[self.annotation(element)]  # type: ignore[misc]  # built at run time
-            case Struct(members=members) if is_newtype(type_):
+                return bytes if type_.is_byte_array else list[self.annotation(element)]  # type: ignore[misc]  # built at run time
+            case Struct(members=members) if type_.is_newtype:
                 return self.annotation(members[0].type)
             case Struct(members=members):
                 return tuple[tuple(self.annotation(m.type) for m in members)]  # type: ignore[misc]  # as above
-            case Enum(variants=variants) if is_option(type_):
+            case Enum(variants=variants) if type_.is_option:
                 return self.annotation(variants[1].type.members[0].type) | None
         return Any
 

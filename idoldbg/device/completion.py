@@ -15,9 +15,8 @@ from typing import Any
 
 from idol.records import dataclass
 from idoldbg.device.describe import one_line
-from idoldbg.device.names import variants_of
 from idoldbg.device.operation import BoundOperation
-from idoldbg.model.types import Encoding, Enum, Scalar, Type, is_option
+from idoldbg.model.types import Encoding, Enum, Scalar, Type
 
 __all__ = ["Completion", "complete"]
 
@@ -131,7 +130,7 @@ def _arguments(
 
 
 def _values(type_: Type | None, quote: str, word: str) -> Iterator[Completion]:
-    if isinstance(type_, Enum) and is_option(type_):
+    if isinstance(type_, Enum) and type_.is_option:
         if not quote and "None".startswith(word):
             yield Completion("None", len(word))
         yield from _values(type_.variants[1].type.members[0].type, quote, word)
@@ -139,7 +138,7 @@ def _values(type_: Type | None, quote: str, word: str) -> Iterator[Completion]:
     if isinstance(type_, Scalar) and type_.encoding is Encoding.BOOL and not quote:
         yield from (Completion(b, len(word)) for b in ("True", "False") if b.startswith(word))
     mark = quote or '"'
-    for name in variants_of(type_):
+    for name in () if type_ is None else type_.variant_names:
         if name.startswith(word):
             yield Completion(f"{mark}{name}{mark}", len(quote) + len(word), "variant")
 

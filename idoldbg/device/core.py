@@ -16,7 +16,6 @@ from idoldbg.device.classes import Classes
 from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
 from idoldbg.errors import LinkError, OperationError
-from idoldbg.model.types import type_size
 from idoldbg.model.values import format_value
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
@@ -120,7 +119,7 @@ class Core:
     def _elements(self, operation: ResolvedOperation, name: str, data: bytes) -> list[Any]:
         """Decode the elements of a lease."""
         element = next(lease.element for lease in operation.leases if lease.name == name)
-        size = 0 if element is None else type_size(element)
+        size = 0 if element is None else element.size
         if element is None or size == 0:
             return []
         parts = (data[i : i + size] for i in range(0, len(data), size))

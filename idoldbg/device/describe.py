@@ -11,10 +11,10 @@ from idol.printable import join_lines, printable
 from idoldbg.call.hiffy import HiffyLayout
 from idoldbg.call.hiffy.program import PAYLOAD_LIMIT, STACK_LENGTH
 from idoldbg.device.classes import Classes
-from idoldbg.device.names import python_names, variants_of
+from idoldbg.device.names import python_names
 from idoldbg.device.results import Leases, Reply
 from idoldbg.errors import IdoldbgError
-from idoldbg.model.types import Type, is_unit, short_name
+from idoldbg.model.types import Type, short_name
 from idoldbg.resolver import ResolvedLease, ResolvedOperation
 
 __all__ = [
@@ -80,7 +80,7 @@ def one_line(operation: ResolvedOperation) -> str:
     if operation.error is not None:
         returns = f" -> Result<{ok}, {_short(operation.error.type, operation.error.text)}>"
     else:
-        is_nothing = operation.ok.type is not None and is_unit(operation.ok.type)
+        is_nothing = operation.ok.type is not None and operation.ok.type.is_unit
         returns = "" if is_nothing else f" -> {ok}"
     return f"{operation.name}({', '.join(parts)}){returns}"
 
@@ -144,7 +144,7 @@ def _lease_line(lease: ResolvedLease) -> str:
 
 
 def _variants(type_: Type | None) -> str:
-    names = variants_of(type_)
+    names = () if type_ is None else type_.variant_names
     return f" ({' | '.join(names[:16])}{' | …' if len(names) > 16 else ''})" if names else ""
 
 
@@ -153,7 +153,7 @@ def _error_lines(operation: ResolvedOperation) -> list[str]:
     if operation.error is None:
         return returns
     kind = _short(operation.error.type, operation.error.text)
-    names = variants_of(operation.error.type)
+    names = () if operation.error.type is None else operation.error.type.variant_names
     return [*returns, f"Raises {kind}: {', '.join(names)}." if names else f"Raises {kind}."]
 
 

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from idoldbg.model.types import CEnum, Enum, Struct, Type
+from idoldbg.model.types import Enum, Struct, Type
 
 __all__ = [
     "IN_A_CLASS",
@@ -21,7 +21,6 @@ __all__ = [
     "member_names",
     "python_names",
     "variant_attributes",
-    "variants_of",
 ]
 
 IN_A_CLASS = frozenset({"TargetObject", "dataclass"})
@@ -74,13 +73,6 @@ def member_names(type_: Struct) -> tuple[str, ...]:
     return python_names(m.name for m in type_.members)
 
 
-def variants_of(type_: Type | None) -> list[str]:
-    """Return the names of an enum's variants, nothing for other types."""
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []
-
-
 def variant_attributes(
     type_: Type | None, reserved: frozenset[str] | None = None
 ) -> dict[str, str]:
@@ -88,7 +80,7 @@ def variant_attributes(
 
     `reserved` defaults to what the class of the enum needs itself.
     """
-    variants = variants_of(type_)
+    variants = () if type_ is None else type_.variant_names
     if reserved is None:
         reserved = IN_A_CLASS if isinstance(type_, Enum) else frozenset()
     return dict(zip(variants, python_names(variants, reserved), strict=True))

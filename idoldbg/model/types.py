@@ -33,17 +33,8 @@ __all__ = [
     "TypeAt",
     "Union",
     "Variant",
-    "is_byte_array",
-    "is_newtype",
-    "is_nonzero",
-    "is_option",
-    "is_result",
-    "is_tuple_like",
-    "is_unit",
     "short_name",
     "shown_field",
-    "type_size",
-    "is_byte",
 ]
 
 
@@ -57,17 +48,76 @@ class Encoding(StrEnum):
     CHAR = "char"  # a Unicode scalar value in four bytes
 
 
+class _AnyType:
+    """What can be asked of every type; a kind answers where it is not what is said here."""
+
+    __slots__ = ()
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it is `()`, which DWARF writes as a scalar of no size."""
+        return False
+
+    @property
+    def is_byte(self) -> bool:
+        """Whether it is `u8`."""
+        return False
+
+    @property
+    def is_byte_array(self) -> bool:
+        """Whether it is `[u8; N]`."""
+        return False
+
+    @property
+    def is_tuple_like(self) -> bool:
+        """Whether it is a tuple or tuple struct, whose fields have numbers for names."""
+        return False
+
+    @property
+    def is_newtype(self) -> bool:
+        """Whether it is a tuple struct with one field, which encodings write as the field alone."""
+        return False
+
+    @property
+    def is_nonzero(self) -> bool:
+        """Whether it is `core::num::NonZero<…>` (before Rust 1.79: `NonZeroU32` and so on)."""
+        return False
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it is `core::option::Option`, by name and by its variants."""
+        return False
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it is `core::result::Result`, by name and by its variants."""
+        return False
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """The variants of an enum in declaration order; none where it is no enum."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(_AnyType):
     """An integer, float, bool or char; also `()` and `!`, which have size 0."""
 
     name: str
     size: int
     encoding: Encoding
 
+    @property
+    def is_unit(self) -> bool:
+        return self.size == 0 and self.name == "()"
+
+    @property
+    def is_byte(self) -> bool:
+        return self.size == 1 and self.encoding is Encoding.UNSIGNED
+
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(_AnyType):
     """A thin pointer or reference; `&str` and `&[T]` are structs that hold one."""
 
     name: str
@@ -86,16 +136,30 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Struct:
+class Struct(_AnyType):
     """A struct, tuple or closure environment. Fields of tuples are called `__0`, `__1`, …"""
 
     name: str
     size: int
     members: tuple[Member, ...]
 
+    @property
+    def is_tuple_like(self) -> bool:
+        names = {m.name for m in self.members}
+        return bool(names) and names == {f"__{i}" for i in range(len(self.members))}
+
+    @property
+    def is_newtype(self) -> bool:
+        return len(self.members) == 1 and self.members[0].name == "__0"
+
+    @property
+    def is_nonzero(self) -> bool:
+        names = ("core::num::nonzero::NonZero", "core::num::NonZero")
+        return self.is_newtype and self.name.startswith(names)
+
 
 @dataclass(frozen=True, slots=True)
-class Union:
+class Union(_AnyType):
     """All members share their bytes; which one is meant is not recorded."""
 
     name: str
@@ -112,7 +176,7 @@ class Enumerator:
 
 
 @dataclass(frozen=True, slots=True)
-class CEnum:
+class CEnum(_AnyType):
     """An enum without data. Enumerators stand in declaration order: serde numbers them by it.
 
     `skipped` is as for `Enum`.
@@ -123,6 +187,10 @@ class CEnum:
     signed: bool
     enumerators: tuple[Enumerator, ...]
     skipped: tuple[str, ...] = ()
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        return tuple(e.name for e in self.enumerators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +209,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Enum:
+class Enum(_AnyType):
     """An enum with data. Variants stand in declaration order.
 
     `tag` is where the discriminant lies; None where there is nothing to tell apart. `skipped` are
@@ -155,9 +223,23 @@ class Enum:
     variants: tuple[Variant, ...]
     skipped: tuple[str, ...] = ()
 
+    @property
+    def is_option(self) -> bool:
+        is_named = self.name.startswith("core::option::Option<")
+        return is_named and self.variant_names == ("None", "Some")
+
+    @property
+    def is_result(self) -> bool:
+        is_named = self.name.startswith("core::result::Result<")
+        return is_named and self.variant_names == ("Ok", "Err")
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        return tuple(v.name for v in self.variants)
+
 
 @dataclass(frozen=True, slots=True)
-class Array:
+class Array(_AnyType):
     """`count` elements in a row."""
 
     name: str
@@ -167,11 +249,15 @@ class Array:
     @property
     def size(self) -> int:
         """Size of the whole array."""
-        return type_size(self.element) * self.count
+        return self.element.size * self.count
+
+    @property
+    def is_byte_array(self) -> bool:
+        return self.element.is_byte
 
 
 @dataclass(frozen=True, slots=True)
-class Subroutine:
+class Subroutine(_AnyType):
     """What a function pointer points to."""
 
     name: str
@@ -179,7 +265,7 @@ class Subroutine:
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(_AnyType):
     """A type of which only the name is known; `reason` says why."""
 
     name: str
@@ -203,66 +289,6 @@ class TypeAt:
     def __call__(self) -> Type:
         """Return the type; may raise `DebugInfoError`."""
         return self._type_at(self.die_offset)
-
-
-def type_size(type_: Type) -> int:
-    """Return the size in memory."""
-    return type_.size
-
-
-def is_unit(type_: Type) -> bool:
-    """Tell `()`, which DWARF writes as a scalar of no size."""
-    return isinstance(type_, Scalar) and type_.size == 0 and type_.name == "()"
-
-
-def is_tuple_like(type_: Type) -> bool:
-    """Tell tuples and tuple structs, whose fields have numbers for names."""
-    return (
-        isinstance(type_, Struct)
-        and bool(type_.members)
-        and {m.name for m in type_.members} == {f"__{i}" for i in range(len(type_.members))}
-    )
-
-
-def is_newtype(type_: Type) -> bool:
-    """Tell a tuple struct with one field: the encodings write it as that field alone."""
-    return is_tuple_like(type_) and isinstance(type_, Struct) and len(type_.members) == 1
-
-
-def is_byte_array(type_: Type) -> bool:
-    """Tell `[u8; N]`."""
-    return isinstance(type_, Array) and is_byte(type_.element)
-
-
-def is_byte(type_: Type) -> bool:
-    """Tell `u8`."""
-    is_unsigned = isinstance(type_, Scalar) and type_.encoding is Encoding.UNSIGNED
-    return is_unsigned and type_size(type_) == 1
-
-
-def is_option(type_: Type) -> bool:
-    """Tell `core::option::Option`, by name and by its variants."""
-    return (
-        isinstance(type_, Enum)
-        and type_.name.startswith("core::option::Option<")
-        and [v.name for v in type_.variants] == ["None", "Some"]
-    )
-
-
-def is_nonzero(type_: Type) -> bool:
-    """Tell `core::num::NonZero<…>` (before Rust 1.79: `NonZeroU32` and so on)."""
-    return is_newtype(type_) and type_.name.startswith(
-        ("core::num::nonzero::NonZero", "core::num::NonZero")
-    )
-
-
-def is_result(type_: Type) -> bool:
-    """Tell `core::result::Result`, by name and by its variants."""
-    return (
-        isinstance(type_, Enum)
-        and type_.name.startswith("core::result::Result<")
-        and [v.name for v in type_.variants] == ["Ok", "Err"]
-    )
 
 
 def shown_field(name: str) -> str:

@@ -14,7 +14,7 @@ import struct
 from typing import Any, TypeAlias
 
 from idol.records import dataclass, field
-from idoldbg.model.types import CEnum, Enum, Type, is_newtype, is_option, is_tuple_like, short_name
+from idoldbg.model.types import CEnum, Enum, Type, short_name
 
 __all__ = [
     "ArrayValue",
@@ -248,16 +248,16 @@ def _json_float(value: float) -> float | str:
 
 
 def _fields(value: StructValue, convert: Any, sequence: Any) -> Any:
-    if is_newtype(value.type):
+    if value.type.is_newtype:
         return convert(value.fields[0][1])
-    if is_tuple_like(value.type):
+    if value.type.is_tuple_like:
         return sequence(convert(v) for _, v in value.fields)
     return {name: convert(v) for name, v in value.fields}
 
 
 def _variant(value: EnumValue, convert: Any, sequence: Any) -> Any:
     payload = None if value.payload is None else _fields(value.payload, convert, sequence)
-    if is_option(value.type) and (value.payload is None or not _holds_option(value.payload)):
+    if value.type.is_option and (value.payload is None or not _holds_option(value.payload)):
         return payload
     if value.payload is None:
         return value.variant
@@ -267,9 +267,9 @@ def _variant(value: EnumValue, convert: Any, sequence: Any) -> Any:
 def _holds_option(payload: StructValue) -> bool:
     """Tell `Some(None)` apart from `None`: an Option or a unit inside keeps the `Some` visible."""
     inner = payload.fields[0][1]
-    while isinstance(inner, StructValue) and is_newtype(inner.type):
+    while isinstance(inner, StructValue) and inner.type.is_newtype:
         inner = inner.fields[0][1]
-    return isinstance(inner, Unit) or (isinstance(inner, EnumValue) and is_option(inner.type))
+    return isinstance(inner, Unit) or (isinstance(inner, EnumValue) and inner.type.is_option)
 
 
 def format_value(value: Value, *, hexadecimal: bool = False) -> str:
@@ -318,7 +318,7 @@ def _each(values: tuple[Value, ...], hexadecimal: bool) -> list[str]:
 
 def _format_struct(name: str, value: StructValue, hexadecimal: bool) -> str:
     texts = _each(tuple(v for _, v in value.fields), hexadecimal)
-    if is_tuple_like(value.type):
+    if value.type.is_tuple_like:
         comma = "," if len(texts) == 1 and not name else ""
         return f"{name}(" + ", ".join(texts) + f"{comma})"
     if not texts:

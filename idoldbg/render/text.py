@@ -9,7 +9,6 @@ from typing import Any
 from idoldbg.call.calls import Reply
 from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
-from idoldbg.model.types import is_byte, is_byte_array
 from idoldbg.model.values import Bool, Char, EnumValue, Float, Int, Value, format_value
 from idoldbg.render.printable import join_lines, one_line, printable
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
@@ -255,7 +254,7 @@ def _takes(lease: ResolvedLease) -> str:
     data = "hex:…, @FILE, str:TEXT or - (stdin)"
     if lease.type is None:
         return MISSING
-    if is_byte(lease.type) or (not lease.is_slice and is_byte_array(lease.type)):
+    if lease.type.is_byte or (not lease.is_slice and lease.type.is_byte_array):
         return data.replace("hex:…, ", "hex:…, [1, 2], ")
     return f"{f'[…] of {lease.type.name}' if lease.is_slice else lease.type.name}, or bytes: {data}"
 

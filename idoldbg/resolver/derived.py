@@ -28,7 +28,6 @@ from idoldbg.model.types import (
     Struct,
     Type,
     Variant,
-    is_result,
     short_name,
     shown_field,
 )
@@ -83,7 +82,7 @@ def find_derived(info: DebugInfo) -> Derived:
                     unclear |= set(possible)
         for fields, enum in pairs:
             left = _numbers(fields)
-            skipped = [name for i, name in enumerate(_variant_names(enum)) if i not in left]
+            skipped = [name for i, name in enumerate(enum.variant_names) if i not in left]
             if skipped:
                 variants[enum.name] = tuple(skipped)
     return Derived(variants, _find_fields(info), frozenset(unclear))
@@ -94,20 +93,14 @@ def find_derived(info: DebugInfo) -> Derived:
 
 def _numbers(fields: Type) -> list[int]:
     """Return the numbers of a `__Field` enum's variants."""
-    matches = (_FIELD.fullmatch(name) for name in _variant_names(fields))
+    matches = (_FIELD.fullmatch(name) for name in fields.variant_names)
     return [int(match[1]) for match in matches if match]
 
 
 def _has_gap(fields: Type) -> bool:
     numbers = _numbers(fields)
-    is_of_struct = "__ignore" in _variant_names(fields)  # whose fields are found otherwise
+    is_of_struct = "__ignore" in fields.variant_names  # whose fields are found otherwise
     return bool(numbers) and not is_of_struct and numbers != list(range(len(numbers)))
-
-
-def _variant_names(type_: Type) -> list[str]:
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants] if isinstance(type_, Enum) else []
 
 
 def _pair_enums(info: DebugInfo) -> list[tuple[Type, CEnum | Enum]]:
@@ -131,13 +124,13 @@ def _possible(info: DebugInfo, fields: Type) -> Iterator[CEnum | Enum]:
             enum = ok_type(subprogram.result)
             if not subprogram.full_name.startswith(path) or not isinstance(enum, CEnum | Enum):
                 continue
-            if len(_variant_names(enum)) > max(_numbers(fields)):
+            if len(enum.variant_names) > max(_numbers(fields)):
                 yield enum
 
 
 def ok_type(result: Type | None) -> Type | None:
     """Return T of `Result<T, E>`."""
-    if result is None or not is_result(result) or not isinstance(result, Enum):
+    if result is None or not result.is_result or not isinstance(result, Enum):
         return None
     members = result.variants[0].type.members
     return members[0].type if len(members) == 1 else None

@@ -16,7 +16,7 @@ from idol.rust_type import RustType, Slice
 from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.model.symbols import Block
 from idoldbg.model.types import Enum as EnumType
-from idoldbg.model.types import Member, Pointer, Struct, Type, Variant, is_result
+from idoldbg.model.types import Member, Pointer, Struct, Type, Variant
 from idoldbg.resolver.leases import find_exact, read_leases, read_lent
 
 __all__ = [
@@ -148,7 +148,7 @@ def _signature(info: DebugInfo, interface: idol.Interface, operation: idol.Opera
         if len(types) == 2 + count + len(operation.leases):
             leases = tuple(_leased(info, t) for t in types[2 + count :])
             shown = replace(shown, arguments=tuple(types[2 : 2 + count]), leases=leases)
-        if subprogram.result is not None and is_result(subprogram.result):
+        if subprogram.result is not None and subprogram.result.is_result:
             ok, error = _request_result(subprogram.result)
             shown = replace(shown, ok=ok, error=error)
     return shown
@@ -202,7 +202,7 @@ def read_handler(
     arm = next((block for block in handlers if is_arm(block, stem)), None)
     shown = Shown(leases=read_leases(info, interface, operation, arm))
     for name, type_ in () if arm is None else _iter_variables(arm):
-        if name in _RESULTS and is_result(type_):
+        if name in _RESULTS and type_.is_result:
             ok, error = _request_result(type_)
             return replace(shown, ok=ok, error=error)
     return shown

@@ -28,7 +28,7 @@ from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.call import codec
 from idoldbg.errors import EncodeError
 from idoldbg.model.symbols import Block
-from idoldbg.model.types import Array, Member, Type, is_byte_array, short_name
+from idoldbg.model.types import Array, Member, Type, short_name
 from idoldbg.resolver.evidence import is_arm
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _reply_buffers(block: Block, *, in_error: bool) -> Iterator[tuple[SizeOf, st
     """Find the buffers that replies are serialized into, under the variable of what is in them."""
     for name, type_ in block.variables:
         in_error = in_error or name in ("e", "error", "idol_error") or _is_request_error(type_)
-        if name in _REPLIES and isinstance(type_, Array) and is_byte_array(type_):
+        if name in _REPLIES and isinstance(type_, Array) and type_.is_byte_array:
             yield SizeOf.ERROR if in_error else SizeOf.OK, name, type_.count
     for inner in block.blocks:
         yield from _reply_buffers(inner, in_error=in_error)
@@ -265,7 +265,7 @@ def _incoming(buffers: Sequence[tuple[str, int]], computed: int | None) -> tuple
 def _buffers(block: Block) -> Iterator[tuple[str, int]]:
     """Find the arrays of u8 among a function's variables."""
     for name, type_ in block.variables:
-        if isinstance(type_, Array) and is_byte_array(type_):
+        if isinstance(type_, Array) and type_.is_byte_array:
             yield name, type_.count
     for inner in block.blocks:
         yield from _buffers(inner)

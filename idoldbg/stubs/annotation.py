@@ -12,12 +12,6 @@ from idoldbg.model.types import (
     Struct,
     Type,
     Union,
-    is_byte_array,
-    is_newtype,
-    is_option,
-    is_result,
-    is_tuple_like,
-    is_unit,
 )
 from idoldbg.stubs.plan import Plan
 
@@ -56,7 +50,7 @@ class Annotations:
             self._depth -= 1
 
     def _write_inner(self, type_: Type, *, is_input: bool) -> str:
-        if is_unit(type_):
+        if type_.is_unit:
             return "None"
         match type_:
             case Scalar(encoding=encoding):
@@ -66,15 +60,15 @@ class Annotations:
             case Union():
                 return f"{self._builtins}bytes"
             case Array(element=element):
-                if is_byte_array(type_):
+                if type_.is_byte_array:
                     return "Data" if is_input else f"{self._builtins}bytes"
                 inner = self._write(element, is_input=is_input)
                 return f"Sequence[{inner}]" if is_input else f"{self._builtins}list[{inner}]"
             case CEnum():
                 return self._class(type_)
-            case Struct() if is_newtype(type_):
+            case Struct() if type_.is_newtype:
                 return self._write(type_.members[0].type, is_input=is_input)
-            case Struct() if is_tuple_like(type_):
+            case Struct() if type_.is_tuple_like:
                 parts = [self._write(m.type, is_input=is_input) for m in type_.members]
                 return f"{self._builtins}tuple[{', '.join(parts)}]"
             case Struct():
@@ -89,14 +83,14 @@ class Annotations:
         return self._prefix + self._plan.names[type_.name]
 
     def _enum(self, type_: Enum, *, is_input: bool) -> str:
-        if is_option(type_):
+        if type_.is_option:
             inner_type = type_.variants[1].type.members[0].type
             inner = self._write(inner_type, is_input=is_input)
             parts = inner.split(" | ") if "[" not in inner else [inner]
             if "None" in parts:
                 return f"{inner} | Some[None]"
             return f"{inner} | None"
-        if is_result(type_):
+        if type_.is_result:
             ok, error = (
                 self._write(v.type.members[0].type if v.type.members else None, is_input=is_input)
                 for v in type_.variants

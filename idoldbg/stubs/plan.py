@@ -20,10 +20,6 @@ from idoldbg.model.types import (
     Enum,
     Struct,
     Type,
-    is_newtype,
-    is_option,
-    is_result,
-    is_tuple_like,
 )
 from idoldbg.resolver import ResolvedOperation
 
@@ -209,13 +205,13 @@ def _inner(type_: Type) -> Iterator[Type]:
         case Struct(members=members):
             for member in members:
                 yield from _inner(member.type)
-            if not is_newtype(type_) and not is_tuple_like(type_):
+            if not type_.is_newtype and not type_.is_tuple_like:
                 yield type_
         case Enum(variants=variants):
             for variant in variants:
                 for member in variant.type.members:
                     yield from _inner(member.type)
-            if not is_option(type_) and not is_result(type_):
+            if not type_.is_option and not type_.is_result:
                 yield type_
 
 

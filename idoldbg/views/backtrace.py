@@ -20,7 +20,6 @@ from idoldbg.build.program import Program
 from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, FaultError, IdoldbgError
 from idoldbg.model.symbols import Symbol
-from idoldbg.model.types import type_size
 from idoldbg.model.values import to_python
 from idoldbg.views.tasks import read_task, table_address, task_type
 
@@ -79,7 +78,7 @@ def read_backtrace(
 def _is_running(program: Program, index: int) -> bool:
     """Return whether a task has the core; one that waits in the kernel was put aside."""
     try:
-        address = table_address(program) + index * type_size(task_type(program))
+        address = table_address(program) + index * task_type(program).size
         if program.find_word("CURRENT_TASK_PTR") != address:
             return False
         row = read_task(program, index)
@@ -139,8 +138,8 @@ def _live_registers(program: Program, name: str, live: Mapping[str, int]) -> dic
 
 def _save_area(program: Program, index: int) -> Any:
     entry = task_type(program)
-    address = table_address(program) + index * type_size(entry)
-    block = program.memory.read(address, type_size(entry))
+    address = table_address(program) + index * entry.size
+    block = program.memory.read(address, entry.size)
     fields: dict[str, Any] = to_python(image.decode(entry, block, address=address))
     return fields["save"]
 

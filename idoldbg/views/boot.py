@@ -10,7 +10,7 @@ from __future__ import annotations
 from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.archive import KERNEL, TaskImage
-from idoldbg.model.types import Array, Struct, type_size
+from idoldbg.model.types import Array, Struct
 
 __all__ = ["starts_at_boot"]
 
@@ -41,10 +41,10 @@ def _read_table(program: Program, index: int) -> bool | None:
             if not isinstance(entry, Struct):
                 continue
             flags = next((m for m in entry.members if m.name == "flags"), None)
-            if flags is None or not 0 < type_size(flags.type) <= 4:
+            if flags is None or not 0 < flags.type.size <= 4:
                 continue
-            at = variable.address + index * type_size(entry) + flags.offset
-            data = program.kernel.read_memory(at, type_size(flags.type))
+            at = variable.address + index * entry.size + flags.offset
+            data = program.kernel.read_memory(at, flags.type.size)
             if data is not None:
                 return bool(data[0] & START_AT_BOOT)
     except DebugInfoError:

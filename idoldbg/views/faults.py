@@ -14,7 +14,7 @@ from typing import Any
 from idoldbg.build.program import Program
 from idoldbg.call.codec import image
 from idoldbg.errors import IdoldbgError
-from idoldbg.model.types import Struct, Type, type_size
+from idoldbg.model.types import Struct, Type
 from idoldbg.model.values import to_python
 from idoldbg.views.tasks import Fault, explain_fault
 
@@ -38,7 +38,7 @@ def read_last_fault(program: Program, task_index: int, generation: int) -> Fault
             if variable.address is None or found is None:
                 continue
             offset, record = found
-            data = program.memory.read(variable.address + offset, type_size(record))
+            data = program.memory.read(variable.address + offset, record.size)
             return _fault(program, to_python(image.decode(record, data)), task_index, generation)
     except IdoldbgError:
         pass  # a post-mortem adds what it can and never hides the failure itself

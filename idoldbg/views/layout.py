@@ -20,7 +20,6 @@ from idoldbg.model.types import (
     Type,
     Union,
     Variant,
-    is_tuple_like,
     shown_field,
 )
 
@@ -82,7 +81,7 @@ def kind_of(type_: Type) -> str:
         case Struct():
             if type_.name.startswith("("):
                 return "tuple"
-            return "tuple struct" if is_tuple_like(type_) else "struct"
+            return "tuple struct" if type_.is_tuple_like else "struct"
         case CEnum() | Enum():
             return "enum"
         case Scalar(encoding=Encoding.UNSIGNED, size=0):

@@ -17,7 +17,7 @@ from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, DecodeError, FaultError, IdoldbgError
 from idoldbg.model.archive import TaskImage
 from idoldbg.model.memory import MemoryReader, read_u32
-from idoldbg.model.types import Struct, type_size
+from idoldbg.model.types import Struct
 from idoldbg.model.values import to_python
 from idoldbg.views.interrupts import task_interrupts
 
@@ -98,7 +98,7 @@ class TaskTable:
 def read_tasks(program: Program) -> TaskTable:
     """Read the whole table with one block read where the target allows it."""
     type_ = task_type(program)
-    size = type_size(type_)
+    size = type_.size
     tasks = program.archive.tasks
     if is_before_tasks(program):
         early = [TaskRow(task.index, task.name, None, None, BEFORE_TASKS) for task in tasks]
@@ -136,8 +136,8 @@ def is_halted(memory: MemoryReader) -> bool:
 def read_task(program: Program, index: int) -> TaskRow:
     """Read one row."""
     type_ = task_type(program)
-    address = table_address(program) + index * type_size(type_)
-    block = program.memory.read(address, type_size(type_))
+    address = table_address(program) + index * type_.size
+    block = program.memory.read(address, type_.size)
     return _row(program, program.archive.tasks[index], type_, block, address, False, None)
 
 

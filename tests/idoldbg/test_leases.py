@@ -17,7 +17,7 @@ from idoldbg.call.calls import Reply, bind_call, build_message, prepare_call
 from idoldbg.call.codec import image
 from idoldbg.cli import run
 from idoldbg.errors import ArgumentError, NotCallable
-from idoldbg.model.types import Array, Member, Type, type_size
+from idoldbg.model.types import Array, Member, Type
 from idoldbg.model.values import Unit, Unreadable, Value, format_value, to_json, to_python
 from idoldbg.render import json as render_json
 from idoldbg.render import text as render_text
@@ -183,7 +183,7 @@ def test_a_lease_that_is_read_and_written_lends_elements_too() -> None:
 def test_what_is_shown_is_what_is_lent(value: Value, count: int, is_slice: bool) -> None:
     """Text and JSON of a reply can be lent again, and mean the same bytes."""
     element = value.type
-    assume(type_size(element) > 0 and not isinstance(value, Unit))
+    assume(element.size > 0 and not isinstance(value, Unit))
     data = image.encode(value) * (count if is_slice else 1)
     made = operation(element, is_slice=is_slice, access="w")
     reply = Reply(made, Unit(UNIT), {"lent": data})

@@ -14,7 +14,7 @@ from idoldbg.call.calls import prepare_call
 from idoldbg.errors import DebugInfoError, FaultError, OperationError
 from idoldbg.model.memory import MemoryImage, Segment
 from idoldbg.model.symbols import Symbol, SymbolKind, Variable
-from idoldbg.model.types import Member, Struct, Type, Union, type_size
+from idoldbg.model.types import Member, Struct, Type, Union
 from idoldbg.session import TargetOptions, demo_archive, open_session
 from idoldbg.startup import settle
 from idoldbg.views.statics import (
@@ -57,7 +57,7 @@ LAST = Struct("Last", 4, (Member("index", 0, U32),))
 
 def entry_type(payload: Type, *, merged: bool = True) -> Struct:
     members = [Member("line", 0, U16), Member("generation", 2, U16), Member("payload", 4, payload)]
-    at = 4 + type_size(payload)
+    at = 4 + payload.size
     if merged:
         members.append(Member("count", at, U32))
         at += 4
@@ -66,7 +66,7 @@ def entry_type(payload: Type, *, merged: bool = True) -> Struct:
 
 def ring_type(entry: Struct, count: int) -> Struct:
     """`StaticCell<Ringbuf<T, C, N>>`; `last` is a plain number, as a niche would have it."""
-    size = 4 + count * type_size(entry)
+    size = 4 + count * entry.size
     members = (Member("last", 0, U32), Member("buffer", 4, make_array(entry, count)))
     inner = Struct("ringbuf::Ringbuf<T, u32, N>", size, members)
     return Struct("StaticCell<T>", size, (Member("cell", 0, inner),))
@@ -85,7 +85,7 @@ class Statics:
         self.variables: list[Variable] = []
         at = RAM
         for index, (path, type_) in enumerate(statics):
-            size = type_size(type_)
+            size = type_.size
             short = path.rsplit("::", 1)[-1]
             mangled = "_ZN" + "".join(f"{len(p)}{p}" for p in path.split("::")) + "E"
             self.symbols.append(Symbol(mangled, at, size, SymbolKind.OBJECT, False, ".bss"))
@@ -111,7 +111,7 @@ def test_two_ring_buffers_of_one_task_keep_their_own_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted = counted_type(ring_type(entry_type(U16), 2))
-    ring = type_size(counted) - 8
+    ring = counted.size - 8
     memory = b"".join(bytes(ring) + struct.pack("<II", *pair) for pair in [(1, 2), (3, 4), (5, 6)])
     statics = [
         ("spi::__RINGBUF", counted),
@@ -156,7 +156,7 @@ def test_ring_buffers_are_found_by_what_they_are(monkeypatch: pytest.MonkeyPatch
         + bytes(16)
         + struct.pack("<IHHHHHH", 0, 12, 1, 79, 0, 0, 0)
         + struct.pack("<II", 8, 9)
-        + bytes(type_size(merged))
+        + bytes(merged.size)
     )
     program = program_of(monkeypatch, memory, *statics)
     rings = [read_ring_buffer(program, *found) for found in find_ring_buffers(program)]

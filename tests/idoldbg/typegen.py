@@ -20,9 +20,6 @@ from idoldbg.model.types import (
     Struct,
     Type,
     Variant,
-    is_byte_array,
-    is_unit,
-    type_size,
 )
 from idoldbg.model.values import (
     ArrayValue,
@@ -62,7 +59,7 @@ def make_struct(name: str, fields: list[tuple[str, Type]], start: int = 0, gap: 
     members, offset = [], start
     for field_name, type_ in fields:
         members.append(Member(field_name, offset, type_))
-        offset += type_size(type_) + gap
+        offset += type_.size + gap
     return Struct(name, offset, tuple(members))
 
 
@@ -100,7 +97,7 @@ def make_option(content: Type) -> Enum:
 def make_niche_option(content: Type, tag: Member, niche: int) -> Enum:
     """Lay an Option out where a value that `content` cannot have means None."""
     name = f"core::option::Option<{content.name}>"
-    size = type_size(content)
+    size = content.size
     return Enum(
         name,
         size,
@@ -144,9 +141,9 @@ def value_from_json(type_: Type, json: Any) -> Value:
         case Scalar(encoding=Encoding.CHAR):
             return Char(type_, json)
         case Scalar():
-            return Unit(type_) if is_unit(type_) else Int(type_, json)
+            return Unit(type_) if type_.is_unit else Int(type_, json)
         case Array(element=element):
-            if is_byte_array(type_):
+            if type_.is_byte_array:
                 return Raw(type_, bytes(json))
             return ArrayValue(type_, tuple(value_from_json(element, v) for v in json))
         case Struct():
@@ -283,7 +280,7 @@ def draw_value(draw: st.DrawFn, type_: Type, nan: bool = True) -> Value:
             bits = size * 8 - signed
             return Int(type_, draw(st.integers(-(1 << bits) if signed else 0, (1 << bits) - 1)))
         case Array(element=element, count=count):
-            if is_byte_array(type_):
+            if type_.is_byte_array:
                 return Raw(type_, draw(st.binary(min_size=count, max_size=count)))
             return ArrayValue(type_, tuple(draw_value(draw, element, nan) for _ in range(count)))
         case Struct():

@@ -44,12 +44,6 @@ from idoldbg.model.types import (
     Type,
     Union,
     Variant,
-    is_byte_array,
-    is_newtype,
-    is_nonzero,
-    is_option,
-    is_tuple_like,
-    is_unit,
     short_name,
 )
 from idoldbg.model.values import (
@@ -82,7 +76,7 @@ def parse_value(
     its content. Arrays of bytes also as `hex:…`, `"text"`, `str:text`, and, where `read_data` is
     given, `@FILE` and `-`. `name` is that of the argument, for messages.
     """
-    if is_byte_array(type_) and (data := read_source(text, read_data)) is not None:
+    if type_.is_byte_array and (data := read_source(text, read_data)) is not None:
         return _Converter(name).convert(Bytes(data), type_, "", 0)
     if isinstance(type_, Scalar) and type_.encoding is Encoding.CHAR and len(text) == 1:
         return Char(type_, text)
@@ -168,7 +162,7 @@ class _Converter:
                 )
 
     def scalar(self, node: Node, type_: Scalar, place: str) -> Value:
-        if is_unit(type_):
+        if type_.is_unit:
             if node not in (TupleNode(()), Null()):
                 self.mismatch(node, type_, place, "()")
             return Unit(type_)
@@ -235,7 +229,7 @@ class _Converter:
         return Float(type_, number)
 
     def clike(self, node: Node, type_: CEnum, place: str) -> Value:
-        names = [e.name for e in type_.enumerators]
+        names = type_.variant_names
         if isinstance(node, Number):
             number = self.integer(node, type_, place)
             for enumerator in type_.enumerators:
@@ -260,7 +254,7 @@ class _Converter:
             )
         return node.path[-1]
 
-    def unknown_variant(self, name: str, names: list[str], type_: Type, place: str) -> NoReturn:
+    def unknown_variant(self, name: str, names: Sequence[str], type_: Type, place: str) -> NoReturn:
         near = near_misses(name, names)
         if near:
             hint = "did you mean " + " or ".join(f"`{n}`" for n in near) + "?"
@@ -277,7 +271,7 @@ class _Converter:
             key, inner = node.fields[0]
             if key in variants:
                 return self.payload(inner, type_, variants[key], place, depth)
-        if is_option(type_):
+        if type_.is_option:
             if isinstance(node, Null):
                 return make_enum(type_, "None")
             return self.payload(node, type_, variants["Some"], place, depth)
@@ -286,14 +280,14 @@ class _Converter:
     def names_enum(self, node: Node, type_: Enum) -> bool:
         """Tell whether a path may name a variant: the content of an Option has paths too."""
         path = node.path if isinstance(node, Name | Call | Record) else ()
-        return not (is_option(type_) and len(path) > 1 and path[-2] != _base_name(type_))
+        return not (type_.is_option and len(path) > 1 and path[-2] != _base_name(type_))
 
     def variant(self, node: Node, type_: Enum, variant: Variant, place: str, depth: int) -> Value:
         """Convert a node that names the variant itself: `V`, `V(…)`, `V {…}`."""
         members = variant.type.members
         place = f"{place}.{variant.name}"
         if isinstance(node, Call):
-            if not is_tuple_like(variant.type) and members:
+            if not variant.type.is_tuple_like and members:
                 self.fail(place, f"its data has names: write {_example(variant)}")
             return make_enum(
                 type_, variant.name, self.elements(node.values, variant.type, place, depth)
@@ -310,7 +304,7 @@ class _Converter:
         """Convert the data of a variant that stands apart from its name, as in JSON."""
         members = variant.type.members
         place = f"{place}.{variant.name}"
-        if len(members) == 1 and is_newtype(variant.type):
+        if len(members) == 1 and variant.type.is_newtype:
             inner = self.convert(obj, members[0].type, place, depth + 1)
             return make_enum(
                 type_, variant.name, StructValue(variant.type, ((members[0].name, inner),))
@@ -320,7 +314,7 @@ class _Converter:
             if node not in (Null(), TupleNode(()), ListNode(()), Record((), ())):
                 self.fail(place, "it carries no data")
             return make_enum(type_, variant.name)
-        if isinstance(node, TupleNode | ListNode) and is_tuple_like(variant.type):
+        if isinstance(node, TupleNode | ListNode) and variant.type.is_tuple_like:
             fields = self.elements(node.values, variant.type, place, depth)
         elif isinstance(node, Record) and not node.path:
             fields = self.named_fields(node, variant.type, place, depth)
@@ -369,9 +363,9 @@ class _Converter:
     def struct(self, node: Node, type_: Struct, place: str, depth: int) -> Value:
         is_named = isinstance(node, Name | Call | Record) and node.path[-1:] == (_base_name(type_),)
         empty = StructValue(type_, ())
-        if isinstance(node, Call) and is_named and (is_tuple_like(type_) or not type_.members):
+        if isinstance(node, Call) and is_named and (type_.is_tuple_like or not type_.members):
             return self.checked(self.elements(node.values, type_, place, depth) or empty, place)
-        if is_newtype(type_):
+        if type_.is_newtype:
             member = type_.members[0]
             if isinstance(node, TupleNode) and len(node.values) == 1:
                 inner = self.convert(node.values[0], member.type, place, depth + 1)
@@ -380,14 +374,14 @@ class _Converter:
             return self.checked(StructValue(type_, ((member.name, inner),)), place)
         if isinstance(node, Name) and is_named and not type_.members:
             return empty
-        if isinstance(node, TupleNode | ListNode) and is_tuple_like(type_):
+        if isinstance(node, TupleNode | ListNode) and type_.is_tuple_like:
             return self.elements(node.values, type_, place, depth) or empty
-        if isinstance(node, Record) and (is_named or not node.path) and not is_tuple_like(type_):
+        if isinstance(node, Record) and (is_named or not node.path) and not type_.is_tuple_like:
             return self.named_fields(node, type_, place, depth) or empty
         return self.mismatch(node, type_, place, _struct_example(type_))
 
     def checked(self, value: StructValue, place: str) -> StructValue:
-        if isinstance(value.type, Struct) and is_nonzero(value.type):
+        if isinstance(value.type, Struct) and value.type.is_nonzero:
             inner: Value = value
             while isinstance(inner, StructValue) and inner.fields:
                 inner = inner.fields[0][1]
@@ -398,7 +392,7 @@ class _Converter:
     def array(self, node: Node, type_: Array, place: str, depth: int) -> Value:
         if type_.count > NODE_LIMIT:
             self.fail(place, f"`{short_name(type_.name)}` is too large")
-        if is_byte_array(type_):
+        if type_.is_byte_array:
             return Raw(type_, self.exact_bytes(node, type_, type_.count, place))
         if isinstance(node, Repeat):
             values: Sequence[Any] = [node.value] * min(node.count, type_.count + 1)
@@ -447,12 +441,12 @@ def _base_name(type_: Type) -> str:
 
 
 def _example(variant: Variant) -> str:
-    if is_tuple_like(variant.type):
+    if variant.type.is_tuple_like:
         return f"{variant.name}({', '.join('…' for _ in variant.type.members)})"
     return f"{variant.name} {{ {', '.join(f'{m.name}: …' for m in variant.type.members)} }}"
 
 
 def _struct_example(type_: Struct) -> str:
-    if is_tuple_like(type_):
+    if type_.is_tuple_like:
         return f"({', '.join('…' for _ in type_.members)})"
     return "{ " + ", ".join(f"{m.name}: …" for m in type_.members) + " }"

@@ -14,10 +14,7 @@ from idoldbg.model.types import (
     CEnum,
     Scalar,
     Type,
-    is_byte,
-    is_byte_array,
     short_name,
-    type_size,
 )
 from idoldbg.model.values import Value
 
@@ -42,7 +39,7 @@ def parse_lease(
     data = _as_bytes(node, element, is_slice=is_slice)
     if is_slice:
         return _elements(node, element, name, DATA) if data is None else data
-    if data is None or len(data) != type_size(element):
+    if data is None or len(data) != element.size:
         try:
             return from_python(node, element, name=name)  # `{"hex": …}` is Some([u8; N]) too
         except ArgumentError:
@@ -67,7 +64,7 @@ def _as_bytes(node: Node, element: Type, *, is_slice: bool) -> bytes | None:
     is_hex = isinstance(node, Record) and not node.path and [k for k, _ in node.fields] == ["hex"]
     if isinstance(node, Bytes) or is_hex:
         return bytes_of(node)
-    holds_bytes = is_byte(element) if is_slice else is_byte_array(element)
+    holds_bytes = element.is_byte if is_slice else element.is_byte_array
     return bytes_of(node) if holds_bytes and isinstance(node, TextNode) else None
 
 
@@ -84,7 +81,7 @@ def _elements(obj: Any, element: Type, name: str, data: str = "bytes") -> Value:
         )
     if count > NODE_LIMIT:
         raise ArgumentError(f"{count} elements are more than any lease takes", name=name)
-    if count and not type_size(element):
+    if count and not element.size:
         raise ArgumentError(
             f"elements of {short_name(element.name)} take no bytes: leave it out", name=name
         )

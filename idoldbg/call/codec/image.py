@@ -30,9 +30,7 @@ from idoldbg.model.types import (
     Type,
     Union,
     Variant,
-    is_byte_array,
     shown_field,
-    type_size,
 )
 from idoldbg.model.values import (
     ArrayValue,
@@ -74,9 +72,9 @@ def decode(type_: Type, data: bytes, *, address: int | None = None) -> Value:
 
 def decode_strict(type_: Type, data: bytes, *, address: int | None = None) -> Value:
     """Read a value of which every part must make sense; raise `DecodeError` with the path."""
-    if len(data) < type_size(type_):
+    if len(data) < type_.size:
         raise DecodeError(
-            f"`{type_.name}` is {type_size(type_)} bytes, there are {len(data)}",
+            f"`{type_.name}` is {type_.size} bytes, there are {len(data)}",
             type=type_.name,
             offset=len(data),
         )
@@ -121,18 +119,18 @@ def initialized_type(type_: Union) -> Type | None:
     2026 holds a `MaybeDangling<T>`.
     """
     members = {m.name: m for m in type_.members}
-    if set(members) != {"uninit", "value"} or type_size(members["uninit"].type):
+    if set(members) != {"uninit", "value"} or members["uninit"].type.size:
         return None
     value = members["value"]
     inner = value.type
-    if value.offset or type_size(inner) != type_.size:
+    if value.offset or inner.size != type_.size:
         return None
     for _ in range(DEPTH_LIMIT):
         name = inner.name.partition("<")[0].rpartition("::")[2]
         if not isinstance(inner, Struct) or name not in _WRAPPERS or len(inner.members) != 1:
             return inner
         (only,) = inner.members
-        if only.offset or type_size(only.type) != type_.size:
+        if only.offset or only.type.size != type_.size:
             return inner
         inner = only.type
     return inner
@@ -192,7 +190,7 @@ class _Decoder:
 
     def _missing(self, type_: Type, offset: int, address: int | None) -> Unreadable:
         left = max(len(self.data) - offset, 0)
-        return Unreadable(type_, f"{type_size(type_)} bytes wanted, {left} left", address)
+        return Unreadable(type_, f"{type_.size} bytes wanted, {left} left", address)
 
     def _int(self, offset: int, size: int, *, signed: bool = False) -> int | None:
         part = self.data[offset : offset + size]
@@ -234,12 +232,12 @@ class _Decoder:
         return Unreadable(type_, f"{number} is none of its variants", address)
 
     def _array(self, type_: Array, offset: int, depth: int, address: int | None) -> Value:
-        if is_byte_array(type_):
+        if type_.is_byte_array:
             part = self.data[offset : offset + type_.count]
             if len(part) < type_.count:
                 return self._missing(type_, offset, address)
             return Raw(type_, part, address)
-        size = type_size(type_.element)
+        size = type_.element.size
         # Whole arrays beyond the data or the limit are one unreadable leaf, not a million.
         if type_.count > NODE_LIMIT - self.nodes:
             return Unreadable(type_, f"{type_.count} elements are too many", address)
@@ -257,7 +255,7 @@ class _Decoder:
     def _enum(self, type_: Enum, offset: int, depth: int, address: int | None) -> Value:
         tag: int | None = None
         if type_.tag is not None:
-            tag = self._int(offset + type_.tag.offset, type_size(type_.tag.type))
+            tag = self._int(offset + type_.tag.offset, type_.tag.type.size)
             if tag is None:
                 return self._missing(type_, offset, address)
         variant = _select(type_, tag)
@@ -280,7 +278,7 @@ def _select(type_: Enum, tag: int | None) -> Variant | None:
     if type_.tag is None or tag is None:
         inhabited = [v for v in type_.variants if not _is_uninhabited(v.type, 0)]
         return inhabited[0] if len(inhabited) == 1 else None
-    mask = (1 << type_size(type_.tag.type) * 8) - 1
+    mask = (1 << type_.tag.type.size * 8) - 1
     rest = None
     for variant in type_.variants:
         if variant.discriminant is None:
@@ -309,7 +307,7 @@ def _is_uninhabited(type_: Type, depth: int) -> bool:
 
 def encode(value: Value) -> bytes:
     """Return the value's bytes in memory; padding is zero. Raise `EncodeError`."""
-    size = type_size(value.type)
+    size = value.type.size
     if size > NODE_LIMIT:
         raise EncodeError(f"`{value.type.name}` is {size} bytes", type=value.type.name)
     out = bytearray(size)
@@ -337,13 +335,13 @@ def _put(out: bytearray, offset: int, value: Value) -> None:
         case PointerValue(value=number), Pointer(size=size):
             data = _int_bytes(number, size, type_, signed=False)
         case Raw(data=data), _:
-            if len(data) != type_size(type_):
+            if len(data) != type_.size:
                 raise EncodeError(f"{len(data)} bytes for `{type_.name}`", type=type_.name)
         case ArrayValue(elements=elements), Array(element=element_type, count=count):
             if len(elements) != count:
                 raise EncodeError(f"{len(elements)} elements for `{type_.name}`", type=type_.name)
             for index, element in enumerate(elements):
-                _put(out, offset + index * type_size(element_type), element)
+                _put(out, offset + index * element_type.size, element)
             return
         case StructValue(), Struct():
             _put_fields(out, offset, value, type_)
@@ -391,7 +389,7 @@ def _put_enum(out: bytearray, offset: int, value: EnumValue, type_: Enum) -> Non
         raise EncodeError(f"`{variant.name}` of `{type_.name}` lacks its data", type=type_.name)
     if type_.tag is None:
         return
-    at, size = offset + type_.tag.offset, type_size(type_.tag.type)
+    at, size = offset + type_.tag.offset, type_.tag.type.size
     if at + size > len(out):
         raise EncodeError(f"the tag of `{type_.name}` lies outside of it", type=type_.name)
     if variant.discriminant is not None:
@@ -413,7 +411,7 @@ def decode_arguments(members: Sequence[Member], data: bytes) -> tuple[Value, ...
     """Return the members' values from a Zerocopy call's message; raise `DecodeError`."""
     values, offset = [], 0
     for member in members:
-        size = type_size(member.type)
+        size = member.type.size
         values.append(decode_strict(member.type, data[offset : offset + size]))
         offset += size
     return tuple(values)
@@ -421,7 +419,7 @@ def decode_arguments(members: Sequence[Member], data: bytes) -> tuple[Value, ...
 
 def max_size(type_: Type) -> int:
     """Return the type's size: in memory, encodings do not vary."""
-    return type_size(type_)
+    return type_.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,11 +446,11 @@ class PackedCodec:
 
     def max_size(self, type_: Type) -> int:
         """See `max_size`."""
-        return type_size(type_)
+        return type_.size
 
     def reply_size(self, type_: Type) -> int:
         """See `max_size`."""
-        return type_size(type_)
+        return type_.size
 
 
 PACKED = PackedCodec()

@@ -51,9 +51,6 @@ from idoldbg.model.types import (
     Subroutine,
     Type,
     Union,
-    is_byte_array,
-    is_nonzero,
-    type_size,
 )
 from idoldbg.model.values import (
     ArrayValue,
@@ -236,7 +233,7 @@ class _Encoder:
                 writer.put_bool(truth)
             case Char(value=char), _:
                 writer.put_char(char)
-            case Raw(data=data), _ if is_byte_array(type_):
+            case Raw(data=data), _ if type_.is_byte_array:
                 _check_size(len(data), type_)
                 writer.put_bytes(data)
             case ArrayValue(elements=elements), Array(count=count):
@@ -285,7 +282,7 @@ class _Encoder:
 
 
 def _check_size(size: int, type_: Type) -> None:
-    if size != type_size(type_):
+    if size != type_.size:
         raise EncodeError(f"{size} bytes for `{type_.name}`", type=type_.name)
 
 
@@ -324,7 +321,7 @@ class _Decoder:
             case Scalar(encoding=Encoding.UNSIGNED | Encoding.SIGNED) if type_.size:
                 return self._take_int(type_)
             case Array(element=element, count=count):
-                if is_byte_array(type_):
+                if type_.is_byte_array:
                     return Raw(type_, reader.take_bytes(count))
                 return ArrayValue(type_, tuple(self.take(element, depth + 1) for _ in range(count)))
             case Struct():
@@ -366,7 +363,7 @@ class _Decoder:
             else:
                 sent[member.name] = self.take(inner, depth + 1)
         value = complete(type_, sent)
-        if is_nonzero(type_) and innermost(value) == 0:
+        if type_.is_nonzero and innermost(value) == 0:
             raise DecodeError(f"0 is no `{type_.name}`", type=type_.name, offset=at)
         return carry(value, type_) if form.kind is StdKind.DURATION else value
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from idoldbg.call.codec.items import LittleEndianReader, LittleEndianWriter, decode_utf8_char
 from idoldbg.call.codec.serde import Format, SerdeCodec, WireError
-from idoldbg.model.types import type_size
 
 __all__ = [
     "decode",
@@ -60,7 +59,7 @@ _CODEC = SerdeCodec(
         max_variants=256,
         is_human_readable=True,
     ),
-    reply_size=type_size,
+    reply_size=lambda type_: type_.size,
 )
 name = _CODEC.name
 encode = _CODEC.encode

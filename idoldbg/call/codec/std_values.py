@@ -22,8 +22,6 @@ from idoldbg.model.types import (
     Scalar,
     Struct,
     Type,
-    is_nonzero,
-    is_tuple_like,
 )
 from idoldbg.model.values import Bool, EnumValue, Int, StructValue, Value
 
@@ -77,11 +75,11 @@ def check_form(form: Format, type_: Type) -> StdForm | None:
 
 def is_tuple(type_: Struct) -> bool:
     """Tell a tuple from a tuple struct."""
-    return type_.name.startswith("(") and is_tuple_like(type_)
+    return type_.name.startswith("(") and type_.is_tuple_like
 
 
 def _check_variants(form: Format, type_: CEnum | Enum, std: StdForm | None) -> None:
-    names = _declared(type_)
+    names = type_.variant_names
     if std is not None and (std.kind is not StdKind.VARIANTS or set(names) != set(std.names)):
         raise _refuse(form, type_, "it is not as in any known version of Rust")
     if form.max_variants is not None and len(names) > form.max_variants:
@@ -97,16 +95,10 @@ def _refuse(form: Format, type_: Type, reason: str) -> EncodeError:
 # ---- variants ------------------------------------------------------------------------------------
 
 
-def _declared(type_: CEnum | Enum) -> list[str]:
-    if isinstance(type_, CEnum):
-        return [e.name for e in type_.enumerators]
-    return [v.name for v in type_.variants]
-
-
 def written_variants(type_: CEnum | Enum) -> Sequence[str]:
     """Return the variants as `Serialize` numbers them."""
     std = find_form(type_.name)
-    return _declared(type_) if std is None else std.names
+    return type_.variant_names if std is None else std.names
 
 
 def read_index(type_: CEnum | Enum, name: str) -> int:
@@ -179,7 +171,7 @@ def fields_to_send(value: StructValue, type_: Struct, std: StdForm) -> Iterator[
                 "arrives",
                 type=type_.name,
             )
-    if is_nonzero(type_) and innermost(value) == 0:
+    if type_.is_nonzero and innermost(value) == 0:
         raise EncodeError(f"0 is no `{type_.name}`", type=type_.name)
     if std.kind is StdKind.DURATION and (innermost(value["nanos"]) or 0) > MAX_NANOSECONDS:
         raise EncodeError(

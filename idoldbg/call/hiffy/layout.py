@@ -21,8 +21,6 @@ from idoldbg.model.types import (
     Type,
     Union,
     Variant,
-    is_byte_array,
-    type_size,
 )
 
 __all__ = [
@@ -190,7 +188,7 @@ def _area(variables: Mapping[str, PlacedVariable], name: str) -> Area:
     variable = _get(variables, name)
     if variable.address is None:
         raise DebugInfoError(f"{name} has no address", object="hiffy")
-    return Area(variable.address, type_size(variable.type))
+    return Area(variable.address, variable.type.size)
 
 
 def _data(variables: Mapping[str, PlacedVariable]) -> Area | None:
@@ -221,7 +219,7 @@ def _scratch(variable: PlacedVariable | None) -> tuple[Area | None, int]:
 
 
 def _find_bytes(type_: Type, offset: int, depth: int) -> tuple[int, int] | None:
-    if isinstance(type_, Array) and is_byte_array(type_):
+    if isinstance(type_, Array) and type_.is_byte_array:
         return offset, type_.count
     if isinstance(type_, Struct | Union) and depth < 16:
         for member in type_.members:
@@ -274,7 +272,7 @@ def _task(address: int, type_: Type) -> TaskEntry:
         )
     state, generation = members["state"], members["generation"]
     return TaskEntry(
-        Area(address + state.offset, type_size(state.type)),
+        Area(address + state.offset, state.type.size),
         state.type,
-        Area(address + generation.offset, type_size(generation.type)),
+        Area(address + generation.offset, generation.type.size),
     )

@@ -22,7 +22,6 @@ from idoldbg.model.types import (
     Type,
     Union,
     Variant,
-    type_size,
 )
 from idoldbg.model.values import (
     ArrayValue,
@@ -274,7 +273,7 @@ def test_a_c_like_enum_is_compared_by_its_bits() -> None:
 
 def maybe_uninit(inner: Type, *wrappers: str) -> Union:
     """`MaybeUninit` over `ManuallyDrop`, and since 2026 `MaybeDangling` in that."""
-    size = type_size(inner)
+    size = inner.size
     for name in wrappers:
         member = Member("__0" if name == "MaybeDangling" else "value", 0, inner)
         inner = Struct(f"core::mem::{name.lower()}::{name}<{inner.name}>", size, (member,))

@@ -15,7 +15,7 @@ from idoldbg.build.program import Program
 from idoldbg.call.arguments import parse_value
 from idoldbg.call.codec import hubpack, image, postcard, ssmarshal
 from idoldbg.errors import DecodeError, EncodeError
-from idoldbg.model.types import Type, type_size
+from idoldbg.model.types import Type
 from idoldbg.model.values import Value, format_value
 from tests.conftest import ARCHIVES
 from tests.idoldbg.typegen import same
@@ -40,7 +40,7 @@ def check_statics(info: ObjectInfo) -> int:
     """Read every static from the image; what makes sense must come back from its value."""
     count = 0
     for variable in info.iter_variables():
-        size = type_size(variable.type)
+        size = variable.type.size
         if variable.address is None or not 0 < size <= LARGEST:
             continue
         data = info.read_memory(variable.address, size)
@@ -58,10 +58,10 @@ def check_types(info: ObjectInfo, seen: set[Type]) -> tuple[int, int]:
     random = Random(1)
     in_memory = on_wire = 0
     for _, type_ in info.iter_types():
-        if type_ in seen or type_size(type_) > LARGEST:
+        if type_ in seen or type_.size > LARGEST:
             continue
         seen.add(type_)
-        for data in (bytes(type_size(type_)), random.randbytes(type_size(type_))):
+        for data in (bytes(type_.size), random.randbytes(type_.size)):
             value = image.decode(type_, data)
             if image.find_unreadable(value) is None and encodes_in_memory(value):
                 in_memory += 1

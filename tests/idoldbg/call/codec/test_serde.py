@@ -23,7 +23,6 @@ from idoldbg.model.types import (
     Type,
     Union,
     Variant,
-    type_size,
 )
 from idoldbg.model.values import Bool, EnumValue, Int, StructValue, Value, make_enum
 from tests.idoldbg.typegen import (
@@ -366,7 +365,7 @@ def test_values_that_do_not_belong_to_their_type_are_refused() -> None:
 def test_encodings_by_name() -> None:
     codec: Codec = for_encoding("Hubpack")
     assert codec.name == "hubpack"
-    assert for_encoding("Zerocopy").max_size(U32) == type_size(U32)
+    assert for_encoding("Zerocopy").max_size(U32) == U32.size
     with pytest.raises(NotFound, match="hubpack"):
         for_encoding("Hubpak")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from idoldbg.call.codec import image
 from idoldbg.call.hiffy import HiffyLayout, build_layout
 from idoldbg.errors import FaultError
-from idoldbg.model.types import Array, Enum, Member, Pointer, Struct, Type, type_size
+from idoldbg.model.types import Array, Enum, Member, Pointer, Struct, Type
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
 from tests.idoldbg.call.hif.interpreter import (
     Failure,
@@ -157,10 +157,10 @@ class FakeBoard:
             "HIFFY_SCRATCH": cell,
         }.items():
             self.variables[name] = FakeVariable(self.at, type_)
-            self.at += type_size(type_)
+            self.at += type_.size
         self.variables["HIFFY_FUNCTIONS"] = FakeVariable(None, functions_type(self.names))
         self.ram = bytearray(self.at - RAM)
-        self.kernel = bytearray(type_size(TASK))
+        self.kernel = bytearray(TASK.size)
         for part, value in zip(("MAJOR", "MINOR", "PATCH"), self.version, strict=True):
             self.put_word(f"HIFFY_VERSION_{part}", value)
         self.put_state("Runnable")
@@ -180,7 +180,7 @@ class FakeBoard:
     def slice(self, name: str) -> tuple[int, int]:
         variable = self.variables[name]
         assert variable.address is not None
-        return variable.address - RAM, type_size(variable.type)
+        return variable.address - RAM, variable.type.size
 
     def get(self, name: str) -> bytes:
         start, size = self.slice(name)

@@ -26,14 +26,13 @@ from idoldbg.call.hiffy import (
 )
 from idoldbg.call.hiffy.status import ImageMark
 from idoldbg.call.message import ErrorReply, Message, Outcome, RawReply, ReadLease
-from idoldbg.model.types import type_size
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
 from tests.idoldbg.call.hif.interpreter import encode_results
 from tests.idoldbg.call.hiffy.fake import FAILURE, SCHED, STATE, TASK_ID
 from tests.idoldbg.typegen import U8, U16
 
 BASE = 0x2000_0000
-STATE_SIZE, FAILURE_SIZE = type_size(STATE), type_size(FAILURE)
+STATE_SIZE, FAILURE_SIZE = STATE.size, FAILURE.size
 IMAGE = 0x0800_0000
 SERVER, NAMES = 1, ("jefe", "server", "hiffy")
 ECHO, FAIL, COMPLEX, LEASE, RESET, KILL = range(1, 7)

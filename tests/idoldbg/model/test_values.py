@@ -11,19 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idoldbg.model.types import (
-    Pointer,
-    Scalar,
-    Struct,
-    is_byte_array,
-    is_newtype,
-    is_nonzero,
-    is_option,
-    is_result,
-    is_tuple_like,
-    is_unit,
-    short_name,
-)
+from idoldbg.model.types import Pointer
 from idoldbg.model.values import (
     ArrayValue,
     Bool,
@@ -210,42 +198,3 @@ def test_every_value_has_all_forms(value: Value) -> None:
     assert format_value(value)
     json.dumps(to_json(value), allow_nan=False)
     to_python(value)
-
-
-NAMES = [
-    ("u8", "u8"),
-    ("app::Reading", "Reading"),
-    ("core::option::Option<app::TaskId>", "Option<TaskId>"),
-    ("core::result::Result<(a::B, u8), c::d::E<f::G>>", "Result<(B, u8), E<G>>"),
-    ("[app::Color; 3]", "[Color; 3]"),
-    ("&mut app::Color", "&mut Color"),
-    ("app::main::{closure_env#0}", "{closure_env#0}"),
-    ("(a::B, [c::D; 2])", "(B, [D; 2])"),
-    ("core::option::Option<a::B<c::D>>::Some", "Some"),
-    ("fn(a::B) -> c::D<u8>", "fn(B) -> D<u8>"),
-    ("a::{impl#3}::x::Y<b::C>", "Y<C>"),
-    ("<a::B as c::D>::E", "E"),
-    ("", ""),
-]
-
-
-@pytest.mark.parametrize(("name", "short"), NAMES)
-def test_short_names(name: str, short: str) -> None:
-    assert short_name(name) == short
-
-
-def test_kinds_of_types() -> None:
-    assert is_unit(UNIT)
-    assert not is_unit(Scalar("!", 0, UNIT.encoding))
-    assert is_newtype(SENSOR)
-    assert is_tuple_like(make_tuple(U8, U8))
-    assert not is_newtype(make_tuple(U8, U8))
-    assert not is_tuple_like(READING)
-    assert not is_tuple_like(Struct("Empty", 0, ()))
-    assert is_option(OPTION)
-    assert not is_option(SHAPE)
-    assert is_result(make_tagged("core::result::Result<_, _>", [("Ok", []), ("Err", [])]))
-    assert is_byte_array(make_array(U8, 3))
-    assert not is_byte_array(make_array(I8, 3))
-    assert is_nonzero(make_struct("core::num::nonzero::NonZero<u16>", [("__0", U16)]))
-    assert not is_nonzero(SENSOR)
