@@ -12,8 +12,9 @@ have the name of a function here.)
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import sys
+
+from idol.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from idol.checks import check
@@ -146,5 +147,6 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module `idol` has no attribute `{name}`")
-    value = globals()[name] = getattr(importlib.import_module(f"idol.{home}"), name)
+    __import__(f"idol.{home}")  # `importlib` would bring `warnings`
+    value = globals()[name] = getattr(sys.modules[f"idol.{home}"], name)
     return value

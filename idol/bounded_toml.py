@@ -8,8 +8,9 @@ in one pass over the text.
 from __future__ import annotations
 
 import re
-import tomllib
-from typing import Any, Final
+
+from idol.hints import Any, Final
+from idol.patterns import compile_late
 
 __all__ = ["MAX_DEPTH", "MAX_SIZE", "load_toml"]
 
@@ -20,7 +21,7 @@ MAX_DEPTH: Final = 24
 
 # Strings and comments hide what is in them; one without an end reaches to the end, for `tomllib` to
 # complain of. No alternative gives up after a long way, so the scan is linear.
-_TOKEN: Final = re.compile(
+_TOKEN: Final = compile_late(
     r'"""(?:[^\\"]|\\.|""?(?!"))*(?:"""|\Z|\\\Z|""?\Z)'
     r"|'''(?:[^']|''?(?!'))*(?:'''|\Z|''?\Z)"
     r'|"(?:[^"\\\n]|\\[^\n])*"?'
@@ -39,6 +40,8 @@ def load_toml(text: str) -> dict[str, Any]:
     if len(text) > MAX_SIZE:
         raise ValueError(f"{len(text)} characters of TOML: at most {MAX_SIZE} are read")
     _check_depth(text)
+    import tomllib  # brings `datetime`; most programs that import this read no TOML
+
     try:
         return tomllib.loads(text)
     except RecursionError:  # arrays or inline tables, from whatever depth this was called

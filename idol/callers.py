@@ -8,12 +8,11 @@ commas, in `HUBRIS_TASKS`. Ref: `build/util/src/lib.rs` of oxidecomputer/hubris.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from idol.bounded_toml import load_toml
 from idol.errors import OptionsError
+from idol.hints import Any
 from idol.near import suggest
 
 __all__ = [
@@ -106,6 +105,8 @@ def resolve_callers(
 def _load(text: str, name: str) -> dict[str, Any]:
     try:
         if text.lstrip().startswith("{"):
+            import json
+
             data = json.loads(text)
         else:
             data = load_toml(text)

@@ -9,11 +9,10 @@ Ref: oxidecomputer/idolatry 0.5.0, where the same conditions stop the client gen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from idol.finding import Finding
+from idol.hints import Final
 from idol.kinds import Encoding, ErrorKind, RecvKind
-from idol.lint import lint
 from idol.rust_type import Path, appears_unsized, is_identifier, is_raw_name
 from idol.source import Diagnostic, Related, Span
 from idol.syntax import Argument, Interface, Lease, Operation, Recv
@@ -41,6 +40,8 @@ def check(interface: Interface, *, strict: bool = False) -> tuple[Diagnostic, ..
     for operation in interface.operations:
         findings += [finding for rule in _OPERATION_RULES for finding in rule(operation)]
     if strict:
+        from idol.lint import lint  # the generators do without
+
         findings += lint(interface)
     found += [finding.locate(interface.source) for finding in findings]
     return tuple(sorted(found, key=lambda d: (d.span.start, d.span.end, d.rule)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from idol.records import dataclass
-from idol.rules import RULES
 from idol.source import Diagnostic, Related, Source, Span
 
 
@@ -19,6 +18,8 @@ class Finding:
 
     def locate(self, source: Source) -> Diagnostic:
         """Say which source the finding is about."""
+        from idol.rules import RULES  # most interfaces break none
+
         severity = RULES[self.rule].level
         return Diagnostic(
             severity, self.rule, self.message, source, self.span, self.hint, self.related

@@ -9,9 +9,9 @@ lines stay, and no token is touched: not the order of fields, not the form of a 
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 from idol.errors import FormatError
+from idol.hints import Final
 from idol.layout import Group, Item, read_layout
 from idol.ron import Document
 from idol.ron_reader import parse_ron

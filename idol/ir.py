@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
+from idol.hints import Final
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.options import ServerStyle
 from idol.records import dataclass

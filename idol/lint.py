@@ -7,9 +7,9 @@ and parameters of a call share a stack of 32 words, a byte of argument in each.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from idol.finding import Finding
+from idol.hints import Final
 from idol.kinds import Encoding, RecvKind
 from idol.rust_type import (
     Array,

@@ -6,20 +6,19 @@ Names that debuggers look for in an image are fixed: `<Interface>_<operation>_AR
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection, Iterator
-from typing import Final
 
 from idol import ir, syntax
 from idol.checks import PRIMITIVES, check
 from idol.errors import InterfaceError, OptionsError
 from idol.findings import Level
+from idol.hints import Final
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.options import FailServer, ServerStyle, StubOptions
 from idol.printable import printable
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idol.rust_type import Path, spell_name
 from idol.sizes import is_optional_number
 
@@ -83,7 +82,7 @@ def lower(
         `refused_warnings`; all findings are attached, those warnings as errors.
     """
     findings = [
-        dataclasses.replace(f, severity=Level.ERROR) if f.rule in refused_warnings else f
+        replace(f, severity=Level.ERROR) if f.rule in refused_warnings else f
         for f in check(interface)
     ]
     if any(finding.severity is Level.ERROR for finding in findings):

@@ -6,9 +6,10 @@ no name begins one.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable
+
+from idol.patterns import compile_late
 
 __all__ = [
     "LAYOUT",
@@ -29,8 +30,8 @@ LAYOUT = f"\n{TAB}"
 # What CI obeys in the output of its steps. GitHub: `::` at the beginning of a line, after blanks as
 # well (actions/runner, ActionCommand.cs: TryParseV2), and `##[` anywhere in it (TryParse); Azure
 # Pipelines: `##vso[` and `##[`.
-_AT_BEGIN = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
-_ANYWHERE = re.compile(r"(?<=#)#(?=(?:vso)?\[)", re.IGNORECASE)
+_AT_BEGIN = compile_late(r"^(\s*):(?=:)", re.MULTILINE)
+_ANYWHERE = compile_late(r"(?<=#)#(?=(?:vso)?\[)", re.IGNORECASE)
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -87,4 +88,6 @@ def html_text(text: str, *, quote: bool = True) -> str:
 
     It may stand in an element, also in `pre`, and with `quote` in an attribute.
     """
+    import html  # a table of 2,000 names, for pages alone
+
     return escape_xml(html.escape(xml_text(text), quote)).replace("\n", "&#10;")

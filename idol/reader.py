@@ -7,11 +7,11 @@ is left out with its code, and only a text without name or operations is refused
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from idol import ron
 from idol.errors import InterfaceError, TypeSyntaxError
 from idol.findings import Level
+from idol.hints import TypeVar
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.near import suggest
 from idol.ron_reader import parse_ron

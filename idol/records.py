@@ -2,21 +2,23 @@
 
 A program that makes one call and ends spends more time on making its value classes than on using
 them: `dataclasses` compiles six functions for a frozen class with slots, 0.25 to 1 ms, and brings
-`inspect`, another 10 ms. Here a frozen class gets the functions that all of them share, and its
-`__init__` when it is first called; most are not, in one run. Everything else that is asked of a
-data class (`fields`, `replace`, `asdict`, `match`, comparing, hashing, copying) works as before,
-also with the standard library's functions, which load when they are used. Classes that change are
-left to the standard library.
+`inspect`, another 10 ms. Here a frozen class gets the functions that all of them share, and an
+`__init__` of its own when it has been called often; most are not, in one run. Everything else that
+is asked of a data class (`fields`, `replace`, `asdict`, `match`, comparing, hashing, copying) works
+as before, also with the standard library's functions, which load when they are used. Classes that
+change are left to the standard library.
 """
 
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+
+from idol.hints import TYPE_CHECKING, Any, ClassVar
 
 __all__ = ["dataclass", "field", "replace"]
 
 _MISSING: Any = object()  # the default of an attribute that has none
+_COMPILED_AFTER = 50  # records of a class, see `_make_first_init`
 
 
 class _Field:
@@ -43,7 +45,8 @@ class _Field:
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass, field, replace
-    from typing import NoReturn
+
+    from idol.hints import NoReturn
 else:
 
     def dataclass(*, frozen=False, slots=False):
@@ -140,9 +143,11 @@ def _make_record(cls: Any, *, has_slots: bool) -> Any:
         _record_fields=made,
         _record_key=staticmethod(compared),
     )
-    namespace.setdefault("__init__", _first_init)
     namespace["__qualname__"] = cls.__qualname__
-    return type(cls)(cls.__name__, bases, namespace)
+    record = type(cls)(cls.__name__, bases, namespace)
+    if "__init__" not in namespace:
+        record.__init__ = _make_first_init(record, made)
+    return record
 
 
 def _field(name: str, annotation: Any, default: Any) -> _Field:
@@ -153,11 +158,53 @@ def _field(name: str, annotation: Any, default: Any) -> _Field:
     return field
 
 
-def _first_init(self: Any, *args: Any, **values: Any) -> None:
-    """Make the real `__init__` of a record, and let it do the work."""
-    record: Any = next(c for c in type(self).__mro__ if c.__dict__.get("__init__") is _first_init)
-    record.__init__ = init = _make_init(record)
-    init(self, *args, **values)
+def _make_first_init(record: Any, fields: tuple[_Field, ...]) -> Callable[..., None]:
+    """Return the `__init__` that a record has until it turns out to be made often.
+
+    To compile one takes as long as 50 calls of this, and most classes are not made so often.
+    """
+    names = tuple(f.name for f in fields if f.in_init)
+    left = _COMPILED_AFTER
+
+    def init(self: Any, /, *args: Any, **values: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0 or not _set_all(self, fields, names, args, values):
+            record.__init__ = _make_init(record)
+            record.__init__(
+                self, *args, **values
+            )  # which also knows what to say of wrong arguments
+        elif hasattr(record, "__post_init__"):
+            self.__post_init__()
+
+    init.__name__, init.__qualname__ = "__init__", f"{record.__qualname__}.__init__"
+    return init
+
+
+def _set_all(
+    record: Any,
+    fields: tuple[_Field, ...],
+    names: tuple[str, ...],
+    args: tuple[Any, ...],
+    values: dict[str, Any],
+) -> bool:
+    """Set the attributes of a new record; return whether the arguments were right."""
+    if len(args) > len(names) or not values.keys().isdisjoint(names[: len(args)]):
+        return False
+    values = {**dict(zip(names, args, strict=False)), **values}
+    for field in fields:
+        if field.in_init and field.name in values:
+            value = values.pop(field.name)
+        elif field.factory is not _MISSING:
+            value = field.factory()
+        elif field.default is not _MISSING:
+            value = field.default
+        elif field.in_init:
+            return False
+        else:
+            continue  # `__post_init__` sets it
+        object.__setattr__(record, field.name, value)
+    return not values
 
 
 def _make_init(record: Any) -> Callable[..., None]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
 
 from idol.errors import RonError
+from idol.hints import Final
 from idol.ron import (
     Bool,
     Document,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final
 
+from idol.hints import Final
 from idol.records import dataclass
 
 

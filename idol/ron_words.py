@@ -6,10 +6,11 @@ What `ron_reader` makes values of.
 from __future__ import annotations
 
 import re
-from typing import Final, NoReturn
 
 from idol.errors import RonError
 from idol.findings import Level
+from idol.hints import Final, NoReturn
+from idol.patterns import compile_late
 from idol.ron import (
     ByteString,
     Char,
@@ -30,9 +31,9 @@ MAX_ERRORS: Final = 100
 MAX_NUMBER_LENGTH: Final = 256
 
 _SPACE = re.compile(r"[ \t\n\r\v\f\x85\u200e\u200f\u2028\u2029]*(?://[^\n]*)?")
-_BLOCK_COMMENT_MARK = re.compile(r"/\*|\*/")
+_BLOCK_COMMENT_MARK = compile_late(r"/\*|\*/")
 _IDENTIFIER = re.compile(r"r#([\w.+\-]+)|([^\W\d]\w*)")
-_NUMBER = re.compile(
+_NUMBER = compile_late(
     r"""(?P<sign>[+-])?
     (?: (?P<special>inf|NaN)\b
       | 0x(?P<hex>[0-9a-fA-F_]*) | 0o(?P<oct>[0-7_]*) | 0b(?P<bin>[01_]*)
@@ -43,8 +44,8 @@ _NUMBER = re.compile(
     (?P<suffix>[A-Za-z_][A-Za-z0-9_]*|[0-9]+)?""",
     re.VERBOSE,
 )
-_INTEGER_SUFFIX = re.compile(r"[iu](?:8|16|32|64|128)\Z")
-_FLOAT_SUFFIX = re.compile(r"f(?:32|64)\Z")
+_INTEGER_SUFFIX = compile_late(r"[iu](?:8|16|32|64|128)\Z")
+_FLOAT_SUFFIX = compile_late(r"f(?:32|64)\Z")
 RAW_STRING = re.compile(r'b?r(#*)"')
 _PLAIN_TEXT = re.compile(r'[^"\\]*')
 _SIMPLE_ESCAPES: Final = {
@@ -56,10 +57,10 @@ _SIMPLE_ESCAPES: Final = {
     "'": "'",
     '"': '"',
 }
-_HEX_ESCAPE = re.compile(r"x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}")
+_HEX_ESCAPE = compile_late(r"x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}")
 CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 #: What it takes to find the end of an item that could not be read.
-SKIPPED = re.compile(
+SKIPPED = compile_late(
     r"""[^()\[\]{},"'/rb]+ | //[^\n]* | (?P<raw>b?r(?P<hashes>\#*)") | "(?:[^"\\\n]|\\.)*"?
     | '(?:\\.[^'\n]*|[^\\\n])' | .""",
     re.VERBOSE | re.DOTALL,
@@ -67,8 +68,8 @@ SKIPPED = re.compile(
 
 
 #: What can tell where a string without a closing quote should have ended, and what follows then.
-_STRING_MARK = re.compile(r"[()\[\]<{}>,\n]")
-_MORE = re.compile(r"""[ \t\r]*(?:\n|//|\Z|\w+[ \t]*:|["}\])])""")
+_STRING_MARK = compile_late(r"[()\[\]<{}>,\n]")
+_MORE = compile_late(r"""[ \t\r]*(?:\n|//|\Z|\w+[ \t]*:|["}\])])""")
 
 
 class ClosedError(Exception):

@@ -12,8 +12,7 @@ edition since 2021 takes, and what only unstable compilers know.
 
 from __future__ import annotations
 
-from typing import Final
-
+from idol.hints import Final
 from idol.records import dataclass
 
 #: Strict and reserved keywords (2024 edition), none of which may name a thing.

@@ -5,11 +5,11 @@ Ref: The Rust Reference, "Types", "Paths" and "Trait and lifetime bounds".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Final, NoReturn
 
 from idol.errors import TypeSyntaxError
+from idol.hints import Final, NoReturn
+from idol.patterns import compile_late
 from idol.rust_type import (
     UNIT,
     Array,
@@ -57,7 +57,7 @@ def read_type(text: str) -> RustType:
     return _TypeReader(text).read_whole()
 
 
-_INTEGER = re.compile(r"0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*")
+_INTEGER = compile_late(r"0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*")
 _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 
 

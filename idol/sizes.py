@@ -9,8 +9,7 @@ an option or result after a tag byte, arrays without a length).
 
 from __future__ import annotations
 
-from typing import Final
-
+from idol.hints import Final
 from idol.kinds import Encoding, RecvKind
 from idol.records import dataclass
 from idol.rust_type import Array, Path, RustType, Tuple

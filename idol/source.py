@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable
 
 from idol.findings import Level
@@ -51,8 +50,10 @@ class Source:
 
     def get_location(self, offset: int) -> Location:
         """Return the line and column of a character offset; past the end counts as the end."""
+        from bisect import bisect_right  # most interfaces have no finding to place
+
         offset = min(max(offset, 0), len(self.text))
-        line = bisect.bisect_right(self._line_starts, offset)
+        line = bisect_right(self._line_starts, offset)
         return Location(line, offset - self._line_starts[line - 1] + 1)
 
     def get_line(self, line: int) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from idol.checks import CLIENT_ERRORS
 from idol.lower import lower
 from idol.options import StubOptions
-from idol.rust.client import emit_client
-from idol.rust.server import emit_server
 from idol.syntax import Interface
 
 
@@ -16,6 +14,8 @@ def client_stub(interface: Interface, options: StubOptions | None = None) -> str
     :raises InterfaceError: the interface breaks a rule, or has an operation that a client cannot
         offer; all findings are attached.
     """
+    from idol.rust.client import emit_client
+
     return emit_client(lower(interface, options or StubOptions(), CLIENT_ERRORS))
 
 
@@ -24,4 +24,6 @@ def server_stub(interface: Interface, options: StubOptions | None = None) -> str
 
     :raises InterfaceError: the interface breaks a rule; all findings are attached.
     """
+    from idol.rust.server import emit_server
+
     return emit_server(lower(interface, options or StubOptions()))

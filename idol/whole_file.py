@@ -7,8 +7,8 @@ import errno
 import os
 import stat
 import sys
-from pathlib import Path
-from typing import Final
+
+from idol.hints import Final
 
 __all__ = ["write_whole"]
 
@@ -16,7 +16,7 @@ __all__ = ["write_whole"]
 _CANNOT_REPLACE: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Make `data` the content of a file; when that fails, the file is what it was.
 
     A link stays a link, a file keeps its mode and owner. Written in place are terminals, pipes and
@@ -24,27 +24,32 @@ def write_whole(path: str | Path, data: bytes) -> None:
 
     :raises OSError: with the name of the file.
     """
-    real = Path(os.path.realpath(path))
+    real = os.path.realpath(path)
     try:
-        before = real.stat() if real.exists() else None
+        before = os.stat(real) if os.path.exists(real) else None
         if before is not None and not stat.S_ISREG(before.st_mode):
-            real.write_bytes(data)
+            _write(real, data)
             return
         try:
             _replace(real, data, before)
         except OSError as error:
             if before is None or error.errno not in _CANNOT_REPLACE:
                 raise
-            real.write_bytes(data)
+            _write(real, data)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not that of the draft
+        error.filename, error.filename2 = os.fspath(path), None  # not that of the draft
         raise
 
 
-def _replace(path: Path, data: bytes, before: os.stat_result | None) -> None:
+def _write(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _replace(path: str, data: bytes, before: os.stat_result | None) -> None:
     # In the same directory, so that the rename is atomic.
-    draft = path.with_name(f".{os.urandom(8).hex()}.tmp")
-    with draft.open("xb") as file:
+    draft = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.tmp")
+    with open(draft, "xb") as file:
         try:
             file.write(data)
             file.close()
@@ -52,8 +57,8 @@ def _replace(path: Path, data: bytes, before: os.stat_result | None) -> None:
                 if sys.platform != "win32":
                     with contextlib.suppress(PermissionError):
                         os.chown(draft, before.st_uid, before.st_gid)
-                draft.chmod(stat.S_IMODE(before.st_mode))
-            draft.replace(path)
+                os.chmod(draft, stat.S_IMODE(before.st_mode))
+            os.replace(draft, path)
         except BaseException:
-            draft.unlink()
+            os.unlink(draft)
             raise

@@ -8,17 +8,15 @@ the commands, and is the one place where errors become messages and exit codes.
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
 import os
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, INTERRUPTED, USAGE
 from idol.cli.files import HostError
-from idol.cli.parser import parse
+from idol.cli.parser import Parser, parse
 from idol.errors import DiagnosedError, IdolError, OptionsError
+from idol.hints import Final
 from idol.printable import escape_json, one_line
 from idol.streams import take_all_letters
 
@@ -31,8 +29,8 @@ COMMANDS: Final = {
     "fmt": "idol.cli.fmt",
     "doc": "idol.cli.doc",
     "diff": "idol.cli.diff",
-    "client": "idol.cli.generate",
-    "server": "idol.cli.generate",
+    "client": "idol.cli.client",
+    "server": "idol.cli.server",
 }
 
 _DESCRIPTION = (
@@ -87,18 +85,21 @@ def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 def _make_parsers(
     words: Sequence[str],
-) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """Return the parser as a whole, and those of its commands."""
-    parser = argparse.ArgumentParser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = Parser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
+    commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND")
     named = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
     for module in dict.fromkeys(named or COMMANDS.values()):
-        importlib.import_module(module).add_command(commands)
+        __import__(module)  # `importlib` would bring `warnings`
+        sys.modules[module].add_command(commands)
     return parser, commands.choices
 
 
 def _fail(arguments: argparse.Namespace, error: Exception, kind: str, code: int) -> int:
     if arguments.format == "json":
+        import json
+
         shown = {"error": {"kind": kind, "message": str(error)}}
         print(escape_json(json.dumps(shown, sort_keys=True)), file=sys.stderr)
     elif isinstance(error, DiagnosedError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from idol.hints import Final
 
 OK: Final = 0
 FOUND: Final = 1

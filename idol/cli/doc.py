@@ -12,6 +12,7 @@ from idol.cli.files import (
     FILES_HELP,
     HostError,
     expand_folders,
+    make_folder,
     read_source,
     write_if_changed,
 )
@@ -105,10 +106,7 @@ def _read_all(files: Sequence[str]) -> list[Interface]:
 def _write_folder(
     folder: Path, form: Format, files: Sequence[str], interfaces: Sequence[Interface]
 ) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HostError(f"{folder} cannot be made: {error.strerror or error}") from None
+    make_folder(folder)
     entries = []
     for file, interface in zip(files, interfaces, strict=True):
         write_if_changed(folder / file, form.render_page(describe(interface)))

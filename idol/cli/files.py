@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Final
 
+from idol.hints import Final
 from idol.source import Source
-from idol.whole_file import write_whole
 
 #: Largest file that is read, in bytes; the largest interface of Hubris has 20 kB.
 MAX_FILE_SIZE: Final = 4 * 1024 * 1024
@@ -33,7 +31,7 @@ def expand_folders(names: Iterable[str]) -> Iterator[str | HostError]:
     """
     seen: set[str] = set()
     for name in names:
-        if not Path(name).is_dir():
+        if not os.path.isdir(name):
             seen.add(name)
             yield name
             continue
@@ -46,6 +44,8 @@ def expand_folders(names: Iterable[str]) -> Iterator[str | HostError]:
 
 
 def _iter_files(folder: str) -> Iterator[str | HostError]:
+    from pathlib import Path  # slow to load, and needed for folders alone
+
     errors: list[OSError] = []
     is_empty = True
     for place, folders, files in os.walk(folder, onerror=errors.append):
@@ -69,7 +69,7 @@ def read_source(name: str) -> Source:
         if name == "-":
             data = sys.stdin.buffer.read(MAX_FILE_SIZE + 1)
         else:
-            with Path(name).open("rb") as file:
+            with open(name, "rb") as file:
                 data = file.read(MAX_FILE_SIZE + 1)
     except IsADirectoryError:
         raise HostError(f"{name} is a folder: name a file in it") from None
@@ -87,12 +87,27 @@ def read_source(name: str) -> Source:
     return Source("<stdin>" if name == "-" else name, text)
 
 
-def write_if_changed(path: Path, text: str) -> None:
+def write_if_changed(path: str | os.PathLike[str], text: str) -> None:
     """Replace a file as a whole or not at all; the same content leaves its time alone."""
+    from idol.whole_file import write_whole
+
     data = text.encode()
     try:
-        if path.is_file() and path.read_bytes() == data:
+        if os.path.isfile(path) and _has(path, data):
             return
         write_whole(path, data)
     except OSError as error:
         raise HostError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _has(path: str | os.PathLike[str], data: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read() == data
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, with those above it, unless it is there; raise `HostError`."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"{path} cannot be made: {error.strerror or error}") from None

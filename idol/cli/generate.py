@@ -1,52 +1,53 @@
-"""`idol client` and `idol server`: generate Rust stubs."""
+"""What `idol client` and `idol server` share: files in, Rust stubs out."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Sequence
 
-from idol.callers import (
-    parse_allowance,
-    parse_app_tasks,
-    parse_section,
-    parse_table,
-    parse_task_names,
-    resolve_callers,
+from idol.cli.codes import EXIT_CODES, FOUND, HOST, OK
+from idol.cli.files import (
+    SUFFIXES,
+    HostError,
+    expand_folders,
+    make_folder,
+    read_source,
+    write_if_changed,
 )
-from idol.cli.codes import EXIT_CODES, FOUND, OK
-from idol.cli.files import read_source, write_if_changed
 from idol.errors import DiagnosedError, OptionsError
-from idol.options import FailServer, ServerStyle, StubOptions
+from idol.hints import Final
+from idol.options import StubOptions
+from idol.printable import one_line
 from idol.reader import parse
-from idol.stub import client_stub, server_stub
+from idol.syntax import Interface
 
-#: Where Hubris' build tells a build script the names of all tasks, and its own task's section.
-TASKS_VARIABLE: Final = "HUBRIS_TASKS"
-CONFIG_VARIABLE: Final = "HUBRIS_TASK_CONFIG"
+__all__ = ["add_generator", "generate", "make_options"]
 
-
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `client` and `server`."""
-    for name, generate in (("client", client_stub), ("server", server_stub)):
-        generator = commands.add_parser(
-            name,
-            help=f"generate the Rust {name} stub of an interface",
-            description=f"Generate the Rust {name} stub of an interface, formatted.",
-            epilog=EXIT_CODES,
-        )
-        _add_output(generator)
-        _add_choices(generator)
-        if name == "server":
-            _add_server_choices(generator)
-            _add_callers(generator)
-        generator.set_defaults(run=_run_generator, generate=generate, format="text")
+_FILES_HELP: Final = (
+    "several, or a folder for the .idol and .idl files in it, need -d; `-` is the standard input"
+)
 
 
-def _add_output(generator: argparse.ArgumentParser) -> None:
-    generator.add_argument("file", metavar="FILE", help="`-` is the standard input")
+def add_generator(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str
+) -> argparse.ArgumentParser:
+    """Add `client` or `server` with what both take, and return it."""
+    generator = commands.add_parser(
+        name,
+        help=f"generate the Rust {name} stub of an interface",
+        description=f"Generate the Rust {name} stub of an interface, formatted.",
+        epilog=EXIT_CODES,
+    )
+    _add_output(generator, name)
+    _add_choices(generator)
+    generator.set_defaults(format="text")
+    return generator
+
+
+def _add_output(generator: argparse.ArgumentParser, name: str) -> None:
+    generator.add_argument("files", nargs="+", metavar="FILE", help=_FILES_HELP)
     generator.add_argument(
         "-o",
         "--output",
@@ -56,9 +57,16 @@ def _add_output(generator: argparse.ArgumentParser) -> None:
         "`-`, the default, is the standard output",
     )
     generator.add_argument(
+        "-d",
+        "--directory",
+        metavar="DIR",
+        help=f"folder to write to, made if need be: the stub of NAME.idol is NAME_{name}.rs; "
+        "of several files all or, where one has errors, none are written",
+    )
+    generator.add_argument(
         "--cargo",
         action="store_true",
-        help="print the `cargo:` lines that a build script passes on (needs -o)",
+        help="print the `cargo:` lines that a build script passes on (needs -o or -d)",
     )
     generator.add_argument(
         "--no-layout", action="store_true", help="do not indent the text: for compilers only"
@@ -87,143 +95,97 @@ def _add_choices(generator: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_server_choices(generator: argparse.ArgumentParser) -> None:
-    generator.add_argument(
-        "--combine-client-errors",
-        action="store_true",
-        help="with --counters: count faults of clients once, not for each operation",
-    )
-    generator.add_argument(
-        "--style",
-        choices=[str(style) for style in ServerStyle],
-        default=str(ServerStyle.IN_ORDER),
-        help="in-order (default): methods return the reply; "
-        "pipelined: they get a token to reply with, now or later",
-    )
-    generator.add_argument(
-        "--fail-server",
-        choices=[str(choice) for choice in FailServer],
-        default=str(FailServer.AUTO),
-        help="whether there is a server `FailServer` that fails every call; "
-        "auto (default): if all operations have the same error type",
-    )
-    generator.add_argument(
-        "--bare-replies",
-        action="store_true",
-        help="methods of operations that cannot fail return the value, not a `Result`",
-    )
-
-
-def _add_callers(generator: argparse.ArgumentParser) -> None:
-    group = generator.add_argument_group(
-        "restricted servers",
-        f"Names of tasks are looked up in the environment's {TASKS_VARIABLE}.",
-    )
-    group.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="OP=TASK,…",
-        help="let only these tasks call an operation; may be repeated",
-    )
-    group.add_argument(
-        "--allow-from",
-        metavar="FILE",
-        help="take such a table from TOML or JSON: the table itself, or a task's section with "
-        "[config.allowed-callers]; with --task, an app description",
-    )
-    group.add_argument(
-        "--allow-env",
-        action="store_true",
-        help=f"take it from the section that Hubris' build passes in {CONFIG_VARIABLE}, if it does",
-    )
-    group.add_argument(
-        "--task", metavar="NAME", help="the server's task in an app description (--allow-from)"
-    )
-    group.add_argument(
-        "--tasks", metavar="A,B,…", help=f"names of all tasks in order, instead of {TASKS_VARIABLE}"
-    )
-
-
-def _run_generator(arguments: argparse.Namespace) -> int:
-    if arguments.cargo and arguments.output == "-":
-        raise OptionsError("--cargo needs -o: the standard output takes the cargo lines")
-    # What else the output depends on is known when all of it has been read.
-    directives = [f"cargo:rerun-if-changed={arguments.file}"]
-    options = _make_options(arguments, directives)
-    if arguments.cargo and not all(map(str.isprintable, directives)):
-        raise OptionsError("--cargo: the name of a file has line breaks or control characters")
-    source = read_source(arguments.file)
-    try:
-        text: str = arguments.generate(parse(source), options)
-    except DiagnosedError as error:
-        print(error, file=sys.stderr)
-        return FOUND
-    if arguments.output == "-":
-        sys.stdout.write(text)
-    else:
-        write_if_changed(Path(arguments.output), text)
-    if arguments.cargo:
-        print("\n".join(directives))
-    return OK
-
-
-def _make_options(arguments: argparse.Namespace, directives: list[str]) -> StubOptions:
-    options = StubOptions(
+def make_options(arguments: argparse.Namespace) -> StubOptions:
+    """Return what was chosen for both kinds of stubs."""
+    return StubOptions(
         extra_derives=tuple(arguments.derive),
         named_panics=arguments.panics == "named",
         is_formatted=not arguments.no_layout,
         counters=arguments.counters,
     )
-    if arguments.generate is client_stub:
-        return options
-    if arguments.combine_client_errors and not arguments.counters:
-        raise OptionsError("--combine-client-errors needs --counters")
-    return StubOptions(
-        options.extra_derives,
-        options.named_panics,
-        options.is_formatted,
-        options.counters,
-        combine_client_errors=arguments.combine_client_errors,
-        style=ServerStyle(arguments.style),
-        fail_server=FailServer(arguments.fail_server),
-        bare_replies=arguments.bare_replies,
-        allowed_callers=_find_callers(arguments, directives),
-    )
 
 
-def _find_callers(
-    arguments: argparse.Namespace, directives: list[str]
-) -> dict[str, tuple[int, ...]]:
-    """Gather the table of callers from all places; the command line has the last word."""
-    if arguments.task and not arguments.allow_from:
-        raise OptionsError("--task needs --allow-from: the app description that it is in")
-    table: dict[str, tuple[str, ...]] = {}
-    tasks: tuple[str, ...] | None = None
-    if arguments.allow_env:
-        directives.append(f"cargo:rerun-if-env-changed={CONFIG_VARIABLE}")
-        config = os.environ.get(CONFIG_VARIABLE)
-        if config is not None:
-            table |= parse_section(config, f"the variable {CONFIG_VARIABLE}")
-    if arguments.allow_from:
-        directives.append(f"cargo:rerun-if-changed={arguments.allow_from}")
-        text = read_source(arguments.allow_from).text
-        table |= parse_table(text, arguments.allow_from, arguments.task)
-        tasks = parse_app_tasks(text, arguments.allow_from) if arguments.task else None
-    for allowance in arguments.allow:
-        operation, names = parse_allowance(allowance)
-        table[operation] = names
-    if not table:
-        return {}
-    if arguments.tasks is not None:
-        tasks = parse_task_names(arguments.tasks)
-    elif tasks is None:
-        directives.append(f"cargo:rerun-if-env-changed={TASKS_VARIABLE}")
-        names_of_all = os.environ.get(TASKS_VARIABLE)
-        if names_of_all is None:
-            raise OptionsError(
-                "callers are given by name, and nothing says which tasks there are: "
-                f"set {TASKS_VARIABLE}=first,second,… or give --tasks"
-            )
-        tasks = parse_task_names(names_of_all)
-    return resolve_callers(table, tasks)
+Generate = Callable[[Interface, StubOptions], str]
+
+
+def generate(
+    arguments: argparse.Namespace,
+    kind: str,
+    emit: Generate,
+    options: StubOptions,
+    dependencies: Sequence[str] = (),
+) -> int:
+    """Generate the stubs of the files and return the exit code.
+
+    `kind` is "client" or "server"; `dependencies` are cargo's lines of what the options were read
+    from.
+    """
+    folder, output = arguments.directory, arguments.output
+    if folder is not None and output != "-":
+        raise OptionsError("-o names one file, -d a folder for stubs: give one of them")
+    if arguments.cargo and folder is None and output == "-":
+        raise OptionsError("--cargo needs -o or -d: the standard output takes the cargo lines")
+    directives = [f"cargo:rerun-if-changed={file}" for file in arguments.files]
+    directives += dependencies
+    if arguments.cargo and not all(map(str.isprintable, directives)):
+        raise OptionsError("--cargo: the name of a file has line breaks or control characters")
+    if folder is not None:
+        code = _generate_folder(arguments.files, folder, kind, emit, options)
+    else:
+        code = _generate_one(arguments.files, output, emit, options)
+    if code == OK and arguments.cargo:
+        print("\n".join(directives))
+    return code
+
+
+def _generate_one(files: Sequence[str], output: str, emit: Generate, options: StubOptions) -> int:
+    if len(files) > 1:
+        raise OptionsError(f"{len(files)} files need a folder for their stubs: -d DIR")
+    source = read_source(files[0])
+    try:
+        text = emit(parse(source), options)
+    except DiagnosedError as error:
+        print(error, file=sys.stderr)
+        return FOUND
+    if output == "-":
+        sys.stdout.write(text)
+    else:
+        write_if_changed(output, text)
+    return OK
+
+
+def _generate_folder(
+    files: Sequence[str], folder: str, kind: str, emit: Generate, options: StubOptions
+) -> int:
+    """Generate all stubs, then write them; say everything that is wrong in any of the files."""
+    names: dict[str, str] = {}
+    stubs: dict[str, str] = {}
+    code = OK
+    for found in expand_folders(files):
+        try:
+            if isinstance(found, HostError):
+                raise found
+            name = _name_stub(found, kind)
+            if name in names:
+                raise OptionsError(f"{found} and {names[name]} would both be {name} in {folder}")
+            names[name] = found
+            stubs[name] = emit(parse(read_source(found)), options)
+        except DiagnosedError as error:
+            print(error, file=sys.stderr)
+            code = code or FOUND
+        except HostError as error:
+            print(one_line(f"idol: {error}"), file=sys.stderr)
+            code = HOST
+    if code == OK:
+        make_folder(folder)
+        for name, text in stubs.items():
+            write_if_changed(os.path.join(folder, name), text)
+    return code
+
+
+def _name_stub(file: str, kind: str) -> str:
+    if file == "-":
+        raise OptionsError("the standard input has no name to call its stub by: use -o")
+    name = os.path.basename(file)
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    return f"{name.removesuffix(suffix)}_{kind}.rs"

@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 import argparse
-import re
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from idol.hints import Any
 from idol.near import suggest
+from idol.patterns import compile_late
 
-__all__ = ["parse"]
+__all__ = ["Parser", "parse"]
 
 # An option as it stands in help.
-_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+_OPTION = compile_late(r"(?<![\w-])--[a-z][\w-]*")
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """argparse's own; that one takes the width from `shutil`, which brings three compressors.
+
+    argparse makes one for every option that it is told of, long before anybody asks for help.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_terminal_width() - 2)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser, also of a command, that shows help by `_HelpFormatter`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"formatter_class": _HelpFormatter, **settings})
+
+
+def _terminal_width() -> int:
+    """Return what `shutil.get_terminal_size` does: COLUMNS, the terminal's width, or 80."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = 0
+    if columns <= 0 and sys.__stdout__ is not None:
+        try:
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns
+        except (ValueError, OSError):  # closed, or no terminal
+            columns = 0
+    return columns if columns > 0 else 80
 
 
 def parse(

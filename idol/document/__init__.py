@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from idol.document.html import html_index, html_page
 from idol.document.markdown import markdown_index, markdown_page
 from idol.document.page import IndexEntry, Page, describe
+from idol.hints import Final
 from idol.records import dataclass
 
 __all__ = ["FORMATS", "Format", "IndexEntry", "Page", "describe"]

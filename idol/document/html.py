@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 from urllib.parse import quote
 
 from idol.document.page import IndexEntry, OperationPart, Page, Table
 from idol.document.prose import Paragraph
 from idol.document.style import STYLE
+from idol.hints import Final
 from idol.printable import html_text as escape
 
 #: Even if something slipped through the escapes: no scripts, no pictures, no requests.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Final
 
 from idol.document.prose import Paragraph, Run, read_prose, read_summary
+from idol.hints import Final
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lint import find_uncallable
 from idol.printable import one_line, printable

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from idol.near import near_misses
-from idol.records import dataclass, replace
+from idol.records import dataclass
 
 __all__ = ["Level", "Rule", "advise", "find_near_rule", "index_rules"]
 
@@ -70,9 +70,11 @@ class Rule:
         return f"{title}\n\n({self.format_level()})\n{rest}"
 
 
-def index_rules(pages: str, rules: Iterable[Rule]) -> Mapping[str, Rule]:
-    """Return rules by id, in their order; their pages are in the package `pages`."""
-    return {rule.id: replace(rule, pages=pages) for rule in rules}
+def index_rules(
+    pages: str, rows: Iterable[tuple[str, Level, str] | tuple[str, Level, str, bool]]
+) -> Mapping[str, Rule]:
+    """Return rules by id from rows of their first attributes; `pages` is the package of each."""
+    return {row[0]: Rule(*row[:3], row[3:] == (True,), pages) for row in rows}
 
 
 def find_near_rule(name: str, rules: Iterable[str]) -> str | None:

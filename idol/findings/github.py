@@ -7,10 +7,10 @@ those of `actions/toolkit`, `packages/core/src/command.ts`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from idol.findings import Level
 from idol.findings.region import Region
+from idol.hints import Final
 from idol.printable import printable
 
 __all__ = ["annotate", "place"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
 
 from idol.findings import Level, Rule
 from idol.findings.region import Region
+from idol.hints import Any, Final
 
 __all__ = [
     "SCHEMA",

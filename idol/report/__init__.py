@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
+from idol.hints import Final
 from idol.report.files import FileReport, count_severities
 from idol.report.github import to_github
 from idol.report.json import to_json

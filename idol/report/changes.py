@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
 
 from idol.diff import Change, Comparison, Level
+from idol.hints import Any, Final
 from idol.printable import escape_json, join_lines
 from idol.source import Source, Span
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from idol.findings.region import Region
+from idol.hints import Any
 from idol.printable import escape_json
 from idol.report.files import FileReport
 from idol.source import Diagnostic

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
 
 from idol.findings import Rule, sarif
 from idol.findings.region import Region
 from idol.findings.sarif import Object
+from idol.hints import Final
 from idol.printable import escape_json, printable
 from idol.report.files import FileReport
 from idol.rules import RULES

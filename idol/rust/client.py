@@ -13,6 +13,7 @@ from idol import ir
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.lower import needs_length_check
 from idol.rust.common import (
+    CLIPPY_PARAMETERS,
     emit_counters,
     emit_event,
     emit_head,
@@ -26,7 +27,6 @@ from idol.rust.common import (
     emit_panic_functions,
     serializer,
 )
-from idol.rust.dispatch import CLIPPY_PARAMETERS
 from idol.rust.emit import Emitter
 
 _MESSAGE_DERIVES = {

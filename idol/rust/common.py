@@ -8,6 +8,9 @@ from idol import ir
 from idol.kinds import Encoding
 from idol.rust.emit import Emitter
 
+#: Parameters from which clippy calls a function too long, `self` included.
+CLIPPY_PARAMETERS = 7
+
 
 def emit_head(emitter: Emitter, interface: ir.Interface, what: str) -> None:
     """Say what made this file, and of what."""

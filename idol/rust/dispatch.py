@@ -6,11 +6,8 @@ from idol import ir
 from idol.kinds import RecvKind
 from idol.options import ServerStyle
 from idol.rust.answer import answer_panics, emit_result
-from idol.rust.common import emit_method_docs, emit_panic_functions
+from idol.rust.common import CLIPPY_PARAMETERS, emit_method_docs, emit_panic_functions
 from idol.rust.emit import Emitter
-
-#: Parameters from which clippy calls a function too long, `self` included.
-CLIPPY_PARAMETERS = 7
 
 #: Tasks from which a loop over their indices is smaller than a chain of comparisons.
 _LOOP_CALLERS = 4

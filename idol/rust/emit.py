@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
+from idol.hints import Final
 from idol.printable import one_line
 
 MAX_WIDTH: Final = 100

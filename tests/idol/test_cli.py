@@ -15,6 +15,10 @@ from idol.cli import main
 
 GOOD = 'Interface(name: "I", ops: {"op": (reply: Simple("u8"), idempotent: true)})\n'
 BAD = 'Interface(name: "I", ops: {"op": (reply: Simple("u8"), idempotant: true)})\n'
+UNWANTED = {
+    *("typing", "dataclasses", "inspect", "pathlib", "urllib", "ipaddress", "json", "tomllib"),
+    *("html", "shutil", "idol.lint", "idol.rules"),
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -175,7 +179,7 @@ def test_a_stub_that_cannot_be_written(
         assert "cannot be written" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["check"], ["nonsense"], ["client", "a", "b"]])
+@pytest.mark.parametrize("arguments", [[], ["check"], ["nonsense"], ["client"]])
 def test_usage_errors(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -312,3 +316,122 @@ def test_a_folder_without_interfaces(
 ) -> None:
     assert main([*command, str(tmp_path)]) == 4
     assert capsys.readouterr().err == f"idol: {tmp_path} holds no file named *.idol or *.idl\n"
+
+
+# -- several stubs at once ----------------------------------------------------------------------
+
+
+def read_all(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["client", "server"])
+def test_stubs_of_several_files_are_those_of_each(
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [Path("a.idol"), Path("some.app.idl"), Path("plain")]
+    single = {}
+    for file in files:
+        file.write_text(GOOD)
+        assert main([kind, str(file)]) == 0
+        name = file.name if file.suffix == "" else file.stem
+        single[f"{name}_{kind}.rs"] = capsys.readouterr().out
+    out = tmp_path / "made" / "out"
+    assert main([kind, *map(str, files), "-d", str(out), "--cargo"]) == 0
+    assert read_all(out) == single
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"cargo:rerun-if-changed={file}" for file in files]
+    os.utime(out / f"a_{kind}.rs", ns=(1, 1))
+    assert main([kind, "a.idol", "-d", str(out)]) == 0  # one file, and the same content
+    assert (out / f"a_{kind}.rs").stat().st_mtime_ns == 1
+
+
+def test_stubs_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    idl, out = tmp_path / "idl", tmp_path / "out"
+    (idl / "deep").mkdir(parents=True)
+    for name in ("a.idol", "deep/b.idl", "notes.txt"):
+        (idl / name).write_text(GOOD)
+    assert main(["client", str(idl), "-d", str(out), "--cargo"]) == 0
+    assert sorted(read_all(out)) == ["a_client.rs", "b_client.rs"]
+    assert capsys.readouterr().out == f"cargo:rerun-if-changed={idl}\n"
+
+
+def test_one_broken_file_of_several_leaves_all_stubs_alone(
+    good: Path, bad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "good_client.rs").write_text("old")
+    worse = tmp_path / "worse.idol"
+    worse.write_text("Interface(")
+    files = [str(bad), str(good), str(worse)]
+    assert main(["client", *files, "-d", str(out), "--cargo"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and read_all(out) == {"good_client.rs": "old"}
+    assert f"{bad}:" in captured.err and f"{worse}:" in captured.err
+    missing = str(tmp_path / "missing.idol")
+    assert main(["client", missing, *files, "-d", str(out)]) == 4
+    captured = capsys.readouterr()
+    assert f"{missing} cannot be read" in captured.err and f"{worse}:" in captured.err
+    assert read_all(out) == {"good_client.rs": "old"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["client", "a.idol", "b.idol"], "2 files need a folder for their stubs: -d DIR"),
+        (["client", "a.idol", "b.idol", "-o", "x.rs"], "2 files need a folder"),
+        (["client", "a.idol", "-o", "x.rs", "-d", "out"], "give one of them"),
+        (["client", "a.idol", "sub/a.idol", "-d", "out"], "would both be a_client.rs in out"),
+        (["client", "a.idol", "a.idol", "-d", "out"], "would both be a_client.rs in out"),
+        (["client", "-", "-d", "out"], "the standard input has no name"),
+        (
+            ["server", "a.idol", "b.idol", "-d", "out", "--allow", "op=x", "--tasks", "x"],
+            "one FILE",
+        ),
+        (["server", "sub", "-d", "out", "--allow", "op=x", "--tasks", "x"], "one FILE"),
+        (["client", "a.idol", "--cargo"], "--cargo needs -o or -d"),
+    ],
+)
+def test_what_several_stubs_cannot_be(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    for name in ("a.idol", "b.idol", "sub/a.idol"):
+        Path(name).write_text(GOOD)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("out").exists() and not Path("x.rs").exists()
+
+
+def test_a_folder_of_stubs_that_cannot_be_made(
+    good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["client", str(good), "-d", str(good / "out")]) == 4
+    assert "cannot be made" in capsys.readouterr().err
+
+
+def test_a_build_script_loads_little(good: Path) -> None:
+    """A build makes dozens of stubs, each in a process of its own."""
+    code = (
+        "import sys; from idol.cli import main; main(sys.argv[1:])\n"
+        f"unwanted = {UNWANTED}\n"
+        "print(sorted(unwanted & set(sys.modules)), file=sys.stderr)"
+    )
+    for kind in ("client", "server"):
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", code, kind, str(good)],
+            capture_output=True,
+            check=True,
+            cwd=ROOT,
+        )
+        assert done.stderr.decode().strip() == "[]"

@@ -148,3 +148,45 @@ def test_mixed_bases_are_refused() -> None:
 def test_replace_takes_the_standard_librarys_classes_too() -> None:
     plain = dataclasses.make_dataclass("Plain", [("x", int), ("y", int)])
     assert records.replace(plain(1, 2), y=3) == plain(1, 3)
+
+
+def test_a_class_that_is_made_often_stays_the_same() -> None:
+    """After some records its `__init__` is compiled."""
+
+    @dataclass(frozen=True, slots=True)
+    class Made:
+        a: int
+        b: list[int] = records.field(default_factory=list)
+        c: int = records.field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "c", self.a + 1)
+
+    inits = set()
+    for number in range(3 * records._COMPILED_AFTER):
+        made = Made(number) if number % 2 else Made(b=[number], a=number)
+        assert (made.a, made.b, made.c) == (number, [] if number % 2 else [number], number + 1)
+        inits.add(Made.__init__)
+    assert len(inits) == 2
+    assert Made(1).b is not Made(1).b
+
+
+@pytest.mark.parametrize("made_before", [0, 2 * records._COMPILED_AFTER])
+def test_wrong_arguments_are_refused_at_any_time(made_before: int) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Made:
+        a: int
+        b: int = 2
+
+    for _ in range(made_before):
+        Made(1)
+    wrong: list[tuple[tuple[int, ...], dict[str, int], str]] = [
+        ((), {}, "missing 1 required positional argument: 'a'"),
+        ((1, 2, 3), {}, "takes from 2 to 3 positional arguments but 4 were given"),
+        ((1,), {"a": 1}, "multiple values for argument 'a'"),
+        ((1,), {"x": 1}, "unexpected keyword argument 'x'"),
+    ]
+    for arguments, values, message in wrong:
+        with pytest.raises(TypeError, match=message):
+            Made(*arguments, **values)
+    assert Made(5) == Made(a=5, b=2)

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from idol import rust_type_tokens
 from idol.errors import TypeSyntaxError
 from idol.rust_type import (
     Array,
@@ -315,3 +316,55 @@ def test_appears_unsized(text: str, unsized: bool) -> None:
 )  # fmt: skip
 def test_is_identifier(name: str, good: bool) -> None:
     assert is_identifier(name) is good
+
+
+PARTS = [
+    "u8",
+    "a",
+    "é",
+    "r#a",
+    "1",
+    "10",
+    "1_0",
+    "0x1f",
+    "1u8",
+    "1.5",
+    "1e5",
+    "::",
+    ":",
+    "->",
+    "..",
+]
+PARTS += [
+    "<",
+    ">",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    ";",
+    "&",
+    "'a",
+    "'a'",
+    '"a"',
+    'b"',
+    "#",
+    " ",
+    "\n",
+    "-",
+]
+
+
+def test_plain_types_are_split_as_all_others_are() -> None:
+    """Most types need only a small pattern; its tokens are those of the whole one."""
+    chance = random.Random(1)
+    plain = 0
+    for _ in range(20_000):
+        text = "".join(chance.choices(PARTS, k=chance.randint(1, 6)))
+        tokens, end = rust_type_tokens._match_all(rust_type_tokens._PLAIN, text)
+        if text[end:].strip():
+            continue
+        plain += 1
+        assert (tokens, end) == rust_type_tokens._match_all(rust_type_tokens._TOKEN, text), text
+    assert plain > 1000
