@@ -206,7 +206,7 @@ class Classes:
         match value:
             case StructValue(type=type_, fields=fields):
                 if type_.is_newtype:
-                    return self.to_python(fields[0][1])
+                    return self.to_python(value.only)
                 if type_.is_tuple_like:
                     return tuple(self.to_python(v) for _, v in fields)
                 return self._object(self.find(type_), value)
@@ -225,11 +225,10 @@ class Classes:
         if type_.is_option:
             if value.payload is None:
                 return None
-            inner = self.to_python(value.payload.fields[0][1])
+            inner = self.to_python(value.only)
             return Some(None) if inner is None else inner
         if type_.is_result:
-            inner = None if value.payload is None else value.payload.fields[0][1]
-            content = None if inner is None else self.to_python(inner)
+            content = None if value.payload is None else self.to_python(value.only)
             return Ok(content) if value.variant == "Ok" else Err(content)
         made = getattr(self.find(type_), variant_attributes(type_)[value.variant])
         return made if isinstance(type_, CEnum) else self._object(made, value.payload)

@@ -5,6 +5,10 @@ Every node carries its `type` and, when it was read from the target, the `addres
 of bytes, `to_python`, `to_json` and `format_value` turn them into something else.
 
 What could not be read is a value too (`Unreadable`): one bad page does not hide the rest.
+
+Every value navigates: `task["state"]["fault"]`, `pair[0]`, `healthy.only`, `int(task_id)`,
+`state.as_variant("Faulted")`. Of an enum these mean the fields of its variant. A name that is not
+there is `NotFound` with the names that resemble it; what could not be read is `DecodeError`.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ import struct
 from typing import Any, TypeAlias
 
 from idol.records import dataclass, field
-from idoldbg.model.types import CEnum, Enum, Type, short_name
+from idoldbg.errors import DecodeError, NotFound
+from idoldbg.model.types import CEnum, Enum, Type, short_name, shown_field
 
 __all__ = [
     "ArrayValue",
@@ -37,8 +42,80 @@ __all__ = [
 ]
 
 
+class _AnyValue:
+    """What can be asked of every value; here, the answers of those that have no parts."""
+
+    __slots__ = ()
+    type: Type
+    address: int | None
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The fields that `value[name]` knows, as DWARF writes them."""
+        return ()
+
+    def get(self, part: str | int) -> Value | None:
+        """Return a field by name or position, an array's element by index; None if there is none.
+
+        Raise `DecodeError` where this value could not be read.
+        """
+        return None
+
+    def __getitem__(self, part: str | int) -> Value:
+        """Return a part as `get` does; raise `NotFound` if there is none."""
+        found = self.get(part)
+        if found is not None:
+            return found
+        from idol.near import near_misses  # for what went wrong
+
+        names = [shown_field(name) for name in self.part_names]
+        near = near_misses(str(part), names)
+        hint = f"it has {', '.join(names)}" if names and not near else ""
+        raise NotFound("field", str(part), near=near, where=f"`{self._where}`", hint=hint)
+
+    @property
+    def only(self) -> Value:
+        """The one field of a newtype, struct or variant; raise `DecodeError` if not just one."""
+        names = self.part_names
+        if len(names) == 1:
+            return self[names[0]]
+        raise self._misfit(f"has {len(names) or 'no'} fields, where one was expected")
+
+    @property
+    def opened(self) -> Value:
+        """What newtypes hold, however many are around it; other values as they are."""
+        value: Any = self
+        while value.type.is_newtype and isinstance(value, StructValue):
+            value = value.fields[0][1]
+        opened: Value = value
+        return opened
+
+    def as_variant(self, name: str) -> EnumValue | None:
+        """Return this value if it is an enum's variant of this name, else None.
+
+        Raise `DecodeError` where this value could not be read.
+        """
+        return None
+
+    def __int__(self) -> int:
+        """Return an integer, bool or pointer, also one in newtypes; raise `DecodeError` if none."""
+        match self.opened:
+            case Int(value=number) | Bool(value=number) | PointerValue(value=number):
+                return number + 0  # `True` is not what `int` may be given
+            case Unreadable() as unreadable:
+                raise unreadable.error()
+        raise self._misfit("is no number")
+
+    @property
+    def _where(self) -> str:
+        return short_name(self.type.name)
+
+    def _misfit(self, problem: str) -> DecodeError:
+        return DecodeError(f"`{self._where}` {problem}", type=self.type.name)
+
+
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(_AnyValue):
     """`()`."""
 
     type: Type
@@ -46,7 +123,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Int:
+class Int(_AnyValue):
     """An integer of any width and sign."""
 
     type: Type
@@ -55,7 +132,7 @@ class Int:
 
 
 @dataclass(frozen=True, slots=True)
-class Bool:
+class Bool(_AnyValue):
     """`true` or `false`."""
 
     type: Type
@@ -64,7 +141,7 @@ class Bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Float:
+class Float(_AnyValue):
     """An f32 (widened exactly) or an f64."""
 
     type: Type
@@ -73,7 +150,7 @@ class Float:
 
 
 @dataclass(frozen=True, slots=True)
-class Char:
+class Char(_AnyValue):
     """A Unicode scalar value, as a string of length one."""
 
     type: Type
@@ -82,7 +159,7 @@ class Char:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(_AnyValue):
     """A `&str` whose bytes were read as well."""
 
     type: Type
@@ -91,7 +168,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(_AnyValue):
     """Bytes as they are: `[u8; N]`, a `&[u8]` that was followed, or a union."""
 
     type: Type
@@ -100,7 +177,7 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class PointerValue:
+class PointerValue(_AnyValue):
     """A pointer that was not followed."""
 
     type: Type
@@ -109,22 +186,24 @@ class PointerValue:
 
 
 @dataclass(frozen=True, slots=True)
-class StructValue:
+class StructValue(_AnyValue):
     """Fields in declaration order; a tuple's are called `__0`, `__1`, …"""
 
     type: Type
     fields: tuple[tuple[str, Value], ...]
     address: int | None = field(default=None, compare=False, repr=False)
 
-    def __getitem__(self, name: str) -> Value:
-        for field_name, value in self.fields:
-            if field_name == name:
-                return value
-        raise KeyError(name)
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.fields)
+
+    def get(self, part: str | int) -> Value | None:
+        wanted = f"__{part}" if isinstance(part, int) else part
+        return next((value for name, value in self.fields if name == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
-class EnumValue:
+class EnumValue(_AnyValue):
     """A variant, with or without data.
 
     `code` is the discriminant in memory where one is stored there, else None; `payload` is None for
@@ -137,23 +216,64 @@ class EnumValue:
     payload: StructValue | None = None
     address: int | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        return () if self.payload is None else self.payload.part_names
+
+    def get(self, part: str | int) -> Value | None:
+        return None if self.payload is None else self.payload.get(part)
+
+    def as_variant(self, name: str) -> EnumValue | None:
+        return self if self.variant == name else None
+
+    @property
+    def _where(self) -> str:
+        return f"{short_name(self.type.name)}::{self.variant}"
+
 
 @dataclass(frozen=True, slots=True)
-class ArrayValue:
+class ArrayValue(_AnyValue):
     """The elements of an array whose element type is not `u8`."""
 
     type: Type
     elements: tuple[Value, ...]
     address: int | None = field(default=None, compare=False, repr=False)
 
+    def get(self, part: str | int) -> Value | None:
+        if isinstance(part, str) or not 0 <= part < len(self.elements):
+            return None
+        return self.elements[part]
+
+    def __getitem__(self, part: str | int) -> Value:
+        found = self.get(part)
+        if found is None:
+            has = f"`{self._where}`, which has {len(self.elements)}"
+            raise NotFound("element", str(part), where=has)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(_AnyValue):
     """Stands for a value whose bytes could not be had or make no sense as `type`."""
 
     type: Type
     reason: str
     address: int | None = field(default=None, compare=False, repr=False)
+
+    def error(self) -> DecodeError:
+        """Build the error that says what could not be read, where and why."""
+        at = "" if self.address is None else f" at 0x{self.address:08x}"
+        return self._misfit(f"cannot be read{at}: {self.reason}")
+
+    def get(self, part: str | int) -> Value | None:
+        raise self.error()
+
+    @property
+    def only(self) -> Value:
+        raise self.error()
+
+    def as_variant(self, name: str) -> EnumValue | None:
+        raise self.error()
 
 
 Value: TypeAlias = (
@@ -249,7 +369,7 @@ def _json_float(value: float) -> float | str:
 
 def _fields(value: StructValue, convert: Any, sequence: Any) -> Any:
     if value.type.is_newtype:
-        return convert(value.fields[0][1])
+        return convert(value.only)
     if value.type.is_tuple_like:
         return sequence(convert(v) for _, v in value.fields)
     return {name: convert(v) for name, v in value.fields}
@@ -266,9 +386,7 @@ def _variant(value: EnumValue, convert: Any, sequence: Any) -> Any:
 
 def _holds_option(payload: StructValue) -> bool:
     """Tell `Some(None)` apart from `None`: an Option or a unit inside keeps the `Some` visible."""
-    inner = payload.fields[0][1]
-    while isinstance(inner, StructValue) and inner.type.is_newtype:
-        inner = inner.fields[0][1]
+    inner = payload.only.opened
     return isinstance(inner, Unit) or (isinstance(inner, EnumValue) and inner.type.is_option)
 
 

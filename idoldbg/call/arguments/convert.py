@@ -382,9 +382,9 @@ class _Converter:
 
     def checked(self, value: StructValue, place: str) -> StructValue:
         if isinstance(value.type, Struct) and value.type.is_nonzero:
-            inner: Value = value
-            while isinstance(inner, StructValue) and inner.fields:
-                inner = inner.fields[0][1]
+            inner = value.opened
+            while isinstance(inner, StructValue) and len(inner.fields) == 1:
+                inner = inner.only
             if isinstance(inner, Int) and inner.value == 0:
                 self.fail(place, f"0 is no {short_name(value.type.name)}")
         return value

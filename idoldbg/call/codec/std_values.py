@@ -228,7 +228,7 @@ def innermost(value: Value) -> int | None:
     for _ in range(_DEPTH):
         if not isinstance(value, StructValue) or len(value.fields) != 1:
             break
-        value = value.fields[0][1]
+        value = value.only
     return value.value if isinstance(value, Int | Bool) else None
 
 

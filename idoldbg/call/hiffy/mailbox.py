@@ -442,8 +442,8 @@ class Mailbox:
     def _stopped(self, sent: _Sent, data: bytes) -> _Unanswered:
         """Return what HIFFY_FAILURE, an `Option<hif::Failure>`, stands for."""
         value = image.decode(self.layout.failure_type, data)
-        if isinstance(value, EnumValue) and value.variant == "Some" and value.payload is not None:
-            value = value.payload.fields[0][1]
+        if isinstance(value, EnumValue) and value.variant == "Some":
+            value = value.only
         words = format_value(value)
         hint = f": {_HINTS[words]}" if words in _HINTS else ""
         reason = Reason(words, f"hiffy stopped the program with {words}{hint}")

@@ -10,7 +10,8 @@ from enum import Enum
 
 from idol.records import dataclass
 from idoldbg.call.hiffy.status import Status
-from idoldbg.model.values import EnumValue, Int, StructValue, Unreadable, Value, format_value
+from idoldbg.errors import DecodeError
+from idoldbg.model.values import EnumValue, Unreadable, format_value
 
 __all__ = [
     "REPLY_FAULTS",
@@ -170,12 +171,10 @@ def describe_wait(status: Status, names: Sequence[str], *, is_live: bool) -> str
 
 
 def _peer(scheduler: EnumValue, names: Sequence[str]) -> str:
-    field: Value | None = None if scheduler.payload is None else scheduler.payload.fields[0][1]
-    while isinstance(field, StructValue) and field.fields:
-        field = field.fields[0][1]
-    if not isinstance(field, Int):
+    try:
+        name = _task_name(int(scheduler.only), names)
+    except DecodeError:
         return "another task"
-    name = _task_name(field.value, names)
     return name if name.startswith("task ") else f"`{name}`"
 
 

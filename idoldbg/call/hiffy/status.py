@@ -6,14 +6,13 @@ Types: `abi::TaskState` (Hubris, sys/abi/src/lib.rs), as the image's own DWARF d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from idol.records import dataclass
 from idoldbg.call.codec import image
 from idoldbg.call.hiffy.actions import Range, ReadMany
 from idoldbg.call.hiffy.layout import HiffyLayout
-from idoldbg.errors import MismatchError
-from idoldbg.model.values import EnumValue, Value, to_python
+from idoldbg.errors import DecodeError, MismatchError, NotFound
+from idoldbg.model.values import EnumValue, Unreadable, Value
 
 __all__ = ["WORD", "ImageMark", "Status", "StatusReader", "Words"]
 
@@ -89,9 +88,9 @@ class Status:
     @property
     def scheduler_state(self) -> EnumValue | None:
         """`abi::SchedState` of a healthy task."""
-        if isinstance(self.state, EnumValue) and self.state.variant == "Healthy":
-            return _only_field(self.state)
-        return None
+        healthy = self._state_as("Healthy")
+        scheduler = None if healthy is None else healthy.get(0)
+        return scheduler if isinstance(scheduler, EnumValue) else None
 
     @property
     def is_started(self) -> bool:
@@ -107,17 +106,23 @@ class Status:
 
     @property
     def is_faulted(self) -> bool:
-        return isinstance(self.state, EnumValue) and self.state.variant == "Faulted"
+        return self._state_as("Faulted") is not None
+
+    def _state_as(self, variant: str) -> EnumValue | None:
+        if self.state is None or isinstance(self.state, Unreadable):
+            return None
+        return self.state.as_variant(variant)
 
     @property
     def reply_fault(self) -> tuple[int, str] | None:
         """The task id and reason of `FaultInfo::FromServer`, if that is what hiffy died of."""
-        content: Any = to_python(self.state) if self.is_faulted and self.state is not None else None
-        for name in ("Faulted", "fault", "FromServer"):
-            content = content.get(name) if isinstance(content, dict) else None
-        match content:
-            case [int(task), str(reason)]:
-                return task, reason
+        faulted = self._state_as("Faulted")
+        try:
+            fault = None if faulted is None else faulted["fault"].as_variant("FromServer")
+            if fault is not None and isinstance(reason := fault[1], EnumValue):
+                return int(fault[0]), reason.variant
+        except (DecodeError, NotFound):
+            pass  # a kernel of another age, or memory that holds no fault
         return None
 
     def is_as(self, earlier: Status) -> bool:
@@ -130,13 +135,6 @@ class Status:
     def generation_number(self) -> int | None:
         """How often hiffy was restarted (modulo 64, on most kernels)."""
         return int.from_bytes(self.generation, "little") if self.generation else None
-
-
-def _only_field(value: EnumValue) -> EnumValue | None:
-    if value.payload is None or not value.payload.fields:
-        return None
-    field = value.payload.fields[0][1]
-    return field if isinstance(field, EnumValue) else None
 
 
 class StatusReader:

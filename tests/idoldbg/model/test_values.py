@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idoldbg.errors import DecodeError, NotFound
 from idoldbg.model.types import Pointer
 from idoldbg.model.values import (
     ArrayValue,
@@ -179,10 +181,98 @@ def test_the_address_does_not_count() -> None:
     assert "address" not in repr(Int(U8, 1, address=5))
 
 
-def test_fields_by_name() -> None:
-    assert reading["celsius"] == Float(F32, 21.5)
-    with pytest.raises(KeyError):
-        reading["kelvin"]
+STATE = make_tagged(
+    "abi::TaskState",
+    [("Healthy", [("__0", SHAPE)]), ("Faulted", [("fault", SHAPE), ("reading", READING)])],
+)
+UNREAD = Unreadable(U8, "no memory there", 0x2000_0000)
+
+
+def test_a_way_through_values() -> None:
+    box = variant(SHAPE, "Box", Int(U8, 1), Int(I8, 2))
+    faulted = variant(STATE, "Faulted", box, reading)
+    assert faulted["fault"][1] == Int(I8, 2)
+    assert int(faulted["reading"]["id"]) == 3  # a newtype
+    assert faulted["reading"]["celsius"] == Float(F32, 21.5)
+    assert variant(STATE, "Healthy", box).only == box
+    assert variant(OPTION, "Some", Int(U8, 3)).only == Int(U8, 3)
+    row = ArrayValue(make_array(SENSOR, 2), (reading["id"], reading["id"]))
+    assert int(row[1]) == 3
+    assert faulted.as_variant("Faulted") is faulted
+    assert faulted.as_variant("Healthy") is None
+    assert variant(SHAPE, "Empty").as_variant("Empty") is not None
+    assert reading.as_variant("Faulted") is None
+
+
+NOT_THERE: list[tuple[Value, str | int, str]] = [
+    (reading, "celcius", "no field named `celcius` in `Reading`; did you mean `celsius`?"),
+    (reading, "kelvin", "no field named `kelvin` in `Reading`; it has celsius, id"),
+    (reading, 0, "no field named `0` in `Reading`; it has celsius, id"),
+    (reading["id"], 1, "no field named `1` in `SensorId`; it has 0"),
+    (Int(U8, 1), "x", "no field named `x` in `u8`"),
+    (variant(SHAPE, "Empty"), 0, "no field named `0` in `Shape::Empty`"),
+    (variant(SHAPE, "Box", Int(U8, 1), Int(I8, 2)), 2, "in `Shape::Box`; it has 0, 1"),
+    (ArrayValue(make_array(U16, 1), (Int(U16, 1),)), 1, "no element named `1` in `[u16; 1]`"),
+    (ArrayValue(make_array(U16, 1), (Int(U16, 1),)), -1, "no element named `-1` in `[u16; 1]`"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "part", "words"), NOT_THERE)
+def test_a_part_that_is_not_there(value: Value, part: str | int, words: str) -> None:
+    assert value.get(part) is None
+    with pytest.raises(NotFound) as failed:
+        value[part]
+    assert words in failed.value.message
+
+
+NO_WAY: list[tuple[Callable[[], object], str]] = [
+    (lambda: reading.only, "`Reading` has 2 fields, where one was expected"),
+    (lambda: Int(U8, 1).only, "`u8` has no fields, where one was expected"),
+    (lambda: variant(SHAPE, "Empty").only, "`Shape::Empty` has no fields, where one"),
+    (lambda: int(reading), "`Reading` is no number"),
+    (lambda: int(reading["celsius"]), "`f32` is no number"),
+    (lambda: int(variant(OPTION, "Some", Int(U8, 3))), "`Option<u8>::Some` is no number"),
+    (lambda: int(UNREAD), "`u8` cannot be read at 0x20000000: no memory there"),
+    (lambda: int(StructValue(SENSOR, (("__0", UNREAD),))), "`u8` cannot be read at 0x20000000"),
+    (lambda: UNREAD.only, "`u8` cannot be read at 0x20000000: no memory there"),
+    (lambda: UNREAD["x"], "`u8` cannot be read at 0x20000000: no memory there"),
+    (lambda: UNREAD.get(0), "`u8` cannot be read at 0x20000000: no memory there"),
+    (lambda: UNREAD.as_variant("Some"), "`u8` cannot be read at 0x20000000: no memory there"),
+    (lambda: Unreadable(U8, "too deep").only, "`u8` cannot be read: too deep"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("way", "words"), NO_WAY)
+def test_what_leads_nowhere_says_why(way: Callable[[], object], words: str) -> None:
+    with pytest.raises(DecodeError) as failed:
+        way()
+    assert failed.value.message.startswith(words)
+    assert failed.value.type
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (Int(I8, -1), -1),
+        (Bool(BOOL, True), 1),
+        (PointerValue(Pointer("&u8", 4, "u8"), 0x2000_0000), 0x2000_0000),
+        (StructValue(make_tuple(SENSOR), (("__0", reading["id"]),)), 3),
+    ],
+)
+def test_numbers(value: Value, number: int) -> None:
+    assert int(value) == number
+
+
+@settings(max_examples=100)
+@given(value=typed_values())
+def test_every_part_is_found_by_its_name(value: Value) -> None:
+    for name in value.part_names:
+        assert value[name] is value.get(name)
+    if isinstance(value, StructValue):
+        assert [value[name] for name in value.part_names] == [v for _, v in value.fields]
+        if value.type.is_tuple_like:
+            assert [value[i] for i in range(len(value.fields))] == [v for _, v in value.fields]
+    assert value.opened.opened is value.opened
 
 
 def test_enum_values_carry_their_codes() -> None:
