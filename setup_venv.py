@@ -61,7 +61,7 @@ def find_fault(folder: Path) -> str | None:
     if not (folder / STAMP).is_file():
         return "is half-made"
     if read_stamp(folder).get("checkout", str(CHECKOUT)) != str(CHECKOUT):
-        return "is of another checkout"
+        return "is from another checkout"
     return None if has_pip(folder) else "does not work"
 
 

@@ -150,7 +150,7 @@ def _peak() -> int:
 
 
 def keep_failure(number: int, why: str, large: tuple[dict[str, bytes], ...]) -> None:
-    """Write a case and what became of it."""
+    """Write a case and its outcome."""
     FAILURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         kind, data, index = Fuzzer(Path(folder), large).prepare(number)

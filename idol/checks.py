@@ -250,7 +250,7 @@ def _server_death(operation: Operation) -> Iterator[Finding]:
 def _bad_name(what: str, name: str, span: Span, *, is_raw: bool = False) -> Iterator[Finding]:
     if is_raw_name(name) if is_raw else is_identifier(name):
         return
-    hint = "a name has letters, digits and `_`, starts with no digit, and is no Rust keyword"
+    hint = "use letters, digits and `_`; no digit at the start, no Rust keyword"
     if is_raw_name(name) and what in ("argument", "lease"):
         hint = f"`{name}` is a Rust keyword: write `r#{name}`"
     written = f"r#{name}" if is_raw else name

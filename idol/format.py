@@ -212,7 +212,7 @@ def _starts_on_new_line(group: Group) -> bool:
 
 
 def _can_hug(group: Group) -> bool:
-    """Tell whether the brackets stay at those of the only item: `Simple((`."""
+    """Return whether the brackets stay at those of the only item: `Simple((`."""
     if len(group.items) != 1 or group.opening or group.closing or _starts_on_new_line(group):
         return False
     [item] = group.items
@@ -222,12 +222,12 @@ def _can_hug(group: Group) -> bool:
 
 
 def _keeps_comma(group: Group) -> bool:
-    """Tell whether the comma behind an only value says something: `(1,)` is a tuple in Rust."""
+    """Return whether the comma behind an only value says something: `(1,)` is a tuple in Rust."""
     return group.has_last_comma and group.open.text == "(" and not group.has_names
 
 
 def _has_last_comma(group: Group, is_attribute: bool) -> bool:
-    """Tell whether a comma stands behind the last of several lines."""
+    """Return whether a comma stands behind the last of several lines."""
     if is_attribute:
         return False
     if len(group.items) == 1 and group.open.text == "(" and not group.has_names:

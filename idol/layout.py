@@ -173,5 +173,5 @@ class _Reader:
 
 
 def _ends_line(comments: list[Token]) -> bool:
-    """Tell whether nothing may follow these comments on their line."""
+    """Return whether nothing may follow these comments on their line."""
     return bool(comments) and comments[-1].kind is TokenKind.LINE_COMMENT

@@ -130,7 +130,7 @@ def _hiffy_leases(operation: Operation) -> Iterator[Finding]:
 
 
 def find_uncallable(operation: Operation) -> list[str]:
-    """Say why no debugger can call an operation; an empty list if nothing speaks against it."""
+    """Say why no debugger can call an operation; an empty list if one can."""
     reasons = []
     size, limit = arguments_size(operation), hiffy_argument_limit(operation)
     if size.minimum > limit:

@@ -342,7 +342,7 @@ def _size(encoding: Encoding, rust_type: str) -> str:
 
 
 def needs_length_check(lease: ir.Lease) -> bool:
-    """Tell whether a lease can be longer than allowed."""
+    """Return whether a lease can be longer than allowed."""
     return lease.max_len is not None and lease.max_len < _UNLIMITED
 
 

@@ -46,7 +46,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def one_line(text: str, keep: str = "") -> str:
-    """Return a text as one line of output, which is no command to a CI service either."""
+    """Return a text as one line of output that no CI service takes for a command."""
     text = printable(text, keep)
     if "::" not in text and "##" not in text:
         return text

@@ -48,12 +48,12 @@ _KIND_NAMES: dict[type, str] = {
 
 
 def parse(source: Source | str) -> Interface:
-    """Read an interface; what is doubtful but bearable stands in its `diagnostics`.
+    """Read an interface; recoverable problems are in its `diagnostics`.
 
     Plain text counts as a source named `<text>`.
 
     :raises RonError: the text is not RON.
-    :raises InterfaceError: there is no interface in it; all findings are attached.
+    :raises InterfaceError: it holds no interface; all findings are attached.
     """
     if isinstance(source, str):
         source = Source("<text>", source)

@@ -22,7 +22,7 @@ _COMPILED_AFTER = 50  # records of a class, see `_make_first_init`
 
 
 class _Field:
-    """One attribute; `factory` makes its default, if there is one and it is no constant."""
+    """One attribute; `factory` makes its default, if there is one and it is not a constant."""
 
     __slots__ = ("default", "factory", "in_init", "in_repr", "is_compared", "name", "type")
 

@@ -340,7 +340,7 @@ def format_type(rust_type: RustType) -> str:
 
 
 def appears_unsized(rust_type: RustType) -> bool:
-    """Tell whether a type has no size of its own, as far as its text shows (slice or `dyn`)."""
+    """Return whether a type has no size of its own, as far as its text shows (slice or `dyn`)."""
     return isinstance(rust_type, Slice | TraitObject)
 
 

@@ -82,7 +82,7 @@ class _TypeReader:
     # -- types -----------------------------------------------------------------------------
 
     def _read_type(self, *, may_add: bool = True) -> RustType:
-        """Read a type; without `may_add`, a `+` after a bound is no part of it."""
+        """Read a type; without `may_add`, a `+` after a bound is not part of it."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self._fail(f"types nest deeper than {MAX_DEPTH} levels")
@@ -370,7 +370,7 @@ class _TypeReader:
         return self._read_type()
 
     def _names_associated(self) -> bool:
-        """Tell whether `Name =`, `Name:`, `Name<…> =` or `Name<…>:` comes next."""
+        """Return whether `Name =`, `Name:`, `Name<…> =` or `Name<…>:` comes next."""
         if self._token.kind != "name":
             return False
         at = self._index + 1

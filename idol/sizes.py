@@ -118,7 +118,7 @@ def value_size(value: AttributedType, encoding: Encoding) -> Size:
 
 
 def is_optional_number(value: AttributedType) -> bool:
-    """Tell whether an option travels as a number with a byte before it that says if there is one.
+    """Return whether an option travels as a number with a byte before it that says if there is one.
 
     That is what our stubs make of an `Option<T>` that is received `FromPrimitive`.
     """

@@ -1,17 +1,17 @@
-"""What letters standard output and standard error take."""
+"""Encodings of standard output and standard error."""
 
 from __future__ import annotations
 
 import io
 import sys
 
-__all__ = ["take_all_letters"]
+__all__ = ["use_surrogateescape"]
 
 _UTF8 = ("utf-8", "utf8")
 
 
-def take_all_letters() -> None:
-    """Let printing never fail for a letter that the locale's encoding lacks.
+def use_surrogateescape() -> None:
+    """Let printing never fail for a character that the locale's encoding lacks.
 
     Pipes and files get UTF-8, as Idol files are, with the names of files as the bytes that they
     are; a terminal shows `?` for what it cannot.

@@ -97,7 +97,7 @@ def demo_archive(board: str) -> Path:
     if board != DEMO_BOARD and board not in (known := demo_boards()):
         from idoldbg.target.board_files import load_board
 
-        load_board(board)  # says what is wrong with one that there is not
+        load_board(board)  # says what is wrong with an unknown one
         names = ", ".join(known)
         raise NotFound(
             "bundled image for board", board, hint=f"give --archive PATH (bundled: {names})"

@@ -161,7 +161,7 @@ def _open_chosen(spec: Spec, options: TargetOptions, program: Program, notify: N
     if options.probe is not None:
         return _open_target(spec, options, program, notify)
     is_fallback = spec == EMULATED and attached_probe() is None
-    find_board(options, program.archive)  # a board file with mistakes is no matter of probes
+    find_board(options, program.archive)  # a board file with mistakes has nothing to do with probes
     try:
         target = _open_target(spec, options, program, notify)
     except (ArgumentError, LinkError, TargetFileError) as error:

@@ -59,7 +59,7 @@ class Browser:
         self.driver.save_screenshot(str(path))
 
     def problems(self) -> list[str]:
-        """Return what the page's console says that is no mere remark, such as failed requests."""
+        """Return what the page's console says beyond mere remarks, such as failed requests."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def requests(self) -> list[str]:

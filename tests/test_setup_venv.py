@@ -34,7 +34,7 @@ def run_make(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def fake_python(path: Path, version: tuple[int, int, int]) -> Path:
-    """Make an interpreter that says it is of another version."""
+    """Make an interpreter that says it has another version."""
     words = f"import sys; sys.version_info = {(*version, 'final', 0)!r}"
     path.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} -c "{words}\n$2"\nexit 9\n')
     path.chmod(0o755)
@@ -146,7 +146,7 @@ CASES: tuple[tuple[Callable[[Path], None], str, tuple[str, ...]], ...] = (
     (without_config, "is half-made", ("create", "emu test")),
     (of_another_version, f"is of Python 3.10.13 in {HOME}", ("create", "emu test")),
     (of_another_place, f"is of Python {VERSION} in /elsewhere/bin", ("create", "emu test")),
-    (of_another_checkout, "is of another checkout", ("create", "emu test")),
+    (of_another_checkout, "is from another checkout", ("create", "emu test")),
     (without_interpreter, "does not work", ("create", "emu test")),
 )
 

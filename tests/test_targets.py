@@ -209,7 +209,7 @@ def test_wrong_board_is_refused(old: str, new: str, message: str) -> None:
         ('kind = "flash"', 'kind = "flesh"', r"\[memory.flash\]: `kind` is `flesh`; known: flash"),
         ("size = 0x1_0000", "size = 0xF000_0000", r"overlap"),
         ("size = 0x1_0000", "size = 0", r"memory `ccm`: address and size must be multiples"),
-        ("interrupts = 82", "interrupts = 30", r"peripheral `usart2`: there is no interrupt 38"),
+        ("interrupts = 82", "interrupts = 30", r"peripheral `usart2`: no such interrupt: 38"),
         ("address = 0x4001_3000", "address = 0x7001_3000", r"`spi1` .* is in no io window"),
         ("address = 0x4001_3000", "address = 0x4001_1000", r"`spi1` .*overlap"),
         ('model = "stm32-spi-v1"', 'model = "stm32-spi-v7"', r"unknown model `stm32-spi-v7`"),

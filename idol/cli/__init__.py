@@ -18,7 +18,7 @@ from idol.cli.parser import Parser, parse
 from idol.errors import DiagnosedError, IdolError, OptionsError
 from idol.hints import Final
 from idol.printable import escape_json, one_line
-from idol.streams import take_all_letters
+from idol.streams import use_surrogateescape
 
 __all__ = ["COMMANDS", "main", "make_parser"]
 
@@ -40,7 +40,7 @@ _DESCRIPTION = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    take_all_letters()
+    use_surrogateescape()
     words = sys.argv[1:] if argv is None else argv
     try:
         return _run(words)

@@ -63,7 +63,7 @@ def _iter_files(folder: str) -> Iterator[str | HostError]:
 def read_source(name: str) -> Source:
     """Read an Idol file.
 
-    :raises HostError: when it cannot be read, is too large, or is no UTF-8 text.
+    :raises HostError: when it cannot be read, is too large, or is not UTF-8 text.
     """
     try:
         if name == "-":

@@ -73,7 +73,7 @@ def _by_code(pair: tuple[Operation | None, Operation | None]) -> tuple[int, bool
 
 
 def _is_renamed(old: Operation, new: Operation) -> bool:
-    """Tell whether two operations of one code differ in name alone, or look much alike."""
+    """Return whether two operations of one code differ in name alone, or look much alike."""
     levels = {change.level for change in compare_operations(old, new)}
     if not levels & {Level.BREAKING, Level.UNSURE}:
         return True

@@ -88,7 +88,7 @@ class Emitter:
         self._lines.append("    " * (self._indent - 1) + text)
 
     def fits(self, text: str) -> bool:
-        """Tell whether a text stands on one line here."""
+        """Return whether a text stands on one line here."""
         return 4 * self._indent + len(text) <= MAX_WIDTH
 
     def listed(self, before: str, items: Sequence[str], after: str, width: int = MAX_WIDTH) -> None:

@@ -54,7 +54,7 @@ def parse_baseline(text: str, name: str) -> tuple[Known, ...]:
     except (ValueError, RecursionError) as error:
         raise ArgumentError(f"{name} is not JSON: {error}") from None
     if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
-        raise ArgumentError(f"{name} is no baseline ({_SCHEMA}): write one with --write-baseline")
+        raise ArgumentError(f"{name} is not a {_SCHEMA} file: write one with --write-baseline")
     entries = data.get("findings")
     if not isinstance(entries, list):
         raise ArgumentError(f"{name}: `findings` should be a list")

@@ -24,7 +24,7 @@ _REACHED_BY = frozenset({HIFFY, _RPC})
 
 
 def is_restricted(server: ServedInterface, operation: str) -> bool:
-    """Tell whether a server kills hiffy for calling an operation."""
+    """Return whether a server kills hiffy for calling an operation."""
     callers = server.task.allowed_callers.get(operation)
     return callers is not None and HIFFY not in callers
 

@@ -1,4 +1,4 @@
-"""Checks of hiffy itself: there, whole, and of an age that is known."""
+"""Checks of hiffy itself: present, complete, and of a known version."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def read_text(program: Program, task: str) -> idol.Source | None:
 
 
 def check_readable(program: Program) -> Iterator[tuple[TaskImage, Finding]]:
-    """Report the tasks of which it cannot be told what they serve."""
+    """Report the tasks whose interface cannot be read."""
     for name, reason in program.unreadable_interfaces:
         task = program.task(name)
         source = read_text(program, name)

@@ -151,7 +151,7 @@ def _no_function(subject: Subject, hiffy: Hiffy, shape: Shape) -> Finding:
         taken = hiffy.layout.functions[shape.function].argument_count
         message = (
             f"this image's hiffy has a function {shape.function} that takes {taken} arguments, "
-            f"where {shape.extra} are known: it is of another age"
+            f"where {shape.extra} are known: it is from a different Hubris version"
         )
     else:
         message = (

@@ -85,7 +85,7 @@ def audit(program: Program, progress: Progress | None = None) -> Audit:
         done += len(server.interface.operations)
     order = {task.name: task.index for task in archive.tasks}
     return Audit(
-        # A path may hold bytes that are no text; a report is text.
+        # A path may hold bytes that are not text; a report is text.
         archive.path.encode(errors="surrogateescape").decode(errors="replace"),
         archive.name,
         archive.board,

@@ -43,11 +43,11 @@ class Suppression:
     expires: datetime.date | None = None
 
     def has_expired(self, today: datetime.date) -> bool:
-        """Tell whether its last day is over."""
+        """Return whether its last day is over."""
         return self.expires is not None and today > self.expires
 
     def covers(self, finding: Finding) -> bool:
-        """Tell whether a finding is meant."""
+        """Return whether a finding is meant."""
         return finding.rule == self.rule and all(
             fnmatchcase(getattr(finding, key), getattr(self, key)) for key in _PATTERNS
         )
@@ -90,7 +90,7 @@ def _parse(entry: Mapping[str, Any], number: int, name: str) -> Suppression:
             raise ArgumentError(f"{where}: `{key}` is missing; every suppression needs one")
     if words["rule"] not in RULES:
         advice = advise(words["rule"])
-        raise ArgumentError(f"{where}: there is no rule `{words['rule']}`: {advice}")
+        raise ArgumentError(f"{where}: unknown rule `{words['rule']}`: {advice}")
     return Suppression(number, **words, expires=_parse_day(entry.get("expires"), where))
 
 

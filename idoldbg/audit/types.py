@@ -103,7 +103,7 @@ def _ambiguous(subject: Subject, part: Part, effect: str, level: Level | None) -
             f"calling: --type '{text}={names[0]}'."
         )
     else:
-        # Paths are no help where two crates, or two versions of one, have the same.
+        # Paths do not help where two crates, or two versions of one, have the same.
         fix = (
             "Types of one path come from two versions of a crate: build with one of them. Or "
             "generate the server's stub with `idol server`, which keeps the type that is meant."
@@ -215,7 +215,7 @@ def _cannot_travel(subject: Subject, part: Part, type_: Type) -> Iterator[Findin
 
 
 def _error_codes(subject: Subject, part: Part, type_: Type) -> Iterator[Finding]:
-    """Report errors whose number is no response code: 0 is success, and 16 bits are sent."""
+    """Report errors whose number is not a response code: 0 is success, and 16 bits are sent."""
     if subject.resolved.error_kind is not ErrorKind.C_LIKE or not isinstance(type_, CEnum):
         return
     zero = [e.name for e in type_.enumerators if e.value == 0]

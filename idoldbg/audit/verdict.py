@@ -22,7 +22,7 @@ FAIL_ON: tuple[str, ...] = ("error", "warning", "none")
 
 
 class Standing(StrEnum):
-    """What became of a finding."""
+    """Status of a finding."""
 
     OPEN = "open"
     BASELINE = "baseline"
@@ -69,7 +69,7 @@ class Verdict:
 
 
 def reaches(level: Level, fail_on: str) -> bool:
-    """Tell whether a level is as bad as what `--fail-on` names, or worse."""
+    """Return whether a level is as bad as what `--fail-on` names, or worse."""
     return fail_on != "none" and level.rank <= Level(fail_on).rank
 
 

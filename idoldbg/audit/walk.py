@@ -45,7 +45,7 @@ def _inside(path: str, type_: Type) -> Iterator[tuple[str, Type]]:
 
 
 def is_inhabited(type_: Type) -> bool:
-    """Tell whether there are values of a type: not of `!`, nor of enums without variants."""
+    """Return whether there are values of a type: not of `!`, nor of enums without variants."""
     return _Inhabited().ask(type_, _DEPTH)
 
 

@@ -225,7 +225,7 @@ class Cache:
         return os.path.join(self.directory, kind, name) if self._is_usable else None
 
     def _check_directory(self) -> bool:
-        """Tell whether the directory is the user's own, or is not there yet."""
+        """Return whether the directory is the user's own, or is not there yet."""
         if self.directory is None:
             return False
         folders = (os.path.join(self.directory, kind) for kind in ("index", *_NOTES))

@@ -107,13 +107,13 @@ class Program:
 
     @property
     def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
-        """(task, reason) for each task of which it cannot be told what it serves."""
+        """(task, reason) for each task whose interface cannot be read."""
         self.prefetch()
         served = ((task.name, self._served_by(task)) for task in self.archive.tasks)
         return tuple((name, why) for name, why in served if isinstance(why, str))
 
     def _served_by(self, task: TaskImage) -> ServedInterface | str | None:
-        """Return what a task serves, None for nothing; a text says why that cannot be told."""
+        """Return what a task serves, None for nothing, or why it cannot be read."""
         if task.name not in self._served:
             self._served[task.name] = self._read_served(task)
         return self._served[task.name]
@@ -287,7 +287,7 @@ class Program:
     ) -> None:
         """Settle type names from now on, besides what was settled before; for a fresh program.
 
-        Raises `ArgumentError`, in the name of `option`, for what is no type, and for names that
+        Raises `ArgumentError`, in the name of `option`, for what is not a type, and for names that
         neither an interface of this build has nor `also` does.
         """
         from idoldbg.resolver import read_override  # not for operations that are known

@@ -158,7 +158,7 @@ class Caller:
         return self._session.layout
 
     def _request(self, call: Call) -> Message:
-        """Return the message of a call that nothing speaks against; compare the images before."""
+        """Return the message of a call that passed all checks; compare the images before."""
         request = self._encode(call)
         doubt = f"{call.operation.name}: {call.operation.doubt}" if call.operation.doubt else ""
         if doubt and doubt not in self._doubts:
@@ -413,7 +413,7 @@ class Caller:
             raise
 
     def _report_death(self, call: Call, generation: int) -> NoReturn:
-        """Say who died, of what, and what became of it."""
+        """Report which task died, why, and its state now."""
         from idoldbg.views.faults import read_last_fault  # for what went wrong
 
         task = self.program.task(call.operation.task)

@@ -259,7 +259,7 @@ def _code_words(operation: ResolvedOperation, code: int) -> str:
     """Describe a response code that has no name."""
     error = operation.error
     if error is None or error.type is not None:
-        return f"code {code}, which is no error of this operation"
+        return f"code {code}, which is not an error of this operation"
     if error.how is How.AMBIGUOUS:
         return f"code {code} (its type, {error.text}, is ambiguous: see --type)"
     return f"code {code} (its type, {error.text}, is not in this build's debug information)"

@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from idol.printable import escape_json, join_lines
-from idol.streams import take_all_letters
+from idol.streams import use_surrogateescape
 from idoldbg import errors
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
@@ -113,7 +113,7 @@ def idoldbg(ctx: click.Context, /, **values: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit the process with the contract's code."""
-    take_all_letters()
+    use_surrogateescape()
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

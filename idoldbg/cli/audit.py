@@ -212,7 +212,7 @@ def _target(settings: Settings, archive: str | None) -> TargetOptions:
 def _get_rule(name: str) -> str:
     if name in RULES:
         return name
-    raise ArgumentError(f"there is no rule `{name}`: {advise(name)}", name="--rule")
+    raise ArgumentError(f"unknown rule `{name}`: {advise(name)}", name="--rule")
 
 
 def _audit(program: Program) -> Audit:

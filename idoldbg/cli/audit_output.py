@@ -39,7 +39,7 @@ __all__ = [
 _MOST_ENTRIES = 200_000  # that are looked at for `.idol` files; a checkout of Hubris has 2000
 _CACHE_TAG = "CACHEDIR.TAG"  # bford.info/cachedir
 _LARGEST_FILE = 1 << 20
-_NARROWEST = 40  # letters a line: narrower terminals break lines themselves
+_NARROWEST = 40  # characters a line: narrower terminals break lines themselves
 _STYLES = {
     "error": {"fg": "red", "bold": True},
     "warning": {"fg": "yellow", "bold": True},
@@ -86,7 +86,7 @@ def _parse(text: str) -> Output:
     if name not in FORMATS:
         near = near_misses(name, FORMATS)
         advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FORMATS)}"
-        raise ArgumentError(f"there is no format `{name}`: {advice}", name="--format")
+        raise ArgumentError(f"unknown format `{name}`: {advice}", name="--format")
     if equals and not file:
         raise ArgumentError(f"`{text}` names no file", name="--format")
     return Output(name, file or None)
@@ -97,7 +97,7 @@ def read_interface_files(folders: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in folders:
         if not Path(folder).is_dir():
-            raise ArgumentError(f"`{folder}` is no folder", name="--idl")
+            raise ArgumentError(f"`{folder}` is not a directory", name="--idl")
         for path in _find_interface_files(folder):
             if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
                 text = path.read_text(encoding="utf-8", errors="replace")
@@ -246,7 +246,7 @@ def _line_width(most: int) -> int:
 
 
 def _has_colours() -> bool:
-    """Tell whether to colour (no-color.org)."""
+    """Return whether to colour (no-color.org)."""
     return (
         sys.stdout is not None
         and sys.stdout.isatty()

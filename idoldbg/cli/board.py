@@ -131,7 +131,7 @@ def status(settings: Settings, name: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Stop all that are running.")
 @hostwide_options
 def stop(settings: Settings, names: tuple[str, ...], everything: bool) -> None:
-    """Stop boards; their memory is lost. Stopping all where none runs is no error."""
+    """Stop boards; their memory is lost. Stopping all where none runs is not an error."""
     if everything == bool(names):
         raise ArgumentError("give the names of boards, or --all", name="NAME")
     wanted = [entry.name for entry in list_boards()] if everything else list(names)

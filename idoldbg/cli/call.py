@@ -179,7 +179,7 @@ def _check_output(path: Path) -> None:
     if path.is_dir():
         why = "it is a directory"
     elif not path.parent.is_dir():
-        why = f"there is no directory `{path.parent}`"
+        why = f"no such directory: `{path.parent}`"
     elif not os.access(path if path.exists() else path.parent, os.W_OK):
         why = "this user may not write it"
     else:

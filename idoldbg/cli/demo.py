@@ -48,7 +48,7 @@ STEPS = (
     ),
     Step("The same for programs.", ("call", "Sensor.reading", "--id", "0", "--format", "json")),
     Step(
-        "When a server crashes, the call says who died, of what, and what became of it. "
+        "When a server crashes, the call says which task died, why, and its state now. "
         "The exit code is 3: the firmware failed, not the operation.",
         ("call", "Victim.panic", "--task", "victim", "--code", "42"),
         exit_code=3,

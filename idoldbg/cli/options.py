@@ -162,7 +162,7 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "type": float,
             "callback": parse_seconds,
             "envvar": "IDOLDBG_WAIT",
-            "help": "How long to wait for a probe that another process has open. Default: not.",
+            "help": "How long to wait for a probe that another process has open. Default: no wait.",
         },
     ),
     (

@@ -84,7 +84,7 @@ class BatchOperation(BoundOperation):
         self._batch = batch
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Pending[Any, Leases, Any]:
-        """Take the call into the batch; what speaks against it is raised here."""
+        """Add the call to the batch; raise what its checks find."""
         return self._batch._add(self._bind(arguments, keywords))
 
 

@@ -261,7 +261,7 @@ class Classes:
 
 
 def _fits(known: Any, type_: Type) -> bool:
-    """Tell whether a stub's class is for this type: builds may have several of one name."""
+    """Return whether a stub's class is for this type: builds may have several of one name."""
     match type_:
         case CEnum():
             names = python_names(e.name for e in type_.enumerators)

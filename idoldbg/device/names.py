@@ -2,7 +2,7 @@
 
 What a build says of its names is not trusted. Most are identifiers in both languages; keywords,
 raw names and what Python gives a meaning of its own (`__init__`, `_missing_`, `mro`) get a name
-nearby, and so does what is no identifier at all.
+nearby, and so does what is not an identifier at all.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Stubs:
     def check(self, program: Program) -> None:
         """Raise `StaleStubs` unless the build has every interface of the stubs, unchanged.
 
-        Another image id alone is no fault, nor are further interfaces: a rebuilt firmware with the
+        Another image id alone is fine, and so are further interfaces: a rebuilt firmware with the
         interfaces that it had goes with the stubs that there are.
         """
         image_id = _image_id(program)

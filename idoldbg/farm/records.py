@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["FarmResult", "Outcome", "PlaceResult", "ResultReader", "TestRecord"]
 
 
-LONGEST_S = 1e9  # of a test; what is longer, or no number, is no time
+LONGEST_S = 1e9  # of a test; what is longer, or not a number, is not a time
 
 
 class Outcome(StrEnum):

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from idol.near import suggest
 from idol.records import dataclass, field
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import Coordinator, FarmPlace, PlaceTaken, is_stale
@@ -99,7 +100,8 @@ def choose_places(places: list[FarmPlace], options: FarmOptions) -> list[FarmPla
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
             raise ArgumentError(
-                f"the coordinator has no place `{name}`; it has {names}",
+                f"the coordinator has no place `{name}`: "
+                + suggest(name, known, otherwise=f"it has {names}"),
                 name="--places",
             )
     chosen = [

@@ -180,7 +180,7 @@ def _say_ready() -> None:
 
 
 def _end(groups: set[int]) -> None:
-    """End process groups, first kindly."""
+    """End process groups: SIGTERM, then SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         end_s = time.monotonic() + GRACE_S
         left = {group for group in groups if _signal(group, number)}
@@ -191,7 +191,7 @@ def _end(groups: set[int]) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Tell whether there was anybody to signal."""
+    """Return whether there was anybody to signal."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

@@ -139,7 +139,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
             self.target.update_resources()  # the port changes when a server is started again
 
     def _has_lost_coordinator(self) -> bool:
-        """Tell whether nothing new will be heard of the place in this process."""
+        """Return whether nothing new will be heard of the place in this process."""
         places = [r for r in self.target.resources if isinstance(r, RemotePlace)]
         sessions = [place.manager.session for place in places]
         return any(session is not None and session.stopping.is_set() for session in sessions)

@@ -426,7 +426,7 @@ def _peripheral_problems(chip: Chip, peripheral: Peripheral) -> list[str]:
     if not any(w.address <= peripheral.address and peripheral.end <= w.end for w in chip.io):
         problems.append(f"{where} at 0x{peripheral.address:08x} is in no io window")
     if peripheral.interrupt is not None and not 0 <= peripheral.interrupt < chip.interrupts:
-        problems.append(f"{where}: there is no interrupt {peripheral.interrupt}")
+        problems.append(f"{where}: no such interrupt: {peripheral.interrupt}")
     seen: set[int] = set()
     for register in peripheral.registers:
         if register.offset % 4 or not 0 <= register.offset < peripheral.size:

@@ -16,7 +16,7 @@ _SHOWN = 40
 def check_seconds(name: str, seconds: Any, *, allow_zero: bool = False) -> float:
     """Return a number of seconds as a float; `name` is what was given it.
 
-    Raises `ArgumentError` for what is no number, negative, or more than a day (also an integer of
+    Raises `ArgumentError` for what is not a number, negative, or over a day (also an integer of
     more digits than a float can have).
     """
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)

@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 def hide_internals(error: Exception) -> Exception:
     """Cut an error's traceback where it enters this package: there begins what is not the test.
 
-    Errors that are no `IdoldbgError` are bugs, and keep it all.
+    Errors other than `IdoldbgError` are bugs, and keep it all.
     """
     if not isinstance(error, IdoldbgError):
         return error

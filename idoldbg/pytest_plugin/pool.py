@@ -201,7 +201,7 @@ class AttachedBoard:
         return generation in self.device.session.caller.restarts
 
     def _death(self, old: TaskRow, new: TaskRow, is_reset: bool) -> str | None:
-        """Say of what a task died, None if it lives as before; a reset is no death."""
+        """Say of what a task died, None if it lives as before; a reset is not a death."""
         # A restart after a reset counts from 0 again: only what lies behind it is known.
         base = 0 if is_reset else old.generation
         has_fault = new.fault is not None and (is_reset or old.fault is None)

@@ -30,7 +30,7 @@ __all__ = [
 
 MISSING = "???"
 BYTES_PER_LINE = 16
-WIDEST = 160  # letters of a column
+WIDEST = 160  # characters of a column
 DOC_WIDTH = 88
 
 

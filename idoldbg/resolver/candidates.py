@@ -66,7 +66,7 @@ def _identify(type_: Type) -> tuple[int, ...]:
 
 
 def has_same_layout(one: Type, other: Type) -> bool:
-    """Tell whether two types differ in nothing but the paths of their names.
+    """Return whether two types differ in nothing but the paths of their names.
 
     Types that are exported under two paths, or compiled twice, are such.
     """

@@ -180,7 +180,7 @@ def _iter_blocks(block: Block) -> Iterator[Block]:
 
 
 def is_arm(block: Block, stem: str) -> bool:
-    """Tell whether a block handles the operation `<Iface>_<op>`: it holds its ARGS struct."""
+    """Return whether a block handles the operation `<Iface>_<op>`: it holds its ARGS struct."""
     return any(
         v in _ARGUMENTS and t.name.rpartition("::")[2] == f"{stem}_ARGS" for v, t in block.variables
     )

@@ -48,7 +48,7 @@ BASE_TYPES: Mapping[str, Scalar] = {
 MAX_COUNT = 1 << 24  # elements of an array: more than any memory here
 _NEAR_LIMIT = 10_000  # names to compare
 _FEW = 32  # names to look up
-_NEAR = 3  # letters that a name may have more or fewer than one that it resembles
+_NEAR = 3  # characters that a name may have more or fewer than one that it resembles
 UNIT = Scalar("()", 0, Encoding.UNSIGNED)
 NEVER = Scalar("!", 0, Encoding.UNSIGNED)
 
@@ -308,7 +308,7 @@ def find_near_types(objects: Sequence[DebugInfo], name: str) -> tuple[str, ...]:
 
 
 def _is_generic(objects: Sequence[DebugInfo], head: str) -> bool:
-    """Tell whether there are types of this name with arguments; there may be functions instead."""
+    """Return whether types of this name have arguments; there may be functions instead."""
     names = ((info, name) for info in objects for name in info.find_type_names(f"{head}<"))
     return any(info.find_types(name) for info, name in islice(names, _FEW))
 
@@ -354,7 +354,7 @@ def _is_one(located: Sequence[Located]) -> bool:
 
 
 def parse_override(text: str) -> tuple[str, str]:
-    """Split `NAME=PATH`; raise `ValueError` when it is not one, or either is no type."""
+    """Split `NAME=PATH`; raise `ValueError` when it is not one, or either is not a type."""
     name, equals, path = (part.strip() for part in text.partition("="))
     if not equals or not name or not path:
         raise ValueError(f"`{text}` is not NAME=PATH, such as SpiError=drv_spi_api::SpiError")
@@ -362,7 +362,7 @@ def parse_override(text: str) -> tuple[str, str]:
 
 
 def read_override(name: str, path: str) -> tuple[str, str]:
-    """Return both in their one spelling; raise `ValueError` when either is no type."""
+    """Return both in their one spelling; raise `ValueError` when either is not a type."""
     try:
         return str(parse_type(name)), str(parse_type(path))
     except TypeSyntaxError as error:

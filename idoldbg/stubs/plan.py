@@ -96,7 +96,7 @@ class Plan:
         return combined_hash(self.hashes)
 
     def has_class(self, type_: Type) -> bool:
-        """Tell whether a type's name stands for this very type: builds may have several."""
+        """Return whether a type's name stands for this very type: builds may have several."""
         return type_ in self.types
 
 

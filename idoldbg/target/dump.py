@@ -39,7 +39,7 @@ class RegisterDumpLink(DumpLink):
         except KeyError:
             known = " ".join(self._registers)
             raise Unsupported(
-                f"{self.spec}: a core dump holds no register `{name}`; it has {known}",
+                f"{self.spec}: a core dump has no register `{name}`: it has {known}",
                 capability="registers",
                 link=self.spec,
             ) from None

@@ -121,7 +121,7 @@ def find_scheme(spec: Spec) -> Scheme:
         )
     scheme = _load(spec.scheme)
     if scheme is None or (spec.rest is None and spec.scheme not in scheme.forms):
-        raise ArgumentError(f"`{spec}` is no target: use {spec_forms()}", name="--probe")
+        raise ArgumentError(f"unknown target `{spec}`: use {spec_forms()}", name="--probe")
     return scheme
 
 

@@ -47,7 +47,7 @@ class Recorder:
     def record(self, operation: str, action: Callable[[], T], arguments: dict[str, Any]) -> T:
         """Do an operation and write down what came of it.
 
-        What is no outcome of the target's (an interrupt) is not written.
+        What is not an outcome of the target's (an interrupt) is not written.
         """
         line = {"op": operation, **arguments}
         try:

@@ -69,7 +69,7 @@ def _make(folder: Path) -> None:
         ) from error
     problem = None
     if not stat.S_ISDIR(found.st_mode):
-        problem = "is no folder"
+        problem = "is not a directory"
     elif found.st_uid != os.getuid():
         problem = f"belongs to user {found.st_uid}, not to you"
     elif found.st_mode & 0o077:

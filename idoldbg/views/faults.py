@@ -29,7 +29,7 @@ DEPTH_LIMIT = 8
 def read_last_fault(program: Program, task_index: int, generation: int) -> Fault | None:
     """Read the supervisor's record of the fault that ended one incarnation of a task.
 
-    None where the firmware keeps no record, or the last one is of another task or incarnation.
+    None where the firmware keeps no record, or the last one is about another task or incarnation.
     """
     try:
         supervisor = program.object(program.archive.tasks[SUPERVISOR].name)

@@ -196,7 +196,7 @@ def _find_as_spelt(info: DebugInfo, query: str) -> list[Located]:
 
 
 def _ends(type_: Type, written: Path) -> bool:
-    """Tell whether a generic type's path ends as written, its arguments aside."""
+    """Return whether a generic type's path ends as written, its arguments aside."""
     if isinstance(type_, Opaque):
         return False
     path = type_.name.partition("<")[0]

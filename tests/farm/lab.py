@@ -48,7 +48,7 @@ def skip_reason() -> str | None:
 class Host:
     """One exporter in a namespace of its own; `boards` maps groups to BOARD or BOARD@ARCHIVE.
 
-    POWER stands for something that is no board of ours.
+    POWER stands for something that is not a board of ours.
     """
 
     name: str

@@ -280,7 +280,7 @@ def test_errors_of_use_are_found_before_a_place_is_taken(
     monkeypatch.setattr(Coordinator, "acquire", lambda *_: pytest.fail("a place was taken"))
     monkeypatch.setenv("LG_COORDINATOR", lab.coordinator)
     for arguments, code, words in (
-        (("--places", "z9"), 2, "the coordinator has no place `z9`; it has a1, a2"),
+        (("--places", "z9"), 2, "the coordinator has no place `z9`: it has a1, a2"),
         (("--match", "chip=z80"), 2, "no place matches chip=z80"),
         (("--match", "chip"), 2, "`chip` is not TAG=VALUE"),
         (("--coordinator", "127.0.0.1:1"), 4, "no labgrid coordinator answers at 127.0.0.1:1"),

@@ -13,7 +13,7 @@ ALLOWED = 40  # quadratic growth gives 100
 
 
 def grows_linearly(work: Callable[[int], object], count: int) -> bool:
-    """Tell whether ten times as much takes far less than a hundred times as long, in CPU time.
+    """Return whether ten times as much takes far less than a hundred times as long, in CPU time.
 
     Whatever else the machine does can only make it longer: the shortest of a few attempts counts.
     """

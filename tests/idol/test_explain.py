@@ -77,7 +77,7 @@ def test_explain_names_a_near_rule(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "no-acess"]) == 2
     assert "did you mean `no-access`?" in capsys.readouterr().err
     assert main(["explain", "../../etc/passwd"]) == 2
-    assert "no rule" in capsys.readouterr().err
+    assert "unknown rule" in capsys.readouterr().err
 
 
 def test_there_are_no_pages_without_a_rule() -> None:

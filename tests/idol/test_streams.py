@@ -1,4 +1,4 @@
-"""Both commands where the locale's encoding lacks letters that they print."""
+"""Both commands where the locale's encoding lacks characters that they print."""
 
 from __future__ import annotations
 

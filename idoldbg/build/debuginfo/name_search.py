@@ -109,7 +109,7 @@ class NameSearch:
     def _entries_with(self, pattern: bytes, form: int, name: str) -> Iterator[int]:
         """Find the entries that have these bytes where their name is, in that form.
 
-        A low offset looks like many other numbers. So a hit that is no name moves the search on to
+        A low offset looks like many other numbers. A hit that is not a name moves the search on to
         the next entry that could have one.
         """
         info = self._reader.info
@@ -194,7 +194,7 @@ class NameSearch:
                 yield from self.unit_names(unit).get(name, ())
 
     def _may_have(self, unit: Unit, wanted: set[bytes]) -> bool:
-        """Tell whether one of the string offsets is in the unit's part of .debug_str_offsets."""
+        """Return whether one of the string offsets is in the unit's part of .debug_str_offsets."""
         if unit.offset_size != 4:
             return True
         table, base = self._reader.sections.str_offsets, self._reader.values.str_offsets_base(unit)
@@ -227,7 +227,7 @@ def _name_shape(abbreviation: Abbreviation, unit: Unit) -> _Shape | None:
 
 
 def _is_balanced(text: bytes) -> bool:
-    """Tell whether brackets open and close in turn; the `>` of `->` is none."""
+    """Return whether brackets open and close in turn; the `>` of `->` is none."""
     depth = 0
     last = 0
     for char in text:

@@ -85,7 +85,7 @@ class ObjectInfo:
 
     @property
     def has_debug_info(self) -> bool:
-        """Tell whether there is a `.debug_info` at all."""
+        """Return whether there is a `.debug_info` at all."""
         section = self.elf.find_section(".debug_info")
         return section is not None and section.size > 0
 
@@ -160,7 +160,7 @@ class ObjectInfo:
 
         Generic arguments are part of the name and stand as in debug information, with full paths.
         Equal types come once; a definition hides its declarations. What the variants of an enum
-        hold is no type of its own.
+        hold is not a type of its own.
         """
         found: dict[int, Type] = {}
         with self._reading():

@@ -303,7 +303,7 @@ class TypeReader:
                 raise Malformed("a member at no constant offset", die.offset)
             location, _ = read_uleb(location + b"\0", 1)
         if not isinstance(location, int) or location < 0:
-            raise Malformed("a member at an offset that is no number", die.offset)
+            raise Malformed("a member whose offset is not a number", die.offset)
         return Member(die.name or "", location, self._target(die))
 
     def _enum(self, part: Die, name: str, size: int) -> Type:

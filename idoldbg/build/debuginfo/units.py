@@ -149,7 +149,7 @@ class Abbreviation:
         return self._constant_sizes
 
     def has(self, attribute: int) -> bool:
-        """Tell whether entries of this kind have the attribute."""
+        """Return whether entries of this kind have the attribute."""
         return any(s.attribute == attribute for s in self.specs)
 
 

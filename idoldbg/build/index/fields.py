@@ -57,7 +57,7 @@ _MAX_DIGITS = 40  # of a number of 128 bits, with its sign
 
 
 class IndexDamaged(Exception):
-    """The bytes are no index of this version: cut short, changed, or made up."""
+    """The bytes are not an index of this version: cut short, changed, or made up."""
 
 
 class Sink(Protocol):
@@ -262,7 +262,7 @@ def only(kind: type) -> Field:
     def get(source: Source, row: Sequence[int], at: int) -> tuple[Type, int]:
         value = source.node(row[at])
         if not isinstance(value, kind):
-            raise IndexDamaged("a type of another kind than its place allows")
+            raise IndexDamaged("a type of the wrong kind for its place")
         return value, at + 1
 
     return Field(_put_type, get)

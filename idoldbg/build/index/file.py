@@ -126,7 +126,7 @@ class IndexReader:
         node = self._nodes.get(number)
         if node is None:
             if number >= self._node_count:
-                raise IndexDamaged("a type that there is not")
+                raise IndexDamaged("no such type")
             row = self._row(number)
             _, field = _CLASSES[row[0]]
             made, end = field.get(self, row, 1)

@@ -70,7 +70,7 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
 
     A core dump may be inside a zip file. With a `cache`, what was learned of an archive before is
     not read again. Raises `ArchiveError` for what is none of these, and for damaged ones; a
-    malformed ELF file is a `DebugInfoError`; a dump whose memory is of another build than the
+    malformed ELF file is a `DebugInfoError`; a dump whose memory is from another build than the
     archive in it is a `MismatchError`.
     """
     shown = str(path)
@@ -125,7 +125,7 @@ def _open_directory(shown: str) -> Archive:
 def open_dump(path: str | Path, archive: Archive) -> Build:
     """Open a core dump to read it with a build that is at hand.
 
-    Raises `MismatchError` where they do not belong together, `ArchiveError` for what is no dump.
+    Raises `MismatchError` where they do not belong together, `ArchiveError` if it is not a dump.
     """
     shown = str(path)
     known = _find_open(shown)

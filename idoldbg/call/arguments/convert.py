@@ -122,7 +122,7 @@ class _Converter:
         raise ArgumentError(message, name=f"{self.name}{place}".lstrip("."))
 
     def mismatch(self, node: Node, type_: Type, place: str, example: str) -> NoReturn:
-        self.fail(place, f"{describe(node)} is no {short_name(type_.name)}; write {example}")
+        self.fail(place, f"{describe(node)} is not {_with_article(type_)}; write {example}")
 
     def convert(self, obj: Any, type_: Type, place: str, depth: int) -> Value:
         self.nodes += 1
@@ -150,7 +150,7 @@ class _Converter:
             case Pointer(size=size):
                 number = self.integer(node, type_, place)
                 if not 0 <= number < 1 << size * 8:
-                    self.fail(place, f"{_shown(number)} is no address")
+                    self.fail(place, f"{_shown(number)} is not an address")
                 return PointerValue(type_, number)
             case Union():
                 if inner is not None:
@@ -177,7 +177,7 @@ class _Converter:
                 if not isinstance(node, CharNode | TextNode) or len(node.text) != 1:
                     self.mismatch(node, type_, place, "'a'")
                 if 0xD800 <= ord(node.text) < 0xE000:
-                    self.fail(place, "a lone surrogate is no char")
+                    self.fail(place, "a lone surrogate is not a char")
                 return Char(type_, node.text)
             case Encoding.FLOAT:
                 return self.real(node, type_, place)
@@ -202,7 +202,7 @@ class _Converter:
         try:
             return sign * int(digits if base == 10 else digits[2:], base)
         except ValueError:
-            self.fail(place, f"{node.text} is no integer ({type_.name} is wanted)")
+            self.fail(place, f"{node.text} is not an integer ({type_.name} is wanted)")
 
     def real(self, node: Node, type_: Scalar, place: str) -> Value:
         if type_.size not in (4, 8):
@@ -236,7 +236,7 @@ class _Converter:
                 if enumerator.value == number:
                     return make_enum(type_, enumerator.name)
             known = ", ".join(f"{e.value} = {e.name}" for e in type_.enumerators[:12])
-            self.fail(place, f"{_shown(number)} is no {short_name(type_.name)} ({known})")
+            self.fail(place, f"{_shown(number)} is not {_with_article(type_)} ({known})")
         name = self.variant_name(node, type_, place)
         if name not in names or not isinstance(node, Name | TextNode):
             self.unknown_variant(name or describe(node), names, type_, place)
@@ -249,9 +249,7 @@ class _Converter:
         if not isinstance(node, Name | Call | Record) or not node.path:
             return ""
         if len(node.path) > 1 and node.path[-2] != _base_name(type_):
-            self.fail(
-                place, f"{describe(node)} is no variant of {_base_name(type_)}, which is wanted"
-            )
+            self.fail(place, f"{describe(node)} is not a variant of {_base_name(type_)}")
         return node.path[-1]
 
     def unknown_variant(self, name: str, names: Sequence[str], type_: Type, place: str) -> NoReturn:
@@ -278,7 +276,7 @@ class _Converter:
         return self.unknown_variant(name or describe(node), list(variants), type_, place)
 
     def names_enum(self, node: Node, type_: Enum) -> bool:
-        """Tell whether a path may name a variant: the content of an Option has paths too."""
+        """Return whether a path may name a variant: the content of an Option has paths too."""
         path = node.path if isinstance(node, Name | Call | Record) else ()
         return not (type_.is_option and len(path) > 1 and path[-2] != _base_name(type_))
 
@@ -386,7 +384,7 @@ class _Converter:
             while isinstance(inner, StructValue) and len(inner.fields) == 1:
                 inner = inner.only
             if isinstance(inner, Int) and inner.value == 0:
-                self.fail(place, f"0 is no {short_name(value.type.name)}")
+                self.fail(place, f"0 is not {_with_article(value.type)}")
         return value
 
     def array(self, node: Node, type_: Array, place: str, depth: int) -> Value:
@@ -450,3 +448,9 @@ def _struct_example(type_: Struct) -> str:
     if type_.is_tuple_like:
         return f"({', '.join('…' for _ in type_.members)})"
     return "{ " + ", ".join(f"{m.name}: …" for m in type_.members) + " }"
+
+
+def _with_article(type_: Type) -> str:
+    """Return `a u8`, `an i8`: a type's short name as it stands in a sentence."""
+    name = short_name(type_.name)
+    return f"{'an' if name[:1] in tuple('aeioAEIO') else 'a'} {name}"

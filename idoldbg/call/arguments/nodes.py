@@ -23,7 +23,7 @@ from idoldbg.call.codec.serde import NODE_LIMIT
 
 __all__ = ["bytes_of", "node_of", "split_suffix"]
 
-# Whatever is no Node and no Value is plain Python data.
+# Anything but a Node or a Value is plain Python data.
 _NODES = (
     Number, TextNode, CharNode, Bytes, Null, Name, Call, Record, TupleNode, ListNode, Repeat,
 )  # fmt: skip

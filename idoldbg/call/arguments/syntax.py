@@ -270,7 +270,7 @@ class _Parser:
     def number(self, found: re.Match[str]) -> Number:
         self.at = found.end()
         if _NAME.match(self.text, self.at) or self.text[self.at : self.at + 1].isdigit():
-            raise SyntaxFault(f"`{self.text[found.start() :][:20]}` is no number", found.start())
+            raise SyntaxFault(f"`{self.text[found.start() :][:20]}` is not a number", found.start())
         if len(found[0]) > 400:
             raise SyntaxFault("a number of more than 400 characters", found.start())
         return Number(found[0])
@@ -282,7 +282,9 @@ class _Parser:
             found = _NAME.match(self.text, self.at)
             if not found:
                 near = self.text[self.at : self.at + 20]
-                raise SyntaxFault(f"`{near}` is no value" if near else "a name expected", self.at)
+                raise SyntaxFault(
+                    f"`{near}` is not a value" if near else "expected a name", self.at
+                )
             names.append(found[0].removeprefix("r#"))
             self.at = found.end()
             if self.peek() == "<":
@@ -411,4 +413,4 @@ class _Parser:
                 code = int(found[1].replace("_", "") or "0", 16)
                 if code <= 0x10FFFF:
                     return chr(code)
-        raise SyntaxFault(f"`{self.text[start : start + 6]}` is no escape", start)
+        raise SyntaxFault(f"`{self.text[start : start + 6]}` is not an escape sequence", start)

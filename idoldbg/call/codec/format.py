@@ -11,7 +11,7 @@ __all__ = ["Format", "Reader", "WireError", "Writer"]
 
 
 class WireError(Exception):
-    """An item that an encoding cannot write, or bytes that are no such item."""
+    """An item that an encoding cannot write, or bytes that do not hold one."""
 
 
 class Writer(Protocol):

@@ -211,7 +211,7 @@ class _Decoder:
                 return Bool(type_, number == 1, address)
             case Encoding.CHAR:
                 if number > 0x10FFFF or 0xD800 <= number < 0xE000:
-                    return Unreadable(type_, f"0x{number:x} is no char", address)
+                    return Unreadable(type_, f"0x{number:x} is not a char", address)
                 return Char(type_, chr(number), address)
             case Encoding.FLOAT:
                 if type_.size not in (4, 8):

@@ -1,7 +1,7 @@
 """Ssmarshal (crate `ssmarshal` 1.0.0), the older serde encoding of Idol interfaces.
 
 Facts from the crate's `src/lib.rs`: integers, floats and bools as in hubpack, a variant is one
-byte, a char its bare UTF-8; there are no 128-bit integers. It does not say that it is no text, so
+byte, a char its bare UTF-8; there are no 128-bit integers. It does not say that it is not text, so
 serde takes it for human-readable (which a format is unless it says otherwise) and hands it
 addresses (`core::net`) as strings, which it refuses. Idol's servers size a reply buffer by the
 type's size in memory, not on the wire (idolatry, `src/server.rs`): see `reply_size`.

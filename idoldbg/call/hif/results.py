@@ -68,7 +68,7 @@ def decode_results(stack: bytes) -> tuple[FunctionResult, ...]:
                 result = Failed(int.from_bytes(_slice(stack, after, 4), "little"))
                 offset = after + 4
             else:
-                raise WireError(f"{variant} is no kind of result")
+                raise WireError(f"{variant} is not a kind of result")
         except WireError as error:
             raise HifError(f"return stack, result {len(results)}: {error}") from None
         results.append(result)

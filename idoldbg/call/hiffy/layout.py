@@ -249,14 +249,15 @@ def _functions_enum(type_: Type) -> Enum:
                     target = pointer.resolve_target()
                     if isinstance(target, Enum):
                         return target
-    raise DebugInfoError("HIFFY_FUNCTIONS is no Option<&Functions>", object="hiffy")
+    raise DebugInfoError("HIFFY_FUNCTIONS is not an Option<&Functions>", object="hiffy")
 
 
 def _signature(variant: Variant) -> tuple[int, Type]:
     members = {m.name: m.type for m in variant.type.members}
     if set(members) != {"__0", "__1"}:
         raise DebugInfoError(
-            f"HIFFY_FUNCTIONS: `{variant.name}` is no pair of arguments and error", object="hiffy"
+            f"HIFFY_FUNCTIONS: `{variant.name}` is not a pair of arguments and error",
+            object="hiffy",
         )
     arguments = members["__0"]
     if isinstance(arguments, Struct):
@@ -268,7 +269,7 @@ def _task(address: int, type_: Type) -> TaskEntry:
     members = {m.name: m for m in type_.members} if isinstance(type_, Struct) else {}
     if "state" not in members or "generation" not in members:
         raise DebugInfoError(
-            f"`{type_.name}` has no state and generation: it is no kernel task", object="kernel"
+            f"`{type_.name}` has no state and generation: it is not a kernel task", object="kernel"
         )
     state, generation = members["state"], members["generation"]
     return TaskEntry(

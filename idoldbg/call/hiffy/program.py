@@ -126,7 +126,7 @@ def _drop(message: Message) -> bytes:
 
 
 def _may_share(data: bytes, lease: bytes) -> bool:
-    """Tell whether one HIFFY_DATA serves both: every read lease is its beginning."""
+    """Return whether one HIFFY_DATA serves both: every read lease is its beginning."""
     return lease.startswith(data) or data.startswith(lease)
 
 
@@ -191,7 +191,7 @@ def _function(layout: HiffyLayout, message: Message) -> HiffyFunction:
     if function.argument_count != shape.extra:
         raise NotCallable(
             f"this image's {shape.function} takes {function.argument_count} arguments where "
-            f"{shape.extra} are known: its hiffy is of another age",
+            f"{shape.extra} are known: its hiffy is from a different Hubris version",
             operation=message.name,
         )
     return function
@@ -237,7 +237,7 @@ def _check(layout: HiffyLayout, message: Message) -> None:
     _limit("the read lease", "HIFFY_DATA", len(_read_data(message)), layout.data_size, name)
     _limit(what, "HIFFY_RSTACK", DONE_SIZE + _result_size(message), layout.return_stack.size, name)
     if layout.task_names and message.task >= len(layout.task_names):
-        raise NotCallable(f"there is no task {message.task}", operation=name)
+        raise NotCallable(f"no such task: {message.task}", operation=name)
     if not 0 <= message.code <= 0xFFFF:
         raise NotCallable(f"operation codes are 16 bits, not {message.code}", operation=name)
 

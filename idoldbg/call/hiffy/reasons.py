@@ -33,7 +33,7 @@ REPLY_FAULTS: Mapping[str, str] = {
     "UndefinedOperation": "it does not implement the operation",
     "BadMessageSize": "it expects arguments of another size, so the image on the target has other "
     "types than the archive",
-    "BadMessageContents": "the arguments are no values of its types",
+    "BadMessageContents": "the arguments are not values of its types",
     "BadLeases": "it expects other leases, or longer or shorter ones",
     "ReplyBufferTooSmall": "its reply is larger than the archive's types allow",
     "AccessViolation": "hiffy is not among the operation's allowed callers",

@@ -36,7 +36,7 @@ def to_text(
 ) -> str:
     """Write an audit; `detailed` adds what was suppressed and what the baseline knows.
 
-    Sentences are broken to lines of `width` letters.
+    Sentences are broken to lines of `width` characters.
     """
     blocks = [
         _head(verdict, paint),

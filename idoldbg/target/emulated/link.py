@@ -113,7 +113,7 @@ class EmulatedLink(BaseLink):
         if self._waited_s > REAL_LIMIT_S:
             self._waited_s = 0.0  # who asks again has as much patience again
             raise LinkTimeout(
-                f"{self.spec}: nothing came of {REAL_LIMIT_S:g} real seconds of emulation (the "
+                f"{self.spec}: gave up after {REAL_LIMIT_S:g} s of emulation (the "
                 f"board's own clock is at {self.board.time_s:.1f} s): the firmware is busy; look "
                 "with `idoldbg tasks`, or give a smaller --timeout",
                 timeout_s=REAL_LIMIT_S,

@@ -45,7 +45,7 @@ Header = dict[str, Any]
 
 
 class ProtocolError(Exception):
-    """Bytes that are no frame, or a request that is none; the connection is of no more use."""
+    """Bytes that are not a frame, or a malformed request; the connection must be closed."""
 
 
 def encode_frame(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
@@ -91,9 +91,9 @@ class FrameReader:
         try:
             header = json.loads(text)
         except (ValueError, RecursionError):
-            raise ProtocolError("a header that is no JSON") from None
+            raise ProtocolError("a header that is not JSON") from None
         if not isinstance(header, dict):
-            raise ProtocolError("a header that is no JSON object")
+            raise ProtocolError("a header that is not a JSON object")
         return header, payload
 
 
@@ -143,7 +143,7 @@ def decode_operations(header: Header, payload: bytes) -> tuple[Operation, ...]:
     """
     given = header.get("do")
     if not isinstance(given, list) or not 0 < len(given) <= MAX_OPERATIONS:
-        raise ProtocolError(f"`do` is no list of 1 to {MAX_OPERATIONS} operations")
+        raise ProtocolError(f"`do` is not a list of 1 to {MAX_OPERATIONS} operations")
     operations = []
     used = answer = 0
     for entry in given:
@@ -173,7 +173,7 @@ def _values(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
                 continue
             raise ProtocolError(f"{name}: `{field}` is missing")
         if not _fits(kind, entry[field]):
-            raise ProtocolError(f"{name}: `{field}` is no {kind}")
+            raise ProtocolError(f"{name}: `{field}` is not a {kind}")
         values[field] = entry[field]
     if "address" in values and values["address"] + values["size"] > ADDRESS_END:
         raise ProtocolError(f"{name}: beyond the 32-bit address space")

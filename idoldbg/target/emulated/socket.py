@@ -514,7 +514,7 @@ def open_board(where: str) -> BoardLink:
         description = f"emulated {status['board']} `{status['name']}`, process {status['pid']}"
     except (KeyError, TypeError) as error:
         board.close()
-        raise LinkError(f"emu:{where}: it answers, but is no board", link="emu") from error
+        raise LinkError(f"emu:{where}: it answers, but not as a board", link="emu") from error
     except BaseException:
         board.close()
         raise

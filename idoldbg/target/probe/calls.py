@@ -45,7 +45,7 @@ def calls_locked(probe: LocksCalls, spec: str, should_stop: Callable[[], bool]) 
         while not probe.lock_calls(SLICE_S):
             if should_stop() or time.monotonic() >= end:
                 raise attempt.time_out(BUSY, "end that one, or try again")
-    except NotImplementedError:  # a board of this process, or a server of another make
+    except NotImplementedError:  # a board of this process, or another implementation's server
         yield
         return
     try:
@@ -94,7 +94,7 @@ class CallLock:
     def _try(self, probe: Any) -> bool:
         try:
             return bool(probe.lock_calls(SLICE_S))
-        except (AttributeError, NotImplementedError):  # a probe, or a server of another make
+        except (AttributeError, NotImplementedError):  # a probe, or another implementation's server
             self._exists = False
             return False
 

@@ -127,7 +127,7 @@ PYOCD_ERRORS: tuple[
 
 
 def translate(error: BaseException, attempt: Attempt) -> IdoldbgError | None:
-    """Return the error of ours that says the same; None for what is no failure of the link."""
+    """Return the error of ours that says the same; None for what is not a failure of the link."""
     if isinstance(error, IdoldbgError):
         return error
     if isinstance(error, CallTimeout):
@@ -193,7 +193,7 @@ def _system(error: OSError, attempt: Attempt) -> IdoldbgError:
 
 
 def _raised_below(traceback: TracebackType | None) -> bool:
-    """Tell whether pyOCD, and not we, called what raised (perhaps in the standard library)."""
+    """Return whether pyOCD, and not we, called what raised (perhaps in the standard library)."""
     below = False
     while traceback is not None:
         package = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -250,5 +250,5 @@ def find_probe_holder(info: ProbeInfo) -> Holder | None:
 
 
 def _lock_path(name: str) -> Path:
-    """Name a probe's lock after it; ids are as their makers like, so what is no name is escaped."""
+    """Name a probe's lock after it; ids are free-form, so the rest is escaped."""
     return private_dir("probes") / f"{quote(name, safe='')[:ID_LIMIT]}.lock"

@@ -56,7 +56,7 @@ def open_replay(spec: Spec, wanted: Wanted) -> BaseLink:
 class ReplayLink(BaseLink):
     """Answers as recorded, as long as it is asked for exactly what was asked then.
 
-    Anything else, and lines that are no recording, raise `LinkError` with the number of the line.
+    Anything else, and malformed lines, raise `LinkError` with the number of the line.
     """
 
     kind = "recording"

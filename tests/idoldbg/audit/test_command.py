@@ -60,13 +60,13 @@ def test_others_pass(words: list[str], capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["audit", "--format", "xml"], 2, "there is no format `xml`"),
+        (["audit", "--format", "xml"], 2, "unknown format `xml`"),
         (["audit", "--format", "json,sarif"], 2, "json and sarif on one output"),
         (["audit", "--format", "json=a.json", "-o", "b.json"], 2, "has its file already"),
         (["audit", "--format", "json=a", "--format", "sarif=a"], 2, "cannot go to one file"),
         (["audit", "--rule", "type-mising"], 2, "did you mean `type-missing`"),
         (["audit", "--explain", "type-mising"], 2, "type-missing"),
-        (["audit", "--idl", "/nowhere"], 2, "is no folder"),
+        (["audit", "--idl", "/nowhere"], 2, "is not a directory"),
         (["audit", "--write-baseline"], 2, "needs --baseline FILE"),
         (["audit", "--baseline", "/nowhere.json"], 4, "/nowhere.json"),
         (["audit", "/nowhere.zip"], 4, "/nowhere.zip"),

@@ -213,7 +213,7 @@ def test_attach_compares_the_images(dev: Device) -> None:
         other.close()
     with pytest.raises(errors.ArchiveError):
         idoldbg.attach("/no/such/build.zip", probe="emu")
-    with pytest.raises(errors.ArgumentError, match="is no target"):
+    with pytest.raises(errors.ArgumentError, match="unknown target"):
         idoldbg.attach(probe="carrier-pigeon")
 
 

@@ -1,4 +1,4 @@
-"""Stubs of builds whose names are no names: what is written is Python, and does nothing of them."""
+"""Stubs of builds whose names are not identifiers: the output is plain Python."""
 
 from __future__ import annotations
 

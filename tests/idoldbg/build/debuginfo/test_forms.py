@@ -66,7 +66,7 @@ def test_names(version: int, form: int, die: Any, write_object: Callable[..., Ob
     info = write_object([unit(die, space, attributes=bases if version == 5 else ())], version)
     (type_,) = [t for _, t in info.iter_types()]
     assert type_ == Struct("sensor_api::Reading", 0, ())
-    # line_strp names are no names that look-ups have to find: no compiler gives them to types.
+    # line_strp names are not names that look-ups have to find: no compiler gives them to types.
     if form != dw.DW_FORM_line_strp:
         for name in ("Reading", "sensor_api::Reading"):
             assert info.find_types(name) == (type_,)

@@ -146,7 +146,7 @@ def test_a_member_at_an_offset_that_is_none(
         [member],
     )
     unit = die(0x11, [(dw.DW_AT_name, dw.DW_FORM_strp, "unit")], [u8, struct])
-    with pytest.raises(DebugInfoError, match="a member at an offset that is no number"):
+    with pytest.raises(DebugInfoError, match="a member whose offset is not a number"):
         ObjectInfo("test", write_elf([unit], 4)).find_types("S")
 
 

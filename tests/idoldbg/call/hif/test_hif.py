@@ -173,7 +173,7 @@ TEXTS = [
     ("Push", "line 1: Push needs an operand"),
     ("Done\nDrop 3", "line 2: `3` is too much after Drop"),
     ("Push 256", r"line 1: Push 256: not in 0..=255"),
-    ("Push x", "line 1: `x` is no number"),
+    ("Push x", "line 1: `x` is not a number"),
     ("Pusch 3", "line 1: no operation `Pusch`"),
     ("Call Sned", r"line 1: no function `Sned` \(known: Send\)"),
 ]

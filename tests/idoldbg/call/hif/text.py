@@ -49,7 +49,7 @@ def _op(words: list[str], functions: Mapping[str, int]) -> Op:
         raise
     except ValueError:
         if code is not Opcode.CALL:
-            raise HifError(f"`{words[1]}` is no number") from None
+            raise HifError(f"`{words[1]}` is not a number") from None
         known = ", ".join(functions) or "none"
         raise HifError(f"no function `{words[1]}` (known: {known})") from None
 

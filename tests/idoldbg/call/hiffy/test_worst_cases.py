@@ -79,7 +79,7 @@ def advance(steps: Iterator[Action], until: Callable[[Action], bool]) -> None:
     for action in steps:
         if until(action):
             return
-    raise AssertionError("there was no such action")
+    raise AssertionError("no such action")
 
 
 def writes_to(board: Board, name: str) -> Callable[[Action], bool]:

@@ -221,7 +221,7 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
         private_dir(environment={"IDOLDBG_RUNTIME_DIR": str(folder)})
     link = tmp_path / "link"
     link.symlink_to(folder)
-    with pytest.raises(LinkError, match="is no folder"):
+    with pytest.raises(LinkError, match="is not a directory"):
         private_dir(environment={"IDOLDBG_RUNTIME_DIR": str(link)})
 
 

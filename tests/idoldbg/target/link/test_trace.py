@@ -15,7 +15,7 @@ def test_transactions_of_a_call(chip: FakeChip) -> None:
     link.read(RAM, 16)
     link.write(RAM + 64, bytes(20))
     link.write(RAM + 4, bytes(4))
-    link.read(RAM + 8, 4)  # the first look is no poll …
+    link.read(RAM + 8, 4)  # the first look is not a poll …
     link.read(RAM + 8, 4)  # … looking again is,
     link.wait(0.001)
     link.read(RAM + 8, 8)  # and so is looking after a wait

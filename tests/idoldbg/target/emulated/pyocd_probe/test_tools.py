@@ -104,7 +104,7 @@ class RemoteSerial:
         self._buffer = b""
 
     def ask(self, packet: str) -> str:
-        """Send a packet and return the next one that is no console output."""
+        """Send a packet and return the next one that is not console output."""
         body = packet.encode()
         self._socket.sendall(b"$" + body + b"#%02x" % (sum(body) & 0xFF))
         while True:
