@@ -25,10 +25,10 @@ _ERROR, _WARNING, _NOTE = Level.ERROR, Level.WARNING, Level.NOTE
 _ALL: Final = (
     # found while reading
     ("ron-syntax", _ERROR, "the text is not well-formed RON"),
-    ("wrong-kind", _ERROR, "a value of another kind is needed here"),
+    ("wrong-kind", _ERROR, "a value of another kind is expected here"),
     ("unknown-field", _ERROR, "a field that Idol does not have"),
     ("duplicate-field", _ERROR, "a field given twice"),
-    ("missing-field", _ERROR, "a field that must be there is not"),
+    ("missing-field", _ERROR, "a required field is missing"),
     ("unknown-variant", _ERROR, "a name that is none of the choices"),
     ("duplicate-name", _ERROR, "two operations, arguments or leases with the same name"),
     ("bad-type", _ERROR, "a type text that is not a Rust type"),

@@ -156,7 +156,7 @@ class SerdeCodec:
         """Return the value at the front of `data`; what follows it is left alone.
 
         The encodings are self-delimiting, and hiffy returns a reply's whole buffer. Raise
-        `DecodeError` for bytes that are no `type_`.
+        `DecodeError` for bytes that are not a `type_`.
         """
         return self.decode_prefix(type_, data)[0]
 
@@ -364,7 +364,7 @@ class _Decoder:
                 sent[member.name] = self.take(inner, depth + 1)
         value = complete(type_, sent)
         if type_.is_nonzero and innermost(value) == 0:
-            raise DecodeError(f"0 is no `{type_.name}`", type=type_.name, offset=at)
+            raise DecodeError(f"0 is not a `{type_.name}`", type=type_.name, offset=at)
         return carry(value, type_) if form.kind is StdKind.DURATION else value
 
 

@@ -172,7 +172,7 @@ def fields_to_send(value: StructValue, type_: Struct, std: StdForm) -> Iterator[
                 type=type_.name,
             )
     if type_.is_nonzero and innermost(value) == 0:
-        raise EncodeError(f"0 is no `{type_.name}`", type=type_.name)
+        raise EncodeError(f"0 is not a `{type_.name}`", type=type_.name)
     if std.kind is StdKind.DURATION and (innermost(value["nanos"]) or 0) > MAX_NANOSECONDS:
         raise EncodeError(
             f"the nanoseconds of a `{type_.name}` are at most {MAX_NANOSECONDS}", type=type_.name

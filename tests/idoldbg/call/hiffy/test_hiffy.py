@@ -536,7 +536,7 @@ def test_variables_that_are_not_what_they_should_be() -> None:
     ]:
         with pytest.raises(DebugInfoError, match=name):
             build_layout({**variables, name: wrong})
-    with pytest.raises(DebugInfoError, match="no kernel task"):
+    with pytest.raises(DebugInfoError, match="not a kernel task"):
         build_layout(variables, task_entry=(0, U32))
 
 
