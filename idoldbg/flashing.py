@@ -37,31 +37,23 @@ from idoldbg.session import (
     open_session,
 )
 from idoldbg.startup import wait_until_up
-from idoldbg.target.capability import Flash
+from idoldbg.target.board_files import board_names, load_board
+from idoldbg.target.capability import Flash, FlashImage, Identity, Progress
 from idoldbg.target.chosen_board import refuse_processor
 from idoldbg.target.emulated.entries import read_board_entries
-from idoldbg.target.emulated.making import emulate
-from idoldbg.target.emulated.pyocd_probe.boards import (
-    RUNNING_PREFIX,
-    register_board,
-    unregister_board,
-)
+from idoldbg.target.emulated.pyocd_probe.boards import RUNNING_PREFIX
 from idoldbg.target.emulated.socket import connect_board
-from idoldbg.target.schemes.remote import split_address
+from idoldbg.target.open import Site, find_scheme
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from idoldbg.build.program import Program
-    from idoldbg.target.probe.probes import ProbeInfo
 
 __all__ = ["Flashed", "flash_board"]
 
 Notify = Callable[[str], None]
-Progress = Callable[[str, float], None]
-"""Gets `erase`, `program`, `verify` or `boot`, and how much of it is done, from 0 to 1."""
-
 VERIFY_CHUNK = 16 << 10
 CPUID = 0xE000ED00
 # CPUID.PartNo (Armv7-M ARM B3.2.3 and the processors' manuals).
@@ -72,7 +64,6 @@ PARTS = {
     0xD21: Core.CORTEX_M33,
 }
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
-OWN_PROBE = "emu-flashed"  # the probe of the board that `pyocd:emu` means, for as long as it takes
 
 
 def _ignore(_notice: str) -> None:
@@ -106,7 +97,7 @@ class _Job:
     force: bool
     under_reset: bool
     notify: Notify
-    progress: Progress
+    progress: _Phases
 
     @property
     def archive(self) -> Archive:
@@ -143,14 +134,14 @@ def flash_board(
     except ProbeNotFound:
         _refuse_processor(options)  # a probe would not help
         raise
-    kind, rest = spec.scheme, spec.rest or ""
-    if kind not in ("emu", "pyocd", "remote"):
+    scheme = find_scheme(spec)
+    if scheme.site(spec) is Site.FILE:
         raise Unsupported(
             f"{spec} cannot be flashed; use a probe or an emulated board",
             capability="flash",
             link=str(spec),
         )
-    if kind in ("pyocd", "remote") and options.archive is None and options.board is None:
+    if options.archive is None and options.board is None and not scheme.knows_build(spec):
         raise ArgumentError("give the build to flash", name="ARCHIVE")
     program = open_program(options)
     phases = _Phases(progress)
@@ -166,9 +157,9 @@ def flash_board(
     )
     _check_fits(job)
     try:
-        used = _flash(job, kind, rest)
+        used = _flash(job)
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(phases.words(is_atomic=kind == "emu"))
+        interrupt.add_note(phases.words())
         raise
     return Flashed(
         spec=used,
@@ -186,17 +177,19 @@ class _Phases:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._phase = ""
+        self.is_atomic = False
+        """Whether all of an image is programmed or nothing."""
 
     def __call__(self, phase: str, fraction: float) -> None:
         self._phase = phase
         self._progress(phase, fraction)
 
-    def words(self, *, is_atomic: bool) -> str:
-        """Say what the board has now; `is_atomic` programs all of the image or nothing."""
+    def words(self) -> str:
+        """Say what the board has now."""
         match self._phase:
             case "":
                 return "nothing was changed on the board"
-            case "erase" | "program" if is_atomic:
+            case "erase" | "program" if self.is_atomic:
                 return "the board has its old image, or all of the new one"
             case "erase" | "program":
                 return (
@@ -230,19 +223,20 @@ def _check_fits(job: _Job) -> None:
         _refuse(job, f"the build is for board `{own}`", own)
 
 
-def _check_probe(job: _Job, info: ProbeInfo) -> None:
-    """Refuse where the probe says that it is part of another board."""
-    from idoldbg.target.board_files import board_names, load_board
-
-    known = [load_board(name) for name in board_names()]
-    boards = match_boards(known, info.board_guess, info.target_guess)
-    if (
-        boards
-        and job.board.name not in boards
-        and job.board.chip.name not in {b.chip.name for b in known if b.name in boards}
-    ):
-        name = info.board_guess or info.target_guess or ""
-        _refuse(job, f"probe {info.unique_id} is part of a {name}", name)
+def _check_identity(job: _Job, found: Identity | None) -> None:
+    """Refuse where the target says that it is, or is part of, another board."""
+    if found is None:
+        return
+    if found.is_certain:
+        is_other = found.board != job.board.name
+    else:
+        known = [load_board(name) for name in board_names()]
+        boards = match_boards(known, found.board, found.pyocd_target)
+        chips = {board.chip.name for board in known if board.name in boards}
+        is_other = bool(boards) and job.board.name not in boards
+        is_other = is_other and job.board.chip.name not in chips
+    if is_other:
+        _refuse(job, f"{found.words} {found.board}", found.board)
 
 
 def _check_core(job: _Job, session: Session) -> None:
@@ -273,79 +267,22 @@ def _refuse(job: _Job, what: str, actual: str) -> None:
 # ---------------------------------------------------------------------- programming
 
 
-def _flash(job: _Job, kind: str, rest: str) -> str:
+def _flash(job: _Job) -> str:
     """Program, verify, see it boot; return the SPEC that was used."""
-    spec = f"{kind}:{rest}" if rest else kind
-    if kind == "emu":
-        session = _flash_emulated(job, rest)
-    else:
-        session = _flash_through_pyocd(job, kind, rest)
-    with session as opened:
-        _verify(job, opened)
-        _name_image(job, opened.link.spec)
-        _see_it_boot(job, opened)
-        return spec if OWN_PROBE in opened.link.spec else opened.link.spec
-
-
-@contextmanager
-def _flash_emulated(job: _Job, where: str) -> Iterator[Session]:
-    """Program an emulated board directly: its flash takes what is written."""
-    segments = [(s.address, s.data) for s in job.segments]
-    job.progress("program", 0.0)
-    if where:
-        with connect_board(where) as board:
-            found = str(board.status().get("board"))
-            if found != job.board.name:
-                _refuse(job, f"emu:{where} is a {found}", found)
-            board.lock()  # not in the middle of somebody's call
-            board.flash(segments, archive=job.path, image_id=job.image_id)
-    with open_session(job.options, notify=job.notify, program=job.program) as session:
-        if not where:
-            session.target.need(Flash).flash(segments)
-        job.progress("program", 1.0)
-        yield session
-
-
-@contextmanager
-def _flash_through_pyocd(job: _Job, kind: str, rest: str) -> Iterator[Session]:
-    from idoldbg.target.probe.flash import FlashPlan, flash_local, flash_remote
-    from idoldbg.target.probe.settings import probe_options
-
-    if (kind, rest) == ("pyocd", "emu"):
-        with _own_probe(job) as unique_id:
-            own = replace(job, options=replace(job.options, probe=f"pyocd:{unique_id}"))
-            with _flash_through_pyocd(own, kind, unique_id) as session:
-                yield session
-        return
-    if not job.under_reset:
-        with open_session(job.options, notify=job.notify, program=job.program) as session:
+    with open_session(
+        job.options, notify=job.notify, program=job.program, attaches=not job.under_reset
+    ) as session:
+        flash = session.target.need(Flash)
+        job.progress.is_atomic = flash.is_atomic
+        if not job.under_reset:
             _check_core(job, session)
-    plan = FlashPlan(job.board, job.segments, job.under_reset)
-    how = probe_options(job.options, job.archive, job.notify)
-    if kind == "remote":
-        spec = flash_remote(*split_address(Spec(kind, rest)), plan, how, progress=job.progress)
-    else:
-        spec = flash_local(
-            rest or None,
-            plan,
-            how,
-            check=lambda info: _check_probe(job, info),
-            progress=job.progress,
-        )
-    with _after_flashing(spec):
-        session = open_session(replace(job.options, probe=spec), program=job.program)
-    with session:
-        yield session
-
-
-@contextmanager
-def _own_probe(job: _Job) -> Iterator[str]:
-    """Offer the board of this process as a probe: one board to flash and to look at afterwards."""
-    register_board(OWN_PROBE, lambda: emulate(job.options, job.archive), board_name=job.board.name)
-    try:
-        yield OWN_PROBE
-    finally:
-        unregister_board(OWN_PROBE)
+        _check_identity(job, flash.identify())
+        image = FlashImage(job.segments, job.board, job.path, job.image_id, job.under_reset)
+        flash.flash(image, job.progress)
+        _verify(job, session)
+        _name_image(job, session.target.spec)
+        _see_it_boot(job, session)
+        return str(session.target.spec)
 
 
 @contextmanager
@@ -388,9 +325,9 @@ def _chunks(segments: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
             yield segment.address + offset, segment.data[offset : offset + VERIFY_CHUNK]
 
 
-def _name_image(job: _Job, spec: str) -> None:
+def _name_image(job: _Job, spec: Spec) -> None:
     """Tell a board that is kept running, and was flashed through pyOCD, what it runs now."""
-    kind, rest = Spec.parse(spec).scheme, Spec.parse(spec).rest or ""
+    kind, rest = spec.scheme, spec.rest or ""
     if kind == "pyocd" and rest.startswith(RUNNING_PREFIX):
         name = rest.removeprefix(RUNNING_PREFIX)
     else:

@@ -108,10 +108,11 @@ def open_session(
     notify: Notify = ignore,
     program: Program | None = None,
     falls_back: bool = True,
+    attaches: bool = True,
 ) -> Session:
     """Open the link that the options mean; `program` saves opening the build again.
 
-    `falls_back` is that of `choose_spec`.
+    `falls_back` is that of `choose_spec`, `attaches` that of `Wanted`.
     `notify` gets sentences for the user, such as that the board's MPU is not enforced.
     """
     if program is None:
@@ -122,7 +123,7 @@ def open_session(
     except ProbeNotFound:
         refuse_processor(program.archive, "pyocd")  # a probe would not help
         raise
-    target = _open_chosen(spec, options, program, notify)
+    target = _open_chosen(spec, Wanted(options, program.archive, notify, attaches))
     for notice in target.notices:
         notify(notice)
     program.memory = target.memory
@@ -156,20 +157,22 @@ def choose_spec(
     return Spec("pyocd")
 
 
-def _open_chosen(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Target:
-    """Open the link; say what runs where the user may have expected a board."""
-    if options.probe is not None:
-        return _open_target(spec, options, program, notify)
-    is_fallback = spec == EMULATED and attached_probe() is None
-    find_board(options, program.archive)  # a board file with mistakes has nothing to do with probes
+def _open_chosen(spec: Spec, wanted: Wanted) -> Target:
+    """Open the target; say what runs where the user may have expected a board."""
+    options, archive = wanted.options, wanted.archive
+    is_fallback = options.probe is None and spec == EMULATED and attached_probe() is None
+    if options.probe is None:
+        find_board(options, archive)  # a board file with mistakes has nothing to do with probes
     try:
-        target = _open_target(spec, options, program, notify)
+        if find_scheme(spec).site(spec) is not Site.FILE:
+            refuse_processor(archive, str(spec))
+        target = open_target(spec, wanted)
     except (ArgumentError, LinkError, TargetFileError) as error:
         if not is_fallback:
             raise
         raise ProbeNotFound(f"{NO_PROBE}, and none can be emulated: {error}") from error
     if is_fallback and options.archive is not None:
-        notify(
+        wanted.notify(
             f"{NO_PROBE}: running on an {target.description} made for this command alone "
             "(`--probe emu` asks for it)"
         )
@@ -202,9 +205,3 @@ def _sysfs(path: Path) -> str:
         return path.read_text(errors="replace").strip()
     except OSError:
         return ""
-
-
-def _open_target(spec: Spec, options: TargetOptions, program: Program, notify: Notify) -> Target:
-    if find_scheme(spec).site(spec) is not Site.FILE:
-        refuse_processor(program.archive, str(spec))
-    return open_target(spec, Wanted(options, program.archive, notify))

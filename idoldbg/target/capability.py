@@ -5,17 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from idol.records import dataclass
 from idoldbg.errors import Unsupported
-from idoldbg.model.memory import Clock, MemoryWriter
+from idoldbg.model.memory import Clock, MemoryWriter, Segment
 
 if TYPE_CHECKING:
+    from idoldbg.model.board import Board
     from idoldbg.target.link import BaseLink
 
-__all__ = ["Flash", "Halting", "Registers", "ResetControl", "RunControl", "refusal"]
+__all__ = [
+    "Flash",
+    "FlashImage",
+    "Halting",
+    "Identity",
+    "Progress",
+    "Registers",
+    "ResetControl",
+    "RunControl",
+    "refusal",
+]
 
 
 @runtime_checkable
@@ -62,12 +74,56 @@ class ResetControl(Protocol):
         """
 
 
+Progress = Callable[[str, float], None]
+"""Gets `erase` or `program`, and how much of it is done, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlashImage:
+    """What to program onto which board.
+
+    `path` is the build's, absolute; `image_id` is hexadecimal, "" for builds without one.
+    `under_reset` connects while the reset line is held, for firmware that shuts the debugger out.
+    """
+
+    segments: tuple[Segment, ...]
+    board: Board
+    path: str
+    image_id: str
+    under_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a target says it is, which `words` introduce (`emu:desk is a`).
+
+    `board` is a board file's name where `is_certain`, else what the probe's firmware calls it;
+    `pyocd_target` is then pyOCD's target type for that.
+    """
+
+    words: str
+    board: str
+    pyocd_target: str | None = None
+    is_certain: bool = False
+
+
 @runtime_checkable
 class Flash(Protocol):
     """Programs flash memory."""
 
-    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
-        """Erase the flash, program it, reset; raise `TargetFileError` before anything is erased."""
+    @property
+    def is_atomic(self) -> bool:
+        """Whether it programs all of an image or nothing."""
+
+    def identify(self) -> Identity | None:
+        """Return what board this is, None where that is not known."""
+
+    def flash(self, image: FlashImage, progress: Progress) -> None:
+        """Erase, program and reset; the target runs afterwards.
+
+        Raises `Unsupported`, `LinkError` or `TargetFileError` while nothing has been changed, and
+        `FlashError` from then on. An interrupt lets go of the target before it is passed on.
+        """
 
 
 # Protocol → the name that `Unsupported.capability` has for it, and what a target without it says.

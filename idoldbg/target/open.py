@@ -71,11 +71,16 @@ class TargetOptions:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an opener is asked for: a target for a build. `notify` gets sentences for the user."""
+    """What an opener is asked for: a target for a build.
+
+    `notify` gets sentences for the user. Without `attaches` a probe leaves the target alone until
+    it is flashed.
+    """
 
     options: TargetOptions
     archive: Archive
     notify: Notify = ignore
+    attaches: bool = True
 
 
 class Site(Enum):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from idoldbg.errors import LinkTimeout
+from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.link import BaseLink
 
 __all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink"]
@@ -90,8 +91,18 @@ class EmulatedLink(BaseLink):
     def resume(self) -> None:
         self.board.resume()
 
-    def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
-        self.board.flash(segments)
+    @property
+    def is_atomic(self) -> bool:
+        return True
+
+    def identify(self) -> Identity | None:
+        """Return None: a board of this process is the one that was asked for."""
+        return None
+
+    def flash(self, image: FlashImage, progress: Progress) -> None:
+        progress("program", 0.0)
+        self.board.flash([(s.address, s.data) for s in image.segments])
+        progress("program", 1.0)
 
     def reset(self) -> None:
         self.reset_with(halt=False, line=False)

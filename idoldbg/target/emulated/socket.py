@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from idol.near import near_misses
 from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
+from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.emulated.entries import check_name, read_board_entries, socket_path
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.protocol import (
@@ -480,6 +481,17 @@ class BoardLink(EmulatedLink):
             except BaseException:
                 self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
                 raise
+
+    def identify(self) -> Identity | None:
+        board = str(self.board.status().get("board"))
+        return Identity(f"{self.spec} is a", board, is_certain=True)
+
+    def flash(self, image: FlashImage, progress: Progress) -> None:
+        progress("program", 0.0)
+        segments = [(s.address, s.data) for s in image.segments]
+        with self.exclusive():  # not in the middle of somebody's call
+            self.board.flash(segments, archive=image.path, image_id=image.image_id)
+        progress("program", 1.0)
 
     def reset_with(self, *, halt: bool, line: bool) -> None:
         """Reset the chip, for all its users; both ways are one here."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pyocd.core import exceptions
@@ -17,28 +17,18 @@ from pyocd.core.session import Session
 from pyocd.flash.file_programmer import FileProgrammer
 from pyocd.flash.flash import Flash
 
-from idol.records import dataclass
 from idoldbg.errors import FaultError, FlashError, LinkError, Unsupported
 from idoldbg.model.board import Board, MemoryKind
-from idoldbg.model.memory import Segment
+from idoldbg.target.capability import FlashImage, Progress
 from idoldbg.target.probe.calls import LocksCalls, calls_locked
 from idoldbg.target.probe.errors import Attempt, translated
-from idoldbg.target.probe.link import ProbeOptions, session_options
-from idoldbg.target.probe.probes import (
-    ProbeInfo,
-    choose_probe,
-    find_probes,
-    guess_board,
-    lock_link,
-    lock_probe,
-)
 from idoldbg.target.probe.remote import RemoteProbe
+from idoldbg.target.probe.settings import ProbeOptions, session_options
 from idoldbg.target.probe.watchdog import CallTimeout, Watchdog
 
-__all__ = ["FlashPlan", "flash_local", "flash_remote"]
+__all__ = ["program"]
 
 FLASH_LIMIT_S = 900.0  # a megabyte through a slow probe takes some minutes
-OPEN_LIMIT_S = 60.0
 GIVE_UP_LIMIT_S = 10.0  # the page that is being programmed, and what it takes to detach
 EMULATED_VENDOR = (
     "idoldbg"  # what idoldbg.target.emulated.pyocd_probe calls the maker of its probes
@@ -46,26 +36,6 @@ EMULATED_VENDOR = (
 # Chips whose emulation has the flash controller that pyOCD's algorithm drives.
 CONTROLLERS = frozenset({"lpc55-flash"})
 PAGE_SIZE = 1024
-
-Progress = Callable[[str, float], None]
-"""Gets `erase` or `program`, and how much of it is done, from 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlashPlan:
-    """What to program onto which board.
-
-    `under_reset` connects while the reset line is held, for firmware that shuts the debugger out.
-    """
-
-    board: Board
-    segments: tuple[Segment, ...]
-    under_reset: bool = False
-
-    @property
-    def target(self) -> str:
-        """pyOCD's name of the exact target."""
-        return self.board.probe.flash_target or self.board.probe.pyocd_target
 
 
 class _DirectFlash(Flash):  # type: ignore[misc]  # pyOCD publishes no types
@@ -98,65 +68,19 @@ class _DirectFlash(Flash):  # type: ignore[misc]  # pyOCD publishes no types
         self.target.write_memory_block8(address, list(bytes))  # JSON, to a probe server
 
 
-def flash_local(
-    unique_id: str | None,
-    plan: FlashPlan,
-    options: ProbeOptions,
-    *,
-    check: Callable[[ProbeInfo], None],
-    progress: Progress,
-) -> str:
-    """Program through a probe of this host and return its SPEC; the target runs afterwards.
-
-    `check` sees the probe before its target is touched, and raises to refuse. Raises `Unsupported`
-    where pyOCD has no algorithm for the target, `LinkError` while nothing has been changed, and
-    `FlashError` from then on. An interrupt lets go of the target before it is passed on.
-    """
-    spec = f"pyocd:{unique_id}" if unique_id else "pyocd"
-    with _watched() as watchdog:
-        with translated(Attempt(spec, "look for probes")):
-            found, notices = watchdog.call(find_probes, OPEN_LIMIT_S)
-        chosen = choose_probe(found, unique_id, notices)
-        lock = lock_probe(chosen.info, options.wait_s, options.on_wait)
-        with lock or contextlib.nullcontext():
-            check(watchdog.call(lambda: guess_board(chosen), OPEN_LIMIT_S))
-            spec = f"pyocd:{chosen.info.unique_id}"
-            _flash(watchdog, chosen.driver, spec, plan, options, progress)
-    return spec
-
-
-def flash_remote(
-    host: str, port: int, plan: FlashPlan, options: ProbeOptions, *, progress: Progress
-) -> str:
-    """Program through a pyOCD probe server, otherwise as `flash_local`."""
-    spec = f"remote:{host}:{port}"
-    lock = lock_link(spec, spec, options.wait_s, options.on_wait)
-    with lock, _watched() as watchdog:
-        _flash(watchdog, RemoteProbe(host, port, options.limit_s), spec, plan, options, progress)
-    return spec
-
-
-@contextlib.contextmanager
-def _watched() -> Iterator[Watchdog]:
-    watchdog = Watchdog("idoldbg flash")
-    try:
-        yield watchdog
-    finally:
-        watchdog.stop()
-
-
-def _flash(
+def program(
     watchdog: Watchdog,
     driver: Any,
     spec: str,
-    plan: FlashPlan,
+    image: FlashImage,
     options: ProbeOptions,
     progress: Progress,
 ) -> None:
+    """Program through a probe of pyOCD's that is not open; otherwise as `Flash.flash`."""
     state = _State(progress)
     try:
         with translated(Attempt(spec, "program its flash")):
-            watchdog.call(lambda: _program(driver, spec, plan, options, state), FLASH_LIMIT_S)
+            watchdog.call(lambda: _program(driver, spec, image, options, state), FLASH_LIMIT_S)
     except KeyboardInterrupt:
         state.is_given_up = True
         with contextlib.suppress(CallTimeout):
@@ -192,24 +116,26 @@ class _State:
         self._progress(self._phase, fraction)
 
 
-def _program(driver: Any, spec: str, plan: FlashPlan, options: ProbeOptions, state: _State) -> None:
+def _program(
+    driver: Any, spec: str, image: FlashImage, options: ProbeOptions, state: _State
+) -> None:
     """Run in the watchdog's thread: open, erase, program, reset, close."""
     is_direct = _is_emulated(driver) and not any(
-        p.model in CONTROLLERS for p in plan.board.chip.peripherals
+        p.model in CONTROLLERS for p in image.board.chip.peripherals
     )
     chosen = {
         **session_options(options),
-        "target_override": "cortex_m" if is_direct else plan.target,
-        "connect_mode": "under-reset" if plan.under_reset else "halt",
+        "target_override": "cortex_m" if is_direct else _target(image.board),
+        "connect_mode": "under-reset" if image.under_reset else "halt",
         "hide_programming_progress": True,
         "resume_on_disconnect": True,
     }
     try:
         session = Session(driver, auto_open=False, options=chosen)
     except exceptions.TargetSupportError as error:
-        raise _no_algorithm(spec, plan) from error
+        raise _no_algorithm(spec, image) from error
     if is_direct:
-        session.target.memory_map = _direct_map(plan.board)
+        session.target.memory_map = _direct_map(image.board)
     stack = contextlib.ExitStack()
     try:
         if isinstance(driver, LocksCalls):  # others may be using the board: not amid their calls
@@ -223,13 +149,15 @@ def _program(driver: Any, spec: str, plan: FlashPlan, options: ProbeOptions, sta
         programmer = FileProgrammer(
             session, state.report, chip_erase="sector", smart_flash=False, keep_unwritten=True
         )
-        for segment in plan.segments:
+        for segment in image.segments:
             programmer.add_file(io.BytesIO(segment.data), "bin", base_address=segment.address)
         state.has_begun = True
         programmer.commit()
         target.reset()
     except ValueError as error:  # what the programmer raises for addresses outside of flash
-        raise LinkError(f"{spec}: the build does not fit {plan.target}: {error}") from error
+        raise LinkError(
+            f"{spec}: the build does not fit {_target(image.board)}: {error}"
+        ) from error
     finally:
         with contextlib.suppress(Exception):  # what went wrong first is the one to tell of
             stack.close()
@@ -249,8 +177,13 @@ def _is_emulated(driver: Any) -> bool:
         driver.close()
 
 
-def _no_algorithm(spec: str, plan: FlashPlan) -> Unsupported:
-    pack = plan.board.probe.pack
+def _target(board: Board) -> str:
+    """Return pyOCD's name of the exact target."""
+    return board.probe.flash_target or board.probe.pyocd_target
+
+
+def _no_algorithm(spec: str, image: FlashImage) -> Unsupported:
+    pack = image.board.probe.pack
     if pack:
         hint = (
             f"install the pack of its maker once: `pyocd pack update && pyocd pack install {pack}`"
@@ -258,8 +191,8 @@ def _no_algorithm(spec: str, plan: FlashPlan) -> Unsupported:
     else:
         hint = "`pyocd list --targets` says what it has; set `flash_target` in the board's file"
     return Unsupported(
-        f"{spec}: pyOCD has no flash algorithm for `{plan.target}` ({plan.board.name}); {hint}. "
-        "Nothing was changed on the board",
+        f"{spec}: pyOCD has no flash algorithm for `{_target(image.board)}` ({image.board.name}); "
+        f"{hint}. Nothing was changed on the board",
         capability="flash",
         link=spec,
     )

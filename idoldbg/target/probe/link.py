@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pyocd.core import exceptions
 from pyocd.core.session import Session
@@ -25,7 +23,8 @@ from pyocd.coresight.ap import MEM_AP, AccessPort, APv1Address, APv2Address
 from pyocd.coresight.dap import ADIVersion
 
 from idol.records import dataclass
-from idoldbg.errors import FaultError, IdoldbgError, LinkError, ProbeNotFound
+from idoldbg.errors import FaultError, FlashError, IdoldbgError, LinkError, ProbeNotFound
+from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.host_lock import HostLock
 from idoldbg.target.link import BaseLink
 from idoldbg.target.probe.calls import CallLock
@@ -33,15 +32,18 @@ from idoldbg.target.probe.core_debug import CoreDebug
 from idoldbg.target.probe.errors import Attempt, translated
 from idoldbg.target.probe.memory import read_blocks, read_bytes, write_bytes
 from idoldbg.target.probe.probes import (
+    FoundProbe,
     ProbeInfo,
     ProbeListing,
     choose_probe,
     find_probes,
+    guess_board,
     list_probes,
     lock_link,
     lock_probe,
 )
 from idoldbg.target.probe.remote import RemoteProbe
+from idoldbg.target.probe.settings import ProbeOptions, session_options
 from idoldbg.target.probe.watchdog import CallTimeout, Watchdog
 
 __all__ = [
@@ -50,9 +52,9 @@ __all__ = [
     "ProbeOptions",
     "PyocdLink",
     "list_probes",
+    "open_driver",
     "open_probe",
     "open_remote",
-    "session_options",
 ]
 
 T = TypeVar("T")
@@ -68,29 +70,6 @@ for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
-def _ignore(_notice: str) -> None:
-    """Drop what nobody asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeOptions:
-    """How to attach.
-
-    `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
-    the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
-    bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for
-    a probe that another process of this user has open; `on_wait` hears of it.
-    """
-
-    speed_hz: int | None = None
-    access_port: int = 0
-    attempts: int = 3
-    limit_s: float = 15.0
-    connect_limit_s: float = 30.0
-    wait_s: float = 0.0
-    on_wait: Callable[[str], None] = _ignore
-
-
 @dataclass(frozen=True, slots=True)
 class _Connection:
     """pyOCD's objects for one attachment; none of them has types."""
@@ -100,10 +79,13 @@ class _Connection:
     ap: Any
 
 
-def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None) -> PyocdLink:
+def open_probe(
+    unique_id: str | None = None, options: ProbeOptions | None = None, *, attaches: bool = True
+) -> PyocdLink:
     """Attach through a local probe; `unique_id` is matched as `choose_probe` says.
 
-    Raises `ProbeNotFound`, or `LinkError` when no target answers after a few attempts.
+    Without `attaches` the target is left alone until it is flashed. Raises `ProbeNotFound`, or
+    `LinkError` when no target answers after a few attempts.
     """
     chosen_options = options or ProbeOptions()
     watchdog = Watchdog("idoldbg probe")
@@ -118,25 +100,40 @@ def open_probe(unique_id: str | None = None, options: ProbeOptions | None = None
         raise
     info, fresh = chosen.info, [chosen.driver]
 
-    def find_driver() -> Any:
+    def find_driver(_limit_s: float) -> Any:
         # A probe that was opened in vain is not opened twice: it may have come back as another
         # USB device, and a failed `open` leaves pyOCD's object in an unknown state.
         if fresh:
             return fresh.pop()
         return choose_probe(find_probes()[0], info.unique_id).driver
 
-    description = f"{info.description} ({info.unique_id})"
-    spec = f"pyocd:{info.unique_id}"
-    link = PyocdLink(spec, description, find_driver, chosen_options, watchdog, lock)
-    link.connect()
-    return link
+    spec, description = f"pyocd:{info.unique_id}", f"{info.description} ({info.unique_id})"
+    link = PyocdLink(spec, description, find_driver, chosen_options, watchdog, lock, info)
+    return link.connect() if attaches else link
 
 
-def open_remote(host: str, port: int, options: ProbeOptions | None = None) -> PyocdLink:
+def open_driver(
+    spec: str, make_driver: Callable[[], Any], options: ProbeOptions, *, attaches: bool = True
+) -> PyocdLink:
+    """Attach through a probe object that pyOCD need not look for; otherwise as `open_probe`."""
+    driver = make_driver()
+    link = PyocdLink(
+        spec,
+        f"{driver.description} ({driver.unique_id})",
+        lambda _: make_driver(),
+        options,
+        Watchdog("idoldbg probe"),
+    )
+    return link.connect() if attaches else link
+
+
+def open_remote(
+    host: str, port: int, options: ProbeOptions | None = None, *, attaches: bool = True
+) -> PyocdLink:
     """Attach through a pyOCD probe server (`pyocd server`), which has no authentication.
 
     One client per server: when one closes, the debug port loses power for the others too. Processes
-    of this user on this host are kept apart by a lock.
+    of this user on this host are kept apart by a lock. `attaches` is that of `open_probe`.
     """
     chosen_options = options or ProbeOptions()
     spec = f"remote:{host}:{port}"
@@ -144,18 +141,18 @@ def open_remote(host: str, port: int, options: ProbeOptions | None = None) -> Py
     link = PyocdLink(
         spec,
         f"probe server {host}:{port}",
-        # The server's silence is noticed before the watchdog, which can say less about it.
-        lambda: RemoteProbe(host, port, chosen_options.limit_s / 2),
+        partial(RemoteProbe, host, port),
         chosen_options,
         Watchdog("idoldbg probe"),
         lock,
     )
-    link.connect()
-    return link
+    return link.connect() if attaches else link
 
 
 class PyocdLink(BaseLink):
-    """A `Link` through pyOCD; made by `open_probe` and `open_remote`.
+    """A `Link` through pyOCD; made by `open_probe` and its like.
+
+    `find_driver` returns pyOCD's object for the probe, which waits so many seconds for an answer.
 
     Reads are tried once more after a garbled answer, writes never are. A read of 1, 2 or 4 aligned
     bytes is one access of that width; others are rounded out to whole words, writes are not.
@@ -167,13 +164,15 @@ class PyocdLink(BaseLink):
         self,
         spec: str,
         description: str,
-        find_driver: Callable[[], Any],
+        find_driver: Callable[[float], Any],
         options: ProbeOptions,
         watchdog: Watchdog,
         lock: HostLock | None = None,
+        info: ProbeInfo | None = None,
     ) -> None:
         super().__init__(spec, description)
         self._lock = lock
+        self._info = info
         self._find_driver = find_driver
         self._options = options
         self._watchdog = watchdog
@@ -186,7 +185,7 @@ class PyocdLink(BaseLink):
             spec, lambda attempt, action: self._do(attempt, lambda ap: action(ap.dp.probe))
         )
 
-    def connect(self) -> None:
+    def connect(self) -> Self:
         """Attach, in a few attempts with growing pauses between them."""
         try:
             self._connect()
@@ -194,6 +193,7 @@ class PyocdLink(BaseLink):
             self._watchdog.stop()
             self._unlock()
             raise
+        return self
 
     def _connect(self) -> None:
         pause_s = 0.2
@@ -201,7 +201,10 @@ class PyocdLink(BaseLink):
             try:
                 with translated(Attempt(self.spec, "attach")):
                     self._connection = self._watchdog.call(
-                        lambda: _connect(self._find_driver(), self._options),
+                        # A server's silence is noticed before the watchdog, which says less of it.
+                        lambda: _connect(
+                            self._find_driver(self._options.limit_s / 2), self._options
+                        ),
                         self._options.connect_limit_s,
                     )
                 self._look_at_core()
@@ -309,6 +312,48 @@ class PyocdLink(BaseLink):
             self._core.request_reset()
         return self._came_back()
 
+    @property
+    def is_atomic(self) -> bool:
+        return False
+
+    def identify(self) -> Identity | None:
+        """Ask the probe what board it is part of."""
+        if self._info is None:
+            return None
+        connection, info = self._connection, self._info
+
+        def ask() -> ProbeInfo:
+            find = self._find_driver
+            driver = connection.session.probe if connection else find(self._options.limit_s)
+            return guess_board(FoundProbe(info, driver))
+
+        with translated(Attempt(self.spec, "ask the probe for its board")):
+            found = self._watchdog.call(ask, self._options.connect_limit_s)
+        board = found.board_guess or found.target_guess
+        if board is None:
+            return None
+        words = f"probe {info.unique_id} is part of a"
+        return Identity(words, board, found.target_guess)
+
+    def flash(self, image: FlashImage, progress: Progress) -> None:
+        """Let go of the target, program it through pyOCD's full session, and attach again."""
+        from idoldbg.target.probe.flash import program  # pyOCD's targets and flash algorithms
+
+        self._detach()
+        with translated(Attempt(self.spec, "look for the probe")):
+            driver = self._watchdog.call(
+                lambda: self._find_driver(self._options.limit_s), self._options.connect_limit_s
+            )
+        program(self._watchdog, driver, self.spec, image, self._options, progress)
+        try:
+            self.connect()
+        except IdoldbgError as error:
+            raise FlashError(
+                f"{error}; the image was programmed, but could not be verified",
+                state="unverified",
+                link=self.spec,
+            ) from error
+
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
 
@@ -320,18 +365,20 @@ class PyocdLink(BaseLink):
 
         A core that `halt` stopped stays halted, and powered for debugging.
         """
+        try:
+            self._detach()
+        finally:
+            self._watchdog.stop()
+            self._unlock()
+
+    def _detach(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
         power_down = not self._leave_halted
-        try:
-            with translated(Attempt(self.spec, "detach")):
-                self._watchdog.call(lambda: _close(connection, power_down), CLOSE_LIMIT_S)
-        except IdoldbgError:
-            pass  # a probe that is gone has let go already
-        finally:
-            self._watchdog.stop()
-            self._unlock()
+        # A probe that is gone has let go already.
+        with contextlib.suppress(IdoldbgError), translated(Attempt(self.spec, "detach")):
+            self._watchdog.call(lambda: _close(connection, power_down), CLOSE_LIMIT_S)
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -412,25 +459,6 @@ def _connect(driver: Any, options: ProbeOptions) -> _Connection:
         with contextlib.suppress(Exception):  # the first failure is the one to tell of
             _close_session(session)
         raise
-
-
-def session_options(options: ProbeOptions) -> dict[str, Any]:
-    """Return pyOCD's options for a session that does not touch the target."""
-    try:
-        project_dir = str(Path.cwd())
-    except OSError:  # the working directory was deleted
-        project_dir = os.sep
-    chosen: dict[str, Any] = {
-        "target_override": "cortex_m",
-        "connect_mode": "attach",
-        "no_config": True,
-        "user_script": os.devnull,  # pyOCD runs a pyocd_user.py it finds, even without a config
-        "project_dir": project_dir,  # pyOCD changes into it
-        "jlink.power": False,  # or a J-Link switches its target supply off when detaching
-    }
-    if options.speed_hz is not None:
-        chosen["frequency"] = options.speed_hz
-    return chosen
 
 
 def _access_port(dp: Any, number: int) -> Any:

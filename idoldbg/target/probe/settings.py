@@ -1,14 +1,37 @@
-"""How a board's file and the user's options want a probe to be attached."""
+"""How to attach a probe: what board file and user want, and what pyOCD is told."""
 
 from __future__ import annotations
 
-from idol.records import replace
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from idol.records import dataclass, replace
 from idoldbg.model.archive import Archive
 from idoldbg.target.chosen_board import find_board
 from idoldbg.target.open import Notify, TargetOptions, ignore
-from idoldbg.target.probe.link import ProbeOptions
 
-__all__ = ["probe_options"]
+__all__ = ["ProbeOptions", "probe_options", "session_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """How to attach.
+
+    `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
+    the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
+    bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for
+    a probe that another process of this user has open; `on_wait` hears of it.
+    """
+
+    speed_hz: int | None = None
+    access_port: int = 0
+    attempts: int = 3
+    limit_s: float = 15.0
+    connect_limit_s: float = 30.0
+    wait_s: float = 0.0
+    on_wait: Callable[[str], None] = ignore
 
 
 def probe_options(
@@ -20,3 +43,22 @@ def probe_options(
     if board is None:
         return how
     return replace(how, speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
+
+
+def session_options(options: ProbeOptions) -> dict[str, Any]:
+    """Return pyOCD's options for a session that does not touch the target."""
+    try:
+        project_dir = str(Path.cwd())
+    except OSError:  # the working directory was deleted
+        project_dir = os.sep
+    chosen: dict[str, Any] = {
+        "target_override": "cortex_m",
+        "connect_mode": "attach",
+        "no_config": True,
+        "user_script": os.devnull,  # pyOCD runs a pyocd_user.py it finds, even without a config
+        "project_dir": project_dir,  # pyOCD changes into it
+        "jlink.power": False,  # or a J-Link switches its target supply off when detaching
+    }
+    if options.speed_hz is not None:
+        chosen["frequency"] = options.speed_hz
+    return chosen

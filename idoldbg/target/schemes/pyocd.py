@@ -21,12 +21,15 @@ EMULATED = "emu"
 )
 def open_pyocd(spec: Spec, wanted: Wanted) -> BaseLink:
     """Attach through a local probe."""
-    from idoldbg.target.probe.link import open_probe  # loads pyOCD, 0.3 s: only if needed
+    from idoldbg.target.probe.link import open_driver, open_probe  # loads pyOCD, 0.3 s
     from idoldbg.target.probe.settings import probe_options
 
-    if spec.rest == EMULATED:
-        from idoldbg.target.emulated.making import emulate
-        from idoldbg.target.emulated.pyocd_probe.boards import register_board
+    options = probe_options(wanted.options, wanted.archive, wanted.notify)
+    if spec.rest != EMULATED:
+        return open_probe(spec.rest, options, attaches=wanted.attaches)
+    from idoldbg.target.emulated.making import emulate
+    from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
+    from idoldbg.target.emulated.pyocd_probe.boards import OfferedBoard
 
-        register_board(EMULATED, lambda: emulate(wanted.options, wanted.archive))
-    return open_probe(spec.rest, probe_options(wanted.options, wanted.archive, wanted.notify))
+    offer = OfferedBoard(EMULATED, EMULATED, lambda: emulate(wanted.options, wanted.archive))
+    return open_driver(str(spec), lambda: EmulatedProbe(offer), options, attaches=wanted.attaches)

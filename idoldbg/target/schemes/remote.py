@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 @opener("remote:HOST:PORT", site=lambda _: Site.ELSEWHERE)
 def open_remote(spec: Spec, wanted: Wanted) -> BaseLink:
     """Attach through a probe server."""
-    host, port = split_address(spec)
+    host, port = _split_address(spec)
     from idoldbg.target.probe.link import open_remote as open_server  # loads pyOCD
     from idoldbg.target.probe.settings import probe_options
 
     options = probe_options(wanted.options, wanted.archive, wanted.notify)
-    return open_server(host, port, options)
+    return open_server(host, port, options, attaches=wanted.attaches)
 
 
-def split_address(spec: Spec) -> tuple[str, int]:
+def _split_address(spec: Spec) -> tuple[str, int]:
     """Return host and port of `remote:HOST:PORT`; raise `ArgumentError`."""
     host, _, port = (spec.rest or "").rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 0x10000:
