@@ -7,6 +7,7 @@ each third-party package has its one room.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -143,6 +144,16 @@ def test_imports_point_to_earlier_layers(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("idoldbg.")])
 def test_every_module_has_a_layer(module: str) -> None:
     assert row_of(module) is not None, f"give {module} a row in LAYERS"
+
+
+def test_contributing_shows_the_same_rows() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `(idol(?:dbg)?[\w.]*)` \| (.*) \| (.*?) ?\|$", text, re.MULTILINE)
+    third_party = {
+        name: sorted(p for p, rooms in THIRD_PARTY.items() if name in map(row_of, rooms))
+        for name in LAYERS
+    }
+    assert rows == [(name, what, ", ".join(third_party[name])) for name, what in LAYERS.items()]
 
 
 @pytest.mark.parametrize(
