@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Cost", "Inside", "child_cost", "inside", "median_s", "process", "row"]
+__all__ = ["Cost", "Inside", "child_cost", "inside", "least_cpu_s", "median_s", "process", "row"]
 
 
 def median_s(action: Callable[[], object], repeat: int) -> float:
@@ -21,6 +21,32 @@ def median_s(action: Callable[[], object], repeat: int) -> float:
         action()
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
+
+
+def least_cpu_s(commands: Sequence[Sequence[str]], repeat: int) -> list[float]:
+    """Return the least processor time of each of some commands, run in turns after a first time.
+
+    Of short processes on a busy machine, elapsed times and medians say how busy it is.
+    """
+    least = [float("inf")] * len(commands)
+    for turn in range(repeat + 1):
+        for index, words in enumerate(commands):
+            seconds = _run_child(words, None)
+            if turn:
+                least[index] = min(least[index], seconds)
+    return least
+
+
+def _run_child(words: Sequence[str], environment: dict[str, str] | None) -> float:
+    """Run a command, which must succeed, and return its processor time."""
+    child = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{' '.join(words)} ended with {child.returncode}")
+    return usage.ru_utime + usage.ru_stime
 
 
 def process(words: Sequence[str]) -> None:
@@ -57,14 +83,7 @@ def child_cost(
         before()
         begin, cpu = time.perf_counter(), 0.0
         for words in commands:
-            child = subprocess.Popen(
-                words, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
-            )
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-            if child.returncode:
-                raise RuntimeError(f"{' '.join(words)} ended with {child.returncode}")
-            cpu += usage.ru_utime + usage.ru_stime
+            cpu += _run_child(words, environment)
         walls.append(time.perf_counter() - begin)
         cpus.append(cpu)
     return Cost(statistics.median(walls), statistics.median(cpus))

@@ -15,7 +15,7 @@ import idol
 from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
 from benchmarks.scaling import bench_scaling
-from benchmarks.startup import bench_audit, bench_growth, bench_setup
+from benchmarks.startup import bench_audit, bench_growth, bench_setup, bench_start
 from idoldbg.build.load import open_build
 from idoldbg.call.calls import Call, prepare_call
 from idoldbg.session import Session, TargetOptions, demo_archive, demo_boards, open_session
@@ -174,6 +174,7 @@ def main() -> None:
         "scaling": (bench_scaling, 1),
         "debug-info": (bench_debug_info, 5),
         "stubs": (bench_stubs, 9),
+        "start": (bench_start, 30),
         "setup": (bench_setup, 7),
         "growth": (bench_growth, 5),
         "audit": (bench_audit, 5),

@@ -10,16 +10,41 @@ import time
 from pathlib import Path
 
 from benchmarks.archives import Subject, grow, subjects, unpack
-from benchmarks.measure import Cost, Inside, child_cost, inside
+from benchmarks.measure import Cost, Inside, child_cost, inside, least_cpu_s, row
 
-__all__ = ["bench_audit", "bench_growth", "bench_setup"]
+__all__ = ["bench_audit", "bench_growth", "bench_setup", "bench_start"]
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 COLUMNS = (
     "whole process: processor time, share of the first line, times `python -c pass`, elapsed time; "
     "without starting Python and imports: processor time, share; peak memory"
 )
 BARE = [[sys.executable, "-c", "pass"]]
+
+
+def bench_start(repeat: int) -> None:
+    """Start both commands, and generate stubs one by one and all in one process."""
+    print(f"start-up: processor time, the least of {repeat} runs in turns")
+    corpus = sorted(str(path) for path in (ROOT / "fixtures" / "idl").glob("*.idol"))
+    module, bare = [sys.executable, "-m"], "`python -c pass`"
+    with tempfile.TemporaryDirectory() as folder:
+        commands = [
+            *BARE,
+            [sys.executable, "-c", "import click"],
+            *([*module, "idol", "client", file] for file in corpus),
+            [*module, "idol", "server", corpus[0]],
+            [*module, "idol", "client", *corpus, "-d", folder],
+            [*module, "idoldbg", "--help"],
+        ]
+        python, click, *stubs, server, together, shown = least_cpu_s(commands, repeat)
+    for file, seconds in zip(corpus, stubs, strict=True):
+        row(f"idol client {Path(file).name}", seconds, python, bare)
+    row(f"idol server {Path(corpus[0]).name}", server, python, bare)
+    row(f"idol client, {len(corpus)} files with -d", together, python, bare)
+    row(f"idol client, {len(corpus)} times", sum(stubs), together, "that")
+    row("idoldbg --help", shown, click, "`python -c 'import click'`")
+    print(f"  {'':<46} {(shown - click) * 1000:+9.2f} ms beside it")
 
 
 def bench_setup(repeat: int) -> None:

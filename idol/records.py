@@ -15,7 +15,7 @@ from operator import attrgetter
 
 from idol.hints import TYPE_CHECKING, Any, ClassVar
 
-__all__ = ["dataclass", "field", "replace"]
+__all__ = ["dataclass", "field", "field_names", "replace"]
 
 _MISSING: Any = object()  # the default of an attribute that has none
 _COMPILED_AFTER = 50  # records of a class, see `_make_first_init`
@@ -68,6 +68,12 @@ else:
             return replace(record, **changes)
         kept = {f.name: getattr(record, f.name) for f in fields if f.in_init}
         return type(record)(**{**kept, **changes})
+
+
+def field_names(kind: type[Any]) -> tuple[str, ...]:
+    """Return the names of a record's attributes, in order, without the standard library's help."""
+    fields: tuple[_Field, ...] = kind._record_fields
+    return tuple(field.name for field in fields)
 
 
 class _Record:

@@ -8,13 +8,10 @@ codes.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -147,6 +144,8 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         return _report(arguments, type(error).__name__, _os_words(error), exit_code(error))
     except Exception:  # noqa: BLE001  whatever else escapes is a bug, and says so
+        import traceback
+
         _print_lines(traceback.format_exc().expandtabs().rstrip("\n").split("\n"))
         click.echo("This is a bug in idoldbg: please report it with the lines above.", err=True)
         return BUG
@@ -191,9 +190,13 @@ def _report(
     error: BaseException | None = None,
 ) -> int:
     if output_format(arguments) == "json":
+        import json
+
         facts = {"kind": kind, "message": message, **_facts(error)}
         post_mortem = getattr(error, "post_mortem", None)
         if post_mortem is not None:
+            from dataclasses import asdict
+
             facts["post_mortem"] = asdict(post_mortem)
         click.echo(escape_json(json.dumps({"error": facts}, sort_keys=True)), err=True)
     else:

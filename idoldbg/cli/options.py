@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from idol.printable import one_line
-from idol.records import dataclass
+from idol.records import dataclass, field_names, replace
 from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import LONGEST_S
 from idoldbg.target.open import TargetOptions, find_scheme, spec_forms
@@ -56,7 +55,7 @@ class Settings:
 
     def overridden_by(self, later: Settings) -> Settings:
         """Return these settings with whatever `later` says in their place."""
-        said = {f.name: getattr(later, f.name) for f in fields(later)}
+        said = {name: getattr(later, name) for name in field_names(Settings)}
         return replace(self, **{name: value for name, value in said.items() if value is not None})
 
     @property
@@ -234,7 +233,7 @@ def options_except(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        names = {f.name for f in fields(Settings)} - {flag.removeprefix("--") for flag in left_out}
+        names = set(field_names(Settings)) - {flag.removeprefix("--") for flag in left_out}
 
         @functools.wraps(function)
         def wrapper(*args: Any, **values: Any) -> Any:

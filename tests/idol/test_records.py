@@ -190,3 +190,8 @@ def test_wrong_arguments_are_refused_at_any_time(made_before: int) -> None:
         with pytest.raises(TypeError, match=message):
             Made(*arguments, **values)
     assert Made(5) == Made(a=5, b=2)
+
+
+def test_field_names_are_those_of_the_standard_library() -> None:
+    for made in classes(records, slots=True):
+        assert records.field_names(made) == tuple(f.name for f in dataclasses.fields(made))

@@ -1,42 +1,22 @@
-"""`replay:FILE`: what `--record FILE` wrote, as a target: the same questions get the same answers.
-
-So what went wrong on a board can be looked at, and tested, without it. The format is that of
-`idoldbg.target.recording`.
-"""
+"""`replay:FILE`, a recorded session instead of a board; the build is the one that it was of."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from idoldbg import errors
-from idoldbg.errors import ArgumentError, IdoldbgError, LinkError
-from idoldbg.target.link import BaseLink
+from idoldbg.errors import ArgumentError
 from idoldbg.target.open import Site, Wanted, opener
-from idoldbg.target.recording import SCHEMA
 from idoldbg.target.spec import Spec
 
-__all__ = ["ReplayLink"]
-
-LINE_LIMIT = 16 << 20  # characters
-AGAIN = "replay needs the command, options, build and idoldbg version of the recording"
-
-
-def _lines(path: str) -> Iterator[str]:
-    try:
-        with Path(path).open(encoding="utf-8", errors="replace") as file:
-            while line := file.readline(LINE_LIMIT):
-                yield line
-    except OSError as error:
-        raise LinkError(f"replay:{path}: {error.strerror}", link=f"replay:{path}") from error
+if TYPE_CHECKING:
+    from idoldbg.target.link import BaseLink
 
 
 def _find_build(spec: Spec) -> str:
+    from idoldbg.target.replay import open_recording
+
     path = spec.rest or ""
-    archive = ReplayLink(_lines(path), path).head.get("archive")
+    archive = open_recording(path).head.get("archive")
     if not isinstance(archive, str) or not archive:
         raise ArgumentError(f"{spec} does not say which build it is of: give it", name="--archive")
     return archive
@@ -45,144 +25,11 @@ def _find_build(spec: Spec) -> str:
 @opener("replay:FILE", site=lambda _: Site.FILE, build=_find_build)
 def open_replay(spec: Spec, wanted: Wanted) -> BaseLink:
     """Open a recording."""
+    from idoldbg.target.replay import open_recording
+
     path = spec.rest or ""
-    link = ReplayLink(_lines(path), path)
+    link = open_recording(path)
     recorded_s = link.head.get("timeout_s")
     if recorded_s != wanted.options.timeout_s:
         wanted.notify(f"{spec} was recorded with a timeout of {recorded_s} s: give the same")
     return link
-
-
-class ReplayLink(BaseLink):
-    """Answers as recorded, as long as it is asked for exactly what was asked then.
-
-    Anything else, and malformed lines, raise `LinkError` with the number of the line.
-    """
-
-    kind = "recording"
-
-    def __init__(self, lines: Iterable[str], path: str = "") -> None:
-        self._lines = enumerate(lines, 1)
-        self._number = 0
-        self._pending: dict[str, Any] | None = None
-        super().__init__(f"replay:{path}" if path else "replay", "replayed traffic")
-        head = self._next()
-        if head is None or head.get("schema") != SCHEMA:
-            raise self._error(f"not a recording: its first line lacks the schema `{SCHEMA}`")
-        self.head = head
-        self.description = f"replay of {head.get('description')} ({head.get('spec')})"
-        notices = head.get("notices")
-        self.notices = tuple(map(str, notices)) if isinstance(notices, list) else ()
-
-    def read(self, address: int, size: int) -> bytes:
-        line = self._replay("read", address=address, size=size)
-        return self._hex(line.get("data"), size)
-
-    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        """Return several ranges, recorded as one read or as one for each."""
-        self._pending = self._next()
-        if self._pending is not None and self._pending.get("op") == "read":
-            return [self.read(address, size) for address, size in ranges]
-        line = self._replay("read-many", ranges=[list(r) for r in ranges])
-        data = line.get("data")
-        if not isinstance(data, list) or len(data) != len(ranges):
-            raise self._error("not as much data as was asked for")
-        return [self._hex(part, size) for part, (_, size) in zip(data, ranges, strict=True)]
-
-    def write(self, address: int, data: bytes) -> None:
-        self._replay("write", address=address, data=data.hex())
-
-    def make_tag(self) -> bytes:
-        """Return the tag that was made then."""
-        return self._hex(self._replay("tag").get("data"))
-
-    def wait(self, seconds: float) -> None:
-        self._replay("wait", seconds=seconds)
-
-    def monotonic(self) -> float:
-        return float(self._value("time", (int, float)))
-
-    def read_register(self, name: str) -> int:
-        return int(self._value("register", int, name=name))
-
-    def halt(self) -> None:
-        self._replay("halt")
-
-    def resume(self) -> None:
-        self._replay("resume")
-
-    def reset(self) -> None:
-        self._replay("reset")
-
-    def reset_with(self, *, halt: bool, line: bool) -> None:
-        self._replay("reset-with", halt=halt, line=line)
-
-    @contextmanager
-    def halted(self) -> Iterator[None]:
-        self._replay("halted")
-        yield
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Do as the target did; there are no other users."""
-        self._replay("exclusive")
-        yield
-
-    def _replay(self, operation: str, **arguments: object) -> dict[str, Any]:
-        asked = {"op": operation, **arguments}
-        line = self._next()
-        if line is None:
-            raise self._error(f"the recording ends, but {json.dumps(asked)} was asked for; {AGAIN}")
-        if any(line.get(key) != value for key, value in asked.items()):
-            outcome = ("data",) if operation == "read" or line.get("op") != operation else ()
-            hidden = {*outcome, "value", "error", "message", "facts"}
-            recorded = {key: value for key, value in line.items() if key not in hidden}
-            text = json.dumps(recorded)
-            raise self._error(f"recorded is {text}, but {json.dumps(asked)} was asked for; {AGAIN}")
-        if "error" in line:
-            raise self._recorded_error(line)
-        return line
-
-    def _recorded_error(self, line: dict[str, Any]) -> IdoldbgError:
-        kind = getattr(errors, str(line["error"]), None)
-        facts = line.get("facts")
-        message = str(line.get("message", ""))
-        if not (isinstance(kind, type) and issubclass(kind, IdoldbgError)):
-            return LinkError(message, link=self.spec)
-        try:
-            return kind(message, **(facts if isinstance(facts, dict) else {}))
-        except TypeError:
-            return self._error(f"the facts of the error do not fit a {kind.__name__}")
-
-    def _value(self, operation: str, kind: Any, **arguments: object) -> Any:
-        value = self._replay(operation, **arguments).get("value")
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise self._error("no number in `value`")
-        return value
-
-    def _next(self) -> dict[str, Any] | None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            return pending
-        self._number, text = next(self._lines, (self._number + 1, None))
-        if text is None:
-            return None
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise self._error(f"not JSON ({error})") from None
-        if not isinstance(line, dict):
-            raise self._error("not a JSON object")
-        return line
-
-    def _hex(self, text: object, size: int | None = None) -> bytes:
-        try:
-            data = bytes.fromhex(text if isinstance(text, str) else "?")
-        except ValueError:
-            raise self._error("no hexadecimal `data`") from None
-        if size is not None and len(data) != size:
-            raise self._error(f"{len(data)} bytes were recorded for a read of {size}")
-        return data
-
-    def _error(self, message: str) -> LinkError:
-        return LinkError(f"{self.spec}, line {self._number}: {message}", link=self.spec)

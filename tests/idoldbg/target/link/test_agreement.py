@@ -22,7 +22,7 @@ from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregiste
 from idoldbg.target.link import BaseLink, Link
 from idoldbg.target.probe.link import open_probe
 from idoldbg.target.recording import Recorder
-from idoldbg.target.schemes.replay import ReplayLink
+from idoldbg.target.replay import ReplayLink
 from idoldbg.target.trace import Trace
 
 ROOT = Path(__file__).resolve().parents[4]

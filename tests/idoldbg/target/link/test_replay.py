@@ -14,7 +14,7 @@ from idoldbg.session import TargetOptions, demo_archive, open_session
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.link import Link
 from idoldbg.target.recording import SCHEMA, Recorder
-from idoldbg.target.schemes.replay import ReplayLink
+from idoldbg.target.replay import ReplayLink
 from idoldbg.target.trace import Trace
 
 from .conftest import FLASH, RAM, FakeChip
