@@ -65,7 +65,9 @@ class ZipMembers:
         self.comment = data[end_at + _END.size :]
         # Bytes before the zip move everything: offsets count from its own start.
         self._start = end_at - size - offset
-        if self._start < 0 or count > MAX_MEMBERS:
+        if count > MAX_MEMBERS:
+            raise self._error(f"has {count} members, more than the {MAX_MEMBERS} of a build")
+        if self._start < 0:
             raise self._error("its directory makes no sense: the file is damaged")
         self._entries = self._read_directory(end_at - size, end_at, count)
         self._refuse_overlaps(end_at - size)

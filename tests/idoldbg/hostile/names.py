@@ -26,6 +26,8 @@ PARTS = (
     *("::error::", "::set-output name=x::", "##[error]", "##vso[task.setvariable]", "%0A", "%"),
     *("'", '"', '"""', "\\", "`", "``", "```", "|", "\\|", "<", ">", "&", "</script>", "<b>"),
     *("<!--", "]]>", "<![CDATA[", "[x](http://e)", "![x](y)", "*", "_", "#", "- ", "1. ", "$"),
+    *("\\N{BULLET}", "__import__('os').system('x')", "{__import__('os')}", "${{ secrets.X }}"),
+    *("@user", "http://e", "*/", "/*", '"#', "//"),
     *(",", ":", ";", "{", "}", "(", ")", "$(id)", "`id`", "é", "漢", " ", "  "),
 )
 EVIL = st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map(
