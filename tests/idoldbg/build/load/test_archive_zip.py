@@ -297,3 +297,9 @@ def test_a_deep_key_is_refused_before_it_is_parsed(member: str) -> None:
     with pytest.raises(ArchiveError, match=r"line .*a key of more than 24 parts") as refused:
         read_archive("x.zip", pack({**MEMBERS, member: deep}))
     assert f"x.zip: {member}: is not valid TOML" in str(refused.value)
+
+
+def test_too_many_members_are_counted() -> None:
+    data = pack({**MEMBERS, **{f"elf/task/t{number}": b"" for number in range(5000)}})
+    with pytest.raises(ArchiveError, match=r"^a\.zip: has \d+ members, more than the 4096 "):
+        read_archive("a.zip", data)
