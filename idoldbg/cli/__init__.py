@@ -67,6 +67,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (OSError, 4),
 )
 BUG = 70
+LONGEST_MESSAGE = 10_000  # characters
 
 
 def exit_code(error: BaseException) -> int:
@@ -189,6 +190,9 @@ def _report(
     hint: str = "",
     error: BaseException | None = None,
 ) -> int:
+    if len(message) > LONGEST_MESSAGE:  # names of a build can have megabytes
+        half = LONGEST_MESSAGE // 2
+        message = f"{message[:half]} … {message[-half:]}"
     if output_format(arguments) == "json":
         import json
 

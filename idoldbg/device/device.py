@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idol.printable import printable
+from idol.printable import one_line, printable
 from idoldbg.device.aio import AioDevice, Worker
 from idoldbg.device.base import BaseDevice, BaseTask
 from idoldbg.device.batch import Batch
@@ -23,6 +23,14 @@ from idoldbg.startup import check_image
 __all__ = ["Device", "TaskSpace", "attach", "open_target"]
 
 _log = logging.getLogger("idoldbg")
+
+
+def _inform(words: str) -> None:
+    _log.info("%s", one_line(words))
+
+
+def _warn(words: str) -> None:
+    _log.warning("%s", one_line(words))
 
 
 def open_target(
@@ -47,15 +55,15 @@ def open_target(
         probe=probe,
         timeout_s=timeout_s,
         uart=None if uart is None else os.fspath(uart),
-        notify=notify or _log.info,
+        notify=notify or _inform,
         wait_s=wait_s,
         use_cache=use_cache,
         record=None if record is None else os.fspath(record),
     )
     program = open_program(options)
     program.override_types(type_overrides or {})
-    session = open_session(options, notify=notify or _log.warning, program=program)
-    session.caller.notify = notify or _log.warning
+    session = open_session(options, notify=notify or _warn, program=program)
+    session.caller.notify = notify or _warn
     session.caller.recovers = recover
     try:
         check_image(session)

@@ -225,7 +225,8 @@ def _find_owner(file: str) -> Holder | None:
 
 def _abstract(name: str) -> bytes:
     """Return the address of a name of any length."""
-    return b"\0idoldbg-" + hashlib.sha256(name.encode()).hexdigest().encode()
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return b"\0idoldbg-" + digest.encode()
 
 
 def _open_locked(path: Path) -> int | None:

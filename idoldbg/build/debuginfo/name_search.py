@@ -65,7 +65,7 @@ class NameSearch:
         """
         names: dict[str, None] = {}
         text = self._reader.sections.strings
-        raw = prefix.encode("utf-8")
+        raw = prefix.encode("utf-8", "surrogatepass")
         left = 16 * len(text)  # made-up strings could begin so at every byte
         at = text.find(raw)
         while at >= 0 and left >= 0:
@@ -95,7 +95,7 @@ class NameSearch:
     # ---- by the bytes of the string's offset ----------------------------------------------------
 
     def _by_bytes(self, name: str) -> Iterator[int]:
-        raw = name.encode("utf-8")
+        raw = name.encode("utf-8", "surrogatepass")
         offsets = self._string_offsets(raw)
         if len(offsets) > _MANY:
             for unit in self._reader.units:
@@ -188,7 +188,8 @@ class NameSearch:
     def _by_unit(self, name: str) -> Iterator[int]:
         if not self._numbered:
             return
-        wanted = {struct.pack("<I", at) for at in self._string_offsets(name.encode("utf-8"))}
+        offsets = self._string_offsets(name.encode("utf-8", "surrogatepass"))
+        wanted = {struct.pack("<I", at) for at in offsets}
         for unit in self._numbered:
             if self._may_have(unit, wanted):
                 yield from self.unit_names(unit).get(name, ())

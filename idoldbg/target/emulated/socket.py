@@ -178,6 +178,7 @@ def _connect(path: Path, spec: str) -> socket.socket:
         with short_address(path) as address:
             _connect_to(connection, address)
         if peer_credentials(connection)[1] not in (os.getuid(), 0):
+            connection.close()
             raise LinkError(f"{spec}: {path} is served by another user", link=spec)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         connection.close()

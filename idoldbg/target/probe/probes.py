@@ -251,4 +251,5 @@ def find_probe_holder(info: ProbeInfo) -> Holder | None:
 
 def _lock_path(name: str) -> Path:
     """Name a probe's lock after it; ids are free-form, so the rest is escaped."""
-    return private_dir("probes") / f"{quote(name, safe='')[:ID_LIMIT]}.lock"
+    quoted = quote(name.encode("utf-8", "surrogatepass"), safe="")  # a SPEC may be any bytes
+    return private_dir("probes") / f"{quoted[:ID_LIMIT]}.lock"

@@ -28,4 +28,10 @@ def _split_address(spec: Spec) -> tuple[str, int]:
     host, _, port = (spec.rest or "").rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 0x10000:
         raise ArgumentError(f"`{spec}` is not remote:HOST:PORT", name="--probe")
+    try:
+        host.encode("idna")  # as the look-up does
+    except UnicodeError as error:
+        raise ArgumentError(
+            f"`{spec}`: `{host}` is not a host name: {error}", name="--probe"
+        ) from None
     return host, int(port)

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from idol.printable import one_line
 from idoldbg.errors import LinkError, NotFound
 from idoldbg.target.emulated.entries import read_board_entries
 from idoldbg.target.emulated.link import Board
@@ -99,7 +100,7 @@ def _running() -> tuple[OfferedBoard, ...]:
     try:
         entries = read_board_entries()
     except LinkError as error:  # a runtime folder that is not to be trusted
-        log.warning("%s", error)
+        log.warning("%s", one_line(str(error)))
         return ()
     return tuple(
         OfferedBoard(
@@ -136,7 +137,7 @@ def _named_boards() -> tuple[tuple[str, str, str | None], ...]:
         return tuple((DEMO_PREFIX + name, name, None) for name in _demo_names())
     entries, problems = parse_environment(text)
     for problem in problems:
-        log.warning("%s: %s", ENVIRONMENT, problem)
+        log.warning("%s: %s", ENVIRONMENT, one_line(problem))
     return entries
 
 

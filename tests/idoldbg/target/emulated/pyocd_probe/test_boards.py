@@ -53,6 +53,20 @@ def test_environment_offers_boards_and_reports_the_rest(
     assert "IDOLDBG_EMULATED: `nonsense` is not NAME=BOARD" in caplog.text
 
 
+def test_what_is_wrong_is_reported_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(boards, "_boards", {})
+    monkeypatch.setenv(boards.ENVIRONMENT, "x\n::error::I\x1b[2J##[error]")
+    with caplog.at_level(logging.WARNING):
+        assert boards.list_boards() == ()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        r"IDOLDBG_EMULATED: `x\u{a}::error::I\u{1b}[2J#\u{23}[error]` is not NAME=BOARD or "
+        "NAME=BOARD,ARCHIVE"
+    )
+
+
 def test_bundled_images_are_offered_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards, "_boards", {})
     monkeypatch.delenv(boards.ENVIRONMENT, raising=False)
