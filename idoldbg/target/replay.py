@@ -17,7 +17,7 @@ from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.target.link import BaseLink
 from idoldbg.target.recording import SCHEMA
 
-__all__ = ["ReplayLink"]
+__all__ = ["ReplayLink", "open_recording"]
 
 LINE_LIMIT = 16 << 20  # characters
 AGAIN = "replay needs the command, options, build and idoldbg version of the recording"

@@ -312,3 +312,18 @@ def test_ctrl_c_ends_a_call_quietly(capsys: Capture, monkeypatch: pytest.MonkeyP
     words = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
     assert run(["call", "Victim.hang", *words]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_help_loads_little() -> None:
+    """What click does not load itself, only commands need."""
+    code = (
+        "import sys\nfrom idoldbg.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "unwanted = {'json', 'dataclasses', 'pathlib', 'urllib', 'ipaddress', 'tomllib', 'html'}\n"
+        "print(sorted(unwanted & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Commands:" in done.stdout and "emu" in done.stdout
+    assert done.stderr.strip() == "[]"
