@@ -163,8 +163,8 @@ def test_nodes_carry_their_addresses() -> None:
 
 BAD: list[tuple[Type, str, str]] = [
     (BOOL, "07", "7 is neither"),
-    (CHAR, "00d80000", "no char"),
-    (CHAR, "00001100", "no char"),
+    (CHAR, "00d80000", "not a char"),
+    (CHAR, "00001100", "not a char"),
     (COLOR, "05", "5 is none of its variants"),
     (SCHED, "09000000", "9 is the tag of none"),
     (NEVER, "", "nothing tells"),

@@ -187,7 +187,7 @@ REFUSED: list[tuple[dict[str, object], Message, str, int | None]] = [
     ),
     ({}, Message(SPI, 1, b"", 1, (WriteLease(1), ReadLease(b""))), "write and read", None),
     ({}, Message(SPI, 1, b"", 1, (ReadLease(b""),) * 2), "read and read", None),
-    ({}, Message(9, 1, b"", 1), "no task 9", None),
+    ({}, Message(9, 1, b"", 1), "no such task: 9", None),
     ({}, Message(SPI, 70000, b"", 1), "16 bits", None),
     ({"version": (0, 2, 0)}, echo(b""), r"speaks HIF 0.2.0, and only 0.3", None),
     ({"version": (0xDEADBEEF, 1, 0)}, echo(b""), "makes no sense", None),
