@@ -1,4 +1,4 @@
-"""Who may call which operation: tables of task names, and the task indices they stand for.
+"""Tables of allowed callers: operations, task names and task indices.
 
 The tables are those of Hubris: `[tasks.NAME.config.allowed-callers]` of an app description, which
 its build passes to a task's build script as TOML in `HUBRIS_TASK_CONFIG` (there as

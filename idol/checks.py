@@ -214,7 +214,7 @@ def _options(operation: Operation) -> Iterator[Finding]:
 
 
 def _server_death(operation: Operation) -> Iterator[Finding]:
-    """What the client does when the server is restarted while it works."""
+    """Check what the client does when the server restarts during a call."""
     error = operation.reply.error
     if not operation.idempotent:
         if error is None:

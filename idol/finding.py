@@ -1,4 +1,4 @@
-"""What the rules report, before it is known in which source."""
+"""Findings of the rules, not yet attached to a source file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Finding:
     related: tuple[Related, ...] = ()
 
     def locate(self, source: Source) -> Diagnostic:
-        """Say which source the finding is about."""
+        """Attach the source file that the finding is about."""
         from idol.rules import RULES  # most interfaces break none
 
         severity = RULES[self.rule].level

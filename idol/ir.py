@@ -1,4 +1,4 @@
-"""What the emitters print: every Rust name, type text and constant is decided here.
+"""Input of the emitters: every Rust name, type and constant is decided here.
 
 `lower.py` makes these values; `rust/` only prints them. All fields that hold Rust are text.
 """
@@ -30,7 +30,7 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class OptionalWire:
-    """How an `Option` of a C-like enum travels without serialization: a tag and a number.
+    """Encoding of an `Option` of a C-like enum without serialization: a tag and a number.
 
     The struct is packed: a byte `is_some`, 0 or 1, and `value` as `value_type`, 0 for `None`.
     """
@@ -162,7 +162,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Where calls are counted; the names are those that debuggers look for."""
+    """Statics in which calls are counted; debuggers look for these names."""
 
     event_enum: str
     client_static: str

@@ -8,7 +8,7 @@ __all__ = ["Encoding", "ErrorKind", "RecvKind"]
 
 
 class Encoding(StrEnum):
-    """How arguments and replies become bytes; the value is the spelling in Idol."""
+    """Encoding of arguments and replies; the value is the spelling in Idol."""
 
     ZEROCOPY = "Zerocopy"
     SSMARSHAL = "Ssmarshal"
@@ -16,7 +16,7 @@ class Encoding(StrEnum):
 
 
 class RecvKind(StrEnum):
-    """How a received value is turned into its type; the value is the spelling in Idol."""
+    """Conversion of a received value into its type; the value is the spelling in Idol."""
 
     FROM_BYTES = "FromBytes"
     FROM_PRIMITIVE = "FromPrimitive"
@@ -24,7 +24,7 @@ class RecvKind(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """How an operation's error travels; the value is the spelling in Idol."""
+    """Encoding of an operation's error; the value is the spelling in Idol."""
 
     #: In the response code alone.
     C_LIKE = "CLike"

@@ -22,7 +22,7 @@ class Item:
 
     @property
     def lines_before(self) -> int:
-        """How many line breaks stand before the item itself."""
+        """Number of line breaks before the item itself."""
         first = self.parts[0]
         return first.lines_before if isinstance(first, Token) else first.open.lines_before
 

@@ -1,4 +1,4 @@
-"""What is allowed in Idol and still rarely meant: the rules of `idol check --strict`.
+"""Rules of `idol check --strict`: valid Idol that is rarely intended.
 
 Ref: the limits of hiffy are those of oxidecomputer/hubris, `task/hiffy/src/common.rs`: arguments
 and parameters of a call share a stack of 32 words, a byte of argument in each.
@@ -130,7 +130,7 @@ def _hiffy_leases(operation: Operation) -> Iterator[Finding]:
 
 
 def find_uncallable(operation: Operation) -> list[str]:
-    """Say why no debugger can call an operation; an empty list if one can."""
+    """Return why no debugger can call an operation; an empty list if one can."""
     reasons = []
     size, limit = arguments_size(operation), hiffy_argument_limit(operation)
     if size.minimum > limit:

@@ -1,4 +1,4 @@
-"""What can be chosen about generated stubs."""
+"""Options of generated stubs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idol.rust_type import Path, parse_type
 
 
 class ServerStyle(StrEnum):
-    """When a server answers; the value is the spelling on the command line."""
+    """Time at which a server answers; the value is the spelling on the command line."""
 
     #: Before it receives the next message: methods return the reply.
     IN_ORDER = "in-order"
@@ -20,7 +20,7 @@ class ServerStyle(StrEnum):
 
 
 class FailServer(StrEnum):
-    """Whether there is a ready-made server that fails every call; the command line's spelling."""
+    """Generation of a server that fails every call; the value is the command line's spelling."""
 
     #: If all operations have the same error type.
     AUTO = "auto"

@@ -463,7 +463,7 @@ def _bare(name: ron.String) -> str:
 
 
 def _describe(node: ron.Node) -> str:
-    """Say what kind of value a node is."""
+    """Describe what kind of value a node is."""
     if isinstance(node, ron.Unit | ron.Tuple | ron.Struct):
         if node.name is not None:
             return f"`{node.name}`"

@@ -77,7 +77,7 @@ def field_names(kind: type[Any]) -> tuple[str, ...]:
 
 
 class _Record:
-    """What all records share. A class that has other bases gets copies of it instead."""
+    """Methods that all records share; a class with other bases gets copies of them."""
 
     __slots__ = ()
     _record_fields: ClassVar[tuple[_Field, ...]] = ()

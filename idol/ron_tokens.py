@@ -14,7 +14,7 @@ from idol.records import dataclass
 
 
 class TokenKind(StrEnum):
-    """What a token is to the one who lays it out."""
+    """Kind of a token, for the formatter."""
 
     OPEN = "open"
     CLOSE = "close"

@@ -318,7 +318,7 @@ class RonWords:
     # -- errors ----------------------------------------------------------------------------
 
     def _found(self) -> str:
-        """Say what stands at the current place."""
+        """Describe the text at the current position."""
         if self._at >= len(self._text):
             return "the end of the text"
         match = _IDENTIFIER.match(self._text, self._at)

@@ -72,7 +72,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What an associated type in generic arguments must implement: `Item: Copy + 'static`."""
+    """Bounds of an associated type in generic arguments: `Item: Copy + 'static`."""
 
     name: str
     bounds: tuple[Bound, ...]
@@ -252,7 +252,7 @@ class TraitBound:
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """What an `impl Trait` may hold: `use<'a, T>`."""
+    """Captures of an `impl Trait`: `use<'a, T>`."""
 
     names: tuple[str, ...]
 

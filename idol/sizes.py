@@ -1,4 +1,4 @@
-"""How many bytes a value takes in a message, as far as its type's text tells.
+"""Sizes of values in messages, as far as the text of their types tells.
 
 A text such as `drv_spi_api::Mode` tells nothing: its size is then anything from zero. Targets have
 32 bits, so that is what `usize` takes.

@@ -26,7 +26,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an offset lies; line and column count from 1, the column in characters."""
+    """Line and column of an offset, both from 1; the column counts characters."""
 
     line: int
     column: int
@@ -99,7 +99,7 @@ class Diagnostic:
 
     @property
     def location(self) -> Location:
-        """Where the finding starts."""
+        """Start of the finding."""
         return self.source.get_location(self.span.start)
 
     def __str__(self) -> str:

@@ -44,7 +44,7 @@ class TypeText:
 
 @dataclass(frozen=True, slots=True)
 class Recv:
-    """How the receiver turns what it gets into the declared type.
+    """Conversion of a received value into the declared type.
 
     `type` is what travels instead (None for FromBytes), `function` the conversion of a `From`
     that does not use `core::convert::From`.
@@ -68,7 +68,7 @@ class AttributedType:
 
     @property
     def wire_type(self) -> RustType | None:
-        """What travels in place of `type` in a zerocopy message; None: the type itself."""
+        """Type sent in place of `type` in a zerocopy message; None: the type itself."""
         return self.recv.type.rust if self.recv.type else None
 
 
@@ -89,7 +89,7 @@ class Argument:
 
     @property
     def recv(self) -> Recv:
-        """How the server turns what it gets into the declared type."""
+        """Conversion in the server from the received value to the declared type."""
         return self.value.recv
 
     @property
@@ -125,7 +125,7 @@ class ReplyError:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an operation answers: `ok`, or one of the errors of `error`.
+    """Reply of an operation: `ok`, or one of the errors of `error`.
 
     `error` is None for `Simple(T)`: such an operation cannot fail.
     """
@@ -174,7 +174,7 @@ class Interface:
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """What the reader could not make sense of; without any, the interface is complete."""
+        """Problems found while reading; without any, the interface is complete."""
         return tuple(d for d in self.diagnostics if d.severity is Level.ERROR)
 
     def find_operation(self, name: str) -> Operation | None:

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""Hierarchy of the errors that idoldbg raises.
 
 ::
 

@@ -71,12 +71,12 @@ def _ignore(_notice: str) -> None:
 
 
 def _no_progress(_phase: str, _fraction: float) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flashed:
-    """What was done. `image_id` is hexadecimal, "" for builds without one; `size` is in bytes."""
+    """Result of flashing. `image_id` is hexadecimal, "" for builds without; `size` is in bytes."""
 
     spec: str
     board: str
@@ -88,7 +88,7 @@ class Flashed:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What to program and how strict to be."""
+    """Image to program, and how strict to be."""
 
     options: TargetOptions
     program: Program
@@ -185,7 +185,7 @@ class _Phases:
         self._progress(phase, fraction)
 
     def words(self) -> str:
-        """Say what the board has now."""
+        """Describe what the board has now."""
         match self._phase:
             case "":
                 return "nothing was changed on the board"
@@ -326,7 +326,7 @@ def _chunks(segments: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
 
 
 def _name_image(job: _Job, spec: Spec) -> None:
-    """Tell a board that is kept running, and was flashed through pyOCD, what it runs now."""
+    """Name the new image to a running board that was flashed through pyOCD."""
     kind, rest = spec.scheme, spec.rest or ""
     if kind == "pyocd" and rest.startswith(RUNNING_PREFIX):
         name = rest.removeprefix(RUNNING_PREFIX)

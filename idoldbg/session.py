@@ -83,7 +83,7 @@ class Session:
 
     @property
     def traffic(self) -> Traffic:
-        """What has crossed the link so far."""
+        """Traffic over the link so far."""
         return self.link.traffic
 
     def close(self) -> None:

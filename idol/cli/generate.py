@@ -1,4 +1,4 @@
-"""What `idol client` and `idol server` share: files in, Rust stubs out."""
+"""Code shared by `idol client` and `idol server`: files in, Rust stubs out."""
 
 from __future__ import annotations
 

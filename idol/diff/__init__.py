@@ -1,4 +1,4 @@
-"""What changed between two versions of an interface, and whether old and new can still talk.
+"""Comparison of two versions of an interface, and whether they can still talk.
 
 The wire has operation codes, bytes in the encoding, lease counts and access, and response codes;
 names are not on it. `Level` says what a change does to a caller that was built before it.

@@ -1,4 +1,4 @@
-"""What a comparison of two interfaces returns."""
+"""Result of a comparison of two interfaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from idol.syntax import Interface
 
 
 class Level(StrEnum):
-    """What a change means to callers and servers built before it."""
+    """Effect of a change on callers and servers built before it."""
 
     #: One side takes what the other sends for something else, or refuses it.
     BREAKING = "breaking"
@@ -49,5 +49,5 @@ class Comparison:
 
     @property
     def is_breaking(self) -> bool:
-        """Whether any change breaks callers, or might."""
+        """Return whether any change breaks callers, or might."""
         return any(change.level in (Level.BREAKING, Level.UNSURE) for change in self.changes)

@@ -272,7 +272,7 @@ def _show_value(value: AttributedType) -> str:
 
 
 def _show_access(lease: Lease) -> str:
-    """Say what the server may do with a lease."""
+    """Describe what the server may do with a lease."""
     words = [word for word, granted in (("read", lease.read), ("write", lease.write)) if granted]
     return " and ".join(words) or "nothing"
 
@@ -282,7 +282,7 @@ def _show_limit(lease: Lease) -> str:
 
 
 def _show_error(reply: Reply) -> str:
-    """Say how an operation fails, as Idol writes it."""
+    """Return an operation's error in Idol syntax."""
     if reply.error is None:
         return "cannot fail"
     return f"{reply.error.kind}({reply.error.type})" if reply.error.type else reply.error.kind

@@ -1,4 +1,4 @@
-"""What a page about an interface says, before it takes a form."""
+"""Content of an interface's page, independent of the output format."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _ENCODINGS: Final = {
 
 
 def describe(interface: Interface) -> Page:
-    """Say everything that the text of an interface says."""
+    """Return the content of an interface's page."""
     count = len(interface.operations)
     idempotent = sum(operation.idempotent for operation in interface.operations)
     facts = f"{count} operation{'' if count == 1 else 's'}, {idempotent} of them idempotent; from "

@@ -1,4 +1,4 @@
-"""How the HTML pages look: light and dark after the reader's system, and on paper."""
+"""Style sheet of the HTML pages: light or dark like the reader's system, and print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What linters share: rules with pages, levels, and the formats that CI reads.
+"""Code shared by the linters: rules with pages, levels, and the formats that CI reads.
 
 `idol check` and `idoldbg audit` each have a table of rules (`idol.rules`, `idoldbg.audit.rules`);
 `region` says where in a text a finding is, `sarif` and `github` write findings for code scanners
@@ -21,7 +21,7 @@ _RESEMBLANCE = 0.5
 
 
 class Level(StrEnum):
-    """How bad a finding is, from worst to least; the words of SARIF."""
+    """Severity of a finding, worst first; the names are SARIF's."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""Where in a text a finding is."""
+"""Region of a text that a finding is about."""
 
 from __future__ import annotations
 

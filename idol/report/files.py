@@ -1,4 +1,4 @@
-"""What reports are made of: files, each with its findings."""
+"""Input of the reports: files, each with its findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server answers: in the encoding of the operation, at once or by a token.
+"""Replies of a server: in the operation's encoding, at once or by a token.
 
 A server in order returns a `Result`, and the dispatch loop answers with it. A pipelined one gets a
 token, a value that owes the client an answer: each way of answering consumes it, it cannot be

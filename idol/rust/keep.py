@@ -1,4 +1,4 @@
-"""What a server stub holds for debuggers alone: the types of an interface, and its text.
+"""Data in a server stub for debuggers alone: the interface's types and its text.
 
 Debuggers need the types of arguments, leases, replies and errors from the debug information, and
 the compiler leaves out what a task does not use. Each operation therefore has a struct of its

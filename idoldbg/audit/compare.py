@@ -51,7 +51,7 @@ class BuildChange:
 
     @property
     def subject(self) -> str:
-        """What it is about: `Spi.read (task spi)`."""
+        """Subject of the change: `Spi.read (task spi)`."""
         name = f"{self.interface}.{self.operation}" if self.operation else self.interface
         return name if name == self.task else f"{name} (task {self.task})"
 
@@ -69,7 +69,7 @@ class BuildComparison:
         return sum(change.level is level for change in self.changes)
 
     def has_failed(self, fail_on: str) -> bool:
-        """Whether a change is as bad as `fail_on`."""
+        """Return whether a change is as bad as `fail_on`."""
         return any(reaches(change.level, fail_on) for change in self.changes)
 
 
@@ -83,7 +83,7 @@ def compare_builds(old: Audit, new: Audit) -> BuildComparison:
 
 
 def _usability_changed(new: Audit) -> BuildChange:
-    """Say once what is so for every operation."""
+    """Report once what holds for every operation."""
     if new.is_usable:
         return BuildChange(Level.NOTE, "hiffy-gained", "hiffy", "hiffy", "", "it can be used now")
     guilty = KERNEL if new.hiffy is not None and not _is_to_blame(HIFFY, new) else HIFFY
@@ -204,13 +204,13 @@ def _compare_operations(
 
 
 def _is_usable(covered: OperationCoverage) -> bool:
-    """Whether nothing but hiffy could be in the way of a call."""
+    """Return whether a call could fail only because of hiffy."""
     return covered.is_complete and not covered.is_restricted
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What travels at one place, before and after.
+    """Types sent at one place, before and after.
 
     `growth` is how bad it is that there are more values than before: who sends them is built anew,
     who only reads them may not be.

@@ -1,4 +1,4 @@
-"""What the audit says about each operation, part by part: the matrix that reports show."""
+"""Matrix of the audit: the result for each part of each operation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Aspect(StrEnum):
 
 
 class Mark(StrEnum):
-    """What stands in a cell of the matrix."""
+    """Value of a cell of the matrix."""
 
     OK = "ok"
     NOTE = "note"
@@ -91,7 +91,7 @@ class ServerCoverage:
 
     @property
     def operation_count(self) -> int:
-        """How many operations there are; of damaged ones nothing is in `operations`."""
+        """Number of operations; damaged ones are missing from `operations`."""
         return len(self.interface.operations) if self.interface is not None else 0
 
     @property
@@ -102,7 +102,7 @@ class ServerCoverage:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How many operations there are, and how many of these a debugger can use."""
+    """Number of operations, and how many of them a debugger can use."""
 
     servers: int
     operations: int

@@ -1,4 +1,4 @@
-"""What the audit reports: findings, where they are, and how to know them again."""
+"""Findings of the audit, their places, and identities that survive a rebuild."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Finding", "Role", "make_finding"]
 
 
 class Role(StrEnum):
-    """Which part of an operation a finding is about."""
+    """Part of an operation that a finding is about."""
 
     ARGUMENT = "argument"
     OK = "ok"
@@ -48,7 +48,7 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What the finding is about, for headings: `Spi.read (task spi)`."""
+        """Subject of the finding, for headings: `Spi.read (task spi)`."""
         if not self.interface:
             if self.task in ("", KERNEL):
                 return self.task or "image"

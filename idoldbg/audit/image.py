@@ -1,4 +1,4 @@
-"""What the checks of one build share: the build, its hiffy, and what is found out once."""
+"""State shared by the checks of one build: the build, its hiffy, and computed facts."""
 
 from __future__ import annotations
 

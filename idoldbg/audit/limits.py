@@ -26,7 +26,7 @@ __all__ = ["Fit", "check_limits", "measure"]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What an operation takes and what hiffy has for it, in bytes; None where it is not known.
+    """Bytes that an operation needs and that hiffy has; None where not known.
 
     `arguments` and `reply` are the most that they take, `reply` with a Complex error in its place.
     `elements` are the most that each lease can have.

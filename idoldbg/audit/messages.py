@@ -49,7 +49,7 @@ def _struct_name(subject: Subject) -> str:
 
 
 def _without_struct(subject: Subject) -> Finding:
-    """Tell a struct with other fields from none at all: the resolver passes both over."""
+    """Report a missing struct or one with other fields: the resolver skips both."""
     name = _struct_name(subject)
     others = [t for t in subject.info.find_types(name) if isinstance(t, Struct)]
     wanted = ", ".join(a.name for a in subject.operation.arguments)
@@ -81,7 +81,7 @@ def _without_struct(subject: Subject) -> Finding:
 
 
 def _differences(subject: Subject, message: Struct) -> list[str]:
-    """Say in what a message struct and an interface differ, most telling first."""
+    """List the differences between a message struct and an interface, largest first."""
     wanted = [a.name for a in subject.operation.arguments]
     members = _by_argument(message, wanted)
     extra = [m.name for m in message.members if m not in members.values()]

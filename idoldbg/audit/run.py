@@ -51,7 +51,7 @@ class Audit:
 
     @cached_property
     def summary(self) -> Summary:
-        """How many operations there are and how many can be used."""
+        """Number of operations, and how many can be used."""
         return Summary.of(self.servers)
 
 

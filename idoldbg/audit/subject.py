@@ -1,4 +1,4 @@
-"""What a check gets to look at: one operation of one server, with everything known of it."""
+"""Input of a check: one operation of one server, with everything known about it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Part:
 
     @property
     def words(self) -> str:
-        """What it is, in a sentence: "argument `id`", "the reply"."""
+        """Name of the part in a sentence: "argument `id`", "the reply"."""
         match self.role:
             case Role.OK:
                 return "the reply"
@@ -67,7 +67,7 @@ class Subject:
 
     @property
     def is_serialized(self) -> bool:
-        """Whether arguments and reply go through serde."""
+        """Return whether arguments and reply go through serde."""
         return self.operation.encoding is not idol.Encoding.ZEROCOPY
 
     def finding(

@@ -54,7 +54,7 @@ class Suppression:
 
     @property
     def words(self) -> str:
-        """What it is for, in a few words."""
+        """Short description of the target."""
         said = [f"{key} {getattr(self, key)}" for key in _PATTERNS if getattr(self, key) != "*"]
         return f"entry {self.number} ({', '.join([self.rule, *said])})"
 

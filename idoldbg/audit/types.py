@@ -72,13 +72,13 @@ def _is_response_code(subject: Subject, part: Part) -> bool:
 
 
 def _keep_fix(text: str) -> str:
-    """Say how to keep a type; of a slice it is the elements' that has to be kept."""
+    """Describe how to keep a type; for a slice, its element type."""
     element = text[1:-1] if text.startswith("[") and ";" not in text else text
     return _KEEP_FIX.format(type=element)
 
 
 def _effect(subject: Subject, part: Part) -> str:
-    """Say what an unknown type means to a caller."""
+    """Describe what an unknown type means to a caller."""
     if part.role is Role.OK:
         return "The reply cannot be read."
     if part.role is Role.ERROR:

@@ -1,4 +1,4 @@
-"""What remains of an audit's findings once a baseline and suppressions are taken into account."""
+"""Findings that remain after a baseline and suppressions are applied."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Verdict:
 
     @property
     def has_failed(self) -> bool:
-        """Whether an open finding is as bad as `fail_on`."""
+        """Return whether an open finding is as bad as `fail_on`."""
         return any(reaches(f.level, self.fail_on) for f in self.open)
 
 

@@ -1,4 +1,4 @@
-"""What of a type shows on the wire: two types of one form are sent and read as the same bytes.
+"""Wire form of a type: two types of one form are sent and read as the same bytes.
 
 Names of fields do not travel; their order, sizes and kinds do. Zerocopy sends memory as it is, so
 there offsets count; the encodings of serde write one field after another, and number variants by

@@ -1,4 +1,4 @@
-"""Where index files are kept: `idoldbg` in the user's cache directory (XDG Base Directory 0.8).
+"""Location of index files: `idoldbg` in the user's cache (XDG Base Directory 0.8).
 
 `index/<SHA-256 of the archive>` is an index file (`idoldbg.build.index.file`), `digest/<SHA-256 of
 a path>` says which archive lay at that path, `code/…` which version the code of an installation is
@@ -311,7 +311,7 @@ class Cache:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Tell what belongs to this user and what nobody else can write."""
+    """Return whether a file belongs to this user and nobody else can write it."""
     owner = os.geteuid() if hasattr(os, "geteuid") else status.st_uid
     return status.st_uid == owner and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 

@@ -230,7 +230,7 @@ class Program:
         return self._resolver.resolve(server.interface, operation, server.task)
 
     def _refuse_interface(self, name: str, task: str | None) -> NoReturn:
-        """Say what operations an interface has; raise `ArgumentError`, or as `find_server`."""
+        """Raise `ArgumentError` with an interface's operations, or as `find_server`."""
         servers = [s for s in self._servers_of(name) if task in (None, s.task.name)]
         server = servers[0] if servers else self.find_server(name, task)
         operations = ", ".join(f"{name}.{o.name}" for o in server.interface.operations)
@@ -323,7 +323,7 @@ class Program:
         return self._resolver.declared_sizes(operation, in_clients=in_clients)
 
     def left_out(self, operation: ResolvedOperation) -> str:
-        """Say what of an operation's values derived impls leave out, so that it cannot be called.
+        """Return what derived impls leave out of an operation's values, "" for nothing.
 
         "" for nothing.
         """

@@ -213,7 +213,7 @@ class Caller:
 
     @cached_property
     def _marks(self) -> tuple[ImageMark, ...]:
-        """What tells this build's image from others; the first is what each call looks at."""
+        """Marks that identify this build's image; each call checks the first."""
         archive = self.program.archive
         marks = []
         if archive.image_id is not None and archive.image_id_address is not None:
@@ -319,7 +319,7 @@ class Caller:
         return is_recovered
 
     def _explain(self, error: LinkTimeout) -> None:
-        """Say what the tasks were at, if the target can still be read."""
+        """Attach what the tasks were doing, if the target can still be read."""
         from idoldbg.views.postmortem import read_post_mortem  # walks stacks: brings pyelftools
 
         found = read_post_mortem(self.program)
@@ -438,7 +438,7 @@ class Caller:
 
 
 def _batch_words(total: int, answered: int, in_doubt: int) -> str:
-    """Say how far a batch came: the next program, of `in_doubt` calls, gave no answers."""
+    """Describe how far a batch came: the next program, of `in_doubt` calls, gave no answers."""
     unmade = total - answered - in_doubt
     words = [f"of the {total} calls of this batch, {answered} were answered"]
     words += [f"{in_doubt} may have been made or not, in the program that failed"] * (in_doubt > 0)

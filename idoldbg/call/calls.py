@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an operation answered: its ok value, and the bytes of each lease that it wrote."""
+    """Reply of an operation: its ok value, and the bytes of each lease that it wrote."""
 
     operation: ResolvedOperation
     value: Value

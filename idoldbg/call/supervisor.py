@@ -25,7 +25,7 @@ PATIENCE_S = 2.0
 
 
 class Request(IntEnum):
-    """What can be asked for; numbers as jefe's."""
+    """Requests to the supervisor; numbers as in jefe."""
 
     START = 1
     HOLD = 2

@@ -153,7 +153,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _report_interrupt(arguments: list[str], cause: BaseException | None) -> int:
-    """Say that the command was ended, and what it leaves behind; return 128 + the signal."""
+    """Report the interrupt and what the command leaves behind; return 128 + the signal."""
     number = cause.number if isinstance(cause, Ended) else signal.SIGINT
     first = cause.__cause__ if isinstance(cause, Ended) else cause
     notes = getattr(first, "__notes__", [])
@@ -164,14 +164,14 @@ def _report_interrupt(arguments: list[str], cause: BaseException | None) -> int:
 
 
 def _words(error: errors.IdoldbgError) -> str:
-    """Say what is wrong, and in which build where the message leaves that open."""
+    """Return an error's message, with the build where the message does not name it."""
     if isinstance(error, errors.DebugInfoError) and error.archive:
         return f"{error.archive}: {error}"
     return str(error)
 
 
 def _os_words(error: OSError) -> str:
-    """Say which file and what is wrong with it, as Unix tools do."""
+    """Return a file's name and its error, as Unix tools do."""
     what = error.strerror or str(error)
     return what if error.filename is None else f"{error.filename}: {what}"
 

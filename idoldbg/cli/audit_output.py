@@ -1,4 +1,4 @@
-"""Where an audit's reports go: several formats at once, to files and to standard output."""
+"""Output of an audit's reports: several formats at once, to files and standard output."""
 
 from __future__ import annotations
 

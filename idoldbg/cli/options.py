@@ -40,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the global options say; None where nothing was said."""
+    """Values of the global options; None where not given."""
 
     archive: str | None = None
     board: str | None = None
@@ -60,11 +60,11 @@ class Settings:
 
     @property
     def timeout_s(self) -> float:
-        """How long to wait for the target."""
+        """Seconds to wait for the target."""
         return DEFAULT_TIMEOUT_S if self.timeout is None else self.timeout
 
     def target(self) -> TargetOptions:
-        """What to debug, for `idoldbg.session`."""
+        """Target options for `idoldbg.session`."""
         return TargetOptions(
             self.archive,
             self.board,
@@ -78,7 +78,7 @@ class Settings:
         )
 
     def build(self) -> TargetOptions:
-        """Which build is asked about; raise `ArgumentError` where `--probe` cannot tell."""
+        """Options for a build alone; raise `ArgumentError` where `--probe` names none."""
         target = self.target()
         spec = target.spec if self.probe else None
         if self.archive is None and spec and not find_scheme(spec).knows_build(spec):

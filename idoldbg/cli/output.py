@@ -1,4 +1,4 @@
-"""Where commands write: results to standard output, everything else to standard error."""
+"""Output of commands: results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["print_text", "say", "show"]
 
 
 def say(message: str) -> None:
-    """Tell the user something that is not the result."""
+    """Print a message that is not part of the result."""
     click.echo(one_line(f"note: {message}"), err=True)
 
 

@@ -24,7 +24,7 @@ class ProgressLine:
         self._is_on = sys.stderr is not None and sys.stderr.isatty()
 
     def update(self, done: float, total: float, item: str) -> None:
-        """Say how far it is; most calls do nothing."""
+        """Show the progress; most calls do nothing."""
         if not self._is_on or time.monotonic() < self._next_s:
             return
         self._next_s = time.monotonic() + INTERVAL_S

@@ -1,4 +1,4 @@
-"""What a device and a task offer besides calls; shared by dynamic devices and those of stubs."""
+"""Features of a device and a task besides calls, for dynamic devices and stubs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class BaseDevice:
 
     @property
     def session(self) -> Session:
-        """What is below: build, link, and calls as texts."""
+        """Underlying session: build, link, and calls written as strings."""
         return self._core.session
 
     @property
@@ -84,7 +84,7 @@ class BaseDevice:
 
     @property
     def timeout_s(self) -> float:
-        """How long a call may wait for hiffy to be ready, and for the answer, each."""
+        """Seconds that a call may wait for hiffy to be ready, and again for the answer."""
         return self.session.caller.timeout_s
 
     @timeout_s.setter

@@ -54,7 +54,7 @@ class Pending(Generic[T, L, E]):
 
     @property
     def exception(self) -> Exception | None:
-        """What went wrong, None if nothing did (or there is no answer)."""
+        """Error of the call; None if it succeeded or has no answer."""
         return self._answer if isinstance(self._answer, Exception) else None
 
     @property

@@ -280,7 +280,7 @@ def _fits(known: Any, type_: Type) -> bool:
 
 
 def _adopt(known: Any, type_: Type) -> Any:
-    """Tell a stub's classes of what type they are, for printing; the first build decides."""
+    """Set the type of a stub's classes, for printing; the first build decides."""
     attributes = variant_attributes(type_) if isinstance(type_, Enum) else {}
     for made in [getattr(known, a) for a in attributes.values()] or [known]:
         if issubclass(made, TargetObject) and made.__target_type__ is None:

@@ -1,4 +1,4 @@
-"""What can be written next in a line of Python about a device: names, parameters, variants.
+"""Completion of a line of Python about a device: names, parameters, variants.
 
 Nothing is called: of the text before the cursor, only names, attributes and constant subscripts are
 looked up.

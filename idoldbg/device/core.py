@@ -1,4 +1,4 @@
-"""What all faces of a device share: the session, the classes of the build, and making calls."""
+"""Core of every device interface: the session, the classes of the build, calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Core"]
 
 
 class Core:
-    """What the faces of a device share; `Turns` has the rules between threads."""
+    """State shared by all views of a device; `Turns` has the rules between threads."""
 
     def __init__(self, session: Session, classes: Classes, failures: Failures) -> None:
         self.session = session

@@ -1,4 +1,4 @@
-"""What Python and its tools show of an operation: signature, help text, limits of the image."""
+"""Operations as Python tools show them: signature, help text, limits of the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build's interfaces look like from Python, and a hash of it for each.
+"""Python view of a build's interfaces, and a hash of each.
 
 A hash changes with anything that a stub says about an interface: operations and their codes,
 encodings, names, types with their fields and variants. It does not change with a new image id, with

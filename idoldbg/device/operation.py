@@ -196,7 +196,7 @@ class Interface(Generic[O_co]):
 
 
 class Space(ABC, Generic[O_co]):
-    """Where interfaces are found by name; `space["task"]` has those of one task alone."""
+    """Namespace of interfaces; `space["task"]` has those of one task alone."""
 
     def __init__(self, core: Core, task: str | None = None) -> None:
         self._core = core

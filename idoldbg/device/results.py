@@ -1,4 +1,4 @@
-"""What a call gives: a `Reply`, or with `try_` an `Ok` or an `Err`."""
+"""Results of a call: a `Reply`, or with `try_` an `Ok` or an `Err`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ IN_LEASES = frozenset(dir(Leases))
 
 @dataclass(frozen=True)
 class Reply(Generic[T, L]):
-    """What an operation answered: its ok value, and the leases that the server wrote.
+    """Reply of an operation: its ok value, and the leases that the server wrote.
 
     Unpacks into the two. Two replies are equal when both parts are.
     """

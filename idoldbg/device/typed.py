@@ -1,4 +1,4 @@
-"""What packages of stubs do at run time: check that they are of the image, use their classes."""
+"""Run time of stub packages: check that they match the image, use their classes."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class PlaceTaken(LinkError):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who a farm run is for labgrid: `host` and `user` are LG_HOSTNAME and LG_USERNAME."""
+    """Identity of a farm run for labgrid: `host` and `user` are LG_HOSTNAME and LG_USERNAME."""
 
     host: str
     user: str
@@ -62,7 +62,7 @@ class Holder:
 
 
 def is_stale(acquired_by: str | None) -> bool:
-    """Tell a place that a farm run on this very host has left behind when it was killed."""
+    """Return whether a killed farm run on this host has left the place acquired."""
     host, _, user = (acquired_by or "").partition("/")
     match = _FARM_USER.match(user)
     if match is None or host != Holder.of_this_process().host:
@@ -96,7 +96,7 @@ class FarmPlace:
 
     @property
     def is_free(self) -> bool:
-        """Tell a place that can be acquired now."""
+        """Return whether the place can be acquired now."""
         return not (self.acquired_by or self.missing or self.broken or self.reservation)
 
     @property

@@ -1,4 +1,4 @@
-"""What pytest prints on a place, in a file that cannot fill the disk."""
+"""Log of pytest's output on a place, bounded so that it cannot fill the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known to be wrong before a place is taken: the user's own mistakes."""
+"""Checks of the user's input before a place is acquired."""
 
 from __future__ import annotations
 

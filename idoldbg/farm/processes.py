@@ -27,7 +27,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def status_words(status: int) -> str:
-    """Say how a process ended, from what `Popen.returncode` says."""
+    """Describe how a process ended, from `Popen.returncode`."""
     if status >= 0:
         return f"exit status {status}"
     try:

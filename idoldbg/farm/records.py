@@ -1,4 +1,4 @@
-"""What came of a farm run, as values: places, and the tests on each.
+"""Results of a farm run: places, and the tests on each.
 
 Made from the lines that `idoldbg.pytest_plugin.results` writes; a file that ends in the middle,
 because its pytest was killed, tells which test that was and which were still to come.
@@ -20,7 +20,7 @@ LONGEST_S = 1e9  # of a test; what is longer, or not a number, is not a time
 
 
 class Outcome(StrEnum):
-    """How a test ended, from good to bad."""
+    """Outcome of a test, from good to bad."""
 
     PASSED = "passed"
     SKIPPED = "skipped"
@@ -58,7 +58,7 @@ class TestRecord:
 
 @dataclass(slots=True)
 class PlaceResult:
-    """What happened on one place."""
+    """Result of one place."""
 
     name: str
     tags: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class PlaceResult:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the tests said of the board: its name, chip, image, probe."""
+        """Facts about the board from its tests: name, chip, image, probe."""
         return next((t.properties for t in self.tests if "board" in t.properties), {})
 
 
@@ -110,7 +110,7 @@ class ResultReader:
 
     @property
     def done(self) -> int:
-        """How many tests have ended."""
+        """Number of tests that have ended."""
         return sum(t.outcome is not None for t in self.tests.values())
 
     def feed(self, lines: Iterable[str]) -> None:

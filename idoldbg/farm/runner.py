@@ -63,7 +63,7 @@ targets:
 
 @dataclass(frozen=True, slots=True)
 class FarmOptions:
-    """What to run where.
+    """Options of a farm run.
 
     No `environment` means one made for each place, with `archive`; `timeout_s` is then how long
     each wait for a board may take (None: the driver's own limit).
@@ -82,7 +82,7 @@ class FarmOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one place is; `state` is a word: acquiring, running, done, lost."""
+    """Progress of one place; `state` is acquiring, running, done or lost."""
 
     place: str
     state: str
@@ -352,7 +352,7 @@ def _variables(coordinator: Coordinator, place: str) -> dict[str, str]:
 
 
 def _describe_end(status: int, said: int | None) -> str:
-    """Say how pytest ended, "" where it did as it should; `said` is the status it announced."""
+    """Describe how pytest ended, "" if normally; `said` is the status it announced."""
     how = f"was killed by {status_words(status)}" if status < 0 else f"had {status_words(status)}"
     if said is None:
         return f"pytest's process {how}"

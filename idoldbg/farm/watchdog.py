@@ -171,7 +171,7 @@ def main(
 
 
 def _say_ready() -> None:
-    """Tell the run; nobody reads what comes later."""
+    """Signal that the watchdog is ready; later output is not read."""
     sys.stdout.write(READY)
     sys.stdout.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -191,7 +191,7 @@ def _end(groups: set[int]) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Return whether there was anybody to signal."""
+    """Return whether there was a process to signal."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

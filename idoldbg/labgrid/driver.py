@@ -87,7 +87,7 @@ class IdoldbgDriver(Driver, BootstrapProtocol, ResetProtocol):
 
     @property
     def options(self) -> TargetOptions:
-        """What the session is opened with."""
+        """Options that the session is opened with."""
         probe = self.probe
         archive = self.archive_path
         if isinstance(probe, IdoldbgEmulatedBoard):

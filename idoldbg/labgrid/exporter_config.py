@@ -38,7 +38,7 @@ _PLAIN = {f"{_TAG}{kind}" for kind in ("bool", "int", "float", "timestamp", "mer
 
 
 class ExporterConfig:
-    """What labgrid's `ResourceConfig` is: `data` maps places to their resources' parameters."""
+    """Form of labgrid's `ResourceConfig`: `data` maps places to their resources' parameters."""
 
     def __init__(self, filename: str, template_env: Mapping[str, Any] | None = None) -> None:
         self.filename = filename

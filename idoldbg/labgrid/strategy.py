@@ -17,7 +17,7 @@ __all__ = ["IdoldbgStrategy", "Status"]
 
 
 class Status(enum.Enum):
-    """What is known of the board."""
+    """State of the board, as far as known."""
 
     unknown = 0
     off = 1

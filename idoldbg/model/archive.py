@@ -83,7 +83,7 @@ class TaskImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the ELF files say about the image as a whole."""
+    """Facts about the image as a whole from its ELF files."""
 
     image_id: bytes | None
     image_id_address: int | None
@@ -172,7 +172,7 @@ class Archive:
 
     @property
     def facts(self) -> ImageFacts:
-        """What the kernel's ELF file says about the image (read at first use)."""
+        """Facts about the image from the kernel's ELF file (read at first use)."""
         if "facts" not in self._kept:
             self._kept["facts"] = self.read_facts(self)
         facts: ImageFacts = self._kept["facts"]
@@ -185,7 +185,7 @@ class Archive:
 
     @property
     def image_id_address(self) -> int | None:
-        """Where in flash the image id lies."""
+        """Address of the image id in flash."""
         return self.facts.image_id_address
 
     @property

@@ -80,7 +80,7 @@ class Core(StrEnum):
 
 
 class MemoryKind(StrEnum):
-    """What a memory region is made of, which decides who may write it and what a reset does."""
+    """Kind of a memory region: decides who may write it and what a reset does."""
 
     FLASH = "flash"
     RAM = "ram"
@@ -127,7 +127,7 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """What a 32-bit register reads where that differs from "as last written, 0 after reset".
+    """Read behaviour of a 32-bit register that is not "as last written, 0 after reset".
 
     `set_bits` always read as ones. `reads` makes the register a constant. `counts_hz` makes it a
     free-running 32-bit counter of virtual time.
@@ -207,7 +207,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class ChipSelect:
-    """How an SPI device is selected: a GPIO pin (`port`, `pin`) or the controller's own `line`."""
+    """Chip select of an SPI device: a GPIO pin (`port`, `pin`) or the controller's `line`."""
 
     port: str | None = None
     pin: int | None = None
@@ -249,7 +249,7 @@ class Uart:
 
 @dataclass(frozen=True, slots=True)
 class Emulation:
-    """What the emulated board has besides the chip.
+    """Parts of the emulated board besides the chip.
 
     `memory` gives sizes of chip memories that differ on this board's part.
     """
@@ -262,7 +262,7 @@ class Emulation:
 
 @dataclass(frozen=True, slots=True)
 class ProbeSettings:
-    """How pyOCD gets at the real board.
+    """pyOCD's settings for the real board.
 
     `pyocd_target` is what to attach as (`cortex_m` needs nothing installed). `flash_target` is the
     pyOCD target that can program the flash, `pack` the CMSIS pack part that provides it (None:

@@ -1,4 +1,4 @@
-"""What has a name in a program: symbols, statics, functions; Rust's two ways of mangling names.
+"""Named objects of a program: symbols, statics, functions; Rust's two name manglings.
 
 Sources: ELF for the Arm Architecture (AAELF32) 5.5.3 for the Thumb bit; rustc's legacy mangling
 (`rustc_symbol_mangling::legacy`) and RFC 2603 for v0. The demangler serves look-ups: it writes
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class SymbolKind(StrEnum):
-    """What a symbol stands for (ELF32_ST_TYPE)."""
+    """Kind of a symbol (ELF32_ST_TYPE)."""
 
     FUNCTION = "function"
     OBJECT = "object"

@@ -39,7 +39,7 @@ __all__ = [
 
 
 class Encoding(StrEnum):
-    """How the bits of a scalar are read (DW_ATE_*)."""
+    """Encoding of a scalar's bits (DW_ATE_*)."""
 
     UNSIGNED = "unsigned"
     SIGNED = "signed"
@@ -49,7 +49,7 @@ class Encoding(StrEnum):
 
 
 class _AnyType:
-    """What can be asked of every type; a kind answers where it is not what is said here."""
+    """Methods of every type; each kind overrides those that differ."""
 
     __slots__ = ()
 
@@ -258,7 +258,7 @@ class Array(_AnyType):
 
 @dataclass(frozen=True, slots=True)
 class Subroutine(_AnyType):
-    """What a function pointer points to."""
+    """Target of a function pointer."""
 
     name: str
     size: int = 0

@@ -43,7 +43,7 @@ __all__ = [
 
 
 class _AnyValue:
-    """What can be asked of every value; here, the answers of those that have no parts."""
+    """Methods of every value; here as for values without parts."""
 
     __slots__ = ()
     type: Type
@@ -83,7 +83,7 @@ class _AnyValue:
 
     @property
     def opened(self) -> Value:
-        """What newtypes hold, however many are around it; other values as they are."""
+        """The innermost value of nested newtypes; other values as they are."""
         value: Any = self
         while value.type.is_newtype and isinstance(value, StructValue):
             value = value.fields[0][1]
@@ -385,7 +385,7 @@ def _variant(value: EnumValue, convert: Any, sequence: Any) -> Any:
 
 
 def _holds_option(payload: StructValue) -> bool:
-    """Tell `Some(None)` apart from `None`: an Option or a unit inside keeps the `Some` visible."""
+    """Return whether an Option holds an Option or a unit, so that `Some` must be shown."""
     inner = payload.only.opened
     return isinstance(inner, Unit) or (isinstance(inner, EnumValue) and inner.type.is_option)
 

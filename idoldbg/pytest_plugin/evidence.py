@@ -1,4 +1,4 @@
-"""What an engineer needs about a board whose test failed, collected while it is still there."""
+"""Evidence about a board whose test failed, collected while it is still there."""
 
 from __future__ import annotations
 

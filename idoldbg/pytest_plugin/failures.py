@@ -41,7 +41,7 @@ def hide_internals(error: Exception) -> Exception:
 
 
 def _is_hook(entry: TracebackType) -> bool:
-    """Tell the plug-in's and pytest's own frames, which come before the test's."""
+    """Return whether a frame is the plug-in's or pytest's own, before the test's."""
     path = Path(entry.tb_frame.f_code.co_filename)
     return PACKAGE in path.parents or {"_pytest", "pluggy"} & set(path.parts) != set()
 
@@ -49,7 +49,7 @@ def _is_hook(entry: TracebackType) -> bool:
 def describe_failure(
     item: pytest.Item, report: pytest.TestReport, error: BaseException, used: list[AttachedBoard]
 ) -> None:
-    """Tell the lab's failures from the test's; collect evidence of boards that can still speak."""
+    """Mark failures of the lab; collect evidence from boards that still answer."""
     if error.__suppress_context__ and isinstance(error, pytest.fail.Exception):
         error = error.__context__ or error  # a fixture of ours has put it into words
     reason = infrastructure_reason(error)

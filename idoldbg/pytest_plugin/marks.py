@@ -1,4 +1,4 @@
-"""What the markers of a test say: which boards `dut` offers, and which tasks may die on them."""
+"""Markers of a test: which boards `dut` offers, and which tasks may die on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UsedBoard:
 
     @property
     def names(self) -> frozenset[str]:
-        """What the owner of a task may be called in a marker."""
+        """Names of a task's owner in a marker."""
         return frozenset({self.name, self.attached.place.name, self.attached.board_name}) - {""}
 
     @property
@@ -60,7 +60,7 @@ def read_wanted(node: pytest.Item) -> list[Wanted]:
 
 
 def describe_misuse(node: pytest.Item, used: Sequence[UsedBoard]) -> str | None:
-    """Say which marker on the test itself does nothing, because no fixture looks at it."""
+    """Return which marker on the test does nothing because no fixture looks at it."""
     for marker in getattr(node, "own_markers", ()):
         if marker.name == DUT and not any(board.name for board in used):
             return "@pytest.mark.dut does nothing without the fixture `dut`"

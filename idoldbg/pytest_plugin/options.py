@@ -26,7 +26,7 @@ _PATHS = frozenset({"archive", "env", "evidence"})
 
 
 class Said:
-    """What an option says, and where it stands: for messages about it."""
+    """Value of an option, and where it was set, for messages."""
 
     def __init__(self, value: str, source: str, is_argument: bool) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""Which boards there are for the tests, and who has which.
+"""Boards for the tests, and who holds which.
 
 A place says where one board is, in the texts of the command line. Boards that exist once (a probe,
 a server, a board that another process keeps) are used by one process at a time: a file lock, which
@@ -181,7 +181,7 @@ class PlaceLock:
 
     @staticmethod
     def describe_holder(place: Place, folder: Path | None = None) -> str:
-        """Say who holds a place, as far as can be told."""
+        """Describe who holds a place, as far as known."""
         with contextlib.suppress(
             OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError
         ):

@@ -80,14 +80,14 @@ class Wanted:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the board must be."""
+        """Requirements on the board."""
         said = {"chip": self.chip, "board": self.board}
         return {what: value for what, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How a board was before a test."""
+    """State of a board before a test."""
 
     tasks: TaskTable
     counters: Mapping[str, int]
@@ -133,13 +133,13 @@ class AttachedBoard:
 
     @property
     def board_name(self) -> str:
-        """What kind of board it is, as far as that is known."""
+        """Name of the board's kind, as far as known."""
         target = self.target
         return target.name if target else self.program.archive.board or self.place.name
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a report says about the board: board, probe, image id, chip, all as texts."""
+        """Facts about the board for a report: board, probe, image id, chip, all strings."""
         archive, target = self.program.archive, self.target
         return {
             "board": self.board_name,
@@ -201,7 +201,7 @@ class AttachedBoard:
         return generation in self.device.session.caller.restarts
 
     def _death(self, old: TaskRow, new: TaskRow, is_reset: bool) -> str | None:
-        """Say of what a task died, None if it lives as before; a reset is not a death."""
+        """Return what a task died of, None if it lives as before; a reset is not a death."""
         # A restart after a reset counts from 0 again: only what lies behind it is known.
         base = 0 if is_reset else old.generation
         has_fault = new.fault is not None and (is_reset or old.fault is None)

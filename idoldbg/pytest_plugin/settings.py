@@ -1,4 +1,4 @@
-"""What the plug-in's options mean, together: one that would have no effect is an error."""
+"""Settings from the plug-in's options; an option without effect is an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("archive", "board", "probe", "timeout", "env", "boards", "wait", "evide
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the options say.
+    """Values of the options.
 
     `is_listed` tells boards that were listed from a single one, `is_chosen` that one from the
     board by default. `archive` and `timeout_s` are None where nothing was said; `labgrid` is where
@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def timeout_s(self) -> float:
-        """How long each wait for a target may take."""
+        """Seconds that each wait for a target may take."""
         return DEFAULT_TIMEOUT_S if self.said_timeout_s is None else self.said_timeout_s
 
 

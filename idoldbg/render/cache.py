@@ -1,4 +1,4 @@
-"""What is in the cache of indices, as text and as JSON."""
+"""Content of the cache of indices, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CachedBuild(Protocol):
 
     @property
     def used_s(self) -> float:
-        """When it was last used, within an hour; seconds since 1970."""
+        """Time of the last use, within an hour; seconds since 1970."""
 
     @property
     def name(self) -> str:
@@ -71,7 +71,7 @@ def to_json(directory: str | None, builds: Sequence[CachedBuild]) -> dict[str, A
 
 
 def cleared_to_text(directory: str | None, count: int, size: int) -> str:
-    """Say what `cache clear` removed."""
+    """Describe what `cache clear` removed."""
     if not count and not size:
         return one_line(f"nothing to remove in {directory or 'this system'}")
     what = "index" if count == 1 else "indices"

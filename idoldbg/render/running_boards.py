@@ -1,4 +1,4 @@
-"""How `idoldbg board` shows the boards that are kept running.
+"""Output of `idoldbg board`: the boards that are kept running.
 
 What is shown are the fields of `idoldbg.target.emulated.entries.BoardEntry`, and a board's status.
 """
@@ -50,7 +50,7 @@ def boards_text(boards: Sequence[Facts], detailed: bool) -> str:
 
 
 def started_text(board: Facts) -> str:
-    """Say what was started and how to use it."""
+    """Describe what was started and how to use it."""
     name = board["name"]
     lines = [f"{name}: {board['board']} runs {board['archive']}; use `--probe emu:{name}`"]
     if board["pyocd_port"] is not None:
@@ -59,7 +59,7 @@ def started_text(board: Facts) -> str:
 
 
 def stopped_text(boards: Sequence[Facts]) -> str:
-    """Say what was stopped."""
+    """Describe what was stopped."""
     if not boards:
         return "no board is running"
     return join_lines(f"{board['name']}: stopped" for board in boards)

@@ -196,7 +196,7 @@ def _how(found: Resolution) -> str:
 
 
 def _sizes(operation: ResolvedOperation) -> str:
-    """Say how large the messages are; those that are copied as they lie have one size."""
+    """Describe the sizes of the messages; those that are copied as they lie have one."""
     is_fixed = operation.encoding == "Zerocopy"
     message = _size("message", operation.wire.arguments_size, is_fixed)
     can_only_succeed = is_fixed and operation.error is None
@@ -212,7 +212,7 @@ def _size(what: str, size: int | None, is_fixed: bool) -> str:
 
 
 def _candidates(found: Resolution) -> list[str]:
-    """Say what an ambiguous name may mean, and how to settle it."""
+    """Describe what an ambiguous name may mean, and how to settle it."""
     if found.type is not None or not found.candidates:
         return []
     if found.how is How.INCOMPLETE:
@@ -250,7 +250,7 @@ def operation_help(operation: ResolvedOperation) -> str:
 
 
 def _takes(lease: ResolvedLease) -> str:
-    """Say what a lease that the server reads is given."""
+    """Describe the data for a lease that the server reads."""
     data = "hex:…, @FILE, str:TEXT or - (stdin)"
     if lease.type is None:
         return MISSING

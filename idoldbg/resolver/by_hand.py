@@ -1,4 +1,4 @@
-"""Which types of a server are serialized by code that somebody wrote by hand.
+"""Detection of types whose serde impls are written by hand.
 
 idoldbg encodes what `#[derive(Serialize, Deserialize)]` would. A derived impl stands inside a
 `const _: () = { … }` (crate `serde_derive`), so debug information knows its methods by paths such
@@ -32,7 +32,7 @@ _OWN_CLOSURE = re.compile(r"::_::\{impl#[0-9]+\}::deserialize::\{closure_env#[0-
 
 
 def find_doubt(types: Iterable[Type], by_hand: Mapping[str, str]) -> str:
-    """Say which of the types, or of those inside, is serialized by hand; "" for none."""
+    """Return which of the types, or of those inside, is serialized by hand; "" for none."""
     for type_ in types if by_hand else ():
         for name in iter_names(type_):
             if name in by_hand:

@@ -74,7 +74,7 @@ def has_same_layout(one: Type, other: Type) -> bool:
 
 
 def find_differences(one: Type, other: Type) -> tuple[str, ...]:
-    """Say how the layout of `other` differs from that of `one`, in a few phrases."""
+    """Describe how the layout of `other` differs from that of `one`, in a few phrases."""
     found: list[str] = []
     for difference in _Comparison().walk(one, other, "", 0):
         if len(found) == _SHOWN:
@@ -216,7 +216,7 @@ def find_nearest(types: Sequence[Type], namespace: str) -> Type | None:
 
 
 def _nearness(name: str, namespace: str) -> tuple[int, int]:
-    """How near a full name is: path components in common, then words of the crate's name.
+    """Return the similarity of a full name: common path components, then crate name parts.
 
     A server `drv_stm32h7_spi_server` is nearer to `drv_spi_api` than to `drv_i2c_api`.
     """

@@ -1,4 +1,4 @@
-"""What the constants are that interfaces name as lengths: `[u8; MAX_LEN]`, `Vec<u8, { N + 1 }>`.
+"""Values of constants that interfaces use as lengths: `[u8; MAX_LEN]`, `Vec<u8, { N + 1 }>`.
 
 rustc writes no `const` to debug information. But where an image shows the type that stands at one
 place (`[u8; 32]`), the constant follows, and serves for the places that it does not show.

@@ -1,4 +1,4 @@
-"""What derived impls of serde leave out of a type, by the traces that they leave in code.
+"""Fields and variants that derived serde impls skip, from traces in the code.
 
 Attributes are not in debug information, but what `serde_derive` makes of them is (1.0.229,
 `src/de/`):
@@ -50,7 +50,7 @@ _LIMIT = 10_000  # types inside one type
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What the `Deserialize` impls of one object leave out, by full names of types.
+    """Parts that the `Deserialize` impls of one object skip, by full names of types.
 
     `variants` are those of enums, `fields` those of structs and of variants. Of the enums `unclear`
     one at least leaves variants out, and it cannot be told which.
@@ -188,7 +188,7 @@ def _owners(type_: Type) -> Iterator[Struct]:
 
 
 def find_left_out(type_: Type, derived: Derived) -> str:
-    """Say what of a type does not travel, so that it cannot be sent or read; "" for nothing."""
+    """Return which part of a type is skipped, so that it cannot be sent or read; "" for none."""
     for name in iter_names(type_):
         if name in derived.fields:
             fields = ", ".join(f"`{field}`" for field in derived.fields[name])

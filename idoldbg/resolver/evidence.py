@@ -1,4 +1,4 @@
-"""What an image itself says about the types of one operation, besides the interface's text.
+"""Evidence in an image about the types of one operation, besides the interface's text.
 
 All of it comes from code that Idol's generators make (idolatry 0.5 `src/{client,server}.rs`, and
 our own, which keeps more): the structs `<Iface>_<op>_ARGS` and `…_REPLY`, the method of the

@@ -1,4 +1,4 @@
-"""What the leases of an operation lend, by the types `idol_runtime::Leased<R, T>` in the server.
+"""Types of an operation's leases, from `idol_runtime::Leased<R, T>` in the server.
 
 The element type of a lease is an argument of a name: in the signature of the server's method, where
 that is left, else in the code that calls it. There each lease is made by

@@ -54,13 +54,13 @@ NEVER = Scalar("!", 0, Encoding.UNSIGNED)
 
 
 def is_base(type_: Type) -> bool:
-    """Tell types of the language itself, which every object has."""
+    """Return whether a type is of the language itself; every object has those."""
     return isinstance(type_, Scalar)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look-up found, in which object; `candidates` are what there was to choose from."""
+    """Result of a look-up and its object; `candidates` are the types to choose from."""
 
     type: Type | None
     how: How

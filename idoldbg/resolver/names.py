@@ -35,7 +35,7 @@ _EXPRESSION_LIMIT = 64  # characters
 
 
 class Match(IntEnum):
-    """How well two names agree; higher is better."""
+    """Quality of a match of two names; higher is better."""
 
     NONE = 0
     #: Same last names, but the interface gives a path that is not the end of the full one: types

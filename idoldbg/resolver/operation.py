@@ -23,7 +23,7 @@ __all__ = [
 
 
 class How(StrEnum):
-    """How a type was settled on."""
+    """Evidence by which a type was chosen."""
 
     BASE = "a type of the language"
     KEPT = "kept for debuggers by the stub"
@@ -156,7 +156,7 @@ class ResolvedOperation:
 
     @property
     def wire(self) -> WireSizes:
-        """How many bytes its message and its reply take at most."""
+        """Maximum size of its message and its reply, in bytes."""
         from idoldbg.resolver.sizes import measure  # a call has no use for it
 
         return measure(self)

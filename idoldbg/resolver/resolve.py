@@ -133,7 +133,7 @@ class Resolver:
         return self._by_hand[name]
 
     def left_out(self, operation: ResolvedOperation) -> str:
-        """Say what of an operation's values derived impls leave out, "" for nothing.
+        """Return what derived impls leave out of an operation's values, "" for nothing.
 
         Arguments are read by the server, replies by the tasks that have a slot for it. Of variants
         that are known to be left out in arguments, their types say so (`skipped`).
@@ -499,7 +499,7 @@ def _resolution(written: RustType, found: Found) -> Resolution:
 
 
 def _is_error(type_: Type) -> bool:
-    """Tell what can be a C-like error: an enum none of whose variants holds anything."""
+    """Return whether a type can be a C-like error: an enum whose variants hold nothing."""
     if isinstance(type_, Enum):
         return all(not v.type.members for v in type_.variants)
     return isinstance(type_, CEnum)

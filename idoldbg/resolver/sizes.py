@@ -1,4 +1,4 @@
-"""How many bytes an operation's message and reply take, and what the image itself says of it.
+"""Sizes of an operation's message and reply, computed and as found in the image.
 
 The computed sizes follow Idol's encodings: Zerocopy is the packed ARGS struct, hubpack and
 ssmarshal the longest encoding of each field. An image holds the same sizes as the lengths of
@@ -46,7 +46,7 @@ __all__ = [
 
 
 class SizeOf(StrEnum):
-    """What a size in the image is the size of."""
+    """Subject of a size in the image."""
 
     ARGUMENTS = "arguments"
     OK = "ok value"
@@ -70,12 +70,12 @@ class DeclaredSize:
 
     @property
     def agrees(self) -> bool:
-        """Whether it is what was computed, as far as that is known."""
+        """Return whether it agrees with the computed size, as far as known."""
         return self.computed is None or self.size == self.computed
 
     @property
     def words(self) -> str:
-        """What it says against what was computed."""
+        """Description of the size beside the computed one."""
         return (
             f"{self.where} (in `{self.object}`) has {self.size} bytes for the {self.of}, which "
             f"takes {self.computed} by its types"
@@ -216,7 +216,7 @@ def find_incoming(
 def find_contradiction(
     operation: ResolvedOperation, handlers: Callable[[], Iterable[Block]], server: DebugInfo
 ) -> str:
-    """Say which size in the server's code is not what an operation's types say; "" for none.
+    """Return which size in the server's code contradicts an operation's types; "" for none.
 
     Only where something is serialized: packed messages are compared field by field.
     """

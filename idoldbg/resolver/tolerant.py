@@ -35,7 +35,7 @@ class TolerantInfo:
 
     @property
     def has_debug_info(self) -> bool:
-        """Return whether there is any."""
+        """Return whether there is any debug information."""
         return self._try(lambda: self._source.has_debug_info, False)
 
     def find_types(self, name: str) -> tuple[Type, ...]:

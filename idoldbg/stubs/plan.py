@@ -1,4 +1,4 @@
-"""What goes into a package of stubs: servers, operations, and a Python name for every type."""
+"""Plan of a stub package: servers, operations, and a Python name for every type."""
 
 from __future__ import annotations
 

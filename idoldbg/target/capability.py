@@ -1,4 +1,4 @@
-"""What a target can do besides being read, as small protocols.
+"""Capabilities of a target besides reading, as small protocols.
 
 `Target.need` returns what can do it, or raises the error that `refusal` makes.
 """
@@ -80,7 +80,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class FlashImage:
-    """What to program onto which board.
+    """Image to program, and the board.
 
     `path` is the build's, absolute; `image_id` is hexadecimal, "" for builds without one.
     `under_reset` connects while the reset line is held, for firmware that shuts the debugger out.
@@ -95,7 +95,7 @@ class FlashImage:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a target says it is, which `words` introduce (`emu:desk is a`).
+    """Description of a target, introduced by `words` (`emu:desk is a`).
 
     `board` is a board file's name where `is_certain`, else what the probe's firmware calls it;
     `pyocd_target` is then pyOCD's target type for that.

@@ -1,4 +1,4 @@
-"""Which board options and a build mean."""
+"""Choice of the board from options and build."""
 
 from __future__ import annotations
 

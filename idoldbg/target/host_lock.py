@@ -38,7 +38,7 @@ GRACE_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock. `since` is in seconds of Unix time; `pid` is 0 where it is not known.
+    """Holder of a lock. `since` is Unix time in seconds; `pid` is 0 where not known.
 
     `user` is the name of another user, of whose process nothing more is known.
     """

@@ -22,15 +22,15 @@ class Link(MemoryReader, MemoryWriter, Clock, Registers, RunControl, Halting, Pr
 
     @property
     def spec(self) -> str:
-        """What a user writes to get this link again, such as `pyocd:0669FF`."""
+        """SPEC that opens this link again, such as `pyocd:0669FF`."""
 
     @property
     def description(self) -> str:
-        """What is at the other end, for people."""
+        """Description of the other end, for people."""
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know about this link, one sentence each; often empty."""
+        """Notices about this link for the user, one sentence each; often empty."""
 
     def close(self) -> None:
         """Let go of the target; closing twice is harmless."""
@@ -46,7 +46,7 @@ class Link(MemoryReader, MemoryWriter, Clock, Registers, RunControl, Halting, Pr
 
 
 class BaseLink(ABC):
-    """What the links share: their names, reading, and closing at the end of a `with` block."""
+    """Base of the links: names, reading, and closing at the end of a `with` block."""
 
     kind: ClassVar[str]
     """What it leads to, in two words."""

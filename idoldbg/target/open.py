@@ -46,7 +46,7 @@ def ignore(_notice: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """What to debug: the texts of `--archive`, `--board` and `--probe`, None where not given.
+    """Options of a target: `--archive`, `--board` and `--probe`, None where not given.
 
     `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
     keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
@@ -72,7 +72,7 @@ class TargetOptions:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an opener is asked for: a target for a build.
+    """Request to an opener: a target for a build.
 
     `notify` gets sentences for the user. Without `attaches` a probe leaves the target alone until
     it is flashed.
@@ -85,7 +85,7 @@ class Wanted:
 
 
 class Site(Enum):
-    """Where a target is."""
+    """Location of a target."""
 
     HERE = "made by this process, and ends with it"
     ELSEWHERE = "there without us, and perhaps used by others"

@@ -18,7 +18,7 @@ C = TypeVar("C")
 
 
 class Target:
-    """What `open_target` returns. `memory` counts what crosses the link; it is that of everybody.
+    """Opened target. `memory` counts the traffic of all its users.
 
     Others ask for what else they need (`idoldbg.target.capability`), never for the kind of link.
     """
@@ -34,12 +34,12 @@ class Target:
 
     @property
     def description(self) -> str:
-        """What is at the other end, for people."""
+        """Description of the other end, for people."""
         return self._link.description
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know about this target, one sentence each; often empty."""
+        """Notices about this target for the user, one sentence each; often empty."""
         return self._link.notices
 
     def can(self, capability: type) -> bool:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What crossed a link. `polls` are reads as well, but are not counted in `block_reads`.
+    """Traffic over a link. `polls` are reads too, but not counted in `block_reads`.
 
     On a real probe each transaction costs a USB round trip or more. A poll is a read that does
     nothing but look again: it directly follows a wait, or repeats the address and size of the
@@ -78,17 +78,17 @@ class Trace:
 
     @property
     def spec(self) -> str:
-        """What a user writes to get this link again, such as `pyocd:0669FF`."""
+        """SPEC that opens this link again, such as `pyocd:0669FF`."""
         return self._link.spec
 
     @property
     def description(self) -> str:
-        """What is at the other end, for people."""
+        """Description of the other end, for people."""
         return self._link.description
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know about this link, one sentence each; often empty."""
+        """Notices about this link for the user, one sentence each; often empty."""
         return self._link.notices
 
     def read(self, address: int, size: int) -> bytes:

@@ -10,7 +10,7 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Who comes second waits, and a call can be given up by the next wait for the target.
+    """Turns of threads: the second waits; a call can be cancelled at its next wait.
 
     `names` guards the build's debug information, which is parsed when it is asked for. Whoever has
     the turn holds it too, but not while it waits for the target: names can be looked up meanwhile.

@@ -1,4 +1,4 @@
-"""Where each task stands: its program counter, and the callers that the stack remembers.
+"""Backtrace of each task: its program counter, and the callers on its stack.
 
 A task that does not run has its registers in its entry of the task table (`save`:
 sys/kern/src/arch/arm_m.rs, SavedState) and on its stack, where exception entry put r0 to r3, r12,

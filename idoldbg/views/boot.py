@@ -1,4 +1,4 @@
-"""Which tasks the kernel starts at boot.
+"""Tasks that the kernel starts at boot.
 
 `app.toml` says so, but not in every build system's archives: those of exhubris leave `start` out.
 The kernel goes by a table of its own, HUBRIS_TASK_DESCS, whose `flags` have START_AT_BOOT in bit 0

@@ -1,4 +1,4 @@
-"""Why a task died, after the supervisor has restarted it.
+"""Fault records of tasks that the supervisor has restarted.
 
 A restart wipes the kernel's record of the fault. A supervisor may keep the last one itself: a
 static called JEFE_LAST_FAULT, as the jefe of `fixtures/firmware` has it. Its layout is read from

@@ -1,4 +1,4 @@
-"""What a build's servers offer: interfaces, operations, and the types that DWARF settled on."""
+"""Interfaces and operations of a build's servers, with their types from DWARF."""
 
 from __future__ import annotations
 

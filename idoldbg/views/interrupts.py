@@ -1,4 +1,4 @@
-"""Which interrupts a task gets, and as which notification bits.
+"""Interrupts of each task, and their notification bits.
 
 `app.toml` names an interrupt by number or as `peripheral.name` (then `chip.toml` has the number),
 and its notification by name, or as a mask in builds of format 4 (Hubris's

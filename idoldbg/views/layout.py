@@ -1,4 +1,4 @@
-"""How a type lies in memory: offsets, sizes, padding, which bytes tell its variants apart."""
+"""Memory layout of a type: offsets, sizes, padding, discriminants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WIDEST = 8  # bytes: the strictest alignment of the Arm procedure call standard
 
 
 class PartKind(StrEnum):
-    """What a part of a layout is."""
+    """Kind of a part of a layout."""
 
     FIELD = "field"
     ELEMENT = "element"  # of an array: the first stands for all

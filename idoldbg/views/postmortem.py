@@ -20,7 +20,7 @@ FRAMES = 4
 
 @dataclass(frozen=True, slots=True)
 class PostMortem:
-    """Why hiffy does not answer, as far as the target's memory tells.
+    """Reason why hiffy does not answer, as far as the target's memory tells.
 
     `waits` are hiffy and whoever it waits for, each waiting for the next. `running` is the task
     that had the processor; `backtrace` says where the last of `waits` stands or, where that could

@@ -1,4 +1,4 @@
-"""What firmware records about itself in statics: ring buffers and event counters.
+"""Ring buffers and event counters in the firmware's statics.
 
 Hubris's crates `ringbuf` and `counters` make statics whose names usually end in `RINGBUF` and
 `COUNTERS`, but `ringbuf!` takes any name; so ring buffers are known by their layout as well. It is

@@ -46,7 +46,7 @@ BEFORE_TASKS = "[the kernel has not started its tasks]"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a task was stopped.
+    """Fault of a task.
 
     `kind` is the variant of `abi::FaultInfo`, `words` the same for people, `address` the memory
     address at fault where the kernel recorded one, `panic_message` the text of a panic, `server`
@@ -82,7 +82,7 @@ class TaskRow:
 
     @property
     def is_started(self) -> bool:
-        """Tell a task that may run from one that was never started or was stopped."""
+        """Return whether a task may run: it was started and not stopped."""
         return self.scheduler_state != "Stopped"
 
 
@@ -118,7 +118,7 @@ def read_tasks(program: Program) -> TaskTable:
 
 
 def is_before_tasks(program: Program) -> bool:
-    """Tell a kernel that has run no task yet: its table is not filled, zeros would read as faults.
+    """Return whether the kernel has run no task yet: its empty table would read as faults.
 
     False where the kernel does not say, or its word cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What a type of a build is: where it is, how it lies in memory, how large it is on the wire."""
+"""Description of a type: its objects, its layout in memory, its size on the wire."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def _wire_size(encoding: str, type_: Type) -> WireSize:
 
 
 def _not_zerocopy(type_: Type, seen: set[int]) -> str:
-    """Say why bytes of this type cannot simply be sent, "" where they can."""
+    """Return why bytes of this type cannot simply be sent, "" where they can."""
     if id(type_) in seen:
         return ""
     seen.add(id(type_))

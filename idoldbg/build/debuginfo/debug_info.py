@@ -23,7 +23,7 @@ class DebugInfo(Protocol):
 
     @property
     def has_debug_info(self) -> bool:
-        """Whether there is any."""
+        """Return whether there is any debug information."""
 
     def find_types(self, name: str) -> tuple[Type, ...]:
         """Return the types with this name; an `Opaque` only where none of them is defined."""

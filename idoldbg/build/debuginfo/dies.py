@@ -131,7 +131,7 @@ class UnitIndex:
 
 
 def is_named(abbreviation: Abbreviation) -> bool:
-    """Tell which entries an index holds: types, scopes, and variables that may be statics."""
+    """Return whether an index holds an entry: a type, scope, or possible static."""
     if abbreviation.tag == dw.DW_TAG_variable:
         # Not locals in registers or on the stack: these have location lists.
         return not any(

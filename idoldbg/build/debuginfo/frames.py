@@ -1,4 +1,4 @@
-"""How to get from a function's registers to its caller's: the rows of `.debug_frame`.
+"""Unwinding from a function's registers to its caller's: the rows of `.debug_frame`.
 
 Source: DWARF 5, section 6.4; register numbers: DWARF for the Arm Architecture (AADWARF32), table 2.
 pyelftools decodes the instructions; what is malformed gives no row, and the walk ends there. The
@@ -106,7 +106,7 @@ def find_stub_row(code: bytes) -> UnwindRow | None:
 
 
 class _Stub:
-    """What the instructions of a stub do to the caller's registers."""
+    """Effect of a stub's instructions on the caller's registers."""
 
     def __init__(self) -> None:
         self._holds: dict[int, int | None] = {i: i for i in range(16)}  # whose value is in each

@@ -1,4 +1,4 @@
-"""Which functions were inlined into which others (DWARF 5, 3.3.8), or are called there (3.4)."""
+"""Inlined functions (DWARF 5, 3.3.8) and call sites (3.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What malformed ELF and DWARF becomes: `Malformed` in this package, `DebugInfoError` outside.
+"""Errors for malformed ELF and DWARF: `Malformed` here, `DebugInfoError` outside.
 
 pyelftools reads files of toolchains and trusts them: a header may send it round for ever or make it
 read the file a thousand times, and what it does not understand leaves it as nearly any exception.

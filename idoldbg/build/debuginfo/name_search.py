@@ -30,7 +30,7 @@ _MANY = 64  # strings that end in a name: beyond that, reading all names is fast
 
 
 class _Shape(NamedTuple):
-    """Where entries of one kind have their names: form, and bytes after the code, rising.
+    """Position of the name in entries of one kind: form, and bytes after the code.
 
     With `is_varying`, some name comes after an attribute of varying size: decoding tells where.
     """
@@ -228,7 +228,7 @@ def _name_shape(abbreviation: Abbreviation, unit: Unit) -> _Shape | None:
 
 
 def _is_balanced(text: bytes) -> bool:
-    """Return whether brackets open and close in turn; the `>` of `->` is none."""
+    """Return whether brackets open and close in turn; the `>` of `->` is not one."""
     depth = 0
     last = 0
     for char in text:

@@ -1,4 +1,4 @@
-"""What the debug information of one ELF object says: types, variables, functions, symbols.
+"""Debug information of one ELF object: types, variables, functions, symbols.
 
 Nothing is read before it is asked for, and then only the units that the answer lies in. Sources:
 DWARF 5 (and 2 to 4, whose forms it keeps), the System V ABI for ELF.

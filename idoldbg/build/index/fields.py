@@ -1,4 +1,4 @@
-"""What an index can hold, and how each kind of value becomes 32-bit words and back.
+"""Values that an index can hold, and their encoding as 32-bit words.
 
 A value is written by its *field*: `INT` takes one word, `TEXT` the number of a text, `many(…)` a
 count and the elements, and so on. `NODES` lists the types that get a row of their own, so that
@@ -61,7 +61,7 @@ class IndexDamaged(Exception):
 
 
 class Sink(Protocol):
-    """Where fields write to; each method returns the number to write."""
+    """Output that fields write to; each method returns the number to write."""
 
     def text(self, value: bytes) -> int:
         """Store bytes."""
@@ -71,7 +71,7 @@ class Sink(Protocol):
 
 
 class Source(Protocol):
-    """Where fields read from; numbers that there are not raise `IndexDamaged`."""
+    """Input that fields read from; invalid numbers raise `IndexDamaged`."""
 
     def text(self, number: int) -> bytes:
         """Return the bytes of that number."""
@@ -84,7 +84,7 @@ class Source(Protocol):
 
 
 class Field:
-    """How one kind of value is written and read.
+    """Encoder and decoder of one kind of value.
 
     `put` appends words to a row; `get` takes a row and a position, and returns the value and the
     position after it.

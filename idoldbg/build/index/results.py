@@ -53,7 +53,7 @@ class Results:
 
     @property
     def has_news(self) -> bool:
-        """Whether the index file lacks something, or is damaged, so that it has to be written."""
+        """Return whether the index file is damaged or incomplete and must be written."""
         return bool(self._new or self.damage)
 
     def recall(self, kind: Kind[T], argument: str, find: Callable[[], T]) -> T:

@@ -54,7 +54,7 @@ class Build:
 
     @cached_property
     def memory(self) -> MemoryImage:
-        """What is known of the target's memory: the flashed image, and over it the dump."""
+        """Known memory of the target: the flashed image, overlaid by the dump."""
         return MemoryImage([*self.archive.flash_segments(), *self.dump_segments])
 
     def read(self, address: int, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Whether a core dump and a build belong together.
+"""Check that a core dump and a build belong together.
 
 A dump is only as good as the debug information that it is read with. What tells builds apart is
 what tells boards apart (`idoldbg.call.caller`): the image id, where it lies, and the vector table;

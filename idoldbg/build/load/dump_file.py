@@ -43,7 +43,7 @@ PACKED_NUMBER, PACKED_NAMES = 20, ("primask", "basepri", "faultmask", "control")
 
 @dataclass(frozen=True, slots=True)
 class DumpFile:
-    """What a core dump holds.
+    """Content of a core dump.
 
     `archive` is the build's zip file, None where the dump lacks it; `image_id` is the build's, for
     dumps that say it themselves. `task` and `ticks` are set for the dump of a single task.

@@ -1,4 +1,4 @@
-"""Which code found the results in an index: a hash of the sources of everything they depend on.
+"""Version of an index's results: a hash of all the sources that they depend on.
 
 These are the modules that results are found in, and all that they import, directly or not, at once
 or inside a function, pyelftools included; the Python that runs stands for the standard library.

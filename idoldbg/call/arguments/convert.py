@@ -276,7 +276,7 @@ class _Converter:
         return self.unknown_variant(name or describe(node), list(variants), type_, place)
 
     def names_enum(self, node: Node, type_: Enum) -> bool:
-        """Return whether a path may name a variant: the content of an Option has paths too."""
+        """Return whether a path may name a variant; an Option's content has paths too."""
         path = node.path if isinstance(node, Name | Call | Record) else ()
         return not (type_.is_option and len(path) > 1 and path[-2] != _base_name(type_))
 

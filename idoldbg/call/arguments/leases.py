@@ -1,4 +1,4 @@
-"""What a lease lends, from what people write: a list of its elements, or the bytes themselves."""
+"""Data of a lease from user input: a list of its elements, or raw bytes."""
 
 from __future__ import annotations
 

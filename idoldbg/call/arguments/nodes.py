@@ -1,4 +1,4 @@
-"""What plain Python data, and what was written, stands for: nodes of the syntax, and bytes."""
+"""Conversion of Python data and of written text to syntax nodes and bytes."""
 
 from __future__ import annotations
 

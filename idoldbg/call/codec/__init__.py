@@ -25,7 +25,7 @@ __all__ = ["Codec", "for_encoding"]
 
 
 class Codec(Protocol):
-    """What each of the modules offers."""
+    """Protocol that each codec module implements."""
 
     @property
     def name(self) -> str:

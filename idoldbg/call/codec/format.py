@@ -19,7 +19,7 @@ class Writer(Protocol):
 
     @property
     def data(self) -> bytes:
-        """What was written so far."""
+        """Bytes written so far."""
 
     def put_int(self, value: int, size: int, *, signed: bool) -> None:
         """Append an integer of `size` bytes."""

@@ -289,7 +289,7 @@ def _select(type_: Enum, tag: int | None) -> Variant | None:
 
 
 def _is_uninhabited(type_: Type, depth: int) -> bool:
-    """Tell `!`, `Infallible` and what holds one: no such value exists."""
+    """Return whether a type has no values: `!`, `Infallible` and what holds one."""
     if depth > DEPTH_LIMIT:
         return False
     match type_:

@@ -62,7 +62,7 @@ class LittleEndianWriter:
 
     @property
     def data(self) -> bytes:
-        """What was written so far."""
+        """Bytes written so far."""
         return bytes(self._out)
 
     def put_int(self, value: int, size: int, *, signed: bool) -> None:

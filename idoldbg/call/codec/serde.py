@@ -1,4 +1,4 @@
-"""How serde sees a type that DWARF describes, for the three encodings that build on it.
+"""Serde's view of a DWARF type, for the three encodings that build on it.
 
 `derive(Serialize)` walks a value as its declaration reads: a struct is its fields, a newtype its
 one field, an enum the index of the variant in declaration order (not its discriminant) and the

@@ -1,4 +1,4 @@
-"""What serde sends of the standard library's types, which nobody can derive for.
+"""Serde's encoding of the standard library's types, which cannot be derived.
 
 From serde 1.0.229, `serde_core/src/{ser,de}/impls.rs`, all of it: a type of `core`, `alloc` or
 `std` that is not in `FORMS` has no impl, so that what travels in its place was written by hand
@@ -23,7 +23,7 @@ MAX_NANOSECONDS = 999_999_999
 
 
 class StdKind(PlainEnum):
-    """How a type travels."""
+    """Kind of a type's encoding."""
 
     #: Field after field, variants in the order of their declaration: as a derived impl does.
     WALK = "walk"
@@ -43,7 +43,7 @@ class StdKind(PlainEnum):
 
 @dataclass(frozen=True, slots=True)
 class StdForm:
-    """How a type travels: `names` are fields or variants, `reason` why it does not.
+    """Encoding of a type: `names` are fields or variants, `reason` why it has none.
 
     `is_text` says that encodings that call themselves human-readable get it as text instead.
     """

@@ -74,7 +74,7 @@ def check_form(form: Format, type_: Type) -> StdForm | None:
 
 
 def is_tuple(type_: Struct) -> bool:
-    """Tell a tuple from a tuple struct."""
+    """Return whether a type is a tuple, not a tuple struct."""
     return type_.name.startswith("(") and type_.is_tuple_like
 
 
@@ -126,7 +126,7 @@ def variant_struct(type_: CEnum | Enum, name: str) -> Struct | None:
 
 
 def is_part(type_: Type) -> bool:
-    """Tell what is private to the library's types."""
+    """Return whether a type is private to the standard library's types."""
     std = find_form(type_.name)
     return std is not None and std.kind is StdKind.PART
 

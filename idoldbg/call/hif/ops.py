@@ -53,7 +53,7 @@ class Opcode(IntEnum):
 
 
 class Operand(IntEnum):
-    """What an operand is; the value is its size in bytes."""
+    """Kind of an operand; the value is its size in bytes."""
 
     NONE = 0
     BYTE = 1

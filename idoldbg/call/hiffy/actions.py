@@ -1,4 +1,4 @@
-"""What a machine asks its driver to do, and a driver over a link.
+"""Actions that a state machine asks of its driver, and a driver over a link.
 
 A machine is a generator. It yields an action and is sent its result: bytes for `Read`, a tuple of
 bytes for `ReadMany`, None for `Write`, and the clock's time in seconds for `Wait`.

@@ -1,4 +1,4 @@
-"""Where hiffy's variables are, how large, and which functions it has: all from its DWARF.
+"""Layout of hiffy from its DWARF: addresses and sizes of its variables, its functions.
 
 Names and meaning: Hubris, `task/hiffy/src/main.rs` (HIFFY_*) and `generic.rs`, `stm32g0.rs`, …
 (HIFFY_FUNCTIONS, whose variants stand in the order of the function ids).
@@ -49,11 +49,11 @@ OLD_SCRATCH_SIZE = 256
 
 
 class PlacedVariable(Protocol):
-    """What the layout needs to know of a variable (a `debuginfo.Variable`)."""
+    """Protocol of a variable for the layout (a `debuginfo.Variable`)."""
 
     @property
     def address(self) -> int | None:
-        """Where it is, None for one that exists in the debug information alone."""
+        """Address; None for a variable that exists in the debug information alone."""
 
     @property
     def type(self) -> Type:

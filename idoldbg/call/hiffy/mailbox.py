@@ -130,7 +130,7 @@ class _Sent:
         return _name(self.program)
 
     def text_state(self, text: bytes) -> TextState:
-        """Tell whose program that is, whose beginning is harmless by now."""
+        """Return the state of the text buffer, whose beginning is harmless by now."""
         found, ours = text[len(_HARMLESS) :], self.text[len(_HARMLESS) :]
         if found == ours:
             return TextState.OURS
@@ -528,7 +528,7 @@ def _failure(sent: _Sent, unanswered: _Unanswered, is_unmade: bool) -> HiffyFail
 
 
 def _made_words(program: HifProgram, is_unmade: bool) -> str:
-    """Say what is known of a call without an answer."""
+    """Describe what is known of a call without an answer."""
     match len(program.messages):
         case 0:
             return "the program was not executed" if is_unmade else "the program may have run"

@@ -67,7 +67,7 @@ class HifProgram:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a combination of leases is called: hiffy's function, and what it takes.
+    """Call of a combination of leases: hiffy's function, and its arguments.
 
     `extra` counts the stack entries besides the payload.
     """

@@ -1,4 +1,4 @@
-"""Why a call has no answer, from what was read before and after it. Nothing here is guessed.
+"""Reasons why a call has no answer, from data read before and after it; no guesses.
 
 Where the memory of the target leaves several causes open, all of them are named.
 """
@@ -51,7 +51,7 @@ class TextState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why there is no answer: `failure` is a word for programs, `message` a sentence."""
+    """Reason for a missing answer: `failure` is for programs, `message` for people."""
 
     failure: str
     message: str
@@ -122,7 +122,7 @@ def restart_words(message: str) -> str:
 
 
 def reply_fault_words(task: str, reason: str) -> str:
-    """Say that a server has killed hiffy for its message, and why."""
+    """Describe why a server killed hiffy for its message."""
     why = REPLY_FAULTS.get(reason)
     return (
         f"hiffy was restarted during the call: task `{task}` rejected the message with a reply "
@@ -141,7 +141,7 @@ def fault_reason(now: Status, names: Sequence[str]) -> Reason:
 
 
 def describe_wait(status: Status, names: Sequence[str], *, is_live: bool) -> str:
-    """Say in words what keeps hiffy from taking a program or answering."""
+    """Describe what keeps hiffy from taking a program or answering."""
     scheduler, words = status.scheduler_state, status.words
     if not is_live:
         return (

@@ -1,4 +1,4 @@
-"""What a call reads of the target besides its answer: hiffy's words, its task, clock and image.
+"""Target state that a call reads besides its answer: hiffy's words, task, clock, image.
 
 Types: `abi::TaskState` (Hubris, sys/abi/src/lib.rs), as the image's own DWARF describes it.
 """
@@ -133,7 +133,7 @@ class Status:
 
     @property
     def generation_number(self) -> int | None:
-        """How often hiffy was restarted (modulo 64, on most kernels)."""
+        """Number of restarts of hiffy (modulo 64, on most kernels)."""
         return int.from_bytes(self.generation, "little") if self.generation else None
 
 

@@ -1,4 +1,4 @@
-"""What changed between two builds, as text and as `idoldbg.audit-diff/1`."""
+"""Changes between two builds, as text and as `idoldbg.audit-diff/1`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to call the interfaces' texts: the image has the text, the reader has files.
+"""File names of the interfaces: the image has the text, the reader has files.
 
 Code scanners show findings beside lines of files of a repository. The image holds each interface's
 text as the build found it, so a file with the same text is where it came from.

@@ -94,7 +94,7 @@ def _suite(
 
 
 def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> str | None:
-    """Say how a case went; return the attribute of its suite that counts it."""
+    """Write a case's result; return the attribute of its suite that counts it."""
     opened = [j.finding for j in case.judged if j.standing is Standing.OPEN]
     failing = [f for f in opened if reaches(f.level, fail_on)]
     known = [j for j in case.judged if j.standing is not Standing.OPEN]

@@ -51,7 +51,7 @@ def to_text(
 
 
 def verdict_line(verdict: Verdict, paint: Paint = plain) -> str:
-    """Say in one line how it ended."""
+    """Return the verdict in one line."""
     summary = verdict.audit.summary
     head = paint("bad", "FAIL") if verdict.has_failed else paint("good", "PASS")
     parts = [_count(verdict.count(level), str(level)) for level in Level]

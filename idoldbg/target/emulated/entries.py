@@ -58,7 +58,7 @@ class BoardEntry:
 
     @property
     def spec(self) -> str:
-        """What `--probe` takes to reach it."""
+        """Value of `--probe` that reaches it."""
         return f"emu:{self.name}"
 
 

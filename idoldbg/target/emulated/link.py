@@ -18,7 +18,7 @@ REAL_LIMIT_S = 60.0
 
 
 class Board(Protocol):
-    """What a link needs of an `EmulatedBoard`; a few lines of test code offer it too."""
+    """Protocol of an `EmulatedBoard` for a link; tests implement it too."""
 
     @property
     def time_s(self) -> float:

@@ -1,4 +1,4 @@
-"""What is said over the socket of a board that is kept running: frames, requests, errors.
+"""Protocol on the socket of a running board: frames, requests, errors.
 
 docs/board-protocol.md is the description for people. A frame is two little-endian 32-bit sizes, a
 header (one JSON object in UTF-8) and a payload of bytes. Pure: bytes in, values out.

@@ -229,7 +229,7 @@ def _nobody_there(path: Path, spec: str) -> str:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the last answer said about the board; others may have changed it since."""
+    """Board state from the last answer; others may have changed it since."""
 
     time_s: float
     is_halted: bool
@@ -380,7 +380,7 @@ class RemoteBoard:
     def name_image(
         self, segments: Sequence[tuple[int, bytes]], *, archive: str, image_id: str
     ) -> None:
-        """Say what build the board's flash holds; raise `LinkError` where it holds another one."""
+        """Name the build in the board's flash; raise `LinkError` if it holds another one."""
         self._say_image("name-image", segments, archive, image_id)
 
     def _say_image(

@@ -78,7 +78,7 @@ class CoreDebug:
         self._depth = 0
 
     def is_halted(self) -> bool:
-        """Return whether the core stands in debug state."""
+        """Return whether the core is halted."""
         return bool(self._words.read_word(DHCSR) & S_HALT)
 
     def explain_standstill(self) -> str | None:

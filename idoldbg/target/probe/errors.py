@@ -38,7 +38,7 @@ BUSY_WORDS = ("claim", "already", "in use", "busy", "exclusive", "access denied"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was being done when it failed. `address` and `size` are those of a memory access."""
+    """Operation that failed. `address` and `size` are those of a memory access."""
 
     link: str
     doing: str
@@ -193,7 +193,7 @@ def _system(error: OSError, attempt: Attempt) -> IdoldbgError:
 
 
 def _raised_below(traceback: TracebackType | None) -> bool:
-    """Return whether pyOCD, and not we, called what raised (perhaps in the standard library)."""
+    """Return whether pyOCD, not idoldbg, called the code that raised."""
     below = False
     while traceback is not None:
         package = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -98,7 +98,7 @@ def program(
 
 
 class _State:
-    """How far it got; pyOCD reports erasing and programming as one fraction each, in turn."""
+    """Progress; pyOCD reports erasing and programming as one fraction each, in turn."""
 
     def __init__(self, progress: Progress) -> None:
         self.has_begun = False

@@ -1,4 +1,4 @@
-"""Which debug probes are there, and which one is meant.
+"""Listing of debug probes, and selection of one.
 
 pyOCD's own helpers print, prompt on the terminal, and fail altogether when one kind of probe cannot
 be looked for; hence this enumeration over its probe classes.
@@ -67,7 +67,7 @@ class ProbeInfo:
 
 @dataclass(frozen=True, slots=True)
 class ProbeListing:
-    """What was found, and sentences about what could not be looked for or looked at."""
+    """Probes found, and messages about what could not be searched."""
 
     probes: tuple[ProbeInfo, ...]
     notices: tuple[str, ...]

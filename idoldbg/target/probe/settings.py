@@ -1,4 +1,4 @@
-"""How to attach a probe: what board file and user want, and what pyOCD is told."""
+"""Attach settings of a probe, from board file and user, and pyOCD's options for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ProbeOptions", "probe_options", "session_options"]
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
-    """How to attach.
+    """Options for attaching.
 
     `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
     the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`

@@ -284,7 +284,7 @@ class EmulatedBoard:
 
     @property
     def lockup(self) -> str | None:
-        """Why the core is locked up, None while it is not."""
+        """Reason for the core's lockup, None while it is not locked up."""
         return self._core.lockup
 
     # ------------------------------------------------------------------ registers
@@ -421,7 +421,7 @@ class EmulatedBoard:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What this emulation cannot do on this computer, as sentences for the user."""
+        """Limits of this emulation on this computer, as sentences for the user."""
         return tuple(self._notices)
 
     @property
@@ -431,7 +431,7 @@ class EmulatedBoard:
 
     @property
     def leds(self) -> dict[str, bool]:
-        """Which lights are on, by name."""
+        """State of the LEDs, by name."""
         return self._wiring.led_states()
 
     @property

@@ -85,7 +85,7 @@ class SavedContext:
 
 @dataclass(slots=True)
 class Calibration:
-    """What was found on this platform, and in `notices` what was not."""
+    """Offsets found on this platform; `notices` says what was not found."""
 
     context: SavedContext
     counter: Any = None

@@ -44,7 +44,7 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """What a snapshot keeps of the clock; deadlines in the order in which timers were made."""
+    """Snapshot of the clock; deadlines in the order in which timers were made."""
 
     cycles: int
     hz: int
@@ -98,7 +98,7 @@ class Clock:
         return timer
 
     def timer_started(self, deadline: int) -> None:
-        """Tell the running core that it may have to stop sooner."""
+        """Make the running core check whether it must stop sooner."""
         self.on_deadline(deadline)
 
     def next_deadline(self) -> int | None:

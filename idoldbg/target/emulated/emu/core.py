@@ -42,7 +42,7 @@ _ALIGNMENT_STATUS, _STATUS_MASK = 0x1, 0x40F
 
 
 class StopReason(Enum):
-    """Why a run came to its end."""
+    """Reason for the end of a run."""
 
     TIME = "the time is over"
     HALTED = "the core is halted"
@@ -52,7 +52,7 @@ class StopReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CoreState:
-    """What a snapshot keeps of the core itself."""
+    """Snapshot of the core itself."""
 
     registers: tuple[int, ...]
     sleeping: bool
@@ -458,7 +458,7 @@ class Core:
         self.engine.set_address_hooks(sorted(wanted), self._on_address)
 
     def set_divisions(self, divisions: Mapping[int, int]) -> None:
-        """Say where there are divisions, and the numbers of their divisors' registers."""
+        """Set the addresses of divisions and the numbers of their divisors' registers."""
         self._divisions = dict(divisions)
         self._update_breakpoints()
 

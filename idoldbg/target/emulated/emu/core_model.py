@@ -1,4 +1,4 @@
-"""What tells one Cortex-M core from another: identification registers and optional parts.
+"""Differences between Cortex-M cores: identification registers and optional parts.
 
 Values from the cores' technical reference manuals: Cortex-M0+ (DDI 0484), M4 (DDI 0439),
 M7 (DDI 0489), M33 (100230); CoreSight component identification from the Arm Debug Interface

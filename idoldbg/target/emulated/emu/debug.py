@@ -32,7 +32,7 @@ class Dfsr:
 
 
 class DebuggedCore(Protocol):
-    """What the debug registers need of the core."""
+    """Protocol of the core for the debug registers."""
 
     @property
     def sleeping(self) -> bool:
@@ -60,7 +60,7 @@ class DebuggedCore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DebugState:
-    """What a snapshot keeps."""
+    """Saved state."""
 
     control: int
     halted: bool

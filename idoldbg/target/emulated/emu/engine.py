@@ -57,7 +57,7 @@ class Interrupt(IntEnum):
 
 
 class AccessKind(IntEnum):
-    """What an access outside memory wanted to do."""
+    """Kind of an access outside memory."""
 
     READ = 0
     WRITE = 1
@@ -65,7 +65,7 @@ class AccessKind(IntEnum):
 
 
 class Outcome(IntEnum):
-    """Why `Engine.run` came back."""
+    """Reason why `Engine.run` returned."""
 
     COUNT = 0
     """All the instructions asked for were executed."""

@@ -20,7 +20,7 @@ _USER_WRITE = 3
 
 @dataclass(frozen=True, slots=True)
 class MpuState:
-    """What a snapshot keeps."""
+    """Saved state."""
 
     control: int
     number: int

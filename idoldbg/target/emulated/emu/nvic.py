@@ -1,4 +1,4 @@
-"""Which exceptions are enabled, pending and active, and which of them comes first.
+"""NVIC: enabled, pending and active exceptions, and their priorities.
 
 Arm v7-M Architecture Reference Manual (DDI 0403), B1.5 and B3.4. Exceptions are known by their
 number (IRQ 0 is exception 16); sets of them are integers with one bit for each.
@@ -35,7 +35,7 @@ _SYSTEM = (1 << IRQ_0) - 1
 
 @dataclass(frozen=True, slots=True)
 class NvicState:
-    """What a snapshot keeps."""
+    """Saved state."""
 
     enabled: int
     pending: int

@@ -25,7 +25,7 @@ _WORD = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class SystemControlState:
-    """What a snapshot keeps of the registers that nothing else keeps."""
+    """Snapshot of the registers that no other snapshot holds."""
 
     other: tuple[tuple[int, int], ...]
     faults: tuple[int, ...]

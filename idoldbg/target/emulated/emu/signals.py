@@ -31,7 +31,7 @@ _Handler = Callable[[int, FrameType | None], object]
 
 
 class Interruptible(Protocol):
-    """What runs while signals are held."""
+    """Protocol of an engine that runs while signals are held."""
 
     @property
     def is_in_callback(self) -> bool:
@@ -101,7 +101,7 @@ def _is_main_thread() -> bool:
 
 
 class _Hold:
-    """What is held in this process; only the main thread comes here.
+    """Held signals of this process; only the main thread uses it.
 
     While `is_holding`, no handler runs. At other times one may run, and raise, between any two
     lines: a handler that is not back in its place is called by `keep`, so that nothing is lost

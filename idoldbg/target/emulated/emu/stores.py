@@ -18,7 +18,7 @@ _SP = 13
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What a store of a word or halfword does; `length` is the instruction's, in bytes."""
+    """Effect of a store of a word or halfword; `length` is the instruction's, in bytes."""
 
     address: int
     size: int

@@ -16,7 +16,7 @@ _REFERENCE_DIVISOR = 8
 
 @dataclass(frozen=True, slots=True)
 class SysTickState:
-    """What a snapshot keeps; the deadline is the clock's."""
+    """Saved state; the deadline is the clock's."""
 
     control: int
     reload: int

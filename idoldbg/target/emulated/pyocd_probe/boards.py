@@ -1,4 +1,4 @@
-"""Which emulated boards are offered as probes. Knows no pyOCD, so anyone may import it.
+"""Emulated boards that are offered as probes; does not import pyOCD.
 
 - `register_board` adds boards from Python.
 - The environment variable `IDOLDBG_EMULATED` adds boards by name: entries `NAME=BOARD[,ARCHIVE]`

@@ -49,7 +49,7 @@ BASE_PRESENT = 0x3
 
 
 class Memory(Protocol):
-    """What the access port sees."""
+    """Memory as the access port sees it."""
 
     def read(self, address: int, size: int) -> bytes: ...
 
@@ -66,7 +66,7 @@ class AccessFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a processor's debug port and access port call themselves."""
+    """Identification of a processor's debug port and access port."""
 
     dpidr: int
     ap_idr: int

@@ -1,4 +1,4 @@
-"""What pyOCD asks first: the plug-in's name, its options and its probe class."""
+"""Entry point for pyOCD: the plug-in's name, its options and its probe class."""
 
 from __future__ import annotations
 

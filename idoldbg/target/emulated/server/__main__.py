@@ -1,4 +1,4 @@
-"""What `start_board` runs in the background, with `python -m`; not for people."""
+"""Process that `start_board` runs in the background, with `python -m`."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class BoardLoop:
 
     @property
     def client_count(self) -> int:
-        """How many clients are connected."""
+        """Number of connected clients."""
         return len(self._clients)
 
     def end_when_closed(self, descriptor: int) -> None:
@@ -266,7 +266,7 @@ class BoardLoop:
             client.wait_ends_real_s = self._clock() + limit_s
 
     def _refuse(self, client: _Client, why: str) -> None:
-        """Tell a client why it is not served, and close the connection once it knows."""
+        """Send a client the reason why it is not served, then close the connection."""
         log.warning("client %d refused: %s", client.number, why)
         self._forget(client)
         client.closing = True

@@ -1,4 +1,4 @@
-"""What the requests of several clients do to one board.
+"""Requests of several clients, executed on one board.
 
 No sockets and no clock here: the server says when a client comes and goes, and makes the board's
 time pass. A request is done in one go, except that it stops at a `wait`, where others get a turn.
@@ -18,23 +18,23 @@ __all__ = ["Execution", "NO_IMAGE", "NamedImage", "ServedBoard", "SharedBoard", 
 
 
 class ServedBoard(Board, Protocol):
-    """What is served: `idoldbg.target.emulated.emu.EmulatedBoard`, or a few lines of test code."""
+    """Protocol of a served board: an `EmulatedBoard`, or a test's."""
 
     @property
     def lockup(self) -> str | None:
-        """Why the core is locked up, None while it is not."""
+        """Reason for the core's lockup, None while it is not locked up."""
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What users of this board should know."""
+        """Notices for the users of this board."""
 
     @property
     def leds(self) -> dict[str, bool]:
-        """Which lights are on, by name."""
+        """State of the LEDs, by name."""
 
     @property
     def uart(self) -> dict[str, bytes]:
-        """What each serial port has sent last, by name."""
+        """Latest output of each serial port, by name."""
 
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
@@ -129,7 +129,7 @@ class SharedBoard:
         return {}, b""
 
     def look_at_image(self) -> None:
-        """Tell if the flash does not hold the named image any more, or does so again."""
+        """Notice when the flash no longer holds the named image, or does so again."""
         image = self._image if self._holds_image(self._image) else NO_IMAGE
         if image is not self._told_image:
             self._told_image = image

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BoardRequest:
-    """What board to keep running; paths may be relative to the present folder.
+    """Board to keep running; paths may be relative to the current directory.
 
     `pyocd_port` also serves it as a pyOCD probe on that port of this host, 0 for any free one.
     `lifeline` is a descriptor of a pipe (or of standard input): the board ends when its other end
@@ -128,7 +128,7 @@ def _serve_locked(
 
 
 class _Kept:
-    """What others may know of the board; its image changes when it is flashed."""
+    """Public state of the board; its image changes when it is flashed."""
 
     def __init__(self, entry: BoardEntry) -> None:
         self.entry = entry

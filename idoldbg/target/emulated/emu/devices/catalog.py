@@ -1,4 +1,4 @@
-"""Which model name stands for which device class."""
+"""Table of device models: model name to class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device model is: registers that are read and written, and a state that can be kept."""
+"""Base of the device models: registers that are read and written, and a saved state."""
 
 from __future__ import annotations
 

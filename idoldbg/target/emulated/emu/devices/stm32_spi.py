@@ -22,7 +22,7 @@ _RXNE, _TXE, _MODF, _OVR, _BSY = 1, 2, 1 << 5, 1 << 6, 1 << 7
 
 
 class _Spi(Device):
-    """What both versions share. Queues hold frames; `_frame_size` is one's bytes in a FIFO."""
+    """Base of both versions. Queues hold frames; `_frame_size` is one's bytes in a FIFO."""
 
     STATE = ("_words", "_to_send", "_received", "_shifting", "_overrun", "_mode_fault", "_dr_read")
 

@@ -36,7 +36,7 @@ class UartPort(StatefulPart):
 
     @property
     def waiting(self) -> int:
-        """How many characters there are to receive."""
+        """Number of characters to receive."""
         return len(self._input)
 
     def receive(self) -> int:

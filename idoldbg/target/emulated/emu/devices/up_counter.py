@@ -1,4 +1,4 @@
-"""What timers have in common: a counter that goes up, and starts over at 0 behind its top."""
+"""Base of the timers: a counter that goes up, and starts over at 0 behind its top."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class _HasBus(Protocol):
 
 
 class Wiring:
-    """What device models are connected to."""
+    """Connections of the device models."""
 
     def __init__(
         self,
