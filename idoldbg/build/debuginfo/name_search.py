@@ -74,7 +74,7 @@ class NameSearch:
             if end > 0 and _is_balanced(text[at:end]):
                 names[text[at:end].decode("utf-8", "replace")] = None
             at = text.find(raw, at + 1)
-        for unit in self._inline_units():
+        for unit in self._inline:
             for name in self.unit_names(unit):
                 if name.startswith(prefix):
                     names[name] = None
@@ -174,7 +174,9 @@ class NameSearch:
             and any(s.form in _STRX_FORMS for a in self._reader.table(u).values() for s in a.specs)
         ]
 
-    def _inline_units(self) -> list[Unit]:
+    @cached_property
+    def _inline(self) -> list[Unit]:
+        """The units that may have names in the entries themselves."""
         return [
             u
             for u in self._reader.units
