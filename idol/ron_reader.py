@@ -24,6 +24,7 @@ from idol.ron import (
     Map,
     Node,
     Option,
+    String,
     Struct,
     Tuple,
     Unit,
@@ -230,6 +231,8 @@ class _Reader(RonWords):
     def _read_entry(self) -> tuple[Node, Node]:
         key = self._read_value()
         self._skip_space()
+        if isinstance(key, String):
+            self._check_key(key)
         self._expect(":", "an entry of a map is written `key: value`")
         return key, self._read_value()
 

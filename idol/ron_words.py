@@ -69,6 +69,7 @@ SKIPPED = compile_late(
 
 #: What can tell where a string without a closing quote should have ended, and what follows then.
 _STRING_MARK = compile_late(r"[()\[\]<{}>,\n]")
+_KEY = compile_late(r'"[ \t]*\w+[ \t]*(?=:)')
 _MORE = compile_late(r"""[ \t\r]*(?:\n|//|\Z|\w+[ \t]*:|["}\])])""")
 
 
@@ -348,6 +349,21 @@ class RonWords:
             return False
         self._blame_string(start)
         return True
+
+    def _check_key(self, key: String) -> None:
+        """Blame a key whose closing quote is missing, and go on at the colon inside of it.
+
+        As in `_check_string` it ends at the quote that opens the next string.
+        """
+        if self._text.startswith(":", self._at):
+            return
+        start = key.span.start
+        inside = _KEY.match(self._text, start)
+        if inside is None or inside.end() >= key.span.end:
+            return
+        self._report(self._diagnose("this string has no closing quote", Span(start, start + 1)))
+        self._at = inside.end()
+        self._last_string = (0, 0)
 
     def _guess_string_end(self, start: int) -> int:
         """Return where the closing quote was forgotten: before what looks like more of RON."""

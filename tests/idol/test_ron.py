@@ -280,6 +280,9 @@ LINES = [
     ('"i": (leases: {"x": (max_len: Some(1 2))}),', "2)"),
     ('"j": (doc: "Not closed),', '"Not'),
     ('"k": (reply: 12abc, idempotent: true),', "12abc"),
+    ('"l: (reply: Simple("u8"), idempotent: true),', '"l'),
+    ('"m : (/* c */ reply: Simple("u8"), idempotent: true),', '"m'),
+    ('"n": (args: {"x: "u8", "y": "u8"}, idempotent: true),', '"x'),
 ]
 
 
@@ -291,14 +294,17 @@ def located(text: str) -> list[int]:
 
 def test_every_line_with_an_error_is_reported_once_and_no_other() -> None:
     for seed in range(40):
-        lines = random.Random(seed).sample(LINES[:9] + LINES[10:], 6)
+        lines = random.Random(seed).sample(LINES[:9] + LINES[10:], 8)
         good = '    "z": (reply: Simple("u8"), idempotent: true),'
         rows = [row for line, _ in lines for row in (f"    {line}", good)]
         text = "\n".join(["Interface(ops: {", *rows, "})", ""])
-        assert located(text) == [2 + 2 * i for i in range(6)], text
+        assert located(text) == [2 + 2 * i for i in range(8)], text
 
 
-@pytest.mark.parametrize(("line", "blamed"), LINES)
+OVER_LINES = ('"o: (\n    args: {},\n    reply: Simple("()")\n),', '"o')
+
+
+@pytest.mark.parametrize(("line", "blamed"), [*LINES, OVER_LINES])
 def test_an_error_is_blamed_where_it_is_made(line: str, blamed: str) -> None:
     text = f'Interface(ops: {{\n{line}\n    "z": (reply: Simple("u8"), idempotent: true),\n}})\n'
     with pytest.raises(RonError) as caught:
