@@ -37,7 +37,10 @@ class MemoryReader(Protocol):
 
 @runtime_checkable
 class MultiReader(Protocol):
-    """Reads several pieces of target memory in one transaction."""
+    """Reads several pieces of target memory in one transaction.
+
+    One whose attribute `reads_at_once` is False takes a transaction for each after all.
+    """
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Return the bytes at each (address, size), read in this order; as `MemoryReader.read`."""

@@ -5,7 +5,8 @@ The first line says what was recorded: `{"schema": "idoldbg.traffic/2", "spec", 
 and its outcome: `{"op": "read", "address", "size", "data": HEX}`, `{"op": "read-many", "ranges":
 [[ADDRESS, SIZE], …], "data": [HEX, …]}`, `{"op": "write", "address", "data": HEX}`, `{"op": "wait",
 "seconds"}`, `{"op": "time", "value": SECONDS}`, `{"op": "register", "name", "value"}`, `{"op":
-"tag", "data": HEX}` (made here, for a program), `{"op": "reset-with", "halt", "line"}`, and `halt`,
+"tag", "data": HEX}` (made here, for a program), `{"op": "one-by-one"}` (the next ranges are read in
+a transaction each), `{"op": "reset-with", "halt", "line"}`, and `halt`,
 `resume`, `reset`, `halted` and `exclusive` (both: entered) without arguments. Instead of its
 outcome a failed one has `"error": CLASS`, `"message"`, and the error's numbers and texts in
 `"facts"`.

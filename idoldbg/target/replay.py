@@ -62,6 +62,15 @@ class ReplayLink(BaseLink):
         line = self._replay("read", address=address, size=size)
         return self._hex(line.get("data"), size)
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether the target took one transaction for `read_many` then."""
+        self._pending = self._next()
+        if self._pending is None or self._pending.get("op") != "one-by-one":
+            return True
+        self._pending = None
+        return False
+
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Return several ranges, recorded as one read or as one for each."""
         self._pending = self._next()

@@ -101,6 +101,12 @@ class Trace:
             self._add(block_reads=1, bytes_read=size)
         return self._do("read", lambda: self._link.read(address, size), address=address, size=size)
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether `read_many` is one transaction; recorded where it is not, for what is then read."""
+        at_once = isinstance(self._link, MultiReader) and getattr(self._link, "reads_at_once", True)
+        return at_once or self._do("one-by-one", lambda: False)
+
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges: one transaction where the link can, else one for each."""
         link = self._link

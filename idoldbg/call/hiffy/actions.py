@@ -48,11 +48,13 @@ class ReadMany:
     """Read several ranges, as few transactions as that takes.
 
     They may be read in any order, except that none from a position of `barriers` on is read before
-    those in front of it.
+    those in front of it. Of the last `spare` ranges the result may be b"", where reading them takes
+    transactions of their own.
     """
 
     ranges: tuple[Range, ...]
     barriers: tuple[int, ...] = ()
+    spare: int = 0
 
     @property
     def stages(self) -> tuple[tuple[Range, ...], ...]:
@@ -132,8 +134,8 @@ def _perform(
     match action:
         case Read(address=address, size=size):
             return reader.read(address, size)
-        case ReadMany(stages=stages):
-            return _read_stages(stages, reader, max_gap)
+        case ReadMany():
+            return _read_stages(action, reader, max_gap)
         case Write(address=address, data=data):
             return writer.write(address, data)
         case Wait(seconds=seconds):
@@ -142,36 +144,88 @@ def _perform(
             return clock.monotonic()
 
 
-def _read_stages(
-    stages: Sequence[Sequence[Range]], reader: MemoryReader, max_gap: int
-) -> tuple[bytes, ...]:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Memory that is read as one, for the ranges of the stages from `first` to `last`."""
+
+    ranges: tuple[Range, ...]
+    first: int
+    last: int
+
+    def place(self, max_gap: int) -> Range:
+        """Return its address and size."""
+        (place,) = plan_reads(self.ranges, max_gap)
+        return place
+
+
+def _read_stages(action: ReadMany, reader: MemoryReader, max_gap: int) -> tuple[bytes, ...]:
     """Read blocks in order, at once where the target can."""
-    if not isinstance(reader, MultiReader):
-        stages = _join_stages(stages, max_gap)
-    plans = [plan_reads(stage, max_gap) for stage in stages]
-    wanted = [block for plan in plans for block in plan]
-    if isinstance(reader, MultiReader) and len(wanted) > 1:
-        found = iter(reader.read_many(wanted))
+    at_once = isinstance(reader, MultiReader) and getattr(reader, "reads_at_once", True)
+    stages: Sequence[Sequence[Range]] = action.stages
+    if not at_once and action.spare:
+        count = len(action.ranges) - action.spare
+        kept = ReadMany(action.ranges[:count], tuple(b for b in action.barriers if b < count))
+        return (*_read_stages(kept, reader, max_gap), *[b""] * action.spare)
+    blocks = _plan_stages(stages, max_gap)
+    if not at_once:
+        blocks = _join_stages(stages, max_gap)
+    places = [block.place(max_gap) for block in blocks]
+    if isinstance(reader, MultiReader) and len(places) > 1:
+        found = list(reader.read_many(places))
     else:
-        found = (reader.read(address, size) for address, size in wanted)
+        found = [reader.read(address, size) for address, size in places]
     parts: list[bytes] = []
-    for stage, plan in zip(stages, plans, strict=True):
-        blocks = [(address, next(found)) for address, _ in plan]
-        parts += [_cut(blocks, address, size) for address, size in stage]
+    for number, stage in enumerate(stages):
+        near = [
+            (place[0], data)
+            for block, place, data in zip(blocks, places, found, strict=True)
+            if block.first <= number <= block.last
+        ]
+        parts += [_cut(near, address, size) for address, size in stage]
     return tuple(parts)
 
 
-def _join_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[tuple[Range, ...]]:
-    """Join stages that are in one block so short that nothing comes between."""
-    joined: list[tuple[Range, ...]] = []
-    for stage in stages:
-        both = (*joined[-1], *stage) if joined else ()
-        plan = plan_reads(both, max_gap)
+def _plan_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[_Block]:
+    """Return the blocks of each stage, one after the other."""
+    return [
+        _Block((place,), number, number)
+        for number, stage in enumerate(stages)
+        for place in plan_reads(stage, max_gap)
+    ]
+
+
+def _join_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[_Block]:
+    """Return fewer blocks, where each costs a transaction.
+
+    The block of a stage that is read last may hold ranges of the next as well, if it is so short
+    that nothing comes between.
+    """
+    blocks: list[_Block] = []
+    movable: list[_Block] = []  # of the stage before, those that may be read last
+    for number, stage in enumerate(stages):
+        left = [range_ for range_ in stage if range_[1] > 0]
+        joined = [(block, _near(block, left, max_gap)) for block in movable]
+        block, near = max(joined, key=lambda pair: len(pair[1]), default=(None, ()))
+        movable = []
+        if block is not None and near:
+            blocks.remove(block)
+            blocks.append(_Block((*block.ranges, *near), block.first, number))
+            left = [range_ for range_ in left if range_ not in near]
+            movable = blocks[-1:] if not left else []
+        added = [_Block((place,), number, number) for place in plan_reads(left, max_gap)]
+        blocks += added
+        movable += added
+    return blocks
+
+
+def _near(block: _Block, ranges: Sequence[Range], max_gap: int) -> tuple[Range, ...]:
+    """Return the ranges that a block can hold besides its own, and stay short."""
+    near: tuple[Range, ...] = ()
+    for range_ in ranges:
+        plan = plan_reads((*block.ranges, *near, range_), max_gap)
         if len(plan) == 1 and plan[0][1] <= ONE_MOMENT:
-            joined[-1] = both
-        else:
-            joined.append(tuple(stage))
-    return joined
+            near = (*near, range_)
+    return near
 
 
 def _cut(blocks: Sequence[tuple[int, bytes]], address: int, size: int) -> bytes:

@@ -15,9 +15,10 @@ Another debugger that knows no common lock may do the same at any moment. So the
 is known to be ours before its results are believed:
 
 - Each program ends in a tag of its own, behind its `Done`: no two are the same.
-- Afterwards its beginning is made a `Done` (whoever kicks it now starts nothing), and text and data
-  are read back with the results, the words, and the image's id. If both are ours, exactly one
-  program has ended, nobody's kick is pending and hiffy sleeps, then it was this one that ran, once.
+- After its end its first word is read, and then made a `Done` (whoever kicks it now starts
+  nothing). The rest of text and data are read back with the results, the words, and the image's id.
+  If all is ours, exactly one program has ended, nobody's kick is pending and hiffy sleeps, then it
+  was this one that ran, once.
 - The results are read before the text: had somebody else's program made them, its text would
   follow.
 - A program that is given up is made harmless in the same way; its kick may stay behind.
@@ -38,9 +39,7 @@ from idoldbg.call.hiffy.program import HifProgram, build_program, interpret, spl
 from idoldbg.call.hiffy.reasons import (
     Reason,
     TextState,
-    conflict,
     describe_wait,
-    fault_reason,
     find_reason,
     restart_words,
 )
@@ -128,6 +127,11 @@ class _Sent:
     @property
     def name(self) -> str:
         return _name(self.program)
+
+    @property
+    def first_word(self) -> bytes:
+        """What is made harmless."""
+        return self.text[: len(_HARMLESS)]
 
     def text_state(self, text: bytes) -> TextState:
         """Return the state of the text buffer, whose beginning is harmless by now."""
@@ -275,8 +279,8 @@ class Mailbox:
             self._data = program.data or self._data
             yield Write(self.layout.text.address, sent.text)  # last: it never runs on older data
             yield Write(self.layout.kick, (1).to_bytes(WORD, "little"))
-            words, pace = yield from self._wait_for_end(sent)
-            return (yield from self._collect(sent, words, pace))
+            words, first, pace = yield from self._wait_for_end(sent)
+            return (yield from self._collect(sent, words, first, pace))
         except _Unanswered as unanswered:
             # After traces of others, or of a reset, nothing proves that it was not made.
             is_back = yield from self._take_back(sent)
@@ -342,30 +346,37 @@ class Mailbox:
                 raise _timeout(name, words, "not ready", timeout_s, may_have_run=False)
             yield from pace.wait(timeout_s)
 
-    def _wait_for_end(self, sent: _Sent) -> Machine[tuple[Words, _Pace]]:
-        """Poll until a program ended; return the counters that say so."""
+    def _wait_for_end(self, sent: _Sent) -> Machine[tuple[Words, bytes, _Pace]]:
+        """Poll until a program ended; return the counters that say so, and its first word then.
+
+        The word is b"" where it would have cost a transaction of its own.
+        """
+        first_range = (self.layout.text.address, len(sent.first_word))
         pace = _Pace((yield Wait(0)))
         before = sent.before.words
-        faulted: Status | None = None
+        faulted, state = None, TextState.OURS
         while True:
             yield from pace.wait(sent.timeout_s)
             is_late = pace.elapsed_s >= min(SUSPICIOUS_S, sent.timeout_s)
             if is_late:
-                status, _ = self._reader.status_after((yield self._reader.after()))
+                parts = yield self._reader.after(first_range)
+                status, (_, first) = self._reader.status_after(parts)
                 self._reader.check_image(status.image)
                 words = status.words
                 is_over = pace.elapsed_s >= min(SUSPICIOUS_S + RESTART_S, sent.timeout_s)
                 if faulted is not None and (is_over or not status.is_faulted):
-                    raise _Unanswered(fault_reason(faulted, self.layout.task_names))
+                    names = self.layout.task_names
+                    raise _Unanswered(find_reason(sent.before, faulted, state, names))
                 if status.is_faulted:  # it says of what; the supervisor will restart it
                     faulted = status
+                    state = TextState.OURS if any(first) else TextState.ZEROED
                     continue
-                if status.generation != sent.before.generation:
+                if status.generation != sent.before.generation or status.is_back(sent.before):
                     yield from self._explain(sent)
             else:
-                words = self._reader.words((yield ReadMany(self._reader.word_ranges)))
+                words, first = self._reader.read_poll((yield self._reader.poll(first_range)))
             if _has_ended(before, words):
-                return words, pace
+                return words, first, pace
             if words.counters != before.counters:
                 yield from self._explain(sent)
             if words.is_idle:
@@ -376,14 +387,18 @@ class Mailbox:
                 raise _Unanswered(reason, timed_out=True)
 
     def _collect(
-        self, sent: _Sent, ended: Words, pace: _Pace
+        self, sent: _Sent, ended: Words, first: bytes, pace: _Pace
     ) -> Machine[tuple[tuple[FunctionResult, ...], bytes]]:
         """Read what a program left, and make sure that it was ours and ran once."""
         layout, reader, program = self.layout, self._reader, sent.program
-        if not program.messages:  # nothing else would show that its beginning was harmless before
-            text = yield Read(layout.text.address, len(sent.text))
-            if text != sent.text:
-                yield from self._explain(sent)
+        if not first:
+            first = yield Read(layout.text.address, len(sent.first_word))
+        if first != sent.first_word:
+            yield from self._explain(
+                sent,
+                None if any(first) else bytes(len(sent.text)),
+                otherwise="HIFFY_TEXT began as another's program",
+            )
         yield Write(layout.text.address, _HARMLESS[: len(sent.text)])
         is_failure = ended.errors != sent.before.words.errors
         results = self._result_ranges(program, is_failure)
@@ -432,8 +447,6 @@ class Mailbox:
             reason = Reason("nonsense", f"hiffy's answer makes no sense: {error}")
             raise _Unanswered(reason) from None
         count = len(sent.program.messages)
-        if not results and count:  # its beginning was made harmless before it ran
-            raise _Unanswered(conflict("it has made an end of this program"))
         if count and len(results) != count:
             words = f"{len(results)} results on hiffy's return stack for {count} calls"
             raise _Unanswered(Reason("nonsense", words))

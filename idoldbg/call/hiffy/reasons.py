@@ -17,7 +17,6 @@ __all__ = [
     "REPLY_FAULTS",
     "Reason",
     "TextState",
-    "conflict",
     "describe_wait",
     "fault_reason",
     "find_reason",
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 _TASK_INDEX_MASK = 0x3FF  # abi::TaskId: the index in the low ten bits
-_MODULI = (64, 256, 1 << 32)  # a generation counts modulo one of these
+_MODULI = (64, 256)  # a generation counts modulo one of these
 _MANY_RESTARTS = 8  # more than happen in a call
 
 REPLY_FAULTS: Mapping[str, str] = {
@@ -69,11 +68,12 @@ def find_reason(
     `before` is when hiffy was ready for it. The image is known to be the right one. `otherwise` is
     a trace of another debugger that was seen.
     """
-    if before.ticks is not None and now.ticks is not None and now.ticks < before.ticks:
+    if now.is_back(before):
         return _RESET
-    if now.words.ready > 1:  # no hiffy has written that
+    if now.words.ready > 1 or not now.is_sound:  # no firmware has written that
         return Reason("reset", "the board was reset during the call, or lost its power")
-    if now.is_faulted:
+    is_wiped = text is TextState.ZEROED and now.generation == before.generation
+    if now.is_faulted and not is_wiped:  # a state of zeros is a fault, too
         return fault_reason(now, names)
     if now.generation != before.generation:
         return _restarted(before, now)
@@ -93,11 +93,6 @@ def find_reason(
             f"during the call, or {_CONFLICT}",
         )
     return Reason("conflict", f"{_CONFLICT}: more programs were started than this one")
-
-
-def conflict(what: str) -> Reason:
-    """Return the reason for a trace that only another debugger can have left."""
-    return Reason("conflict", f"{_CONFLICT}: {what}")
 
 
 def _restarted(before: Status, now: Status) -> Reason:

@@ -12,13 +12,14 @@ from idoldbg.call.codec import image
 from idoldbg.call.hiffy.actions import Range, ReadMany
 from idoldbg.call.hiffy.layout import HiffyLayout
 from idoldbg.errors import DecodeError, MismatchError, NotFound
-from idoldbg.model.values import EnumValue, Unreadable, Value
+from idoldbg.model.values import EnumValue, StructValue, Unreadable, Value
 
 __all__ = ["WORD", "ImageMark", "Status", "StatusReader", "Words"]
 
 WORD = 4
 _STARTED = {"InSend", "InReply", "InRecv"}
 _MANY_PROGRAMS = 1 << 20
+_MANY_TICKS = 1 << 32  # fifty days
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,11 @@ class Status:
         return self.state.as_variant(variant)
 
     @property
+    def is_sound(self) -> bool:
+        """Whether all of hiffy's state is a value of its type; not so in memory without power."""
+        return self.state is None or not _has_unreadable(self.state)
+
+    @property
     def reply_fault(self) -> tuple[int, str] | None:
         """The task id and reason of `FaultInfo::FromServer`, if that is what hiffy died of."""
         faulted = self._state_as("Faulted")
@@ -125,16 +131,30 @@ class Status:
             pass  # a kernel of another age, or memory that holds no fault
         return None
 
+    def is_back(self, earlier: Status) -> bool:
+        """Return whether the kernel's clock has begun anew since `earlier`, or lost its power."""
+        if self.ticks is None or earlier.ticks is None:
+            return False
+        return not 0 <= self.ticks - earlier.ticks < _MANY_TICKS
+
     def is_as(self, earlier: Status) -> bool:
         """Return whether hiffy has neither executed a program nor begun anew since `earlier`."""
-        is_back = (self.ticks or 0) < (earlier.ticks or 0)
-        is_same = self.generation == earlier.generation and not is_back
+        is_same = self.generation == earlier.generation and not self.is_back(earlier)
         return is_same and self.words.counters == earlier.words.counters
 
     @property
     def generation_number(self) -> int | None:
         """Number of restarts of hiffy (modulo 64, on most kernels)."""
         return int.from_bytes(self.generation, "little") if self.generation else None
+
+
+def _has_unreadable(value: Value) -> bool:
+    match value:
+        case EnumValue(payload=payload):
+            return payload is not None and _has_unreadable(payload)
+        case StructValue(fields=fields):
+            return any(_has_unreadable(field) for _, field in fields)
+    return isinstance(value, Unreadable)
 
 
 class StatusReader:
@@ -177,6 +197,15 @@ class StatusReader:
         count = len(around_words)
         barriers = (count, count + 1, count + 2, count + 4, 2 * count + 4)
         return ReadMany(ranges, barriers=barriers)
+
+    def poll(self, first: Range) -> ReadMany:
+        """Return a read of the words, and of `first` after them where that costs nothing."""
+        count = len(self.word_ranges)
+        return ReadMany((*self.word_ranges, first), barriers=(count,), spare=1)
+
+    def read_poll(self, parts: Sequence[bytes]) -> tuple[Words, bytes]:
+        """Decode what was read by `poll`; b"" where `first` would have cost a transaction."""
+        return self.words(parts[:-1]), parts[-1]
 
     def proof(self, results: Sequence[Range], *written: Range) -> ReadMany:
         """Return a read of results, then of what shows whose they are: what was written, the words.

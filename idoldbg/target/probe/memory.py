@@ -10,7 +10,7 @@ from typing import Any
 from pyocd.core import exceptions
 from pyocd.coresight.ap import MEM_AP_DRW, APVersion
 
-__all__ = ["read_blocks", "read_bytes", "to_bytes", "write_bytes"]
+__all__ = ["queues_reads", "read_blocks", "read_bytes", "to_bytes", "write_bytes"]
 
 PACK_CODES = {1: "B", 2: "H", 4: "I"}
 APV2_REGISTERS = 0xD00  # where those of a memory access port begin, in ADIv6
@@ -37,14 +37,23 @@ def read_bytes(ap: Any, address: int, size: int) -> bytes:
     return block[address - start : address - start + size]
 
 
+def queues_reads(ap: Any) -> bool:
+    """Return whether several reads of registers are one exchange, as with CMSIS-DAP.
+
+    Other probes answer each access by itself (J-Link, Picoprobe, a server of probes), or access
+    memory without registers: then the access port has an interface of the probe's.
+    """
+    # Here, for it imports all of pyOCD's plug-ins, and ours among them.
+    from pyocd.probe.cmsis_dap_probe import CMSISDAPProbe
+
+    return isinstance(ap.dp.probe, CMSISDAPProbe) and ap._accelerated_memory_interface is None
+
+
 def read_blocks(ap: Any, ranges: Sequence[tuple[int, int]]) -> tuple[list[bytes], bool]:
     """Read ranges in order; return also whether all of it was one exchange with the probe."""
     blocks = [(a & ~3, ((a + s + 3) & ~3) - (a & ~3)) for a, s in ranges]  # whole words
-    at_once = True
     own = getattr(ap.dp.probe, "read_ranges", None)  # a probe, or a server, of our own
-    # A probe that does memory accesses itself (pyOCD's accelerated interface, which replaces these
-    # methods of the object) has no queue.
-    at_once = own is not None or "read_memory" not in vars(ap)
+    at_once = own is not None or queues_reads(ap)
     try:
         if own is not None:
             data = own(ap.address, blocks)

@@ -8,6 +8,7 @@ every call's token came to is logged, so that a test knows what was executed, an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from random import Random
 
 from idoldbg.call.codec import image
@@ -36,6 +37,8 @@ STATE_SIZE, FAILURE_SIZE = STATE.size, FAILURE.size
 IMAGE = 0x0800_0000
 SERVER, NAMES = 1, ("jefe", "server", "hiffy")
 ECHO, FAIL, COMPLEX, LEASE, RESET, KILL = range(1, 7)
+PLAIN = 9
+"""A function of hiffy that takes no arguments, as `QspiReadId`: its program is three bytes long."""
 SIZES = {"DATA": 16, "RSTACK": 64, "TEXT": 128, "SCRATCH": 16}
 
 
@@ -182,6 +185,10 @@ class Board:
         self.is_at_rest = False  # it has taken what there was to take
         self._firmware = firmware
 
+    def stop(self) -> None:
+        """Let the firmware do nothing more."""
+        self._begin(repeat(None))
+
     def step(self) -> None:
         self.steps += 1
         next(self._firmware)
@@ -264,6 +271,10 @@ class Board:
             elif code == Opcode.DROP_N and operand <= len(stack):
                 del stack[len(stack) - operand :]
                 at += 1
+            elif code == Opcode.CALL and operand == PLAIN:
+                at += 1
+                results.append(Success(b"\1\2\3\4"))
+                self.put_bytes("RSTACK", encode_results(results)[:-1])
             elif code == Opcode.CALL and operand < 2 and len(stack) >= 4 + operand:
                 at += 1
                 yield
@@ -330,11 +341,8 @@ def parts_of(
             parts += reads
         return parts
     if isinstance(action, Write) and len(action.data) > 8 and has_torn_writes:
-        half = len(action.data) // 2
-        return [
-            Write(action.address, action.data[:half]),
-            Write(action.address + half, action.data[half:]),
-        ]
+        at, data = action.address, action.data
+        return [Write(at + i, data[i : i + 4]) for i in range(0, len(data), 4)]
     return [action]
 
 

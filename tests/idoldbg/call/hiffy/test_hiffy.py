@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from random import Random
 
 import pytest
@@ -14,6 +15,7 @@ from idoldbg.call.hif.ops import Op, Opcode
 from idoldbg.call.hif.results import Success
 from idoldbg.call.hiffy import (
     HifProgram,
+    Machine,
     Mailbox,
     ReadMany,
     build_layout,
@@ -577,3 +579,81 @@ def test_programs_say_what_they_need() -> None:
     program = build_program(board().layout(), [echo(b"abc")])
     assert program.result_size == len(b"\0\3abc\2")
     assert build_program(board().layout(), [Message(SPI, 1, b"", 0)]).result_size == 6
+
+
+class OneByOne:
+    """A reader on which each piece costs a transaction; it notes what it reads."""
+
+    def __init__(self, *, at_once: bool) -> None:
+        self.reads_at_once = at_once
+        self.places: list[tuple[int, int]] = []
+
+    def read(self, address: int, size: int) -> bytes:
+        self.places.append((address, size))
+        return bytes(i % 251 for i in range(address, address + size))
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.read(*range_) for range_ in ranges]
+
+    def write(self, address: int, data: bytes) -> None:
+        raise AssertionError
+
+    def wait(self, seconds: float) -> None:
+        raise AssertionError
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+ranges = st.tuples(st.integers(0, 400), st.sampled_from((0, 1, 4, 8, 40, 70)))
+
+
+@given(st.lists(st.lists(ranges, max_size=4), min_size=1, max_size=5), st.booleans())
+def test_stages_are_read_in_order_and_in_few_pieces(
+    stages: list[list[tuple[int, int]]], at_once: bool
+) -> None:
+    every = tuple(range_ for stage in stages for range_ in stage)
+    ends = list(accumulate(map(len, stages)))
+    action = ReadMany(every, tuple(ends[:-1]))
+    reader = OneByOne(at_once=at_once)
+
+    def machine() -> Machine[tuple[bytes, ...]]:
+        return (yield action)
+
+    found = drive(machine(), reader, reader, reader)
+    assert found == tuple(bytes(i % 251 for i in range(a, a + s)) for a, s in every)
+    assert len(reader.places) <= sum(len(plan_reads(stage)) for stage in stages)
+    # Each stage is to be had after those before it, or of one short piece at the same moment.
+    position = 0
+    for number, stage in enumerate(stages):
+        wanted = [range_ for range_ in stage if range_[1]]
+        for address, size in wanted:
+            holders = [
+                i
+                for i, (start, length) in enumerate(reader.places)
+                if start <= address and address + size <= start + length and i >= position
+            ]
+            assert holders, (number, address, reader.places)
+        used = [
+            min(
+                i
+                for i, (start, length) in enumerate(reader.places)
+                if i >= position and start <= a and a + s <= start + length
+            )
+            for a, s in wanted
+        ]
+        position = max(used, default=position)
+
+
+def test_few_pieces_where_each_costs_a_transaction() -> None:
+    reader = OneByOne(at_once=False)
+
+    def machine() -> Machine[tuple[bytes, ...]]:
+        # hiffy's state, the clock, the image's id; kick, ready, two counters
+        words = ((0x2000, 4), (0x2004, 4), (0x2008, 4), (0x200C, 4))
+        around = ((0x1000, 4), (0x1004, 16), (0x1800, 8), (0x100, 8))
+        return (yield ReadMany((*around, *words, (0x3000, 4)), barriers=(1, 4, 5, 6, 8), spare=1))
+
+    *_, spare = drive(machine(), reader, reader, reader)
+    assert reader.places == [(0x1000, 20), (0x100, 8), (0x1800, 8), (0x2000, 16)]
+    assert spare == b""

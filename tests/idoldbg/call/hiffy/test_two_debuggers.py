@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from idoldbg.call.hiffy import Action, HiffyLayout, Mailbox, ReadMany, Wait, Write, build_program
+from idoldbg.call.hif.ops import Opcode
+from idoldbg.call.hiffy import (
+    Action,
+    HiffyLayout,
+    HifProgram,
+    Mailbox,
+    ReadMany,
+    Wait,
+    Write,
+    build_program,
+)
 from idoldbg.call.message import Message, Outcome
 from idoldbg.errors import CallError, HiffyFailure, MismatchError
 from tests.idoldbg.call.hiffy.scripted import (
@@ -23,6 +33,7 @@ from tests.idoldbg.call.hiffy.scripted import (
     FAIL,
     KILL,
     LEASE,
+    PLAIN,
     RESET,
     Board,
     make_message,
@@ -121,7 +132,8 @@ class Debugger:
         made = Made(kinds, tokens, self.board.steps)
         self.made.append(made)
         if self.is_careless:
-            self.machine = careless(self.layout, messages)
+            is_short = self.random.random() < 0.3
+            self.machine = careless(self.layout, messages, is_short=is_short)
         else:
             program = build_program(self.layout, messages)
             self.machine = self.mailbox.run_program(program, timeout_s=0.06)
@@ -161,9 +173,11 @@ class Debugger:
         self.machine = None
 
 
-def careless(layout: HiffyLayout, messages: list[Message]) -> Any:
+def careless(layout: HiffyLayout, messages: list[Message], *, is_short: bool) -> Any:
     """Do as debuggers do that believe to be alone: nothing is looked at again."""
     program = build_program(layout, messages)
+    if is_short:
+        program = HifProgram(bytes([Opcode.CALL, PLAIN, Opcode.DONE]), b"", 16)
     for _ in range(20):
         ready, kick, before = yield ReadMany(
             ((layout.ready, 4), (layout.kick, 4), (layout.requests, 4))

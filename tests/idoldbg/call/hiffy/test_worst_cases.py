@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from idoldbg.call.hif.ops import Opcode
 from idoldbg.call.hiffy import Action, Mailbox, ReadMany, Wait, Write, build_program
 from idoldbg.call.message import Message, Outcome, RawReply
 from idoldbg.errors import CallTimeout, HiffyFailure, LinkError, MismatchError
@@ -17,7 +18,9 @@ from tests.idoldbg.call.hiffy.scripted import (
     FAIL,
     KILL,
     LEASE,
+    PLAIN,
     RESET,
+    SERVER,
     Board,
     make_message,
     perform,
@@ -101,6 +104,40 @@ def test_what_another_has_written_since_is_not_executed() -> None:
     run(board, 80)
     assert call(board, ECHO, B) == right_outcome(ECHO, B)
     assert finish(steps_of(mailbox, board, make_message(ECHO, A))) == first
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        bytes([Opcode.CALL, PLAIN, Opcode.DONE]),  # has as many results, of the same size
+        bytes([Opcode.PUSH, 1, Opcode.DONE]),
+        bytes([Opcode.PUSH, SERVER, Opcode.PUSH, FAIL]),  # the beginning of another's program
+    ],
+)
+def test_a_program_so_short_that_the_rest_stays_ours(short: bytes) -> None:
+    board = make_board()
+    steps = steps_of(make_mailbox(board), board, make_message(ECHO, A))
+    advance(steps, writes_to(board, "KICK"))
+    board.put_bytes("TEXT", short)
+    with pytest.raises(HiffyFailure, match="another debugger used hiffy") as raised:
+        finish(steps)
+    assert raised.value.failure == "conflict"
+    assert raised.value.may_have_run
+
+
+@pytest.mark.parametrize("filling", [b"\0", b"\xff", b"\x5a"])
+@pytest.mark.parametrize("has_ticks", [True, False])
+def test_memory_that_lost_its_power_is_no_fault_of_hiffy(filling: bytes, has_ticks: bool) -> None:
+    board = make_board(has_ticks=has_ticks)
+    steps = steps_of(make_mailbox(board), board, make_message(ECHO, A))
+    advance(steps, writes_to(board, "KICK"))
+    next(steps)
+    board.ram[:] = filling * len(board.ram)
+    board.stop()
+    with pytest.raises(HiffyFailure) as raised:
+        finish(steps)
+    is_clear = has_ticks or filling != b"\0"
+    assert raised.value.failure == ("reset" if is_clear else "timeout"), raised.value.message
 
 
 def test_the_program_of_a_client_that_died_is_not_executed() -> None:

@@ -1,0 +1,103 @@
+"""Several pieces in one exchange: which probes can, and what they then return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pyocd.probe import cmsis_dap_probe
+
+from idoldbg.call.calls import prepare_call
+from idoldbg.errors import FaultError
+from idoldbg.session import TargetOptions, open_session
+from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
+from idoldbg.target.probe.link import PyocdLink, open_probe
+
+from .conftest import FLASH, RAM, FakeChip
+
+PIECES = ((RAM, 4), (RAM + 0x3FD, 9), (FLASH, 12), (RAM + 3, 1), (RAM + 0x7FC, 0x80C))
+"""Words and parts of words; two are over the end of what an address counts on by itself."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, no_block_access: None) -> list[str]:
+    """Make the emulated probe one that queues, as CMSIS-DAP; note what it is asked."""
+    monkeypatch.delattr(EmulatedProbe, "read_ranges")
+    monkeypatch.setattr(cmsis_dap_probe, "CMSISDAPProbe", EmulatedProbe)
+    log: list[str] = []
+
+    def note(read: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(self: EmulatedProbe, *arguments: Any, now: bool = True) -> Any:
+            answer = read(self, *arguments, now=False)
+
+            def taken() -> Any:
+                log.append("taken")
+                return answer()
+
+            if now:
+                return answer()
+            log.append("asked")
+            return taken
+
+        return noting
+
+    for name in ("read_ap", "read_ap_multiple"):
+        monkeypatch.setattr(EmulatedProbe, name, note(getattr(EmulatedProbe, name)))
+    return log
+
+
+@pytest.fixture
+def link(probe_id: str) -> Iterator[PyocdLink]:
+    with open_probe(probe_id) as opened:
+        yield opened
+
+
+def test_all_is_asked_before_any_answer_is_taken(
+    chip: FakeChip, asked: list[str], link: PyocdLink
+) -> None:
+    expected = [chip.read(address, size) for address, size in PIECES]
+    asked.clear()
+    assert link.read_many(PIECES) == expected
+    assert link.reads_at_once
+    first = asked.index("taken")
+    assert "asked" not in asked[first:]
+    assert first >= len(PIECES)
+
+
+def test_a_piece_without_memory_leaves_the_link_in_order(
+    chip: FakeChip, asked: list[str], link: PyocdLink
+) -> None:
+    with pytest.raises(FaultError):
+        link.read_many([(RAM, 4), (0x3000_0000, 4), (RAM, 8)])
+    assert link.read_many([(RAM, 4), (RAM + 8, 4)]) == [chip.read(RAM, 4), chip.read(RAM + 8, 4)]
+
+
+@pytest.mark.parametrize("has_interface", [True, False])
+def test_other_probes_answer_each_piece_by_itself(
+    chip: FakeChip,
+    probe_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    has_interface: bool,
+) -> None:
+    """As ST-Link and J-Link, which access memory without registers, and as Picoprobe."""
+    if not has_interface:
+        request.getfixturevalue("no_block_access")
+    monkeypatch.delattr(EmulatedProbe, "read_ranges")
+    with open_probe(probe_id) as link:
+        assert link.read_many(PIECES) == [chip.read(*piece) for piece in PIECES]
+        assert not link.reads_at_once
+
+
+def test_a_call_through_a_probe_that_queues_takes_five_transactions(asked: list[str]) -> None:
+    """Besides polls; the one more than before calls were proved is that which makes harmless."""
+    with open_session(TargetOptions(probe="pyocd:emu"), notify=lambda _: None) as session:
+        call = prepare_call(
+            session.program.operation("Sensor.temperature"), {}, read_data=lambda _: b""
+        )
+        session.caller.call(call)
+        before = session.traffic
+        session.caller.call(call)
+        traffic = session.traffic - before
+    assert traffic.transactions - traffic.polls == 5
