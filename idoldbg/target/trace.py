@@ -103,7 +103,7 @@ class Trace:
 
     @property
     def reads_at_once(self) -> bool:
-        """Whether `read_many` is one transaction; recorded where it is not, for what is then read."""
+        """Whether `read_many` is one transaction; a recording says so where it is not."""
         at_once = isinstance(self._link, MultiReader) and getattr(self._link, "reads_at_once", True)
         return at_once or self._do("one-by-one", lambda: False)
 
