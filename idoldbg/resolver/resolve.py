@@ -92,7 +92,8 @@ class Resolver:
         resolved = _Operation(self, interface, found, task).resolve()
         resolved = self._without_skipped(resolved)
         contradiction = self.left_out(resolved) or self._contradiction(resolved, task)
-        types = resolved.serialized_types
+        # Numbers have no impl of anybody's, and looking for such takes time.
+        types = [t for t in resolved.serialized_types if not isinstance(t, Scalar)]
         doubt = find_doubt(types, self.by_hand(task.name)) if types else ""
         if not contradiction and not doubt:
             return resolved
