@@ -130,6 +130,7 @@ class Flash(Protocol):
 _REFUSALS: dict[type, tuple[str, str]] = {
     MemoryWriter: ("write", "its memory cannot be written"),
     Registers: ("registers", "it holds no registers"),
+    Halting: ("run", "it does not run"),
     Clock: ("run", "it does not run, so there is nothing to wait for"),
     RunControl: ("run", "it does not run"),
     Flash: ("flash", "it cannot be flashed"),
@@ -139,7 +140,8 @@ _REFUSALS: dict[type, tuple[str, str]] = {
 
 def refusal(link: BaseLink, capability: type) -> Unsupported:
     """Return the error for a link without a capability: what it is, and what to try."""
-    name, why = _REFUSALS[capability]
+    fallback = (capability.__name__, f"it is not a {capability.__name__}")
+    name, why = _REFUSALS.get(capability, fallback)
     return Unsupported(
         f"{link.spec} is a {link.kind}: {why}; use a probe (`--probe pyocd`) or the emulated "
         "board (`--probe emu`) for that",

@@ -213,6 +213,7 @@ def test_three(dut):
 INTERRUPTED = """
 import signal
 import pytest
+from idoldbg.target.emulated.socket import BoardLink
 
 def test_hangs(idol):
     def give_up(*_):
@@ -226,14 +227,14 @@ def test_next(idol, board):
     assert idol.Sensor.get(id=0).value == board.Sensor.get(id=0).value == 21.5
 
 def test_loses_its_connection(idol):
-    idol.link.inner.board.client.close()
+    idol.session.target.need(BoardLink).board.client.close()
     idol.Sensor.get(id=0)
 
 def test_gets_the_board_back(idol):
     idol.Sensor.get(id=0)
 
 def test_that_is_not_watched_loses_it(idoldbg_pool):
-    idoldbg_pool.main().link.inner.board.client.close()
+    idoldbg_pool.main().device.session.target.need(BoardLink).board.client.close()
 
 def test_last(idol):
     assert idol.Sensor.get(id=0).value == 21.5
