@@ -75,7 +75,8 @@ class PostMortem:
 
 
 def _row_words(row: TaskRow) -> str:
-    return f"task `{row.name}`, priority {row.priority}: {row.state}"
+    priority = "" if row.priority is None else f", priority {row.priority}"
+    return f"task `{row.name}`{priority}: {row.state}"
 
 
 def _where(backtrace: Backtrace | None) -> str:

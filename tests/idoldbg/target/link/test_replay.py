@@ -62,6 +62,24 @@ def test_replay_gives_the_same_answers(recorded: tuple[list[str], list[object]])
     assert answers[-2] == (Unsupported, "no register r99", 0)
 
 
+def test_reads_that_were_not_one_transaction_are_planned_so_again(
+    chip: FakeChip, tmp_path: Path
+) -> None:
+    """Which blocks are read depends on it."""
+    path = tmp_path / "recorded"
+    inner = EmulatedLink(chip)
+    inner.reads_at_once = False  # type: ignore[attr-defined]  # as of ST-Link
+
+    def ask(link: Trace) -> list[object]:
+        return [link.reads_at_once, link.read_many([(RAM, 4), (RAM + 8, 4)]), link.monotonic()]
+
+    with Trace(inner, Recorder(str(path), inner, archive="/a.zip", timeout_s=5)) as trace:
+        answers = ask(trace)
+    assert answers[0] is False
+    with Trace(ReplayLink(path.read_text().splitlines())) as link:
+        assert ask(link) == answers
+
+
 def test_lines_are_json(recorded: tuple[list[str], list[object]]) -> None:
     lines, _ = recorded
     head = json.loads(lines[0])
