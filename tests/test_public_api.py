@@ -14,9 +14,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    ".".join(path.with_suffix("").parts).removesuffix(".__init__")
     for top in ("idol", "idoldbg")
-    for path in (ROOT / top).rglob("*.py")
+    # Relative: the checkout may be in a folder of any name.
+    for path in (found.relative_to(ROOT) for found in (ROOT / top).rglob("*.py"))
     if not any(part.startswith("_") and part != "__init__.py" for part in path.parts)
     and "cli" not in path.parts
     and "pyocd_probe" not in path.parts
