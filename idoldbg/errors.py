@@ -292,8 +292,8 @@ class HiffyFailure(CallError):
     (a server had hiffy killed for the message), `conflict` (another debugger used hiffy at the same
     time), `timeout`, `not ready`. `may_have_run` is False where the call was surely not made,
     `generation` is hiffy's before the call. `post_mortem` is what the target's memory told
-    afterwards (a `PostMortem` of `idoldbg.views.postmortem`, or None); its sentences are the
-    error's notes.
+    afterwards (a `PostMortem` of `idoldbg.views.postmortem`, or None); the error's notes
+    say it in sentences.
     """
 
     def __init__(

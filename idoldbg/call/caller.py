@@ -287,15 +287,17 @@ class Caller:
         """Return a better error for a hiffy that was restarted, if the firmware recorded why."""
         if error.failure != "restarted" or error.generation is None:
             return error
-        from idoldbg.views.faults import read_last_fault  # for what went wrong
+        from idoldbg.render.tasks import fault_words, server_name  # for what went wrong
+        from idoldbg.views.faults import read_last_fault
 
         generation = error.generation % GENERATIONS
         fault = read_last_fault(self.program, self.program.task(HIFFY).index, generation)
         if fault is None:
             return error
-        what, failure = f"hiffy was restarted during the call: {fault.words}", "restarted"
-        if fault.server is not None and fault.reason is not None:
-            what, failure = reply_fault_words(fault.server, fault.reason), "reply fault"
+        what, failure = f"hiffy was restarted during the call: {fault_words(fault)}", "restarted"
+        server = server_name(fault)
+        if server is not None and fault.reason is not None:
+            what, failure = reply_fault_words(server, fault.reason), "reply fault"
         made = error.message.rpartition("; ")[2]
         name = f"{error.operation}: " if error.operation else ""
         found = HiffyFailure(f"{name}{what}; {made}", operation=error.operation, failure=failure)
@@ -304,6 +306,7 @@ class Caller:
 
     def _examine(self, error: HiffyFailure) -> bool:
         """Add a post-mortem to the error; return whether hiffy was restarted."""
+        from idoldbg.render.tasks import post_mortem_sentences
         from idoldbg.views.postmortem import read_post_mortem  # walks stacks: brings pyelftools
 
         found = read_post_mortem(self.program)
@@ -314,16 +317,17 @@ class Caller:
             words, is_recovered = self._recover(found) if self.recovers else ("", False)
             found = replace(found, recovery=words)
         error.post_mortem = found
-        for sentence in found.sentences:
+        for sentence in post_mortem_sentences(found):
             error.add_note(sentence)
         return is_recovered
 
     def _explain(self, error: LinkTimeout) -> None:
         """Attach what the tasks were doing, if the target can still be read."""
+        from idoldbg.render.tasks import post_mortem_sentences
         from idoldbg.views.postmortem import read_post_mortem  # walks stacks: brings pyelftools
 
         found = read_post_mortem(self.program)
-        for sentence in found.sentences if found is not None else ():
+        for sentence in post_mortem_sentences(found) if found is not None else ():
             error.add_note(sentence)
 
     def _recover(self, found: PostMortem) -> tuple[str, bool]:
@@ -414,7 +418,8 @@ class Caller:
 
     def _report_death(self, call: Call, generation: int) -> NoReturn:
         """Report which task died, why, and its state now."""
-        from idoldbg.views.faults import read_last_fault  # for what went wrong
+        from idoldbg.render.tasks import fault_words  # for what went wrong
+        from idoldbg.views.faults import read_last_fault
 
         task = self.program.task(call.operation.task)
         row = read_task(self.program, task.index)
@@ -424,7 +429,7 @@ class Caller:
         if fault is None:
             sentences = [f"{death} (nothing in this firmware recorded why)"]
         else:
-            sentences = [f"{death}: {fault.words}"]
+            sentences = [f"{death}: {fault_words(fault)}"]
         if row.fault is not None:
             sentences.append("it is still stopped")
         else:

@@ -199,9 +199,9 @@ def _report(
         facts = {"kind": kind, "message": message, **_facts(error)}
         post_mortem = getattr(error, "post_mortem", None)
         if post_mortem is not None:
-            from dataclasses import asdict
+            from idoldbg.render.json import post_mortem as as_json
 
-            facts["post_mortem"] = asdict(post_mortem)
+            facts["post_mortem"] = as_json(post_mortem)
         click.echo(escape_json(json.dumps({"error": facts}, sort_keys=True)), err=True)
     else:
         notes = [f"  {note}" for note in getattr(error, "__notes__", [])]

@@ -17,6 +17,7 @@ from idoldbg.model.board import Board
 from idoldbg.pytest_plugin.evidence import Evidence, collect
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
 from idoldbg.pytest_plugin.settings import Settings
+from idoldbg.render.tasks import fault_words
 from idoldbg.session import (
     TargetOptions,
     choose_spec,
@@ -210,7 +211,7 @@ class AttachedBoard:
         fault = new.fault
         if fault is None and new.generation is not None:
             fault = read_last_fault(self.program, new.index, (new.generation - 1) % GENERATIONS)
-        why = fault.words if fault else "nothing in this firmware recorded why"
+        why = fault_words(fault) if fault else "nothing in this firmware recorded why"
         then = "it is still stopped" if has_fault else f"generation {base} → {new.generation}"
         return f"task `{new.name}` died: {why} ({then})"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from idoldbg.call.calls import Reply
 from idoldbg.errors import OperationError
@@ -16,17 +16,22 @@ from idoldbg.model.board import Board
 from idoldbg.model.types import shown_field
 from idoldbg.model.values import to_json
 from idoldbg.render.printable import escape_json
+from idoldbg.render.tasks import fault_words, server_name, state_words
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
-from idoldbg.views.tasks import TaskTable
+from idoldbg.views.tasks import Fault, TaskRow, TaskTable
 from idoldbg.views.types import TypeLayout, TypeReport
+
+if TYPE_CHECKING:
+    from idoldbg.views.postmortem import PostMortem  # walks stacks: brings pyelftools
 
 __all__ = [
     "boards",
     "dumps",
     "interfaces",
     "operation_error",
+    "post_mortem",
     "probes",
     "reply",
     "tasks",
@@ -176,7 +181,45 @@ def tasks(table: TaskTable) -> Object:
         "schema": "idoldbg.tasks/1",
         "time_ms": table.time_ms,
         "epitaph": table.epitaph,
-        "tasks": [asdict(row) for row in table.rows],
+        "tasks": [_task(row) for row in table.rows],
+    }
+
+
+def _task(row: TaskRow) -> Object:
+    return {
+        "index": row.index,
+        "name": row.name,
+        "generation": row.generation,
+        "priority": row.priority,
+        "state": state_words(row),
+        "scheduler_state": row.scheduler_state,
+        "is_current": row.is_current,
+        "fault": None if row.fault is None else _fault(row.fault),
+        "waits_for": row.waits_for,
+    }
+
+
+def _fault(fault: Fault) -> Object:
+    return {
+        "kind": fault.kind,
+        "words": fault_words(fault),
+        "address": fault.address,
+        "panic_message": fault.panic_message,
+        "server": server_name(fault),
+        "reason": fault.reason,
+    }
+
+
+def post_mortem(found: PostMortem) -> Object:
+    """Return what an error object says of a post-mortem."""
+    return {
+        "waits": [_task(row) for row in found.waits],
+        "running": None if found.running is None else _task(found.running),
+        "backtrace": None if found.backtrace is None else asdict(found.backtrace),
+        "epitaph": found.epitaph,
+        "is_halted": found.is_halted,
+        "is_circular": found.is_circular,
+        "recovery": found.recovery,
     }
 
 

@@ -11,6 +11,7 @@ from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
 from idoldbg.model.values import Bool, Char, EnumValue, Float, Int, Value, format_value
 from idoldbg.render.printable import join_lines, one_line, printable
+from idoldbg.render.tasks import state_words
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.tasks import TaskTable
@@ -137,7 +138,7 @@ def tasks(found: TaskTable) -> str:
     rows = [["ID", "TASK", "GEN", "PRI", "STATE"]]
     for row in found.rows:
         numbers = ["?" if n is None else str(n) for n in (row.generation, row.priority)]
-        rows.append([f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), row.state])
+        rows.append([f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), state_words(row)])
     return join_lines([*lines, *table_lines(rows)])
 
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any
 
 from idol.records import dataclass
 from idoldbg.build.debuginfo.frames import FrameRules, UnwindRow, find_stub_row
 from idoldbg.build.program import Program
 from idoldbg.call.codec import image
-from idoldbg.errors import DebugInfoError, FaultError, IdoldbgError
+from idoldbg.errors import DebugInfoError, DecodeError, FaultError, IdoldbgError, NotFound
 from idoldbg.model.symbols import Symbol
-from idoldbg.model.values import to_python
+from idoldbg.model.values import Value
 from idoldbg.views.tasks import read_task, table_address, task_type
 
 __all__ = ["Backtrace", "Frame", "read_backtrace"]
@@ -94,11 +93,11 @@ def _read_backtrace(
     try:
         live = _live_registers(program, name, live_registers or {})
         save = _save_area(program, index)
-        if "psp" not in save and "pc" in save:  # RISC-V
+        if save.get("psp") is None and save.get("pc") is not None:  # RISC-V
             return _only_frame(program, name, _register(save, "pc"))
         if live is None and not _register(save, "psp"):
             return Backtrace(name, (), "it has not run yet")
-    except (IdoldbgError, KeyError) as error:
+    except IdoldbgError as error:
         return Backtrace(name, (), f"its registers cannot be read: {error}")
     if live is not None:
         return _walk(program, name, live)
@@ -136,33 +135,33 @@ def _live_registers(program: Program, name: str, live: Mapping[str, int]) -> dic
     return registers | {SP: live["sp"], LR: live["lr"], PC: live["pc"]}
 
 
-def _save_area(program: Program, index: int) -> Any:
+def _save_area(program: Program, index: int) -> Value:
     entry = task_type(program)
     address = table_address(program) + index * entry.size
     block = program.memory.read(address, entry.size)
-    fields: dict[str, Any] = to_python(image.decode(entry, block, address=address))
-    return fields["save"]
+    return image.decode(entry, block, address=address)["save"]
 
 
-def _stacked_registers(program: Program, save: Any) -> dict[int, int]:
+def _stacked_registers(program: Program, save: Value) -> dict[int, int]:
     psp = _register(save, "psp")
     r0, r1, r2, r3, r12, lr, pc, xpsr = _EXCEPTION_FRAME.unpack(
         program.memory.read(psp, _EXCEPTION_FRAME.size)
     )
     registers = {0: r0, 1: r1, 2: r2, 3: r3, 12: r12, LR: lr, PC: pc}
     registers |= {i: _register(save, f"r{i}") for i in range(4, 12)}
-    has_kind = "exc_return" in save
+    has_kind = save.get("exc_return") is not None
     is_basic = not has_kind or _register(save, "exc_return") & _EXC_RETURN_BASIC
     size = _BASIC_FRAME_BYTES if is_basic else _EXTENDED_FRAME_BYTES
     registers[SP] = psp + size + (4 if xpsr & _XPSR_ALIGNED else 0)
     return registers
 
 
-def _register(save: Any, name: str) -> int:
-    value = save.get(name) if isinstance(save, dict) else None
-    if not isinstance(value, int):
-        raise DebugInfoError(f"`kern::task::Task` saves no register `{name}` as a number")
-    return value
+def _register(save: Value, name: str) -> int:
+    try:
+        return int(save[name])
+    except (NotFound, DecodeError):
+        message = f"`kern::task::Task` saves no register `{name}` as a number"
+        raise DebugInfoError(message) from None
 
 
 def _follow_frame_pointers(program: Program, name: str, frame: int) -> Backtrace:

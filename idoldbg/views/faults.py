@@ -8,15 +8,12 @@ and `message`. Stock Hubris keeps none; then there is nothing to tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from idoldbg.build.program import Program
 from idoldbg.call.codec import image
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.types import Struct, Type
-from idoldbg.model.values import to_python
-from idoldbg.views.tasks import Fault, explain_fault
+from idoldbg.model.values import Raw, Value
+from idoldbg.views.tasks import Fault, read_fault
 
 __all__ = ["read_last_fault"]
 
@@ -39,7 +36,7 @@ def read_last_fault(program: Program, task_index: int, generation: int) -> Fault
                 continue
             offset, record = found
             data = program.memory.read(variable.address + offset, record.size)
-            return _fault(program, to_python(image.decode(record, data)), task_index, generation)
+            return _fault(program, image.decode(record, data), task_index, generation)
     except IdoldbgError:
         pass  # a post-mortem adds what it can and never hides the failure itself
     return None
@@ -58,13 +55,13 @@ def _find_record(type_: Type, offset: int, depth: int) -> tuple[int, Struct] | N
     return None
 
 
-def _fault(program: Program, fields: Any, task_index: int, generation: int) -> Fault | None:
-    if not isinstance(fields, Mapping) or fields["fault"] is None:
+def _fault(program: Program, record: Value, task_index: int, generation: int) -> Fault | None:
+    fault = record["fault"].as_variant("Some")
+    if fault is None or (int(record["task"]), int(record["generation"])) != (
+        task_index,
+        generation,
+    ):
         return None
-    if (fields["task"], fields["generation"]) != (task_index, generation):
-        return None
-    message, size = fields["message"], fields["message_len"]
-    text = None
-    if isinstance(message, bytes) and isinstance(size, int) and size:
-        text = message[:size].decode(errors="replace")
-    return explain_fault(program, fields["fault"], text)
+    message, size = record["message"], int(record["message_len"])
+    text = message.data[:size].decode(errors="replace") if isinstance(message, Raw) else ""
+    return read_fault(program, fault.only, text or None)

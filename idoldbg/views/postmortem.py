@@ -15,7 +15,6 @@ from idoldbg.views.tasks import TaskRow, is_halted, read_tasks
 __all__ = ["PostMortem", "read_post_mortem"]
 
 HIFFY = "hiffy"
-FRAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,43 +48,6 @@ class PostMortem:
             case [int(its), int(hiffys)] if its < hiffys:  # 0 is the most important
                 return current
         return None
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """All of it in words, one fact each."""
-        found = []
-        if self.is_halted:
-            found.append("the core is halted by a debugger: only resuming or a reset lets it go on")
-        if self.epitaph is not None:
-            found.append(f"the kernel has panicked: {self.epitaph}")
-        for row, peer in zip(self.waits, self.waits[1:], strict=False):
-            found.append(f"task `{row.name}` waits for `{peer.name}` ({row.state})")
-        if self.is_circular:
-            found.append("they wait for each other: a deadlock")
-        else:
-            found += [_row_words(row) for row in self.waits[-1:]]
-        if self.running is not None and self.running not in self.waits:
-            found.append(f"{_row_words(self.running)} instead")
-        where = _where(self.backtrace)
-        if where:
-            found.append(where)
-        if self.recovery:
-            found.append(self.recovery)
-        return tuple(found)
-
-
-def _row_words(row: TaskRow) -> str:
-    priority = "" if row.priority is None else f", priority {row.priority}"
-    return f"task `{row.name}`{priority}: {row.state}"
-
-
-def _where(backtrace: Backtrace | None) -> str:
-    frames = () if backtrace is None else backtrace.frames
-    names = [f.function or f"0x{f.address:08x}" for f in frames[:FRAMES]]
-    if backtrace is None or not names:
-        return ""
-    words = f"`{backtrace.task}` stands in {', called from '.join(names)}"
-    return f"{words} ({backtrace.problem})" if backtrace.problem.startswith("a guess") else words
 
 
 def read_post_mortem(program: Program) -> PostMortem | None:

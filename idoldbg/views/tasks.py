@@ -7,9 +7,6 @@ different ages work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from idol.records import dataclass
 from idoldbg.build.kept import TASK_TYPE
 from idoldbg.build.program import Program
@@ -18,20 +15,22 @@ from idoldbg.errors import DebugInfoError, DecodeError, FaultError, IdoldbgError
 from idoldbg.model.archive import TaskImage
 from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.types import Struct
-from idoldbg.model.values import to_python
+from idoldbg.model.values import EnumValue, Value, format_value
 from idoldbg.views.interrupts import task_interrupts
 
 __all__ = [
     "Fault",
+    "Notification",
+    "SchedulerState",
+    "TaskRef",
     "TaskRow",
     "TaskTable",
-    "explain_fault",
+    "read_fault",
     "is_before_tasks",
     "is_halted",
     "read_task",
     "read_tasks",
     "table_address",
-    "task_id_words",
     "task_type",
 ]
 
@@ -41,49 +40,118 @@ KERNEL_TASK_ID = 0xFFFF
 TASK_INDEX_BITS = 10  # abi::TaskId::INDEX_BITS
 TASK_INDEX_MASK = (1 << TASK_INDEX_BITS) - 1
 PANIC_MESSAGE_LIMIT = 255
-BEFORE_TASKS = "[the kernel has not started its tasks]"
+BEFORE_TASKS = "the kernel has not started its tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRef:
+    """A task as an `abi::TaskId` names it; `name` is None where the build has no such task."""
+
+    number: int
+    name: str | None
+
+    @property
+    def index(self) -> int:
+        """Its place in the task table."""
+        return self.number & TASK_INDEX_MASK
+
+    @property
+    def generation(self) -> int:
+        """Which incarnation of it is meant."""
+        return self.number >> TASK_INDEX_BITS
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is no task, but the kernel itself."""
+        return self.number == KERNEL_TASK_ID
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Fault of a task.
 
-    `kind` is the variant of `abi::FaultInfo`, `words` the same for people, `address` the memory
-    address at fault where the kernel recorded one, `panic_message` the text of a panic, `server`
-    and `reason` the task and the `abi::ReplyFaultReason` of a reply fault.
+    `kind` is the variant of `abi::FaultInfo`, `address` the memory address at fault where the
+    kernel recorded one, `in_syscall` tells a memory fault of the kernel on the task's behalf.
+    `panic_message` is the text of a panic, `peer` the task that killed this one or sent the reply
+    fault, `reason` its `abi::ReplyFaultReason`, `usage` the `abi::UsageError` of a system call,
+    `cfsr` the fault status register of a general fault. `unknown` is the value as it was read where
+    its kind is none of those that are known here.
     """
 
     kind: str
-    words: str
     address: int | None = None
     panic_message: str | None = None
-    server: str | None = None
+    peer: TaskRef | None = None
     reason: str | None = None
+    usage: str | None = None
+    cfsr: int | None = None
+    in_syscall: bool = False
+    unknown: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification that a task waits for, with what may post it.
+
+    `irqs` are interrupt numbers; `deadline` is when the task's timer posts it, in ticks, and
+    `ticks_left` how long that is from now.
+    """
+
+    name: str
+    irqs: tuple[int, ...] = ()
+    deadline: int | None = None
+    ticks_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerState:
+    """What a task does as the scheduler sees it: `kind` is the variant of `abi::SchedState`.
+
+    `peer` is the task that it sends to, awaits a reply of, or receives from alone.
+    `notifications` end its receive; None where the register that holds their mask is not known.
+    `unknown` is the value as it was read where its kind is none of those that are known here.
+    """
+
+    kind: str
+    peer: TaskRef | None = None
+    notifications: tuple[Notification, ...] | None = ()
+    unknown: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """One task. `generation` counts its restarts (on most kernels modulo 64).
 
-    `state` says it in words; `scheduler_state` is the variant of `abi::SchedState` (for a faulted
-    task: that before the fault), `waits_for` the task whose answer or attention it needs. What
-    could not be read is None, with the reason in `state`.
+    `scheduler` is what it does (for a faulted task: did before the fault). What could not be read
+    is None; `problem` says why there is no state.
     """
 
     index: int
     name: str
     generation: int | None
     priority: int | None
-    state: str
-    scheduler_state: str | None = None
+    scheduler: SchedulerState | None = None
     is_current: bool = False
     fault: Fault | None = None
-    waits_for: str | None = None
+    problem: str = ""
+
+    @property
+    def scheduler_state(self) -> str | None:
+        """The variant of `abi::SchedState`."""
+        return None if self.scheduler is None else self.scheduler.kind
 
     @property
     def is_started(self) -> bool:
         """Return whether a task may run: it was started and not stopped."""
         return self.scheduler_state != "Stopped"
+
+    @property
+    def waits_for(self) -> str | None:
+        """The task whose answer or attention a healthy one needs."""
+        if self.fault is not None or self.scheduler_state not in ("InSend", "InReply"):
+            return None
+        peer = None if self.scheduler is None else self.scheduler.peer
+        return None if peer is None else peer.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +169,7 @@ def read_tasks(program: Program) -> TaskTable:
     size = type_.size
     tasks = program.archive.tasks
     if is_before_tasks(program):
-        early = [TaskRow(task.index, task.name, None, None, BEFORE_TASKS) for task in tasks]
+        early = [TaskRow(task.index, task.name, None, None, problem=BEFORE_TASKS) for task in tasks]
         return TaskTable(0, tuple(early), program.epitaph())  # its clock starts with its tasks
     base = table_address(program)
     blocks = _read_blocks(program, base, size, len(tasks))
@@ -111,7 +179,7 @@ def read_tasks(program: Program) -> TaskTable:
     for task, block in zip(tasks, blocks, strict=True):
         address = base + task.index * size
         if isinstance(block, str):
-            rows.append(TaskRow(task.index, task.name, None, None, block))
+            rows.append(TaskRow(task.index, task.name, None, None, problem=block))
             continue
         rows.append(_row(program, task, type_, block, address, current == address, time_ms))
     return TaskTable(time_ms, tuple(rows), program.epitaph())
@@ -192,7 +260,7 @@ def _read_blocks(program: Program, base: int, size: int, count: int) -> list[byt
         try:
             blocks.append(program.memory.read(base + index * size, size))
         except FaultError as error:
-            blocks.append(f"[unreadable: {error.message}]")
+            blocks.append(f"unreadable: {error.message}")
     return blocks
 
 
@@ -206,134 +274,93 @@ def _row(
     time_ms: int | None,
 ) -> TaskRow:
     try:
-        value = image.decode(type_, block, address=address)
+        entry = image.decode(type_, block, address=address)
+        scheduler, fault, problem = _EntryReader(program, task, entry, time_ms).read_state()
+        generation, priority = _number(entry.get("generation")), _number(entry.get("priority"))
     except DecodeError as error:
-        return TaskRow(task.index, task.name, None, None, f"[not a task: {error.message}]")
-    fields: dict[str, Any] = to_python(value)
-    explain = _Explainer(program, task, fields, is_current, time_ms)
-    state, scheduler_state, fault = explain.task_state(fields.get("state"))
+        problem = f"not a task: {error.message}"
+        return TaskRow(task.index, task.name, None, None, problem=problem)
     return TaskRow(
-        index=task.index,
-        name=task.name,
-        generation=_number(fields.get("generation")),
-        priority=_number(fields.get("priority")),
-        state=state,
-        scheduler_state=scheduler_state,
-        is_current=is_current,
-        fault=fault,
-        waits_for=_peer(program, fields.get("state")),
+        task.index, task.name, generation, priority, scheduler, is_current, fault, problem
     )
 
 
-def _peer(program: Program, state: Any) -> str | None:
-    """Return the task that a healthy one waits for."""
-    name, content = _variant(state)
-    if name != "Healthy":
+def _number(value: Value | None) -> int | None:
+    """Return a number, also one in an Option; None where there is none that can be read."""
+    try:
+        some = None if value is None else value.as_variant("Some")
+        held = value if some is None else some.only
+        return None if held is None else int(held)
+    except DecodeError:
         return None
-    name, content = _variant(content)
-    if name not in ("InSend", "InReply") or not isinstance(content, int):
-        return None
-    index = content & TASK_INDEX_MASK
-    tasks = program.archive.tasks
-    return tasks[index].name if index < len(tasks) else None
 
 
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+def _variant(value: Value | None) -> str | None:
+    return value.variant if isinstance(value, EnumValue) else None
 
 
-def _variant(value: Any) -> tuple[str, Any]:
-    """Split what `to_python` makes of an enum into its variant's name and content."""
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((name, content),) = value.items()
-        return str(name), content
-    return str(value), None
-
-
-class _Explainer:
-    """Puts one task's state into the words that Hubris's users know from `humility tasks`."""
+class _EntryReader:
+    """Reads what one entry of the table, a `kern::task::Task`, says of its task."""
 
     def __init__(
-        self,
-        program: Program,
-        task: TaskImage,
-        fields: dict[str, Any],
-        is_current: bool,
-        time_ms: int | None,
+        self, program: Program, task: TaskImage, entry: Value, time_ms: int | None
     ) -> None:
         self.program = program
         self.task = task
-        self.is_current = is_current
+        self.entry = entry
         self.time_ms = time_ms
-        saved = fields.get("save")
-        self.saved: Mapping[str, Any] = saved if isinstance(saved, Mapping) else {}
-        timer = fields.get("timer")
-        self.timer: Mapping[str, Any] = timer if isinstance(timer, Mapping) else {}
         self.interrupts = task_interrupts(program.archive, task)
 
-    def task_state(self, state: Any) -> tuple[str, str | None, Fault | None]:
-        name, content = _variant(state)
-        if name == "Healthy":
-            return self.scheduler_state(content), _variant(content)[0], None
-        if name == "Faulted" and isinstance(content, Mapping):
-            original = content.get("original_state")
-            message = self.panic_message()
-            fault = explain_fault(self.program, content.get("fault"), message)
-            words = f"FAULT: {fault.words} (was: {self.scheduler_state(original)})"
-            return words, _variant(original)[0], fault
-        return f"[unknown state {state!r}]", None, None
+    def read_state(self) -> tuple[SchedulerState | None, Fault | None, str]:
+        """Return what the task does, why it was stopped, and why neither is known."""
+        state = self.entry.get("state")
+        match state:
+            case EnumValue(variant="Healthy"):
+                return self.scheduler_state(state.get(0)), None, ""
+            case EnumValue(variant="Faulted"):
+                fault = read_fault(self.program, state.get("fault"), self.panic_message())
+                return self.scheduler_state(state.get("original_state")), fault, ""
+        shown = "none" if state is None else format_value(state)
+        return None, None, f"unknown state {shown}"
 
-    def scheduler_state(self, state: Any) -> str:
-        name, content = _variant(state)
-        match name:
-            case "Stopped":
-                return "not started"
-            case "Runnable":
-                return "RUNNING" if self.is_current else "ready"
-            case "InSend" if content == KERNEL_TASK_ID:
-                return "HALT: send to kernel"
-            case "InSend":
-                return f"wait: send to {task_id_words(self.program, content)}"
-            case "InReply":
-                return f"wait: reply from {task_id_words(self.program, content)}"
-            case "InRecv":
-                return self.receive(content)
-        return f"[unknown state {state!r}]"
+    def scheduler_state(self, state: Value | None) -> SchedulerState:
+        match state:
+            case EnumValue(variant="Stopped" | "Runnable" as kind):
+                return SchedulerState(kind)
+            case EnumValue(variant="InSend" | "InReply" as kind):
+                return SchedulerState(kind, _task_ref(self.program, state.get(0)))
+            case EnumValue(variant="InRecv" as kind):
+                peer = _task_ref(self.program, state.get(0))
+                return SchedulerState(kind, peer, self.notifications())
+        return SchedulerState(_variant(state) or "unknown", unknown=state)
 
-    def receive(self, source: Any) -> str:
-        """Explain a receive; its notification mask is the third argument."""
-        if source == KERNEL_TASK_ID:
-            words = ""
-        elif source is None:
-            words = "recv"
-        else:
-            words = f"recv({task_id_words(self.program, source)} only)"
+    def notifications(self) -> tuple[Notification, ...] | None:
+        """Return what a receive waits for: its notification mask is the third argument."""
         mask = self.argument(2)
         if mask is None:
-            unknown = "notif: [its mask is in a register that is not known here]"
-            return f"{words}, {unknown}" if words else unknown
-        if mask == 0:
-            return words or "notif:"
-        bits = " ".join(self.notification(bit) for bit in range(32) if mask & (1 << bit))
-        return f"{words}, notif: {bits}" if words else f"notif: {bits}"
+            return None
+        return tuple(self.notification(bit) for bit in range(32) if mask & (1 << bit))
 
     def argument(self, index: int) -> int | None:
         """Return a system call's argument from the saved registers: r4 and on, a0 on RISC-V."""
-        for first in (f"r{4 + index}", f"a{index}"):
-            value = self.saved.get(first)
-            if isinstance(value, int):
+        saved = self.entry.get("save")
+        for register in (f"r{4 + index}", f"a{index}"):
+            value = None if saved is None else _number(saved.get(register))
+            if value is not None:
                 return value
         return None
 
-    def notification(self, bit: int) -> str:
+    def notification(self, bit: int) -> Notification:
         names = self.task.notifications
         name = names[bit] if bit < len(names) else f"bit{bit}"
-        causes = [f"irq{n}" for mask, n in self.interrupts if mask == 1 << bit]
-        deadline = self.timer.get("deadline")
-        if isinstance(deadline, int) and (_number(self.timer.get("to_post")) or 0) & (1 << bit):
-            now = self.time_ms
-            causes.append(f"T={deadline}" if now is None else f"T{deadline - now:+d}")
-        return f"{name}({'/'.join(causes)})" if causes else name
+        irqs = tuple(n for mask, n in self.interrupts if mask == 1 << bit)
+        timer = self.entry.get("timer")
+        deadline = None if timer is None else _number(timer.get("deadline"))
+        posted = None if timer is None else _number(timer.get("to_post"))
+        if deadline is None or not (posted or 0) & (1 << bit):
+            return Notification(name, irqs)
+        left = None if self.time_ms is None else deadline - self.time_ms
+        return Notification(name, irqs, deadline, left)
 
     def panic_message(self) -> str | None:
         """Read the message of a panic: its address and size are the first two arguments."""
@@ -347,64 +374,32 @@ class _Explainer:
             return None
 
 
-def task_id_words(program: Program, number: Any) -> str:
-    """Write an `abi::TaskId` as `name/genN`."""
-    if not isinstance(number, int):
-        return f"[unknown task id {number!r}]"
-    index, generation = number & TASK_INDEX_MASK, number >> TASK_INDEX_BITS
-    tasks = program.archive.tasks
-    name = tasks[index].name if index < len(tasks) else f"unknown#{index}"
-    return f"{name}/gen{generation}"
+def _task_ref(program: Program, value: Value | None) -> TaskRef | None:
+    number = _number(value)
+    if number is None:
+        return None
+    index, tasks = number & TASK_INDEX_MASK, program.archive.tasks
+    return TaskRef(number, tasks[index].name if index < len(tasks) else None)
 
 
-def explain_fault(program: Program, info: Any, panic_message: str | None) -> Fault:
-    """Put an `abi::FaultInfo` (as `to_python` writes it) into words."""
-    kind, content = _variant(info)
-    details = content if isinstance(content, Mapping) else {}
-    address = _number(details.get("address"))
-    match kind:
-        case "DivideByZero":
-            return Fault(kind, "divide by zero")
-        case "IllegalText":
-            return Fault(kind, "jump to non-executable mem")
-        case "IllegalInstruction":
-            return Fault(kind, "illegal instruction")
-        case "InvalidOperation":
-            return Fault(kind, f"general fault, cfsr=0x{_number(content) or 0:x}")
-        case "StackOverflow":
-            return Fault(kind, f"stack overflow; sp=0x{address or 0:x}", address)
-        case "Injected":
-            return Fault(kind, f"killed by {task_id_words(program, content)}")
-        case "MemoryAccess" | "BusError":
-            what = "mem fault" if kind == "MemoryAccess" else "bus fault"
-            how = "imprecise" if address is None else f"precise: 0x{address:x}"
-            where = " in syscall" if details.get("source") == "Kernel" else " in task code"
-            return Fault(kind, f"{what} ({how}){where}", address)
-        case "SyscallUsage":
-            return Fault(kind, f"in syscall: {USAGE_ERRORS.get(str(content), content)}")
-        case "Panic":
-            if panic_message == "":  # images without panic messages in them
-                return Fault(kind, "panic without a message", panic_message="")
-            words = " ".join((panic_message or "panic with invalid message").split())
-            return Fault(kind, words, panic_message=panic_message)
-        case "FromServer" if isinstance(content, Sequence) and len(content) == 2:
-            server, reason = task_id_words(program, content[0]), str(content[1])
-            words = f"reply fault from {server}: {reason}"
-            return Fault(kind, words, server=server.partition("/")[0], reason=reason)
-    return Fault(kind, f"[unknown fault {info!r}]")
-
-
-USAGE_ERRORS: dict[str, str] = {
-    "BadSyscallNumber": "undefined syscall number",
-    "InvalidSlice": "sent malformed slice to kernel",
-    "TaskOutOfRange": "used bogus task index",
-    "IllegalTask": "illegal task operation",
-    "LeaseOutOfRange": "bad caller lease index",
-    "OffsetOutOfRange": "bad caller lease offset",
-    "NoIrq": "referred to undefined interrupt",
-    "BadKernelMessage": "sent nonsense IPC to kernel",
-    "BadReplyFaultReason": "gave an unknown reply fault reason",
-    "NotSupervisor": "is not the supervisor",
-    "ReplyTooBig": "replied with more than the caller takes",
-}
-"""`abi::UsageError` in words."""
+def read_fault(program: Program, info: Value | None, panic_message: str | None) -> Fault:
+    """Read an `abi::FaultInfo`; `panic_message` is what the task left of a panic, if it is one."""
+    match info:
+        case EnumValue(variant="DivideByZero" | "IllegalText" | "IllegalInstruction" as kind):
+            return Fault(kind)
+        case EnumValue(variant="InvalidOperation" as kind):
+            return Fault(kind, cfsr=_number(info.get(0)))
+        case EnumValue(variant="StackOverflow" as kind):
+            return Fault(kind, _number(info.get("address")))
+        case EnumValue(variant="Injected" as kind):
+            return Fault(kind, peer=_task_ref(program, info.get(0)))
+        case EnumValue(variant="MemoryAccess" | "BusError" as kind):
+            in_syscall = _variant(info.get("source")) == "Kernel"
+            return Fault(kind, _number(info.get("address")), in_syscall=in_syscall)
+        case EnumValue(variant="SyscallUsage" as kind):
+            return Fault(kind, usage=_variant(info.get(0)))
+        case EnumValue(variant="Panic" as kind):
+            return Fault(kind, panic_message=panic_message)
+        case EnumValue(variant="FromServer" as kind) if reason := _variant(info.get(1)):
+            return Fault(kind, peer=_task_ref(program, info.get(0)), reason=reason)
+    return Fault(_variant(info) or "unknown", unknown=info)

@@ -15,6 +15,7 @@ from idoldbg.build.program import Program
 from idoldbg.cli import run
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.types import Member, Struct, Type
+from idoldbg.render.tasks import state_words
 from idoldbg.session import Session, TargetOptions, demo_archive, open_session
 from idoldbg.startup import settle
 from idoldbg.views.backtrace import read_backtrace
@@ -129,12 +130,12 @@ def test_notification_masks_are_found_under_other_names(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = read_tasks(session.program)
-    assert any("notif: " in row.state for row in expected.rows)
+    assert any("notif: " in state_words(row) for row in expected.rows)
     assert read_tasks(renamed(session, RISCV, monkeypatch)) == expected
     unknown = renamed(session, {name: f"x{name}" for name in RISCV}, monkeypatch)
     waiting = {row.name for row in expected.rows if row.scheduler_state == "InRecv"}
     for row in read_tasks(unknown).rows:
-        assert ("[its mask is in a register" in row.state) == (row.name in waiting)
+        assert ("[its mask is in a register" in state_words(row)) == (row.name in waiting)
 
 
 def test_stacks_of_others_are_not_guessed_at(

@@ -19,6 +19,7 @@ from idoldbg.call.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.model.types import short_name
 from idoldbg.render import json
+from idoldbg.render.tasks import state_words
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.views.tasks import read_tasks
 
@@ -35,7 +36,8 @@ def test_tasks_agree_with_humility(real_hubris: Path, name: str) -> None:
     build = open_build(real_hubris / "cores" / f"hubris.core.{name}")
     table = read_tasks(Program(build.archive, build.memory))
     found = [f"system time = {table.time_ms}"] + [
-        squeeze(f"{r.index} {r.name} {r.generation} {r.priority} {r.state}") for r in table.rows
+        squeeze(f"{r.index} {r.name} {r.generation} {r.priority} {state_words(r)}")
+        for r in table.rows
     ]
     text = (real_hubris / "tasks" / f"tasks.{name}.stdout").read_text()
     expected = [squeeze(x) for x in text.splitlines() if not x.startswith(("humility", "ID TASK"))]
@@ -117,6 +119,6 @@ def test_the_rot_image_boots_and_answers(
         for name, texts, value in rot_calls:
             call = prepare_call(session.program.operation(name), texts)
             assert json.reply(session.caller.call(call))["ok"] == value
-        states = {r.name: r.state for r in read_tasks(session.program).rows}
+        states = {r.name: state_words(r) for r in read_tasks(session.program).rows}
     assert states.pop("sp_measure") == "not started"
     assert not [s for s in states.values() if "FAULT" in s]

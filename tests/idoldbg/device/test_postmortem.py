@@ -13,6 +13,7 @@ from idoldbg import cli, errors
 from idoldbg.call import supervisor
 from idoldbg.call.supervisor import Request
 from idoldbg.device import Device
+from idoldbg.render.tasks import post_mortem_sentences
 
 BOARD = "lpcxpresso55s69"
 
@@ -35,8 +36,9 @@ def test_a_held_task_wedges_hiffy_which_is_restarted(dev: Device) -> None:
     assert found.is_wedged
     assert found.waits[1].fault is not None
     assert "told to panic with code 3" in str(found.waits[1].fault.panic_message)
-    assert caught.value.__notes__ == list(found.sentences)
-    assert "hiffy was restarted through `jefe`, so that calls can be made again" in found.sentences
+    notes = caught.value.__notes__
+    assert notes == post_mortem_sentences(found)
+    assert "hiffy was restarted through `jefe`, so that calls can be made again" in notes
     assert dev.Sensor.get(id=0).value == 21.5
     victim.release()
     assert victim.Victim.ping().value == 1

@@ -56,7 +56,7 @@ def test_the_functions_that_all_outputs_use(evil: str) -> None:
 @EXAMPLES
 @given(evil=EVIL)
 def test_tables(evil: str) -> None:
-    row = TaskRow(0, f"jefe{evil}", 1, 2, f"panicked: {evil}")
+    row = TaskRow(0, f"jefe{evil}", 1, 2, problem=f"panicked: {evil}")
     names.check_lines(text.tasks(TaskTable(1, (row, row), f"epitaph {evil}")))
     probe = ProbeInfo(
         f"1{evil}", f"a{evil}", evil, evil, "cmsisdap", f"b{evil}", used_by=f"c{evil}"

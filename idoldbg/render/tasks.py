@@ -1,0 +1,164 @@
+"""Tasks, their faults and post-mortems in the words that Hubris's users know from `humility tasks`.
+
+Errors of calls quote them, so this lies below calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from idoldbg.model.values import Value, format_value
+from idoldbg.views.tasks import Fault, Notification, SchedulerState, TaskRef, TaskRow
+
+if TYPE_CHECKING:  # walks stacks: brings pyelftools
+    from idoldbg.views.backtrace import Backtrace
+    from idoldbg.views.postmortem import PostMortem
+
+__all__ = ["fault_words", "post_mortem_sentences", "server_name", "state_words"]
+
+FRAMES = 4
+
+
+def state_words(row: TaskRow) -> str:
+    """Say what a task does, or why it stopped."""
+    if row.scheduler is None:
+        return f"[{row.problem}]"
+    state = _scheduler_words(row.scheduler, is_current=row.is_current)
+    return state if row.fault is None else f"FAULT: {fault_words(row.fault)} (was: {state})"
+
+
+def _scheduler_words(state: SchedulerState, *, is_current: bool) -> str:
+    match state.kind:
+        case "Stopped":
+            return "not started"
+        case "Runnable":
+            return "RUNNING" if is_current else "ready"
+        case "InSend" if state.peer is not None and state.peer.is_kernel:
+            return "HALT: send to kernel"
+        case "InSend":
+            return f"wait: send to {_task_id(state.peer)}"
+        case "InReply":
+            return f"wait: reply from {_task_id(state.peer)}"
+        case "InRecv":
+            return _receive(state)
+    return f"[unknown state {_as_read(state.unknown)}]"
+
+
+def _receive(state: SchedulerState) -> str:
+    if state.peer is None:
+        source = ["recv"]
+    else:
+        source = [] if state.peer.is_kernel else [f"recv({_task_id(state.peer)} only)"]
+    if state.notifications is None:
+        notified = ["notif: [its mask is in a register that is not known here]"]
+    elif state.notifications:
+        notified = ["notif: " + " ".join(_notification(each) for each in state.notifications)]
+    else:
+        notified = [] if source else ["notif:"]
+    return ", ".join([*source, *notified])
+
+
+def _notification(found: Notification) -> str:
+    causes = [f"irq{number}" for number in found.irqs]
+    if found.deadline is not None:
+        left = found.ticks_left
+        causes.append(f"T={found.deadline}" if left is None else f"T{left:+d}")
+    return f"{found.name}({'/'.join(causes)})" if causes else found.name
+
+
+def _task_name(task: TaskRef) -> str:
+    return task.name or f"unknown#{task.index}"
+
+
+def _task_id(task: TaskRef | None) -> str:
+    return "[unknown task]" if task is None else f"{_task_name(task)}/gen{task.generation}"
+
+
+def _as_read(value: Value | None) -> str:
+    return "none" if value is None else format_value(value)
+
+
+def server_name(fault: Fault) -> str | None:
+    """Return the name of the task that sent a reply fault; None for other faults."""
+    is_sent = fault.kind == "FromServer" and fault.peer is not None
+    return _task_name(fault.peer) if is_sent and fault.peer is not None else None
+
+
+def fault_words(fault: Fault) -> str:
+    """Say why a task was stopped."""
+    if fault.unknown is not None or fault.kind == "unknown":
+        return f"[unknown fault {_as_read(fault.unknown)}]"
+    match fault.kind:
+        case "DivideByZero":
+            return "divide by zero"
+        case "IllegalText":
+            return "jump to non-executable mem"
+        case "IllegalInstruction":
+            return "illegal instruction"
+        case "InvalidOperation":
+            return f"general fault, cfsr=0x{fault.cfsr or 0:x}"
+        case "StackOverflow":
+            return f"stack overflow; sp=0x{fault.address or 0:x}"
+        case "Injected":
+            return f"killed by {_task_id(fault.peer)}"
+        case "MemoryAccess" | "BusError":
+            what = "mem fault" if fault.kind == "MemoryAccess" else "bus fault"
+            how = "imprecise" if fault.address is None else f"precise: 0x{fault.address:x}"
+            return f"{what} ({how}){' in syscall' if fault.in_syscall else ' in task code'}"
+        case "SyscallUsage":
+            usage = fault.usage or "unknown error"
+            return f"in syscall: {USAGE_ERRORS.get(usage, usage)}"
+        case "Panic":
+            if fault.panic_message == "":  # images without panic messages in them
+                return "panic without a message"
+            return " ".join((fault.panic_message or "panic with invalid message").split())
+    return f"reply fault from {_task_id(fault.peer)}: {fault.reason}"
+
+
+USAGE_ERRORS: dict[str, str] = {
+    "BadSyscallNumber": "undefined syscall number",
+    "InvalidSlice": "sent malformed slice to kernel",
+    "TaskOutOfRange": "used bogus task index",
+    "IllegalTask": "illegal task operation",
+    "LeaseOutOfRange": "bad caller lease index",
+    "OffsetOutOfRange": "bad caller lease offset",
+    "NoIrq": "referred to undefined interrupt",
+    "BadKernelMessage": "sent nonsense IPC to kernel",
+    "BadReplyFaultReason": "gave an unknown reply fault reason",
+    "NotSupervisor": "is not the supervisor",
+    "ReplyTooBig": "replied with more than the caller takes",
+}
+"""`abi::UsageError` in words."""
+
+
+def post_mortem_sentences(found: PostMortem) -> list[str]:
+    """Say what a post-mortem found, one fact each."""
+    sentences = []
+    if found.is_halted:
+        sentences.append("the core is halted by a debugger: only resuming or a reset lets it go on")
+    if found.epitaph is not None:
+        sentences.append(f"the kernel has panicked: {found.epitaph}")
+    for row, peer in zip(found.waits, found.waits[1:], strict=False):
+        sentences.append(f"task `{row.name}` waits for `{peer.name}` ({state_words(row)})")
+    if found.is_circular:
+        sentences.append("they wait for each other: a deadlock")
+    else:
+        sentences += [_row_words(row) for row in found.waits[-1:]]
+    if found.running is not None and found.running not in found.waits:
+        sentences.append(f"{_row_words(found.running)} instead")
+    where = _where(found.backtrace)
+    return [*sentences, *(s for s in (where, found.recovery) if s)]
+
+
+def _row_words(row: TaskRow) -> str:
+    priority = "" if row.priority is None else f", priority {row.priority}"
+    return f"task `{row.name}`{priority}: {state_words(row)}"
+
+
+def _where(backtrace: Backtrace | None) -> str:
+    frames = () if backtrace is None else backtrace.frames
+    names = [f.function or f"0x{f.address:08x}" for f in frames[:FRAMES]]
+    if backtrace is None or not names:
+        return ""
+    words = f"`{backtrace.task}` stands in {', called from '.join(names)}"
+    return f"{words} ({backtrace.problem})" if backtrace.problem.startswith("a guess") else words
