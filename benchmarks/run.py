@@ -138,7 +138,7 @@ def bench_debug_info(repeat: int) -> None:
         def resolve(board: str = board) -> None:
             with quiet_session(board, "emu") as session:
                 flash_id_call(session)
-                session.caller.prepare()
+                _ = session.caller.transport.limits
 
         row(board, median_s(resolve, repeat), plain, "plain pyelftools over the same objects")
 

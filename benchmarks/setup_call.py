@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from idoldbg.call.caller import Caller
+from idoldbg.call.opener import open_hiffy
 from idoldbg.opening import TargetOptions, open_program
 
 begin = time.process_time()
@@ -19,7 +19,7 @@ archive, operation, *options = sys.argv[1:]
 program = open_program(TargetOptions(archive=archive, use_cache="--no-cache" not in options))
 program.operation(operation)
 no_target: Any = None
-Caller(program, no_target, timeout_s=1).prepare()
+_ = open_hiffy(program, no_target).mailbox
 assert program.archive.image_id is not None
 assert program.archive.flash_segments()
 with open("/proc/self/status") as file:  # noqa: PTH123  pathlib is not what is measured

@@ -12,7 +12,7 @@ from typing import Self
 
 from idoldbg.build.load import may_be_dump
 from idoldbg.build.program import Program
-from idoldbg.call.caller import Caller
+from idoldbg.call.opener import TransportSource, open_caller
 from idoldbg.errors import (
     ArgumentError,
     LinkError,
@@ -73,7 +73,8 @@ class Session:
         self.target = target
         self.timeout_s = timeout_s
         self.notify = notify
-        self.caller = Caller(program, target.memory, timeout_s=timeout_s, notify=notify)
+        source = target.need(TransportSource) if target.can(TransportSource) else target.memory
+        self.caller = open_caller(program, source, timeout_s=timeout_s, notify=notify)
         """What makes the calls; it compares the images before it does anything else."""
 
     @property
@@ -126,7 +127,8 @@ def open_session(
     target = _open_chosen(spec, Wanted(options, program.archive, notify, attaches))
     for notice in target.notices:
         notify(notice)
-    program.memory = target.memory
+    if not target.can(TransportSource):  # else the build's own flash stays all there is to read
+        program.memory = target.memory
     return Session(program, target, options.timeout_s, notify)
 
 

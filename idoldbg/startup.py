@@ -113,6 +113,7 @@ def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
     does. Nothing is written where the target runs another image.
     """
     caller, link = session.caller, session.link
+    forensics = caller.forensics
     try:
         caller.check_image()
         is_ours = True
@@ -120,8 +121,8 @@ def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
         is_ours = False
     with link.exclusive():
         with suppress(NotCallable, DebugInfoError):  # no hiffy: nothing will be fooled
-            if is_ours:
-                ready = caller.layout.ready
+            if is_ours and forensics is not None:
+                ready = forensics.transport.mailbox.layout.ready
                 link.halt()
                 link.write(ready, bytes(4))
         action()

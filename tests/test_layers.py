@@ -28,6 +28,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.call.hif": "hiffy's instruction set: programs assembled, results decoded",
     "idoldbg.call.arguments": "values from text and from Python objects",
     "idoldbg.call.message": "a message to a task, and what became of it",
+    "idoldbg.call.transport": "what carries messages, and its limits",
     "idoldbg.call.hiffy": "hiffy's mailbox as a state machine",
     "idoldbg.build.debuginfo": "ELF and DWARF to types, symbols and frames",
     "idoldbg.resolver": "which type a name in an interface means",
@@ -163,7 +164,7 @@ def test_contributing_shows_the_same_rows() -> None:
         ("idoldbg, idol", ("click", "pyocd", "unicorn", "elftools")),
         ("idoldbg.cli", ("pyocd", "unicorn", "elftools")),
         (
-            "idoldbg.call.caller, idoldbg.opening",
+            "idoldbg.call.opener, idoldbg.opening",
             ("idol.reader", "idol.rust_type", "idoldbg.resolver.resolve", "inspect", "json"),
         ),
     ],

@@ -15,8 +15,7 @@ from idoldbg.audit.hiffy import Hiffy
 from idoldbg.audit.subject import Part, Subject
 from idoldbg.audit.walk import smallest_encoding
 from idoldbg.call import codec
-from idoldbg.call.hif.results import DONE_SIZE, success_size
-from idoldbg.call.hiffy.program import SHAPES, Shape
+from idoldbg.call.hiffy.program import SHAPES, Shape, measure_room
 from idoldbg.call.message import ReadLease, WriteLease
 from idoldbg.errors import EncodeError
 from idoldbg.resolver import ErrorKind, ResolvedLease
@@ -65,29 +64,20 @@ def measure(subject: Subject) -> Fit:
     shape = _shape(subject)
     if hiffy is None or shape is None:
         return Fit(arguments, None, reply, None, {})
-    room = _reply_room(hiffy)
+    room = measure_room(hiffy.layout, shape)
     elements = {}
     for lease in subject.resolved.leases:
         if lease.type is None:
             continue
-        space = hiffy.layout.data_size if lease.read else max(0, room - (reply or 0))
+        space = room.lent if lease.read else max(0, room.reply - (reply or 0))
         size = lease.type.size
         elements[lease.name] = _element_limit(lease, space // size if size else 0xFFFF)
-    return Fit(arguments, shape.payload_room, reply, room, elements)
+    return Fit(arguments, room.payload, reply, room.reply, elements)
 
 
 def _element_limit(lease: ResolvedLease, fitting: int) -> int:
     limit = fitting if lease.max_len is None else min(fitting, lease.max_len)
     return limit if lease.is_slice else min(limit, 1)
-
-
-def _reply_room(hiffy: Hiffy) -> int:
-    """Return how many bytes reply and write lease may have together."""
-    layout = hiffy.layout
-    room = min(layout.scratch_size, max(0, layout.return_stack.size - DONE_SIZE))
-    while room and DONE_SIZE + success_size(room) > layout.return_stack.size:
-        room -= 1  # for the length before it: a few bytes
-    return room
 
 
 # ---- sizes ---------------------------------------------------------------------------------------

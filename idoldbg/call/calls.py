@@ -15,7 +15,7 @@ from idoldbg.call.arguments import (
     parse_lease,
     parse_value,
 )
-from idoldbg.call.message import ErrorReply, Message, RawReply, ReadLease, WriteLease
+from idoldbg.call.message import ErrorReply, Lease, Message, RawReply, ReadLease, WriteLease
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
 from idoldbg.model.types import CEnum, Enum, Type
 from idoldbg.model.values import EnumValue, Value
@@ -36,6 +36,7 @@ __all__ = [
     "decode_error",
     "decode_reply",
     "find_parameter",
+    "lease_kinds",
     "prepare_call",
 ]
 
@@ -285,17 +286,10 @@ def build_message(call: Call, task_index: int) -> Message:
             operation=operation.name,
         )
     encoding = codec.for_encoding(operation.encoding)
-    leases: list[ReadLease | WriteLease] = []
-    for lease in operation.leases:
-        if lease.read and lease.write:
-            raise NotCallable(
-                f"{operation.name}: hiffy cannot lend `{lease.name}` for both reading and writing",
-                operation=operation.name,
-            )
-        if lease.read:
-            leases.append(ReadLease(call.sent[lease.name]))
-        else:
-            leases.append(WriteLease(call.room[lease.name]))
+    leases = tuple(
+        ReadLease(call.sent[lease.name]) if kind is ReadLease else WriteLease(call.room[lease.name])
+        for lease, kind in zip(operation.leases, lease_kinds(operation), strict=True)
+    )
     error_size = 0
     if operation.error_kind is ErrorKind.COMPLEX and operation.error is not None:
         error_size = codec.hubpack.max_size(_reply_type(operation, operation.error))
@@ -305,10 +299,21 @@ def build_message(call: Call, task_index: int) -> Message:
         code=operation.code,
         payload=encoding.encode_arguments(operation.wire_members, call.arguments),
         reply_size=max(reply_size, error_size),
-        leases=tuple(leases),
+        leases=leases,
         error_size=error_size,
         name=operation.name,
     )
+
+
+def lease_kinds(operation: ResolvedOperation) -> tuple[type[Lease], ...]:
+    """Return what a message lends; raise `NotCallable` for memory to be both read and written."""
+    for lease in operation.leases:
+        if lease.read and lease.write:
+            raise NotCallable(
+                f"{operation.name}: hiffy cannot lend `{lease.name}` for both reading and writing",
+                operation=operation.name,
+            )
+    return tuple(ReadLease if lease.read else WriteLease for lease in operation.leases)
 
 
 def _reply_type(operation: ResolvedOperation, side: Resolution) -> Type:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
 from typing import Any
 
 from idol.printable import join_lines, printable
-from idoldbg.call.hiffy import HiffyLayout
-from idoldbg.call.hiffy.program import PAYLOAD_LIMIT, STACK_LENGTH
+from idoldbg.call.caller import Caller
 from idoldbg.device.classes import Classes
 from idoldbg.device.names import python_names
 from idoldbg.device.results import Leases, Reply
@@ -19,10 +17,10 @@ from idoldbg.resolver import ResolvedLease, ResolvedOperation
 
 __all__ = [
     "help_text",
+    "limits_text",
     "make_signature",
     "one_line",
     "parameters",
-    "read_limits",
 ]
 
 MISSING = "???"
@@ -89,10 +87,8 @@ def _short(type_: Type | None, text: str) -> str:
     return f"{MISSING} {text}" if type_ is None else short_name(type_.name)
 
 
-def help_text(
-    operation: ResolvedOperation, signature: inspect.Signature, layout: HiffyLayout | str
-) -> str:
-    """Write all that is known of an operation; `layout` may be why there are no limits."""
+def help_text(operation: ResolvedOperation, signature: inspect.Signature, limits: str) -> str:
+    """Write all that is known of an operation; `limits` is what `limits_text` wrote."""
     facts = [f"operation {operation.code} of task `{operation.task}`", operation.encoding.lower()]
     facts += ["idempotent"] if operation.idempotent else []
     blocks = []
@@ -101,7 +97,6 @@ def help_text(
     blocks.append(printable(", ".join(facts)))
     blocks.append(join_lines(_parameter_lines(operation)))
     blocks.append(join_lines(_error_lines(operation)))
-    limits = layout if isinstance(layout, str) else _limits(operation, layout)
     blocks.append(join_lines(textwrap.wrap(limits, WIDTH)))
     head = printable(f"{operation.operation}{_plain(signature)}")
     return "\n\n".join([head, *(block for block in blocks if block)])
@@ -157,21 +152,17 @@ def _error_lines(operation: ResolvedOperation) -> list[str]:
     return [*returns, f"Raises {kind}: {', '.join(names)}." if names else f"Raises {kind}."]
 
 
-def _limits(operation: ResolvedOperation, layout: HiffyLayout) -> str:
-    extra = 4 + len(operation.leases)
-    parts = [f"{min(PAYLOAD_LIMIT, STACK_LENGTH - extra)} bytes of arguments"]
-    if any(lease.read for lease in operation.leases):
-        parts.append(f"{layout.data_size} bytes of data to read")
-    if any(lease.write for lease in operation.leases):
-        parts.append(f"{layout.scratch_size} bytes of reply and written data")
-    else:
-        parts.append(f"{layout.scratch_size} bytes of reply")
-    return f"This image's hiffy can carry {', '.join(parts)}."
-
-
-def read_limits(find_layout: Callable[[], HiffyLayout]) -> HiffyLayout | str:
-    """Ask for hiffy's layout; return why the operation cannot be called as words."""
+def limits_text(caller: Caller, operation: ResolvedOperation) -> str:
+    """Write what a call of the operation can carry, or why it cannot be called."""
     try:
-        return find_layout()
+        room = caller.room(operation)
     except IdoldbgError as error:
         return f"Cannot be called: {error}."
+    parts = [f"{room.payload} bytes of arguments"]
+    if any(lease.read for lease in operation.leases):
+        parts.append(f"{room.lent} bytes of data to read")
+    if any(lease.write for lease in operation.leases):
+        parts.append(f"{room.reply} bytes of reply and written data")
+    else:
+        parts.append(f"{room.reply} bytes of reply")
+    return f"This image's {caller.transport.client} can carry {', '.join(parts)}."

@@ -13,7 +13,7 @@ from idoldbg.build.program import ServedInterface
 from idoldbg.call.calls import Call, bind_call
 from idoldbg.device.classes import lower
 from idoldbg.device.core import Core
-from idoldbg.device.describe import help_text, make_signature, one_line, parameters, read_limits
+from idoldbg.device.describe import help_text, limits_text, make_signature, one_line, parameters
 from idoldbg.device.failures import IN_AN_ERROR, VariantError
 from idoldbg.device.names import python_names
 from idoldbg.device.results import Err, Leases, Ok, Reply, no_attribute
@@ -83,7 +83,7 @@ class BoundOperation:
     def _help(self) -> str:
         caller = self._core.session.caller
         with self._core.turns.names:
-            limits = read_limits(lambda: caller.limits(self._resolved))
+            limits = limits_text(caller, self._resolved)
         return help_text(self._resolved, self.__signature__, limits)
 
     def __repr__(self) -> str:

@@ -335,7 +335,7 @@ def test_a_hiffy_without_use_for_data_makes_the_other_calls() -> None:
     assert hiffy.symbols.find("HIFFY_DATA") is None
     assert hiffy.symbols.find("HIFFY_TEXT") is not None
     for session in running("gaps-no-data"):
-        assert session.caller.layout.data is None
+        assert session.caller.transport.mailbox.layout.data is None
         assert call(session, "Echo.same", number="7") == 7
         assert call(session, "Echo.zero", sink="4") is None
         with pytest.raises(NotCallable, match="has no SendLeaseRead"):

@@ -1,7 +1,7 @@
 """Check that a core dump and a build belong together.
 
 A dump is only as good as the debug information that it is read with. What tells builds apart is
-what tells boards apart (`idoldbg.call.caller`): the image id, where it lies, and the vector table;
+what tells boards apart (`idoldbg.call.opener`): the image id, where it lies, and the vector table;
 the two images of a slot pair share the id alone.
 """
 

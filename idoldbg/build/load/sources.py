@@ -25,7 +25,7 @@ __all__ = ["ROOTS", "code_version", "find_modules"]
 
 #: Where results are found: the modules that call `recall`.
 ROOTS = (
-    "idoldbg.call.caller",
+    "idoldbg.call.opener",
     "idoldbg.build.load",
     "idoldbg.build.program",
     "idoldbg.views.tasks",

@@ -5,7 +5,7 @@ limits, `mailbox` is the exchange with the running task as a pure machine that y
 it wants done. Protocol: Hubris, `task/hiffy/src/main.rs` (hand-shake) and `common.rs` (functions).
 
     mailbox = Mailbox(build_layout(variables, task_entry=(address, task_type)))
-    outcome = drive(mailbox.call(message, timeout_s=5.0), reader, writer, clock)
+    (outcome,) = drive(mailbox.send([message], timeout_s=5.0), reader, writer, clock)
 """
 
 from idoldbg.call.hiffy.actions import (

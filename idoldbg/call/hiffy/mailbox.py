@@ -35,7 +35,8 @@ from idoldbg.call.hif.ops import HIF_VERSION, HifError, Opcode
 from idoldbg.call.hif.results import FunctionResult, decode_results
 from idoldbg.call.hiffy.actions import Machine, Range, Read, ReadMany, Wait, Write
 from idoldbg.call.hiffy.layout import HiffyLayout
-from idoldbg.call.hiffy.program import HifProgram, build_program, interpret, split_batches
+from idoldbg.call.hiffy.pace import KernelClock, Pace
+from idoldbg.call.hiffy.program import HifProgram, build_program, interpret
 from idoldbg.call.hiffy.reasons import (
     Reason,
     TextState,
@@ -55,9 +56,6 @@ from idoldbg.model.values import EnumValue, format_value
 
 __all__ = ["Mailbox", "random_tag"]
 
-FIRST_WAIT_S = 0.001
-LONGEST_WAIT_S = 0.02
-WAIT_GROWTH = 1.25  # looks too late by a quarter of the program's own time at most
 SUSPICIOUS_S = 0.3
 """After this time without an answer, polls look at hiffy's own state too."""
 
@@ -67,11 +65,6 @@ RESTART_S = 0.2
 TAG_SIZE = 8
 _DONE = bytes([Opcode.DONE])
 _HARMLESS = _DONE * 4  # a whole word, which every access port can write
-
-# Of the kernel's clock: how long it may seem to stand still, in seconds of the link's own clock.
-SAME_TICK_S = 0.003
-UNWATCHED_S = 0.5
-SLOWDOWN = 4  # of an emulated board beside the host
 
 _HINTS = {
     "Invalid": "hiffy met an operation that it does not know",
@@ -88,31 +81,6 @@ _UNSENT = ("Invalid", "IllegalOp", "Fault(BadParameter", "Fault(StackOverflow", 
 def random_tag() -> bytes:
     """Return bytes that no other program has."""
     return os.urandom(TAG_SIZE)
-
-
-class _Pace:
-    """Waits that begin short and grow, and the time since `begin_s`.
-
-    What was asked for counts even when the clock does not say so: no loop depends on it alone.
-    """
-
-    def __init__(self, begin_s: float) -> None:
-        self._begin_s = begin_s
-        self._asked_s = 0.0
-        self._next_s = FIRST_WAIT_S
-        self.elapsed_s = 0.0
-
-    @property
-    def now_s(self) -> float:
-        return self._begin_s + self.elapsed_s
-
-    def wait(self, limit_s: float) -> Machine[None]:
-        """Wait a little, not much beyond `limit_s` since the beginning."""
-        wait_s = min(self._next_s, max(limit_s - self.elapsed_s, FIRST_WAIT_S))
-        now_s = yield Wait(wait_s)
-        self._asked_s += wait_s
-        self._next_s = min(self._next_s * WAIT_GROWTH, LONGEST_WAIT_S)
-        self.elapsed_s = max(now_s - self._begin_s, self._asked_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,37 +121,8 @@ class _Unanswered(Exception):
         self.is_unsent = is_unsent
 
 
-class _Clock:
-    """Judges by the kernel's clock whether what RAM says is about a kernel that runs."""
-
-    def __init__(self) -> None:
-        self._ticks: int | None = None
-        self._at_s = 0.0
-        self._is_live = False
-
-    def is_live(self, ticks: int | None, now_s: float) -> bool:
-        """Take one reading; True for a kernel that runs, or whose clock cannot be read."""
-        if ticks is None:
-            return True
-        before, elapsed_s = self._ticks, now_s - self._at_s
-        self._is_live = self._judge(before, ticks, elapsed_s)
-        self._ticks, self._at_s = ticks, now_s
-        return self._is_live
-
-    def _judge(self, before: int | None, ticks: int, elapsed_s: float) -> bool:
-        if before is None:
-            return False  # it takes two readings
-        if ticks == before:
-            return self._is_live and elapsed_s < SAME_TICK_S
-        if ticks < before:
-            return ticks > 0  # reset, and running again
-        # A clock that lags was stopped for a while: it may stand still now.
-        is_lagging = elapsed_s > UNWATCHED_S and (ticks - before) * SLOWDOWN < elapsed_s * 1000
-        return not (self._is_live and is_lagging)
-
-
 class Mailbox:
-    """Calls through one image's hiffy on one target.
+    """The mailbox of one image's hiffy on one target.
 
     `mark` is compared in each call and raises `MismatchError`; `ticks` is the address of the
     kernel's clock, an u64 of milliseconds. `make_tag` returns bytes that no other program has.
@@ -206,48 +145,31 @@ class Mailbox:
         self._make_tag = make_tag
         self._data = b""  # what was written last, and is perhaps still there
         self._is_version_checked = False
-        self._clock = _Clock()
+        self._clock = KernelClock()
 
     def forget(self) -> None:
         """Drop what is known of the target: it was reset, or others wrote to its memory."""
         self._data = b""
         self._is_version_checked = False
-        self._clock = _Clock()
+        self._clock = KernelClock()
 
     def wait_until_ready(self, *, timeout_s: float = 5.0) -> Machine[None]:
         """Wait for hiffy to sleep and take programs; raise `HiffyFailure` when it does not."""
         yield from self._wait_until_ready(timeout_s, None)
 
-    def call(self, message: Message, *, timeout_s: float = 5.0) -> Machine[Outcome]:
-        """Make one call. `timeout_s` bounds the wait for readiness and that for the answer, each.
-
-        Raise `NotCallable` before anything is written, `MismatchError` for another image,
-        `HiffyFailure` when hiffy cannot or does not answer, or somebody else used it meanwhile.
-        """
-        outcomes = yield from self.run_program(
-            build_program(self.layout, [message]), timeout_s=timeout_s
-        )
-        return outcomes[0]
-
-    def call_all(
+    def send(
         self, messages: Sequence[Message], *, timeout_s: float = 5.0
     ) -> Machine[tuple[Outcome, ...]]:
-        """Make calls in order, in as few programs as they fit in. A failed call stops no other.
+        """Send messages in one program; return what became of each.
 
-        `timeout_s` is for each program.
+        `timeout_s` bounds the wait for readiness and that for the answer, each.
+        Raise `NotCallable` before anything is written where they do not fit, `MismatchError` for
+        another image, `HiffyFailure` when hiffy cannot or does not answer, or somebody else used it
+        meanwhile.
         """
-        outcomes: list[Outcome] = []
-        for batch in split_batches(self.layout, messages):
-            program = build_program(self.layout, batch)
-            outcomes += yield from self.run_program(program, timeout_s=timeout_s)
-        return tuple(outcomes)
-
-    def run_program(
-        self, program: HifProgram, *, timeout_s: float = 5.0
-    ) -> Machine[tuple[Outcome, ...]]:
-        """Execute a program of calls made by `build_program`."""
+        program = build_program(self.layout, messages)
         results, scratch = yield from self._run(program, timeout_s)
-        outcomes = [interpret(*pair) for pair in zip(program.messages, results, strict=True)]
+        outcomes = [interpret(*pair) for pair in zip(messages, results, strict=True)]
         last = outcomes[-1]
         if isinstance(last, ErrorReply) and scratch:
             outcomes[-1] = ErrorReply(last.code, scratch)
@@ -329,7 +251,7 @@ class Mailbox:
         self, timeout_s: float, program: HifProgram | None, *more: Range
     ) -> Machine[tuple[Status, tuple[bytes, ...]]]:
         """Return how hiffy is once it is ready, and what is in `more` then."""
-        pace = _Pace((yield Wait(0)))
+        pace = Pace((yield Wait(0)))
         action = self._reader.before(*more)
         while True:
             status, found = self._reader.status_before((yield action))
@@ -346,13 +268,13 @@ class Mailbox:
                 raise _timeout(name, words, "not ready", timeout_s, may_have_run=False)
             yield from pace.wait(timeout_s)
 
-    def _wait_for_end(self, sent: _Sent) -> Machine[tuple[Words, bytes, _Pace]]:
+    def _wait_for_end(self, sent: _Sent) -> Machine[tuple[Words, bytes, Pace]]:
         """Poll until a program ended; return the counters that say so, and its first word then.
 
         The word is b"" where it would have cost a transaction of its own.
         """
         first_range = (self.layout.text.address, len(sent.first_word))
-        pace = _Pace((yield Wait(0)))
+        pace = Pace((yield Wait(0)))
         before = sent.before.words
         faulted, state = None, TextState.OURS
         while True:
@@ -387,7 +309,7 @@ class Mailbox:
                 raise _Unanswered(reason, timed_out=True)
 
     def _collect(
-        self, sent: _Sent, ended: Words, first: bytes, pace: _Pace
+        self, sent: _Sent, ended: Words, first: bytes, pace: Pace
     ) -> Machine[tuple[tuple[FunctionResult, ...], bytes]]:
         """Read what a program left, and make sure that it was ours and ran once."""
         layout, reader, program = self.layout, self._reader, sent.program

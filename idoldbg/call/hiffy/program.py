@@ -28,6 +28,7 @@ from idoldbg.call.message import (
     ServerDeath,
     WriteLease,
 )
+from idoldbg.call.transport import Room
 from idoldbg.errors import LimitExceeded, NotCallable
 
 __all__ = [
@@ -36,6 +37,9 @@ __all__ = [
     "STACK_LENGTH",
     "HifProgram",
     "Shape",
+    "find_function",
+    "find_shape",
+    "measure_room",
     "build_program",
     "interpret",
     "split_batches",
@@ -167,34 +171,47 @@ def interpret(message: Message, result: FunctionResult) -> Outcome:
     return RawReply(result.data[: message.reply_size], result.data[message.reply_size :])
 
 
-def _shape(message: Message) -> Shape:
-    kinds = tuple(type(lease) for lease in message.leases)
-    if kinds not in SHAPES:
-        words = " and ".join("read" if k is ReadLease else "write" for k in kinds)
+def find_shape(leases: Sequence[type[Lease]], operation: str = "") -> Shape:
+    """Return how a message with leases of these kinds is sent; raise `NotCallable`."""
+    shape = SHAPES.get(tuple(leases))
+    if shape is None:
+        words = " and ".join("read" if k is ReadLease else "write" for k in leases)
         raise NotCallable(
             f"hiffy cannot lend {words} leases in this order: it has calls with one read lease, one"
             " write lease, or a read lease followed by a write lease",
-            operation=message.name,
+            operation=operation,
         )
-    return SHAPES[kinds]
+    return shape
 
 
-def _function(layout: HiffyLayout, message: Message) -> HiffyFunction:
-    shape = _shape(message)
+def _shape(message: Message) -> Shape:
+    return find_shape([type(lease) for lease in message.leases], message.name)
+
+
+def find_function(layout: HiffyLayout, shape: Shape, operation: str = "") -> HiffyFunction:
+    """Return this hiffy's function for a shape; raise `NotCallable` where it has none."""
     function = layout.functions.get(shape.function)
     if function is None:
         raise NotCallable(
             f"this image's hiffy has no {shape.function} (it has {', '.join(layout.functions)}): "
             "build it with the feature `send`, or `send-rw` for calls with both kinds of lease",
-            operation=message.name,
+            operation=operation,
         )
     if function.argument_count != shape.extra:
         raise NotCallable(
             f"this image's {shape.function} takes {function.argument_count} arguments where "
             f"{shape.extra} are known: its hiffy is from a different Hubris version",
-            operation=message.name,
+            operation=operation,
         )
     return function
+
+
+def measure_room(layout: HiffyLayout, shape: Shape) -> Room:
+    """Return how much a message of a shape can have; a reply takes room on HIFFY_RSTACK as well."""
+    reply = min(layout.scratch_size, max(0, layout.return_stack.size - DONE_SIZE))
+    while reply and DONE_SIZE + success_size(reply) > layout.return_stack.size:
+        reply -= 1  # for the length before it: a few bytes
+    return Room(shape.payload_room, reply, layout.data_size)
 
 
 def _read_data(message: Message) -> bytes:
@@ -210,7 +227,7 @@ def _result_size(message: Message) -> int:
 
 
 def _call_ops(layout: HiffyLayout, message: Message) -> list[Op]:
-    function = _function(layout, message)
+    function = find_function(layout, _shape(message), message.name)
     _check(layout, message)
     ops = [push(message.task), push(message.code)]
     ops += [push(byte) for byte in message.payload]

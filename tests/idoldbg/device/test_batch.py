@@ -9,7 +9,8 @@ import pytest
 
 import idoldbg
 from idoldbg import errors
-from idoldbg.call.hiffy import mailbox
+from idoldbg.call.hiffy import pace
+from idoldbg.call.hiffy.transport import HiffyTransport
 from idoldbg.device import Device, Err, Ok
 
 
@@ -92,9 +93,11 @@ def test_a_failure_of_hiffy_ends_the_batch(dev: Device) -> None:
 
 def test_programs_fill_the_area_that_is_smallest(dev: Device) -> None:
     """The real limits decide: with a return stack of 64 bytes, eight f32 replies fit."""
-    layout = dev.session.caller.layout
-    small = replace(layout, return_stack=replace(layout.return_stack, size=64))
-    dev.session.caller._session.layout = small
+    transport = dev.session.caller.transport
+    assert isinstance(transport, HiffyTransport)
+    mailbox = transport.mailbox
+    small = replace(mailbox.layout.return_stack, size=64)
+    mailbox.layout = replace(mailbox.layout, return_stack=small)
     before = dev.session.traffic
     with dev.batch() as b:
         pending = [b.Sensor.get(id=0) for _ in range(25)]
@@ -118,8 +121,8 @@ def test_batches_are_nearly_as_fast_as_hiffy_can(
             return dev.link.monotonic() - begin_s
 
     usual_s = seconds()
-    monkeypatch.setattr(mailbox, "FIRST_WAIT_S", 0.0001)
-    monkeypatch.setattr(mailbox, "WAIT_GROWTH", 1.0)
+    monkeypatch.setattr(pace, "FIRST_WAIT_S", 0.0001)
+    monkeypatch.setattr(pace, "WAIT_GROWTH", 1.0)
     assert seconds() / usual_s >= 0.8
 
 

@@ -13,7 +13,7 @@ from idoldbg.build.index import FINGERPRINT_SIZE, Kind, Results
 from idoldbg.build.index.fields import TYPE
 from idoldbg.build.load import open_build
 from idoldbg.build.program import Program
-from idoldbg.call.caller import Caller
+from idoldbg.call.opener import open_hiffy
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.types import Array, Enum, Pointer, Struct, Type, Union
@@ -102,7 +102,7 @@ def ask_everything(program: Program) -> dict[str, object]:
             found[f"{server.task.name} {resolved.name}"] = resolved
             assert program.operation(resolved.name, server.task.name) == resolved
     try:
-        found["hiffy"] = Caller(program, NO_TARGET, timeout_s=1).layout
+        found["hiffy"] = open_hiffy(program, NO_TARGET).mailbox.layout
     except IdoldbgError as error:
         found["hiffy"] = str(error)
     try:

@@ -165,13 +165,13 @@ def test_what_is_loaded_to_find_results_is_among_them(needed: set[str]) -> None:
 import sys
 from idoldbg.build.load import open_build
 from idoldbg.build.program import Program
-from idoldbg.call.caller import Caller
+from idoldbg.call.opener import open_hiffy
 from idoldbg.views.tasks import table_address, task_type
 from idoldbg.views.types import read_types
 build = open_build(sys.argv[1])
 program = Program(build.archive, build)
 program.operation("Spi.exchange")
-Caller(program, None, timeout_s=1).layout
+open_hiffy(program, None).mailbox
 table_address(program), task_type(program), read_types(program, "Status")
 build.archive.facts, build.archive.flash_segments()
 print(*sys.modules)

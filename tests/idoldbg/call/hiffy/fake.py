@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from idoldbg.call.codec import image
-from idoldbg.call.hiffy import HiffyLayout, build_layout
+from idoldbg.call.hiffy import HiffyLayout, Machine, Mailbox, build_layout
+from idoldbg.call.message import Message, Outcome
 from idoldbg.errors import FaultError
 from idoldbg.model.types import Array, Enum, Member, Pointer, Struct, Type
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
@@ -366,3 +367,8 @@ class FakeBoard:
 
     def _do_SendLeaseReadWrite(self, stack: Stack, data: bytes, scratch: bytearray) -> int:
         return self._send(stack, data, scratch, 6, "rw")
+
+
+def send_one(mailbox: Mailbox, message: Message, *, timeout_s: float = 5.0) -> Machine[Outcome]:
+    (outcome,) = yield from mailbox.send([message], timeout_s=timeout_s)
+    return outcome

@@ -24,6 +24,7 @@ from idoldbg.call.hiffy import (
     plan_reads,
     split_batches,
 )
+from idoldbg.call.hiffy.transport import HiffyTransport
 from idoldbg.call.message import (
     ErrorReply,
     Message,
@@ -34,7 +35,14 @@ from idoldbg.call.message import (
     WriteLease,
 )
 from idoldbg.errors import DebugInfoError, FaultError, HiffyFailure, LimitExceeded, NotCallable
-from tests.idoldbg.call.hiffy.fake import RAM, FakeBoard, FakeTask, FakeVariable, functions_type
+from tests.idoldbg.call.hiffy.fake import (
+    RAM,
+    FakeBoard,
+    FakeTask,
+    FakeVariable,
+    functions_type,
+    send_one,
+)
 from tests.idoldbg.typegen import U16, U32
 
 SPI = 1
@@ -61,7 +69,13 @@ def board(**settings: object) -> FakeBoard:
 
 def call(fake: FakeBoard, message: Message, mailbox: Mailbox | None = None) -> Outcome:
     mailbox = mailbox or Mailbox(fake.layout())
-    return drive(mailbox.call(message, timeout_s=2), fake, fake, fake)
+    return drive(send_one(mailbox, message, timeout_s=2), fake, fake, fake)
+
+
+def send_all(fake: FakeBoard, messages: Sequence[Message]) -> list[Outcome]:
+    transport = HiffyTransport(fake, list, lambda mark: Mailbox(fake.layout(), mark=mark))
+    groups = transport.limits.split(messages)
+    return [outcome for group in groups for outcome in transport.send(group, timeout_s=5)]
 
 
 def echo(payload: bytes, **more: object) -> Message:
@@ -255,7 +269,7 @@ def test_a_stale_ready_flag_is_not_believed() -> None:
     fake.put_state("Runnable")
     fake.put_word("HIFFY_READY", 1)
     mailbox = Mailbox(fake.layout())
-    machine = mailbox.call(echo(b"abc"), timeout_s=0.2)
+    machine = send_one(mailbox, echo(b"abc"), timeout_s=0.2)
     with pytest.raises(HiffyFailure, match=r"not ready within 0.2 s: it is runnable"):
         drive(machine, fake, fake, fake)
     assert not [t for t in fake.transactions if t.startswith("write")]
@@ -293,11 +307,11 @@ def test_says_why_hiffy_is_not_ready(state: str, words: str) -> None:
 def test_without_the_task_table_the_flag_must_do() -> None:
     fake = board()
     layout = build_layout(fake.variables)
-    assert drive(Mailbox(layout).call(echo(b"ab")), fake, fake, fake) == RawReply(b"ba")
+    assert drive(send_one(Mailbox(layout), echo(b"ab")), fake, fake, fake) == RawReply(b"ba")
     fake.put_word("HIFFY_READY", 0)
     fake.is_dead = True
     with pytest.raises(HiffyFailure, match="HIFFY_READY is 0"):
-        drive(Mailbox(layout).call(echo(b"ab"), timeout_s=0.1), fake, fake, fake)
+        drive(send_one(Mailbox(layout), echo(b"ab"), timeout_s=0.1), fake, fake, fake)
 
 
 @pytest.mark.parametrize("number", range(150))
@@ -386,7 +400,7 @@ def test_a_task_that_is_not_in_the_running_image() -> None:
     fake = board()
     mailbox = Mailbox(build_layout(fake.variables))
     with pytest.raises(HiffyFailure, match=r"BadParameter\(0\)\): the task does not exist"):
-        drive(mailbox.call(Message(7, 1, b"", 1)), fake, fake, fake)
+        drive(send_one(mailbox, Message(7, 1, b"", 1)), fake, fake, fake)
     fake.put("HIFFY_TEXT", b"")
 
 
@@ -401,7 +415,7 @@ def test_an_answer_that_makes_no_sense() -> None:
     fake = board()
     layout = fake.layout()
     mailbox = Mailbox(layout)
-    machine = mailbox.call(echo(b"abc"))
+    machine = send_one(mailbox, echo(b"abc"))
     result: object = None
     with pytest.raises(HiffyFailure, match="makes no sense"):
         while True:
@@ -455,10 +469,9 @@ def _count(fake: FakeBoard, mailbox: Mailbox) -> list[str]:
 
 def test_batches_take_few_kicks() -> None:
     fake = board()
-    mailbox = Mailbox(fake.layout())
     messages = [echo(bytes([n]) * (n % 20 + 1)) for n in range(20)]
-    outcomes = drive(mailbox.call_all(messages), fake, fake, fake)
-    assert outcomes == tuple(RawReply(r.payload) for r in messages)
+    outcomes = send_all(fake, messages)
+    assert outcomes == [RawReply(r.payload) for r in messages]
     kicks = [t for t in fake.transactions if t.startswith("write HIFFY_KICK")]
     assert len(kicks) == len(split_batches(fake.layout(), messages)) < 8
 
@@ -466,8 +479,8 @@ def test_batches_take_few_kicks() -> None:
 def test_a_failed_call_stops_no_other() -> None:
     fake = board()
     messages = [echo(b"ab"), Message(SPI, 2, b"", 1), Message(SPI, 4, b"", 1), echo(b"cd")]
-    outcomes = drive(Mailbox(fake.layout()).call_all(messages), fake, fake, fake)
-    assert outcomes == (RawReply(b"ba"), ErrorReply(7), ServerDeath(5), RawReply(b"dc"))
+    outcomes = send_all(fake, messages)
+    assert outcomes == [RawReply(b"ba"), ErrorReply(7), ServerDeath(5), RawReply(b"dc")]
 
 
 def test_batches_keep_error_data_and_leases_apart() -> None:
@@ -478,21 +491,21 @@ def test_batches_keep_error_data_and_leases_apart() -> None:
     messages = [echo(b"ab"), complex_, echo(b"cd"), one, one, two]
     batches = split_batches(fake.layout(), messages)
     assert [len(b) for b in batches] == [2, 3, 1]
-    outcomes = drive(Mailbox(fake.layout()).call_all(messages), fake, fake, fake)
-    assert outcomes == (
+    outcomes = send_all(fake, messages)
+    assert outcomes == [
         RawReply(b"ba"),
         ErrorReply(1, b"\x02\x2a\x00"),
         RawReply(b"dc"),
         RawReply(b"\0", b"eno"),
         RawReply(b"\0", b"eno"),
         RawReply(b"\0", b"owt"),
-    )
+    ]
 
 
 def test_a_call_that_cannot_be_made_stops_the_batch_before_it_begins() -> None:
     fake = board()
     with pytest.raises(LimitExceeded):
-        drive(Mailbox(fake.layout()).call_all([echo(b"ab"), echo(bytes(29))]), fake, fake, fake)
+        send_all(fake, [echo(b"ab"), echo(bytes(29))])
     assert not fake.transactions
 
 
@@ -518,7 +531,7 @@ def test_the_scratch_area_is_found_inside_its_cell() -> None:
     old = build_layout({n: v for n, v in fake.variables.items() if n != "HIFFY_SCRATCH"})
     assert (old.scratch, old.scratch_size) == (None, 256)
     message = Message(SPI, 3, b"", 8, error_size=3)
-    assert drive(Mailbox(old).call(message), fake, fake, fake) == ErrorReply(1, None)
+    assert drive(send_one(Mailbox(old), message), fake, fake, fake) == ErrorReply(1, None)
 
 
 @pytest.mark.parametrize("name", ["HIFFY_TEXT", "HIFFY_KICK", "HIFFY_FUNCTIONS"])

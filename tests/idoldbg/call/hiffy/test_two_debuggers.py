@@ -135,8 +135,7 @@ class Debugger:
             is_short = self.random.random() < 0.3
             self.machine = careless(self.layout, messages, is_short=is_short)
         else:
-            program = build_program(self.layout, messages)
-            self.machine = self.mailbox.run_program(program, timeout_s=0.06)
+            self.machine = self.mailbox.send(messages, timeout_s=0.06)
         self._send(None)
 
     def _answer(self) -> None:

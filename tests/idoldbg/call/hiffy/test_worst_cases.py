@@ -12,6 +12,7 @@ from idoldbg.call.hif.ops import Opcode
 from idoldbg.call.hiffy import Action, Mailbox, ReadMany, Wait, Write, build_program
 from idoldbg.call.message import Message, Outcome, RawReply
 from idoldbg.errors import CallTimeout, HiffyFailure, LinkError, MismatchError
+from tests.idoldbg.call.hiffy.fake import send_one
 from tests.idoldbg.call.hiffy.scripted import (
     BASE,
     ECHO,
@@ -51,7 +52,7 @@ def steps_of(
     mailbox: Mailbox, board: Board, message: Message, *, runs: bool = True
 ) -> Iterator[Action]:
     """Yield each action before it is done; return the outcome as the generator's value."""
-    machine = mailbox.call(message, timeout_s=0.1)
+    machine = send_one(mailbox, message, timeout_s=0.1)
     result: Any = None
     while True:
         try:
@@ -254,7 +255,7 @@ def test_a_core_that_is_halted_in_the_middle_does_not_make_the_call_later() -> N
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), LinkError("unplugged for a moment")])
 def test_a_call_that_is_given_up_is_taken_back(error: BaseException) -> None:
     board = make_board()
-    machine = make_mailbox(board).call(make_message(ECHO, A), timeout_s=0.1)
+    machine = send_one(make_mailbox(board), make_message(ECHO, A), timeout_s=0.1)
     action = next(machine)
     while not (isinstance(action, Wait) and board.get("KICK")):
         action = machine.send(perform(board, action))

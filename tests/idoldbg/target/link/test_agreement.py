@@ -10,8 +10,8 @@ import pyocd  # noqa: F401  # before the modules of the plug-in, see there
 import pytest
 
 from idoldbg.build.load import open_build
-from idoldbg.call.caller import Caller
 from idoldbg.call.calls import prepare_call
+from idoldbg.call.opener import open_caller
 from idoldbg.errors import FaultError, LinkError
 from idoldbg.session import TargetOptions, emulated_board, open_program, open_session
 from idoldbg.target.emulated.emu import EmulatedBoard
@@ -138,11 +138,11 @@ def test_a_call_through_a_probe_replays_without_it(
     probe, path = links[1], tmp_path / "recorded"
     assert isinstance(probe, BaseLink)
     recorder = Recorder(str(path), probe, archive="", timeout_s=60)
-    reply = Caller(program, Trace(probe, recorder), timeout_s=60).call(call)
+    reply = open_caller(program, Trace(probe, recorder), timeout_s=60).call(call)
     recorder.close()
     assert reply.leases["sink"] == bytes.fromhex("ffef4018")
     with path.open() as lines:
-        assert Caller(program, Trace(ReplayLink(lines)), timeout_s=60).call(call) == reply
+        assert open_caller(program, Trace(ReplayLink(lines)), timeout_s=60).call(call) == reply
         assert not list(lines)
 
 

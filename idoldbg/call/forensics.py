@@ -1,0 +1,132 @@
+"""What the target's memory shows when a call fails, and how hiffy is made to answer again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from idol.records import replace
+from idoldbg.build.program import Program
+from idoldbg.call.hiffy.reasons import reply_fault_words
+from idoldbg.call.hiffy.transport import HIFFY, HiffyTransport, use_alone
+from idoldbg.errors import CallTimeout, HiffyFailure, IdoldbgError, LinkTimeout
+from idoldbg.model.archive import TaskImage
+from idoldbg.views.tasks import is_before_tasks, read_task
+
+if TYPE_CHECKING:
+    from idoldbg.views.postmortem import PostMortem
+
+__all__ = ["Forensics"]
+
+RESTART_S = 0.5  # enough for hiffy to start, where it gets the processor at all
+STARVED_RESTART_S = 0.02  # where it hardly will: emulating a busy target takes many times as long
+GENERATIONS = 64  # abi::TaskId has six bits for them
+EXPLAINED = ("reset", "restarted", "reply fault", "conflict", "lost kick")
+"""Failures of which the state of the tasks afterwards tells nothing."""
+
+
+class Forensics:
+    """Reads a target's memory around calls through its hiffy; restarts hiffy where that helps."""
+
+    def __init__(self, program: Program, transport: HiffyTransport) -> None:
+        self.program = program
+        self.transport = transport
+        self.restarts: tuple[int, ...] = ()
+        """The generations of hiffy that were begun here, to make it answer again."""
+
+    def forget(self) -> None:
+        """Drop what is known of the target: it was reset."""
+        self.restarts = ()
+
+    def is_started(self, task: TaskImage) -> bool:
+        """Return whether a task that is not started at boot has been started since."""
+        return read_task(self.program, task.index).is_started
+
+    def find_cause(self, error: HiffyFailure, *, timeout_s: float) -> HiffyFailure:
+        """Return a better error where the kernel, or its record of faults, shows why."""
+        if error.failure == "not ready" and is_before_tasks(self.program):
+            return CallTimeout(
+                f"the kernel had started no task within {timeout_s:g} s: it is still booting (a "
+                "longer --timeout helps), is held by something, or has failed",
+                operation=error.operation,
+                failure=error.failure,
+                timeout_s=timeout_s,
+            )
+        if error.failure != "restarted" or error.generation is None:
+            return error
+        from idoldbg.render.tasks import fault_words, server_name  # for what went wrong
+        from idoldbg.views.faults import read_last_fault
+
+        generation = error.generation % GENERATIONS
+        fault = read_last_fault(self.program, self.program.task(HIFFY).index, generation)
+        if fault is None:
+            return error
+        what, failure = f"hiffy was restarted during the call: {fault_words(fault)}", "restarted"
+        server = server_name(fault)
+        if server is not None and fault.reason is not None:
+            what, failure = reply_fault_words(server, fault.reason), "reply fault"
+        made = error.message.rpartition("; ")[2]
+        name = f"{error.operation}: " if error.operation else ""
+        found = HiffyFailure(f"{name}{what}; {made}", operation=error.operation, failure=failure)
+        found.generation = error.generation
+        return found
+
+    def examine(
+        self, error: HiffyFailure | LinkTimeout, *, timeout_s: float, recovers: bool
+    ) -> bool:
+        """Add a post-mortem to an error of a call; return whether hiffy was restarted after it.
+
+        That is tried if `recovers`, where hiffy waits for another task for ever.
+        """
+        if isinstance(error, HiffyFailure) and error.failure in EXPLAINED:
+            return False
+        from idoldbg.render.tasks import post_mortem_sentences
+        from idoldbg.views.postmortem import read_post_mortem  # walks stacks: brings pyelftools
+
+        found = read_post_mortem(self.program)
+        if found is None:
+            return False
+        is_recovered = False
+        if isinstance(error, CallTimeout) and found.is_wedged and recovers:
+            words, is_recovered = self._recover(found, timeout_s)
+            found = replace(found, recovery=words)
+        if isinstance(error, HiffyFailure):
+            error.post_mortem = found
+        for sentence in post_mortem_sentences(found):
+            error.add_note(sentence)
+        return is_recovered
+
+    def _recover(self, found: PostMortem, timeout_s: float) -> tuple[str, bool]:
+        """Restart hiffy; return in words what came of it, and whether it works again."""
+        from idoldbg.call.supervisor import SUPERVISOR, Request, Supervisor  # for what went wrong
+
+        target = self.transport.target
+        supervisor = self.program.archive.tasks[SUPERVISOR].name
+        done = f"hiffy was restarted through `{supervisor}`"
+        try:
+            with use_alone(target):  # else a restart may come into another's call
+                Supervisor(self.program, target).ask(Request.START, HIFFY)
+            row = read_task(self.program, self.program.task(HIFFY).index)
+            if row.generation is not None:
+                self.restarts += (row.generation,)
+            restart_s = RESTART_S if found.starving_task is None else STARVED_RESTART_S
+            self.transport.wait_until_ready(timeout_s=min(restart_s, timeout_s))
+        except HiffyFailure as error:
+            return f"{done}, which did not help: {error.message}", False
+        except IdoldbgError as error:
+            return f"hiffy stays stuck until the board is reset: {error.message}", False
+        return f"{done}, so that calls can be made again", True
+
+    def describe_death(self, task: TaskImage, generation: int) -> str:
+        """Return why a task died in a call, and its state now; `generation` is the new one's."""
+        from idoldbg.render.tasks import fault_words  # for what went wrong
+        from idoldbg.views.faults import read_last_fault
+
+        row = read_task(self.program, task.index)
+        before = (generation - 1) % GENERATIONS
+        fault = row.fault or read_last_fault(self.program, task.index, before)
+        why = " (nothing in this firmware recorded why)"
+        if fault is not None:
+            why = f": {fault_words(fault)}"
+        if row.fault is not None:
+            return f"{why}; it is still stopped"
+        return f"{why}; it was restarted and is now generation {row.generation}"
