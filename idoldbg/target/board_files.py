@@ -9,7 +9,6 @@ and the nearest right key; so is a description that makes no sense (`validate_ch
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -154,6 +153,8 @@ class _Table:
     def finish(self) -> None:
         """Fail when keys are left over."""
         for key in self._data:
+            from difflib import get_close_matches  # 4 ms, for messages alone
+
             near = get_close_matches(key, self._asked, 1)
             hint = f"; did you mean `{near[0]}`?" if near else ""
             known = "" if near else f"; known keys: {', '.join(self._asked)}"
@@ -366,6 +367,8 @@ def _bundled_names(kind: str) -> tuple[str, ...]:
 def _bundled_file(kind: str, what: str, name: str) -> Traversable:
     names = _bundled_names(kind)
     if name not in names:
+        from difflib import get_close_matches  # 4 ms, for messages alone
+
         near = get_close_matches(name, names, 3, 0.5)
         hint = "" if near else f"known: {', '.join(names)}"
         raise NotFound(what, name, near=near, hint=hint)

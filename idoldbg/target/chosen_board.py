@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
-
 from idoldbg.errors import ArgumentError, Unsupported
 from idoldbg.model.archive import Archive
 from idoldbg.model.board import Board
@@ -46,6 +44,8 @@ def _nearest(archive: Archive) -> str:
     same = [name for name in board_names() if load_board(name).chip.name == chip]
     if not chip or not same:
         return ""
+    from difflib import SequenceMatcher  # 4 ms, for messages alone
+
     best = max(same, key=lambda name: SequenceMatcher(None, archive.board, name).ratio())
     return f" (`{best}` has the same chip, {chip})"
 
