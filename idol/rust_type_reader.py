@@ -115,7 +115,7 @@ class _TypeReader:
         return Tuple(items)
 
     def _read_types(self, closer: str) -> tuple[tuple[RustType, ...], bool]:
-        """Read types up to a closing mark; also tell whether a comma stood before it."""
+        """Read types up to a closing mark; also return whether a comma stood before it."""
         items: list[RustType] = []
         trailing = False
         while self._token.text != closer:

@@ -6,7 +6,7 @@
         reply = dev.Spi.exchange(device_index=0, source=b"\\x9f\\0\\0\\0", sink=4)
         print(reply.leases.sink.hex())
 
-`attach` is in `idoldbg.device`; what it is made of, for programs that work with texts or with many
+`attach` is in `idoldbg.device`; what it is made of, for programs that work with strings or many
 builds, is `open_program`, `open_session` and `prepare_call`.
 
 Names load when they are used, so that importing the package costs nothing.

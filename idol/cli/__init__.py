@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, INTERRUPTED, USAGE
 from idol.cli.files import HostError
-from idol.cli.parser import Parser, parse
+from idol.cli.parser import Parser, Version, parse
 from idol.errors import DiagnosedError, IdolError, OptionsError
 from idol.hints import Final
 from idol.printable import escape_json, one_line
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except KeyboardInterrupt:
-        print("idol: interrupted", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -88,6 +88,7 @@ def _make_parsers(
 ) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """Return the parser as a whole, and those of its commands."""
     parser = Parser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
+    parser.add_argument("--version", action=Version, help="print the version and exit")
     commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND")
     named = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
     for module in dict.fromkeys(named or COMMANDS.values()):
@@ -105,5 +106,5 @@ def _fail(arguments: argparse.Namespace, error: Exception, kind: str, code: int)
     elif isinstance(error, DiagnosedError):
         print(error, file=sys.stderr)  # begins with the file's name
     else:
-        print(one_line(f"idol: {error}"), file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
     return code

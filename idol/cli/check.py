@@ -71,12 +71,12 @@ def _run(arguments: argparse.Namespace) -> int:
         reports.append(FileReport(name, kept))
     if unreadable and not reports:
         for other in unreadable[:-1]:
-            print(one_line(f"idol: {other}"), file=sys.stderr)
+            print(one_line(f"error: {other}"), file=sys.stderr)
         raise unreadable[-1]
     print(FORMATS[arguments.format](tuple(reports)), end="")
     sys.stdout.flush()  # before what is said on the other stream
     for other in unreadable:
-        print(one_line(f"idol: {other}"), file=sys.stderr)
+        print(one_line(f"error: {other}"), file=sys.stderr)
     if unreadable:
         return HOST
     least = Level(arguments.fail_on).rank

@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(error, file=sys.stderr)
             code = max(code, FOUND)
         except HostError as error:
-            print(one_line(f"idol: {error}"), file=sys.stderr)
+            print(one_line(f"error: {error}"), file=sys.stderr)
             code = HOST
     return code
 
@@ -83,7 +83,7 @@ def _make_diff(name: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(
         _split_lines(before), _split_lines(after), name, f"{name} (formatted)", lineterm=""
     )
-    # Marks in front of the lines are no protection: a service obeys commands after a blank as well.
+    # Marks in front of the lines do not protect: a service obeys commands after a blank as well.
     shown = (part for line in lines for part in line.split("\n"))
     return "".join(f"{one_line(line, keep=TAB)}\n" for line in shown)
 

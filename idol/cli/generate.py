@@ -174,7 +174,7 @@ def _generate_folder(
             print(error, file=sys.stderr)
             code = code or FOUND
         except HostError as error:
-            print(one_line(f"idol: {error}"), file=sys.stderr)
+            print(one_line(f"error: {error}"), file=sys.stderr)
             code = HOST
     if code == OK:
         make_folder(folder)

@@ -1,4 +1,4 @@
-"""Parsing of the command line: argparse, which says what may have been meant."""
+"""Parsing of the command line: argparse, with near misses and the errors of `idoldbg`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from idol.hints import Any
+from idol.hints import Any, NoReturn
 from idol.near import suggest
 from idol.patterns import compile_late
+from idol.printable import one_line
 
-__all__ = ["Parser", "parse"]
+__all__ = ["Parser", "Version", "parse"]
 
 # An option as it stands in help.
 _OPTION = compile_late(r"(?<![\w-])--[a-z][\w-]*")
@@ -28,10 +29,34 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser, also of a command, that shows help by `_HelpFormatter`."""
+    """A parser with help by `_HelpFormatter` and errors in the form of `idoldbg`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"formatter_class": _HelpFormatter, **settings})
+
+    def error(self, message: str) -> NoReturn:
+        """Print an error of usage and exit with 2."""
+        missing = message.removeprefix("the following arguments are required: ")
+        if missing != message:
+            message = f"missing argument `{missing}`"
+        self.exit(2, f"{one_line(f'error: {message}')}\nTry `{self.prog} --help`.\n")
+
+
+class Version(argparse.Action):
+    """The option `--version`: print the version and exit; it is looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("idoldbg")
+        except PackageNotFoundError:  # run from a checkout, with bare Python
+            found = "(of a checkout: the package idoldbg is not installed)"
+        print(f"{parser.prog} {found}")
+        parser.exit()
 
 
 def _terminal_width() -> int:
@@ -58,11 +83,16 @@ def parse(
 
     `names` are those of all commands, `commands` the parsers that are loaded.
     """
+    if not words:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
     known = tuple(names)
     name = words[0] if words else ""
     if name and not name.startswith("-") and name not in known:
         advice = suggest(name, known, otherwise=f"there are {', '.join(known)}")
         parser.error(f"no command `{name}`; {advice}")
+    if name.startswith("-") and name not in ("-h", *_OPTION.findall(parser.format_help())):
+        parser.error(_unknown(name, parser.format_help()))
     arguments, rest = parser.parse_known_args(words)
     if rest:
         used = commands.get(name, parser)

@@ -14,7 +14,7 @@ class Level(StrEnum):
 
     #: One side takes what the other sends for something else, or refuses it.
     BREAKING = "breaking"
-    #: Type texts differ, and only a compiler could tell whether the bytes do.
+    #: Types are written differently; only a compiler knows whether the bytes differ.
     UNSURE = "unsure"
     #: The bytes are the same; code that names things has to be adapted.
     SOURCE = "source"

@@ -97,7 +97,7 @@ def _cell(paragraph: Paragraph) -> str:
 
 
 def _spell(text: str) -> str:
-    """Render code by character references: a backslash cannot be told from one before a bar."""
+    """Render code by character references: a backslash would look like one before a bar."""
     spelled = (
         c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in printable(" ".join(text.split()))
     )

@@ -54,7 +54,7 @@ def emit_result(emitter: Emitter, interface: ir.Interface, operation: ir.Operati
 
 
 def _error_arms(emitter: Emitter, interface: ir.Interface, operation: ir.Operation) -> None:
-    """Print what becomes of an error: an answer of its own, or a code for the dispatch loop."""
+    """Print the handling of an error: a reply of its own, or a code for the dispatch loop."""
     bad, counters = operation.locals["error"], interface.counters
     runtime = f"Err(idol_runtime::RequestError::Runtime({bad}))"
     fail = f"Err(idol_runtime::RequestError::Fail({bad}))"

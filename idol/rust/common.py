@@ -64,7 +64,7 @@ def emit_or_panic(emitter: Emitter, pattern: str, expression: str, panic: str) -
 
 
 def emit_method_docs(emitter: Emitter, operation: ir.Operation) -> bool:
-    """Print what is documented of an operation; tell whether anything is."""
+    """Print what is documented of an operation; return whether anything is."""
     emitter.docs(operation.doc)
     described = [(a.name, a.doc) for a in operation.arguments if a.doc]
     described += [(lease.name, lease.doc) for lease in operation.leases if lease.doc]

@@ -35,7 +35,7 @@ class Mark(StrEnum):
     ERROR = "error"
     #: The operation has no such part.
     NONE = "none"
-    #: It cannot be told, such as limits without a hiffy.
+    #: Not known, such as limits without a hiffy.
     UNKNOWN = "unknown"
 
 

@@ -86,7 +86,7 @@ def _effect(subject: Subject, part: Part) -> str:
             return "Errors can be shown as numbers only."
         return "The error cannot be read."
     if part.role is Role.LEASE:
-        return "It cannot be told how much to lend."
+        return "The amount to lend is unknown."
     return "Its value cannot be encoded."
 
 
@@ -178,7 +178,7 @@ def _without_discriminants(subject: Subject, part: Part, type_: Type) -> Iterato
             "Calls are not affected, since this encoding numbers variants by their order; "
             "what lies in memory cannot be decoded."
             if is_harmless
-            else "Its value cannot be told from its bytes."
+            else "Its value cannot be read from its bytes."
         )
         where = f" (at `{path.lstrip('.')}`)" if path else ""
         yield subject.finding(

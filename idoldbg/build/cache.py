@@ -245,7 +245,7 @@ class Cache:
         return True
 
     def _write(self, path: str | None, data: bytes) -> bool:
-        """Write a whole file or none; tell whether it was written."""
+        """Write a whole file or none; return whether it was written."""
         if path is None:
             return False
         folder = os.path.dirname(path)

@@ -124,7 +124,7 @@ class Program:
             if not text:
                 return None
             interface = idol.parse(idol.Source(f"{task.name}.idol", text))
-        # One damaged task is no reason not to call the others.
+        # One damaged task must not prevent calls to the others.
         except idol.DiagnosedError as error:
             first, *more = error.diagnostics
             return f"{first}{f', and {len(more)} more' if more else ''}"
@@ -436,7 +436,7 @@ class _Objects:
         except ArchiveError as error:
             if not error.member:
                 raise
-            # One file that is missing or damaged is no reason not to use the others.
+            # One file that is missing or damaged must not prevent use of the others.
             reason = str(error).removeprefix(f"{archive.path}: ")
             raise DebugInfoError(reason, object=name, archive=archive.path) from error
         return ObjectInfo(name, data, self._interner, archive=archive.path)

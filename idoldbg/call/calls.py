@@ -1,4 +1,4 @@
-"""Idol calls: from texts to a checked call, from hiffy's answer to a value or an error."""
+"""Idol calls: from strings to a checked call, from hiffy's answer to a value or an error."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def prepare_call(
     *,
     read_data: ReadData | None = None,
 ) -> Call:
-    """Turn texts into a call, one text for each argument and for each lease that is not empty.
+    """Turn strings into a call, one for each argument and for each lease that is not empty.
 
     `read_data` is asked for the file of `@FILE` and for `-` (standard input); without it these are
     refused.

@@ -1,7 +1,7 @@
-"""A message to a task, and what becomes of it: Hubris's `sys_send`, whatever carries it.
+"""A message to a task, and its outcome: Hubris's `sys_send`, whatever carries it.
 
-A message is one call with its values encoded; `idoldbg.call.calls` makes it, and decodes what
-became of it.
+A message is one call with its values encoded; `idoldbg.call.calls` makes it, and decodes the
+outcome.
 """
 
 from __future__ import annotations

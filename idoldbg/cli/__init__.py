@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -96,7 +97,7 @@ class LazyGroup(Group):
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="idoldbg", prog_name="idoldbg")
+@click.version_option(package_name="idoldbg", message="%(prog)s %(version)s")
 @global_options
 @click.pass_context
 def idoldbg(ctx: click.Context, /, **values: Any) -> None:
@@ -132,7 +133,10 @@ def _run(arguments: list[str]) -> int:
     except click.Abort as abort:
         return _report_interrupt(arguments, abort.__cause__)
     except click.ClickException as error:
-        message = " ".join(error.format_message().split())  # click's own have several lines
+        if error.__class__.__name__ == "NoArgsIsHelpError":  # of click 8.2: the message is the help
+            click.echo(error.format_message(), err=True)
+            return 2
+        message = _click_words(error)
         hint = _usage_hint(error) if isinstance(error, click.UsageError) else ""
         return _report(arguments, "Usage", message, 2, hint)
     except BrokenPipeError:
@@ -174,6 +178,19 @@ def _os_words(error: OSError) -> str:
     """Return a file's name and its error, as Unix tools do."""
     what = error.strerror or str(error)
     return what if error.filename is None else f"{error.filename}: {what}"
+
+
+def _click_words(error: click.ClickException) -> str:
+    """Return click's message in our form: one line, lower case, backquotes, no full stop."""
+    if isinstance(error, click.NoSuchOption):
+        near = error.possibilities or ()
+        names = " or ".join(f"`{name}`" for name in near)
+        return f"no option `{error.option_name}`" + (f"; did you mean {names}?" if near else "")
+    message = " ".join(error.format_message().split())  # click's own have several lines
+    if isinstance(error, click.MissingParameter):
+        message = re.sub(r"'([^']*)'", r"`\1`", message).removesuffix(".")
+        message = message[:1].lower() + message[1:]
+    return message
 
 
 def _usage_hint(error: click.UsageError) -> str:

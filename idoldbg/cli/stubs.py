@@ -39,8 +39,8 @@ def command(
         from hubris_stubs import attach, errors, types
 
     The package is meant to be committed: it changes only with the interfaces and the image id.
-    Attaching to a build whose interfaces are others fails and says which; a new image id alone is
-    no reason to. `--check` in CI tells that the package was forgotten.
+    Attaching to a build whose interfaces are others fails and says which; a new image id alone
+    does not matter. `--check` in CI tells that the package was forgotten.
     """
     directory = Path(output)
     _check_place(output, directory)

@@ -51,7 +51,7 @@ class BoundedLog:
         self._ends.set()
         self._thread.join()
         os.close(self._reader)
-        with self._file, contextlib.suppress(OSError):  # a full disk is no reason to lose results
+        with self._file, contextlib.suppress(OSError):  # a full disk must not lose results
             kept = b"".join(self._tail)[-self._tail_size :]
             left_out = self._left_out + self._tail_length - len(kept)
             if left_out:

@@ -95,7 +95,7 @@ class _AnyType:
 
     @property
     def variant_names(self) -> tuple[str, ...]:
-        """The variants of an enum in declaration order; none where it is no enum."""
+        """The variants of an enum in declaration order; none where it is not an enum."""
         return ()
 
 

@@ -104,7 +104,7 @@ class _AnyValue:
                 return number + 0  # `True` is not what `int` may be given
             case Unreadable() as unreadable:
                 raise unreadable.error()
-        raise self._misfit("is no number")
+        raise self._misfit("is not a number")
 
     @property
     def _where(self) -> str:

@@ -1,4 +1,4 @@
-"""The plug-in's options, declared and read as texts; `settings` says what they mean.
+"""The plug-in's options, declared and read as strings; `settings` says what they mean.
 
 Every pytest run where idoldbg is installed loads this module: it imports nothing of the project.
 """

@@ -1,6 +1,6 @@
 """Boards for the tests, and who holds which.
 
-A place says where one board is, in the texts of the command line. Boards that exist once (a probe,
+A place says where one board is, in the syntax of the command line. Boards that exist once (a probe,
 a server, a board that another process keeps) are used by one process at a time: a file lock, which
 the kernel takes back when its holder dies, however it dies.
 """

@@ -53,7 +53,7 @@ class Derived:
     """Parts that the `Deserialize` impls of one object skip, by full names of types.
 
     `variants` are those of enums, `fields` those of structs and of variants. Of the enums `unclear`
-    one at least leaves variants out, and it cannot be told which.
+    one at least leaves variants out, and which one is unknown.
     """
 
     variants: Mapping[str, tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""The texts of a package of stubs.
+"""The source text of a package of stubs.
 
 Laid out as `ruff format` and Black would, for lines of 88 characters or more: everything that could
 grow long stands one item a line with a comma behind it, which also makes a change of an interface a

@@ -1,6 +1,6 @@
 """Opens the target of a SPEC with the opener of its scheme.
 
-The opener of `name` is in `idoldbg/target/schemes/name.py`, under `@opener`. The texts of help and
+The opener of `name` is in `idoldbg/target/schemes/name.py`, under `@opener`. The help and
 errors that list the SPECs are made from what the openers say of themselves.
 """
 

@@ -8,7 +8,7 @@ and its outcome: `{"op": "read", "address", "size", "data": HEX}`, `{"op": "read
 "tag", "data": HEX}` (made here, for a program), `{"op": "one-by-one"}` (the next ranges are read in
 a transaction each), `{"op": "reset-with", "halt", "line"}`, and `halt`,
 `resume`, `reset`, `halted` and `exclusive` (both: entered) without arguments. Instead of its
-outcome a failed one has `"error": CLASS`, `"message"`, and the error's numbers and texts in
+outcome a failed one has `"error": CLASS`, `"message"`, and the error's numbers and strings in
 `"facts"`.
 """
 

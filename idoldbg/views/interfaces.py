@@ -52,7 +52,7 @@ def read_interfaces(program: Program, what: str | None = None) -> tuple[Server, 
         except DebugInfoError as error:
             if what:
                 raise
-            # One damaged task is no reason not to list the others.
+            # One damaged task must not prevent the listing of the others.
             problems += (f"its types cannot be read: {error}",)
         result.append(Server(server.interface.name, server.task.name, operations, problems))
     if what and not result:

@@ -152,7 +152,7 @@ def _objects(program: Program, task: str | None) -> tuple[list[DebugInfo], list[
             if info.has_debug_info or info.damage:
                 found.append(info)
         except DebugInfoError as error:
-            # One damaged task is no reason not to look at the others.
+            # One damaged task must not prevent a look at the others.
             unreadable.append((name, str(error)))
     return found, unreadable
 

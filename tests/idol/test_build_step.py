@@ -110,7 +110,7 @@ def test_bad_choices(
     assert main(["server", str(JEFE), *words]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("idol: ")
+    assert captured.err.startswith("error: ")
     assert message in captured.err
 
 

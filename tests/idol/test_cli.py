@@ -244,7 +244,7 @@ def test_ctrl_c_is_no_traceback(
 
     monkeypatch.setattr("idol.cli._make_parsers", interrupt)
     assert main(["check"]) == 130
-    assert capsys.readouterr().err == "idol: interrupted\n"
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_a_full_disk_is_an_error_of_the_host(good: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_full_disk_is_an_error_of_the_host(good: Path) -> None:
         )
     assert (result.returncode, result.stderr) == (
         4,
-        "idol: cannot write: No space left on device\n",
+        "error: cannot write: No space left on device\n",
     )
 
 
@@ -315,7 +315,7 @@ def test_a_folder_without_interfaces(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command, str(tmp_path)]) == 4
-    assert capsys.readouterr().err == f"idol: {tmp_path} holds no file named *.idol or *.idl\n"
+    assert capsys.readouterr().err == f"error: {tmp_path} holds no file named *.idol or *.idl\n"
 
 
 # -- several stubs at once ----------------------------------------------------------------------

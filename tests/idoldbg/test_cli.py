@@ -72,7 +72,7 @@ def test_output_is_as_agreed(
 FAILURES: list[tuple[list[str], int, str]] = [
     # 2: usage
     (["cal"], 2, "no command `cal`; did you mean `call`"),
-    (["call"], 2, "Missing argument"),
+    (["call"], 2, "missing argument `IFACE.OP`"),
     (["call", "Spi"], 2, "name one of its operations, Spi.read, "),
     (["call", "Spy.exchange"], 2, "no interface named `Spy`.*did you mean `Spi`"),
     (["call", "Update.status"], 2, "no interface named `Update`.*it has Jefe, .*Spi"),

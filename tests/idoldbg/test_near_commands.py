@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -73,15 +74,16 @@ def test_an_interface_alone_lists_its_operations(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["chek", "x"], "idol: error: no command `chek`; did you mean `check`?"),
+        (["chek", "x"], "error: no command `chek`; did you mean `check`?"),
         (["zzz"], "no command `zzz`; there are check, explain, "),
         (
             ["check", "--strikt", "x"],
-            "idol check: error: no option `--strikt`; did you mean `--str",
+            "error: no option `--strikt`; did you mean `--str",
         ),
-        (["fmt", "--chek=1", "x"], "idol fmt: error: no option `--chek`; did you mean `--check`?"),
+        (["fmt", "--chek=1", "x"], "error: no option `--chek`; did you mean `--check`?"),
         (["check", "x", "--zzz"], "no option `--zzz`"),
-        (["client", "a", "b"], "unexpected `b`"),
+        (["explain", "a", "b"], "unexpected `b`"),
+        (["fmt"], "error: missing argument `FILE`\nTry `idol fmt --help`."),
     ],
     ids=lambda c: " ".join(c)[:40],
 )
@@ -90,3 +92,25 @@ def test_idol_names_what_was_meant(words: list[str], message: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("command", ["idol", "idoldbg"])
+def test_both_commands_speak_in_one_voice(command: str) -> None:
+    def said(*words: str) -> tuple[int, str, str]:
+        run = [sys.executable, "-P", "-m", command, *words]
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert said("--version") == (0, f"{command} {version('idoldbg')}\n", "")
+    code, out, err = said()  # the help, not an error of one line
+    assert (code, out) == (2, "")
+    assert err.lower().startswith(f"usage: {command} ")
+    assert "\n\n" in err
+    code, out, err = said("zzz-q")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: no command `zzz-q`; there are ")
+    assert err.endswith(f"\nTry `{command} --help`.\n")
+    code, out, err = said("--versoin")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: no option `--versoin`; did you mean `--version`")
+    assert err.endswith(f"?\nTry `{command} --help`.\n")

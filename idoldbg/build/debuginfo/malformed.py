@@ -21,7 +21,7 @@ __all__ = ["Malformed", "Unsupported", "translated"]
 
 
 class Malformed(Exception):
-    """Bytes that are no ELF or DWARF; `offset` is in `.debug_info`, where there is one."""
+    """Bytes that are not ELF or DWARF; `offset` is in `.debug_info`, where there is one."""
 
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)

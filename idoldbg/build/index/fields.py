@@ -52,7 +52,7 @@ __all__ = [
     "pair",
 ]
 
-_SMALL = 1 << 31  # numbers from here on, and negative ones, are written as texts
+_SMALL = 1 << 31  # numbers from here on, and negative ones, are written as strings
 _MAX_DIGITS = 40  # of a number of 128 bits, with its sign
 
 

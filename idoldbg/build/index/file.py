@@ -3,14 +3,14 @@
 All numbers are little-endian words of 32 bits::
 
     header      magic and version (8 bytes), fingerprint (16 bytes), then seven words: size of the
-                file, counts of texts, nodes, answers and words, size of the bytes at the end,
+                file, counts of strings, nodes, answers and words, size of the bytes at the end,
                 CRC-32 of everything but this word
     text ends   one word a text: where its bytes end (they begin where those before end)
     row ends    one word a node, then one an answer: where its words end
     hashes      one word an answer, rising: CRC-32 of its key; answers have the order of these
     words       the rows. A node's: its class (position in `fields.NODES`), its fields. An answer's:
                 the text that is its key, its field
-    bytes       the texts, one after another: names, numbers of more than 31 bits, flash contents
+    bytes       the strings, one after another: names, numbers of more than 31 bits, flash contents
 
 The fingerprint stands for the archive and the code that found the answers: a file with another one
 is of no use. A reader looks at the whole file once, for the check sum (0.2 ms a megabyte), and
@@ -149,7 +149,7 @@ class IndexReader:
     # ---- for the writer -------------------------------------------------------------------------
 
     def iter_texts(self) -> Iterator[bytes]:
-        """Yield all texts in the order of their numbers."""
+        """Yield all strings in the order of their numbers."""
         return map(self.text, range(len(self._text_ends)))
 
     def iter_nodes(self) -> Iterator[list[int]]:

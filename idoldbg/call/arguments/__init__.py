@@ -1,4 +1,4 @@
-"""Values from what people write: command-line texts, JSON, and plain Python data.
+"""Values from what people write: command-line strings, JSON, and plain Python data.
 
 `syntax` reads Rust-like text and JSON into nodes, `convert` fits nodes to a type. What
 `values.format_value` and `values.to_json` write is read back.

@@ -92,7 +92,7 @@ def parse_node(text: str, *, name: str) -> Node:
 
 
 def read_source(text: str, read_data: ReadData | None) -> bytes | None:
-    """Return the bytes of `str:…` and, with `read_data`, `@FILE` and `-`; None for other texts."""
+    """Return the bytes of `str:…` and, with `read_data`, `@FILE` and `-`; None otherwise."""
     if text.startswith("str:"):
         return text.removeprefix("str:").encode("utf-8", "surrogateescape")
     if read_data is not None and (text == "-" or text.startswith("@")):

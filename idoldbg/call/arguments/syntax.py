@@ -316,7 +316,7 @@ class _Parser:
         return Null() if path == ("null",) else Name(path)
 
     def list(self, end: str, depth: int) -> tuple[tuple[Node, ...], bool]:
-        """Read values up to `end`; also tell whether a comma came last."""
+        """Read values up to `end`; also return whether a comma came last."""
         values: list[Node] = []
         comma = False
         while not self.accept(end):

@@ -6,7 +6,7 @@ variant's fields, an array or tuple its elements without a length, `()` nothing.
 count as 64-bit (serde's data model has no pointer-sized integers). An encoding adds how single
 items are written: a `Writer` and a `Reader`.
 
-A type with a hand-written `Serialize` cannot be told from its DWARF, but for the standard
+DWARF does not show that a type's `Serialize` is written by hand, but for the standard
 library's: `std_types` has the form of each. Arrays of more than 32 elements, for which serde has no
 impl, are sent as shorter ones by the crates that are used for it (`serde-big-array`). Pointers,
 unions and types of which only the name is known have no encoding.

@@ -147,7 +147,7 @@ def build_layout(
     """Put a layout together from the variables called `VARIABLES`; raise `DebugInfoError`.
 
     `task_entry` is the address of hiffy's entry in the task table and its type, the kernel's
-    `Task`; without it a restart of hiffy cannot be told from readiness. `version` is HIF's, where
+    `Task`; without it a restart of hiffy looks like readiness. `version` is HIF's, where
     the image's file has the values of HIFFY_VERSION_*. `task_names` make messages readable.
     """
     areas = {name: _area(variables, name) for name in _AREAS}

@@ -41,7 +41,7 @@ REPLY_FAULTS: Mapping[str, str] = {
 
 
 class TextState(Enum):
-    """Whose program HIFFY_TEXT holds after a call."""
+    """Owner of the program in HIFFY_TEXT after a call."""
 
     OURS = "ours"
     ZEROED = "zeroed"  # in whole or in part

@@ -128,7 +128,7 @@ class Status:
             if fault is not None and isinstance(reason := fault[1], EnumValue):
                 return int(fault[0]), reason.variant
         except (DecodeError, NotFound):
-            pass  # a kernel of another age, or memory that holds no fault
+            pass  # a kernel of another version, or memory that holds no fault
         return None
 
     def is_back(self, earlier: Status) -> bool:

@@ -166,11 +166,11 @@ class CoreDebug:
         self._words.write_word(DEMCR, demcr | (VC_CORERESET if caught else 0))
 
     def await_halt(self) -> bool:
-        """Wait for the core to halt by itself; tell whether it did."""
+        """Wait for the core to halt by itself; return whether it did."""
         return self._poll(DHCSR, S_HALT, HALT_LIMIT_S)
 
     def await_reset(self) -> bool:
-        """Wait for the core to come out of reset; tell whether there was one."""
+        """Wait for the core to come out of reset; return whether there was one."""
         return self._poll(DHCSR, S_RESET_ST, RESET_LIMIT_S)
 
     def _read_number(self, number: int) -> int:

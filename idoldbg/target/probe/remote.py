@@ -145,7 +145,7 @@ class RemoteProbe(TCPClientProbe):  # type: ignore[misc]  # pyOCD publishes no t
         ]
 
     def lock_calls(self, limit_s: float) -> bool:
-        """Have the lock that goes with calls through hiffy; tell whether it was to be had in time.
+        """Take the lock for calls through hiffy; return whether it came in time.
 
         `limit_s` is to be less than that of an answer. Raises `NotImplementedError` where the
         server knows of no such lock.

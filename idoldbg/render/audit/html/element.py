@@ -33,6 +33,6 @@ def el(tag: str, /, *children: str, **attributes: str | int | bool | None) -> Ht
 
 
 def join(children: Sequence[str], separator: str = "") -> Html:
-    """Put markup and texts side by side."""
+    """Put markup and text side by side."""
     done = [c if isinstance(c, Html) else html_text(c, quote=False) for c in children]
     return Html(separator.join(done))

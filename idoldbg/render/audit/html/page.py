@@ -70,7 +70,7 @@ def _footer(verdict: Verdict) -> Html:
         ("!", "warning", "warning"),
         ("✗", "error", "error"),
         ("·", "none", "the operation has no such part"),
-        ("?", "unknown", "cannot be told"),
+        ("?", "unknown", "not known"),
     ]
     legend = [
         el("span", el("span", sign, class_=f"sign {kind}", aria_hidden="true"), f" {words}")

@@ -1,4 +1,4 @@
-"""Signs and texts that several parts of the page use."""
+"""Signs and labels that several parts of the page use."""
 
 from __future__ import annotations
 

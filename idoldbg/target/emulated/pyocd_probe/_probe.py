@@ -159,7 +159,7 @@ class EmulatedProbe(DebugProbe):  # type: ignore[misc]  # pyOCD publishes no typ
                 dap.write_ap(board, addr >> 24, addr & 0xFC, value)
 
     def lock_calls(self, limit_s: float) -> bool:
-        """Have the lock that goes with calls through hiffy; tell whether it was to be had in time.
+        """Take the lock for calls through hiffy; return whether it came in time.
 
         Raises `NotImplementedError` for a board of this process, which has one user.
         """

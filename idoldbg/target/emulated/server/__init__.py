@@ -138,7 +138,7 @@ def _read_answer(
 
 
 def _error(facts: dict[str, str], name: str) -> IdoldbgError:
-    """Return the error that the new process met, as far as its kind can be told."""
+    """Return the error of the new process, as far as its kind is known."""
     message = facts["message"]
     match facts["kind"]:
         case "ArchiveError":

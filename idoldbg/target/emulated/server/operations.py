@@ -227,7 +227,7 @@ class Execution:
     _error: IdoldbgError | None = None
 
     def advance(self, shared: SharedBoard) -> bool:
-        """Do operations up to the next wait; tell whether the request is over."""
+        """Do operations up to the next wait; return whether the request is over."""
         while self._error is None and len(self._results) < len(self.operations):
             operation = self.operations[len(self._results)]
             if operation.name == "wait" and operation.values["seconds"] > 0:

@@ -35,7 +35,7 @@ def use_everything(data: bytes) -> None:
 
 
 def survives(data: bytes) -> bool:
-    """Use everything of an object; tell whether that went without the documented error."""
+    """Use everything of an object; return whether that went without the documented error."""
     start = time.process_time()
     try:
         use_everything(data)

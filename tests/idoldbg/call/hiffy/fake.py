@@ -119,7 +119,7 @@ class FakeBoard:
     servers: dict[int, FakeTask] = field(default_factory=dict)
     version: tuple[int, int, int] = (0, 3, 1)
     start_s: float = 0.0  # when hiffy reaches its main
-    death_at_call: str = ""  # "restart", "fault", "hang", "panic": what becomes of hiffy in a call
+    death_at_call: str = ""  # "restart", "fault", "hang", "panic": hiffy's fate in a call
 
     def __post_init__(self) -> None:
         self.memory: dict[int, bytearray] = {}
