@@ -27,7 +27,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.call.codec": "bytes to values and back, a module for each wire encoding",
     "idoldbg.call.hif": "hiffy's instruction set: programs assembled, results decoded",
     "idoldbg.call.arguments": "values from text and from Python objects",
-    "idoldbg.call.message": "a message to a task, and what became of it",
+    "idoldbg.call.message": "a message to a task, and its outcome",
     "idoldbg.call.transport": "what carries messages, and its limits",
     "idoldbg.call.hiffy": "hiffy's mailbox as a state machine",
     "idoldbg.build.debuginfo": "ELF and DWARF to types, symbols and frames",

@@ -1,4 +1,4 @@
-"""What the target's memory shows when a call fails, and how hiffy is made to answer again."""
+"""Diagnosis of a failed call from the target's memory, and recovery of hiffy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries messages to tasks: hiffy's mailbox, or whatever else can.
+"""Transports that carry messages to tasks: hiffy's mailbox, or another.
 
 A transport is two files: itself (hiffy's is `idoldbg.call.hiffy.transport`) and the target that
 opens it (`idoldbg.call.opener: TransportSource`). It needs no memory of the target; what is read
@@ -30,7 +30,7 @@ class Room:
 
 
 class Limits(Protocol):
-    """What a transport can carry; asked before anything is sent."""
+    """Limits of a transport; checked before anything is sent."""
 
     def room(self, leases: Sequence[type[Lease]]) -> Room:
         """Return the room beside leases of these kinds, in the operation's order.
@@ -54,7 +54,7 @@ class Transport(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """What it can carry; raises `NotCallable` where this image has no such way in."""
+        """Limits of the transport; raises `NotCallable` where the image does not support it."""
 
     def check_image(self) -> None:
         """Compare the image on the target with the build; raise `MismatchError`.

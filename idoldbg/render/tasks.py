@@ -20,7 +20,7 @@ FRAMES = 4
 
 
 def state_words(row: TaskRow) -> str:
-    """Say what a task does, or why it stopped."""
+    """Describe what a task does, or why it stopped."""
     if row.scheduler is None:
         return f"[{row.problem}]"
     state = _scheduler_words(row.scheduler, is_current=row.is_current)
@@ -85,7 +85,7 @@ def server_name(fault: Fault) -> str | None:
 
 
 def fault_words(fault: Fault) -> str:
-    """Say why a task was stopped."""
+    """Describe why a task was stopped."""
     if fault.unknown is not None or fault.kind == "unknown":
         return f"[unknown fault {_as_read(fault.unknown)}]"
     match fault.kind:
@@ -132,7 +132,7 @@ USAGE_ERRORS: dict[str, str] = {
 
 
 def post_mortem_sentences(found: PostMortem) -> list[str]:
-    """Say what a post-mortem found, one fact each."""
+    """List what a post-mortem found, one fact each."""
     sentences = []
     if found.is_halted:
         sentences.append("the core is halted by a debugger: only resuming or a reset lets it go on")

@@ -57,12 +57,12 @@ class TaskRef:
 
     @property
     def generation(self) -> int:
-        """Which incarnation of it is meant."""
+        """Incarnation of the task."""
         return self.number >> TASK_INDEX_BITS
 
     @property
     def is_kernel(self) -> bool:
-        """Whether it is no task, but the kernel itself."""
+        """Whether it is the kernel itself, not a task."""
         return self.number == KERNEL_TASK_ID
 
 
@@ -105,7 +105,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class SchedulerState:
-    """What a task does as the scheduler sees it: `kind` is the variant of `abi::SchedState`.
+    """State of a task for the scheduler: `kind` is the variant of `abi::SchedState`.
 
     `peer` is the task that it sends to, awaits a reply of, or receives from alone.
     `notifications` end its receive; None where the register that holds their mask is not known.

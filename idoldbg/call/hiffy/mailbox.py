@@ -98,7 +98,7 @@ class _Sent:
 
     @property
     def first_word(self) -> bytes:
-        """What is made harmless."""
+        """Variables that are made harmless."""
         return self.text[: len(_HARMLESS)]
 
     def text_state(self, text: bytes) -> TextState:

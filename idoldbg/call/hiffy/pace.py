@@ -1,4 +1,4 @@
-"""How long to wait between looks at hiffy, and whether the kernel's clock runs meanwhile."""
+"""Pauses between reads of hiffy's state, and checks that the kernel's clock runs."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def use_alone(target: LiveTarget) -> AbstractContextManager[None]:
 
 
 class HiffyLimits:
-    """What the hiffy of one image can carry."""
+    """Limits of one image's hiffy."""
 
     def __init__(self, layout: HiffyLayout) -> None:
         self.layout = layout
