@@ -35,6 +35,7 @@ __all__ = [
     "Unit",
     "Unreadable",
     "Value",
+    "find_number",
     "format_value",
     "make_enum",
     "to_json",
@@ -290,6 +291,20 @@ Value: TypeAlias = (
     | ArrayValue
     | Unreadable
 )
+
+
+def find_number(value: Value | None) -> int | None:
+    """Return a number as `int` does, also one in an Option.
+
+    None where there is no value, no number in it, or none that could be read: for what firmware of
+    other ages may have otherwise.
+    """
+    try:
+        some = None if value is None else value.as_variant("Some")
+        held = value if some is None else some.only
+        return None if held is None else int(held)
+    except DecodeError:
+        return None
 
 
 def make_enum(

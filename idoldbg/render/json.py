@@ -16,7 +16,6 @@ from idoldbg.model.board import Board
 from idoldbg.model.types import shown_field
 from idoldbg.model.values import to_json
 from idoldbg.render.printable import escape_json
-from idoldbg.render.tasks import fault_words, server_name, state_words
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
@@ -186,6 +185,8 @@ def tasks(table: TaskTable) -> Object:
 
 
 def _task(row: TaskRow) -> Object:
+    from idoldbg.render.tasks import state_words  # no call that succeeds needs it
+
     return {
         "index": row.index,
         "name": row.name,
@@ -200,6 +201,8 @@ def _task(row: TaskRow) -> Object:
 
 
 def _fault(fault: Fault) -> Object:
+    from idoldbg.render.tasks import fault_words, server_name
+
     return {
         "kind": fault.kind,
         "words": fault_words(fault),

@@ -11,7 +11,6 @@ from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
 from idoldbg.model.values import Bool, Char, EnumValue, Float, Int, Value, format_value
 from idoldbg.render.printable import join_lines, one_line, printable
-from idoldbg.render.tasks import state_words
 from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.tasks import TaskTable
@@ -131,6 +130,8 @@ def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
 
 def tasks(found: TaskTable) -> str:
     """Write the task table in the columns that Hubris's users know."""
+    from idoldbg.render.tasks import state_words  # no call that succeeds needs it
+
     time = "unknown" if found.time_ms is None else str(found.time_ms)
     lines = [f"system time = {time}"]
     if found.epitaph is not None:

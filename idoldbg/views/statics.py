@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from idol.records import dataclass
 from idoldbg.build.program import Program
@@ -21,10 +21,9 @@ from idoldbg.model.values import (
     ArrayValue,
     Int,
     StructValue,
-    Unit,
     Value,
+    find_number,
     format_value,
-    to_python,
 )
 
 if TYPE_CHECKING:
@@ -157,9 +156,8 @@ def read_ring_buffer(program: Program, task: str, variable: Variable) -> RingBuf
     name = variable.full_name
     if found is None:
         return RingBuffer(task, name, ())
-    last = to_python(found["last"])
-    buffer = found["buffer"]
-    if not isinstance(last, int) or not isinstance(buffer, ArrayValue):
+    last, buffer = find_number(found["last"]), found["buffer"]
+    if last is None or not isinstance(buffer, ArrayValue):
         return RingBuffer(task, name, ())
     count = len(buffer.elements)
     order = [(last + 1 + i) % count for i in range(count)] if last < count else []
@@ -183,22 +181,12 @@ def _find_struct(value: Value, members: set[str], depth: int) -> StructValue | N
 def _entry(index: int, value: Value) -> RingEntry | None:
     if not isinstance(value, StructValue):
         return None
-    fields = dict(value.fields)
-    generation = fields.get("generation")
-    if not isinstance(generation, Int) or generation.value == 0 or "payload" not in fields:
+    generation, payload = find_number(value.get("generation")), value.get("payload")
+    if not generation or payload is None:
         return None  # never written
-    line, count = fields.get("line"), fields.get("count")
-    return RingEntry(
-        index,
-        line.value if isinstance(line, Int) else 0,
-        generation.value,
-        1 if count is None or isinstance(count, Unit) else _number(to_python(count), 1),
-        format_value(fields["payload"]),
-    )
-
-
-def _number(value: Any, otherwise: int) -> int:
-    return value if isinstance(value, int) else otherwise
+    line, count = find_number(value.get("line")), find_number(value.get("count"))
+    shown = format_value(payload)
+    return RingEntry(index, line or 0, generation, 1 if count is None else count, shown)
 
 
 def read_counters(program: Program, sets: tuple[CounterSet, ...]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from idoldbg.errors import DebugInfoError, DecodeError, FaultError, IdoldbgError
 from idoldbg.model.archive import TaskImage
 from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.types import Struct
-from idoldbg.model.values import EnumValue, Value, format_value
+from idoldbg.model.values import EnumValue, Value, find_number, format_value
 from idoldbg.views.interrupts import task_interrupts
 
 __all__ = [
@@ -276,23 +276,16 @@ def _row(
     try:
         entry = image.decode(type_, block, address=address)
         scheduler, fault, problem = _EntryReader(program, task, entry, time_ms).read_state()
-        generation, priority = _number(entry.get("generation")), _number(entry.get("priority"))
+        generation, priority = (
+            find_number(entry.get("generation")),
+            find_number(entry.get("priority")),
+        )
     except DecodeError as error:
         problem = f"not a task: {error.message}"
         return TaskRow(task.index, task.name, None, None, problem=problem)
     return TaskRow(
         task.index, task.name, generation, priority, scheduler, is_current, fault, problem
     )
-
-
-def _number(value: Value | None) -> int | None:
-    """Return a number, also one in an Option; None where there is none that can be read."""
-    try:
-        some = None if value is None else value.as_variant("Some")
-        held = value if some is None else some.only
-        return None if held is None else int(held)
-    except DecodeError:
-        return None
 
 
 def _variant(value: Value | None) -> str | None:
@@ -345,7 +338,7 @@ class _EntryReader:
         """Return a system call's argument from the saved registers: r4 and on, a0 on RISC-V."""
         saved = self.entry.get("save")
         for register in (f"r{4 + index}", f"a{index}"):
-            value = None if saved is None else _number(saved.get(register))
+            value = None if saved is None else find_number(saved.get(register))
             if value is not None:
                 return value
         return None
@@ -355,8 +348,8 @@ class _EntryReader:
         name = names[bit] if bit < len(names) else f"bit{bit}"
         irqs = tuple(n for mask, n in self.interrupts if mask == 1 << bit)
         timer = self.entry.get("timer")
-        deadline = None if timer is None else _number(timer.get("deadline"))
-        posted = None if timer is None else _number(timer.get("to_post"))
+        deadline = None if timer is None else find_number(timer.get("deadline"))
+        posted = None if timer is None else find_number(timer.get("to_post"))
         if deadline is None or not (posted or 0) & (1 << bit):
             return Notification(name, irqs)
         left = None if self.time_ms is None else deadline - self.time_ms
@@ -375,7 +368,7 @@ class _EntryReader:
 
 
 def _task_ref(program: Program, value: Value | None) -> TaskRef | None:
-    number = _number(value)
+    number = find_number(value)
     if number is None:
         return None
     index, tasks = number & TASK_INDEX_MASK, program.archive.tasks
@@ -388,14 +381,14 @@ def read_fault(program: Program, info: Value | None, panic_message: str | None) 
         case EnumValue(variant="DivideByZero" | "IllegalText" | "IllegalInstruction" as kind):
             return Fault(kind)
         case EnumValue(variant="InvalidOperation" as kind):
-            return Fault(kind, cfsr=_number(info.get(0)))
+            return Fault(kind, cfsr=find_number(info.get(0)))
         case EnumValue(variant="StackOverflow" as kind):
-            return Fault(kind, _number(info.get("address")))
+            return Fault(kind, find_number(info.get("address")))
         case EnumValue(variant="Injected" as kind):
             return Fault(kind, peer=_task_ref(program, info.get(0)))
         case EnumValue(variant="MemoryAccess" | "BusError" as kind):
             in_syscall = _variant(info.get("source")) == "Kernel"
-            return Fault(kind, _number(info.get("address")), in_syscall=in_syscall)
+            return Fault(kind, find_number(info.get("address")), in_syscall=in_syscall)
         case EnumValue(variant="SyscallUsage" as kind):
             return Fault(kind, usage=_variant(info.get(0)))
         case EnumValue(variant="Panic" as kind):

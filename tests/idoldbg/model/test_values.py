@@ -28,6 +28,7 @@ from idoldbg.model.values import (
     Unit,
     Unreadable,
     Value,
+    find_number,
     format_value,
     make_enum,
     to_json,
@@ -261,6 +262,24 @@ def test_what_leads_nowhere_says_why(way: Callable[[], object], words: str) -> N
 )
 def test_numbers(value: Value, number: int) -> None:
     assert int(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (None, None),
+        (Int(U8, 7), 7),
+        (reading["id"], 3),
+        (variant(OPTION, "Some", Int(U8, 3)), 3),
+        (variant(OPTION, "None"), None),
+        (variant(OPTION, "Some", UNREAD), None),
+        (Unit(UNIT), None),
+        (UNREAD, None),
+        (reading, None),
+    ],
+)
+def test_numbers_that_may_not_be_there(value: Value | None, number: int | None) -> None:
+    assert find_number(value) == number
 
 
 @settings(max_examples=100)
