@@ -1,4 +1,4 @@
-"""How the benchmarks measure, and how they print: figures beside something to compare them with."""
+"""Measuring and printing of the benchmarks: figures beside something to compare with."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def row(label: str, seconds: float, beside: float, what: str) -> None:
 
 
 class Cost(NamedTuple):
-    """What whole processes took, medians: seconds until the last ended, seconds of processors."""
+    """Cost of whole processes, medians: seconds until the last ended, seconds of CPU."""
 
     wall_s: float
     cpu_s: float
@@ -90,7 +90,7 @@ def child_cost(
 
 
 class Inside(NamedTuple):
-    """What a script says of itself: seconds of processors after its imports, most memory in MB."""
+    """Cost that a script reports: seconds of CPU after its imports, most memory in MB."""
 
     cpu_s: float
     peak_mb: float

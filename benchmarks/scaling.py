@@ -1,4 +1,4 @@
-"""How long a suite that waits for its target takes on 1, 2, 4, 8 boards.
+"""Duration of a suite that waits for its target, on 1, 2, 4, 8 boards.
 
 The boards are those of one pyOCD server each, where the target's time is the wall's. The suite is
 shared out as `pytest -n` does it: whoever is done takes the next test.

@@ -1,4 +1,4 @@
-"""What it takes to be ready for one call, and to audit a build: whole processes, cold and warm."""
+"""Cost of one call and of an audit: whole processes, cold and warm."""
 
 from __future__ import annotations
 

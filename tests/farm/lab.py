@@ -31,7 +31,7 @@ POWER = "power"
 
 
 def skip_reason() -> str | None:
-    """Say why there can be no lab here."""
+    """Return why there can be no lab here."""
     if shutil.which("ip") is None:
         return "needs the program `ip` (iproute2)"
     if os.geteuid() != 0:
@@ -149,7 +149,7 @@ def _owner() -> str:
 
 
 def _is_dead(owner: str) -> bool:
-    """Tell that the process is gone which `owner` (or a token that begins with it) names."""
+    """Return whether the process that `owner` (or a token that begins with it) names is gone."""
     pid, started = owner.split()[:2]
     return start_time(int(pid)) != int(started)
 

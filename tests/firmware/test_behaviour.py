@@ -1,4 +1,4 @@
-"""What the images do that calls alone do not show: faults, restarts, timers, lights, stacks."""
+"""Behaviour of the images that calls alone do not show: faults, restarts, timers, LEDs, stacks."""
 
 from __future__ import annotations
 

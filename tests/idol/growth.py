@@ -1,4 +1,4 @@
-"""How the time that something takes grows with what it is given, on a machine that does more."""
+"""Growth of running time with the size of the input, on a busy machine."""
 
 from __future__ import annotations
 

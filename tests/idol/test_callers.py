@@ -1,4 +1,4 @@
-"""Who may call what: tables, names, indices."""
+"""Allowed callers: tables, names, indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both linters share: levels, rules, and the parts of SARIF and GitHub's commands."""
+"""Code shared by the linters: levels, rules, and the parts of SARIF and GitHub's commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How types lie in memory, against what debug information says and against itself."""
+"""Layouts of types, compared with the debug information and with themselves."""
 
 from __future__ import annotations
 

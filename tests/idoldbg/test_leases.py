@@ -1,4 +1,4 @@
-"""What is lent and what comes back: elements of the lease's type, or bytes."""
+"""Lent data and returned data: elements of the lease's type, or bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was mistyped on the command line: a command, an option, an interface, an operation."""
+"""Typing mistakes on the command line: a command, an option, an interface, an operation."""
 
 from __future__ import annotations
 

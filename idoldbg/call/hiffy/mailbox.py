@@ -98,7 +98,7 @@ class _Sent:
 
     @property
     def first_word(self) -> bytes:
-        """Variables that are made harmless."""
+        """First word of the program; overwriting it makes the rest harmless."""
         return self.text[: len(_HARMLESS)]
 
     def text_state(self, text: bytes) -> TextState:

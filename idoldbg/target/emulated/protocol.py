@@ -173,7 +173,7 @@ def _values(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
                 continue
             raise ProtocolError(f"{name}: `{field}` is missing")
         if not _fits(kind, entry[field]):
-            raise ProtocolError(f"{name}: `{field}` is not a {kind}")
+            raise ProtocolError(f"{name}: invalid {kind} in `{field}`")
         values[field] = entry[field]
     if "address" in values and values["address"] + values["size"] > ADDRESS_END:
         raise ProtocolError(f"{name}: beyond the 32-bit address space")

@@ -1,4 +1,4 @@
-"""What fails a build: levels, baselines, suppressions."""
+"""Verdicts that fail a build: levels, baselines, suppressions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands after the name of an operation: its own arguments win over the command's options."""
+"""Words after an operation's name: its own arguments win over the command's options."""
 
 from __future__ import annotations
 

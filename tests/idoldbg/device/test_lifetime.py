@@ -1,4 +1,4 @@
-"""What becomes of devices and replies elsewhere: closed, copied, pickled, forked, left alone."""
+"""Lifetime of devices and replies: closed, copied, pickled, forked, left alone."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def share_parsers() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a case ended: `result`, or the classes of the errors; seconds of CPU."""
+    """Outcome of a case: `result`, or the classes of the errors; seconds of CPU."""
 
     kind: str
     end: str

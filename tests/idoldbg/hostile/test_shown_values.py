@@ -1,4 +1,4 @@
-"""What renderers are given is not what they do: names in every place of every value."""
+"""Hostile names in every place of every value: renderers show them and do not obey them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What values look like: as Rust text, as JSON, as Python data."""
+"""Values as Rust text, as JSON, as Python data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What derived impls of serde leave out, by the traces that `serde_derive` leaves in code."""
+"""Parts that derived serde impls skip, from the traces of `serde_derive` in code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What settles a type, one case each; the debug information is written in the test."""
+"""Evidence that decides a type, one case each; the tests write the debug information."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rustc writes for each kind of type, from its own entries to `idoldbg.model.types`."""
+"""Types as rustc writes them, from its DWARF entries to `idoldbg.model.types`."""
 
 from __future__ import annotations
 

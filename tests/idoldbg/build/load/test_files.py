@@ -1,4 +1,4 @@
-"""What is given in place of a file: nothing may wait for it, nor read it without end."""
+"""Odd files (pipes, devices, directories): nothing waits for them or reads without end."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _U32 = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a program stopped: `hif::Failure`, and `StepLimit` where this interpreter gave up.
+    """Reason why a program stopped: `hif::Failure`, or `StepLimit` where the interpreter gave up.
 
     `kind` is `IllegalOp`, `Fault`, `Invalid` or `FunctionError`, `name` the inner variant, `datum`
     its number.
@@ -70,7 +70,7 @@ class _Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How a program ended; `failure` is None when it reached `Done`.
+    """End of a program; `failure` is None when it reached `Done`.
 
     `results` are those of the functions called so far, `stack` what was left on the stack.
     """

@@ -1,4 +1,4 @@
-"""What every link promises, on each link."""
+"""Contract of the links, tested on each link."""
 
 from __future__ import annotations
 

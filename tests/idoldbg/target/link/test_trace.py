@@ -1,4 +1,4 @@
-"""What counts as what."""
+"""Counting of traffic: reads, polls, writes."""
 
 from __future__ import annotations
 

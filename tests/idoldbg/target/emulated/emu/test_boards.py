@@ -1,4 +1,4 @@
-"""What is wired to the boards, driven through a debugger's writes to the chips' registers."""
+"""Devices on the boards, driven through a debugger's writes to the chips' registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the board still does, and says, where Unicorn's insides cannot be reached."""
+"""Boards where Unicorn's internals cannot be reached: what still works, and the notices."""
 
 from __future__ import annotations
 

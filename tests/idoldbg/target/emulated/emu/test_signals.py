@@ -27,7 +27,7 @@ SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD, signal
 
 
 class Interrupted(Exception):
-    """What the handlers of these tests raise."""
+    """Exception that the handlers of these tests raise."""
 
 
 def interrupt(number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Which boards are offered, and that offering costs nothing."""
+"""Boards offered as probes, and that offering costs nothing."""
 
 from __future__ import annotations
 
