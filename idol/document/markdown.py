@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from idol.document.page import IndexEntry, OperationPart, Page, Table
 from idol.document.prose import Paragraph, Run
-from idol.printable import printable
+from idol.printable import join_lines, one_line, printable
 
 #: Marks that may mean something; those of lists and numbers only where they begin a text, an
 #: underscore only at the edge of a word, a colon or full stop only where it would make a link
@@ -63,8 +63,9 @@ def _operation(operation: OperationPart) -> list[str]:
     heading = f'## <a id="{_anchor(operation)}"></a>{_escape(operation.name)}'
     blocks = [heading, f"Code {operation.code} · {' · '.join(operation.badges)}"]
     blocks += map(_paragraph, operation.doc)
-    fence = "`" * max(3, 1 + _longest_run(operation.signature))
-    blocks.append(f"{fence}rust\n{operation.signature}\n{fence}")
+    signature = join_lines(operation.signature.split("\n"))
+    fence = "`" * max(3, 1 + _longest_run(signature))
+    blocks.append(f"{fence}rust\n{signature}\n{fence}")
     blocks += map(_table, operation.tables)
     if operation.notes:
         blocks.append("\n".join(f"- {_paragraph(note)}" for note in operation.notes))
@@ -105,9 +106,9 @@ def _spell(text: str) -> str:
 
 
 def _run(run: Run) -> str:
-    text = printable(" ".join(run.text.split())) if run.is_code else run.text
     if not run.is_code:
-        return _escape(text)
+        return _escape(run.text)
+    text = one_line(" ".join(run.text.split())) or " "  # without a blank, it would end nowhere
     fence = "`" * (1 + _longest_run(text))
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{space}{text}{space}{fence}"

@@ -278,7 +278,7 @@ def boards(known: Iterable[Board], detailed: bool) -> str:
             [board.name, board.chip.name, board.part, emulated, probe.pyocd_target, to_flash]
         )
         for note in probe.notes:
-            notes.setdefault(note, []).append(board.name)
+            notes.setdefault(printable(note), []).append(printable(board.name))
     lines = table_lines(rows)
     for note, names in notes.items() if detailed else ():
         lines += ["", *textwrap.wrap(note, DOC_WIDTH)]

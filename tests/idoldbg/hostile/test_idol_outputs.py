@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import idol
@@ -128,6 +128,8 @@ def test_findings(evil: str) -> None:
 
 @EXAMPLES
 @given(evil=EVIL)
+@example(evil="##[error]INJECTED")
+@example(evil="`\n`INJECTED")
 def test_pages(evil: str) -> None:
     with written(TEXT) as (plain,):
         _, like, _ = run("doc", "--format", "html", plain)
