@@ -16,6 +16,7 @@ __all__ = [
     "TAB",
     "escape_json",
     "escape_xml",
+    "find_command",
     "html_text",
     "join_lines",
     "one_line",
@@ -51,6 +52,12 @@ def one_line(text: str, keep: str = "") -> str:
     if "::" not in text and "##" not in text:
         return text
     return _ANYWHERE.sub(r"\\u{23}", _AT_BEGIN.sub(r"\1\\u{3a}", text))
+
+
+def find_command(text: str) -> int | None:
+    """Return the offset of what a CI service takes for a command wherever it stands in a line."""
+    match = _ANYWHERE.search(text) if "##" in text else None
+    return None if match is None else match.start() - 1
 
 
 def join_lines(lines: Iterable[str]) -> str:

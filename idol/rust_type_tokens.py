@@ -10,6 +10,7 @@ import re
 from idol.errors import TypeSyntaxError
 from idol.hints import Final
 from idol.patterns import compile_late
+from idol.printable import find_command
 from idol.records import dataclass
 
 #: Longest type text, in characters.
@@ -97,6 +98,9 @@ def split(original: str, text: str) -> list[Token]:
         if not token.text.isprintable():
             reason = "line breaks and control characters are written as escapes, such as `\\n`"
             raise TypeSyntaxError(original, token.start, reason)
+    command = find_command(text)
+    if command is not None:
+        raise TypeSyntaxError(original, command, "`##[` means nothing in Rust")
     if text[at:].strip():
         at += len(text[at:]) - len(text[at:].lstrip())
         raise TypeSyntaxError(original, at, f"unexpected `{text[at]}`")

@@ -232,6 +232,7 @@ def test_rust_is_the_same_whatever_comments_say(options: StubOptions, evil: str)
 
 @EXAMPLES
 @given(evil=EVIL, place=st.sampled_from(["type", "error", "primitive", "function", "length"]))
+@example(evil="##[error]INJECTED", place="length")
 def test_a_type_is_refused_or_stays_one_type(evil: str, place: str) -> None:
     text = put(place, evil)
     try:

@@ -11,7 +11,7 @@ from idoldbg.target.capability import Flash, Halting, Registers, ResetControl, R
 from idoldbg.target.dump import DumpLink, RegisterDumpLink
 from idoldbg.target.link import BaseLink
 from idoldbg.target.recording import SCHEMA
-from idoldbg.target.schemes.replay import ReplayLink
+from idoldbg.target.replay import ReplayLink
 from idoldbg.target.target import Target
 from idoldbg.target.turns import Turns
 
