@@ -133,8 +133,9 @@ class Trace:
         self._add(waits=1)
         self.on_wait()
         clock = self._need(Clock)
-        with self.turns.waiting():
-            self._do("wait", lambda: clock.wait(seconds), seconds=seconds)
+        self.turns.wait(
+            lambda: self._do("wait", lambda: clock.wait(seconds), seconds=seconds),
+        )
 
     def monotonic(self) -> float:
         """Return the link's time in seconds; that of a core dump stands still."""

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from idoldbg.target.signals import HeldSignals
+
 __all__ = ["Turns"]
 
 
@@ -48,14 +50,20 @@ class Turns:
         """Whether what this thread does in its turn is not wanted any more."""
         return self._holder == threading.get_ident() and self._should_stop()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Let others have `names`, if this thread has the turn."""
+    def wait(self, wait: Callable[[], None]) -> None:
+        """Call `wait`, and let others have `names` meanwhile, if this thread has the turn."""
         if self._holder != threading.get_ident():
-            yield
+            wait()
             return
-        try:
-            self.names.release()  # inside: a signal's handler may raise as soon as it is released
-            yield
-        finally:
-            self.names.acquire()
+        # No context manager of Python's: a handler of a signal that raises inside of one leaves the
+        # rest of it to the garbage collector.
+        with HeldSignals() as held:
+            self.names.release()
+            try:
+                held.let_through()
+                wait()
+            finally:
+                try:
+                    held.hold_again()
+                finally:
+                    self.names.acquire()

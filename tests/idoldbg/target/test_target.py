@@ -63,9 +63,14 @@ def test_a_wait_in_a_turn_that_was_given_up() -> None:
 
 def test_names_are_free_while_the_holder_waits() -> None:
     turns = Turns()
+    held: list[bool] = []
+
+    def wait() -> None:
+        held.append(turns.names._is_owned())  # type: ignore[attr-defined]  # threading's own
+
     with turns.taken():
-        with turns.waiting():
-            assert not turns.names._is_owned()  # type: ignore[attr-defined]  # threading's own
+        turns.wait(wait)
+        assert held == [False]
         assert turns.names._is_owned()  # type: ignore[attr-defined]  # threading's own
         with turns.taken():
             pass

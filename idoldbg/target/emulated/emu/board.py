@@ -25,8 +25,8 @@ from idoldbg.target.emulated.emu.engine import Engine
 from idoldbg.target.emulated.emu.mpu import MpuState
 from idoldbg.target.emulated.emu.nvic import Nvic, NvicState
 from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SystemControlState
-from idoldbg.target.emulated.emu.signals import HeldSignals
 from idoldbg.target.emulated.emu.systick import SysTickState
+from idoldbg.target.signals import HeldSignals
 
 __all__ = ["EmulatedBoard", "Snapshot"]
 

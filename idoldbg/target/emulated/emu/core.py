@@ -24,9 +24,9 @@ from idoldbg.target.emulated.emu.nvic import (
 )
 from idoldbg.target.emulated.emu.register_file import RegisterFile
 from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
-from idoldbg.target.emulated.emu.signals import HeldSignals
 from idoldbg.target.emulated.emu.stores import Store, decode_store
 from idoldbg.target.emulated.emu.systick import SysTick
+from idoldbg.target.signals import HeldSignals
 
 __all__ = ["Core", "CoreState", "StopReason"]
 

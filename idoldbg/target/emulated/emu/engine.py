@@ -28,7 +28,7 @@ from unicorn import unicorn_const as const
 from unicorn.unicorn_py3 import unicorn as binding
 
 from idoldbg.target.emulated.emu.calibration import Calibration, calibrate
-from idoldbg.target.emulated.emu.signals import HeldSignals
+from idoldbg.target.signals import HeldSignals
 
 __all__ = ["AccessKind", "BadAccess", "Engine", "Interrupt", "Outcome", "RegisterBatch", "reg"]
 

@@ -83,6 +83,16 @@ class HeldSignals:
             _hold.let_go()
             _hold.take()
 
+    def let_through(self) -> None:
+        """Call the handlers of the signals that came, and let others through at once."""
+        if _is_main_thread() and not _hold.is_in_callback():
+            _hold.let_go()
+
+    def hold_again(self) -> None:
+        """Hold signals back, after `let_through`."""
+        if _is_main_thread() and not _hold.is_holding:
+            _hold.take()
+
     @contextmanager
     def released(self) -> Iterator[None]:
         """Let signals through for a while, as outside of the `with`."""
