@@ -114,12 +114,13 @@ def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
     """
     caller, link = session.caller, session.link
     forensics = caller.forensics
-    try:
-        caller.check_image()
-        is_ours = True
-    except (MismatchError, FaultError):
-        is_ours = False
     with link.exclusive():
+        caller.forget()  # others may have flashed it until now
+        try:
+            caller.check_image()
+            is_ours = True
+        except (MismatchError, FaultError):
+            is_ours = False
         with suppress(NotCallable, DebugInfoError):  # no hiffy: nothing will be fooled
             if is_ours and forensics is not None:
                 ready = forensics.transport.mailbox.layout.ready
