@@ -13,8 +13,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
@@ -84,25 +83,17 @@ class HeldSignals:
             _hold.take()
 
     def let_through(self) -> None:
-        """Call the handlers of the signals that came, and let others through at once."""
+        """Call the handlers of the signals that came, and let others through at once.
+
+        Pairs with `hold_again` in a `finally`. The two are not a context manager: a handler that
+        raises inside of one of Python's leaves the rest of it to the garbage collector.
+        """
         if _is_main_thread() and not _hold.is_in_callback():
             _hold.let_go()
 
     def hold_again(self) -> None:
         """Hold signals back, after `let_through`."""
         if _is_main_thread() and not _hold.is_holding:
-            _hold.take()
-
-    @contextmanager
-    def released(self) -> Iterator[None]:
-        """Let signals through for a while, as outside of the `with`."""
-        if not _is_main_thread() or _hold.is_in_callback():
-            yield
-            return
-        _hold.let_go()
-        try:
-            yield
-        finally:
             _hold.take()
 
 

@@ -55,8 +55,6 @@ class Turns:
         if self._holder != threading.get_ident():
             wait()
             return
-        # No context manager of Python's: a handler of a signal that raises inside of one leaves the
-        # rest of it to the garbage collector.
         with HeldSignals() as held:
             self.names.release()
             try:

@@ -127,8 +127,11 @@ class Core:
             if self.reset_requested:
                 return StopReason.CONDITION
             if condition is not None:
-                with signals.released():
+                try:
+                    signals.let_through()
                     is_met = condition()
+                finally:
+                    signals.hold_again()
                 if is_met:
                     return StopReason.CONDITION
             if self.debug.halted:
