@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
-from idoldbg.cli.output import say, show
+from idoldbg.cli.output import show
+from idoldbg.cli.reading import reading
 from idoldbg.render import json, text
-from idoldbg.session import open_session
-from idoldbg.startup import settle
 from idoldbg.views.tasks import read_tasks
 
 
@@ -21,7 +19,6 @@ def command(settings: Settings) -> None:
     Index, name, generation (how often it was restarted), priority and state. A task that faulted
     says why. Works on a board, on the emulated board (once hiffy waits for work) and on core dumps.
     """
-    with ending_tidily(), open_session(settings.target(), notify=say) as session:
-        settle(session)
-        table = read_tasks(session.program)
-    show(settings, lambda: text.tasks(table), lambda: json.tasks(table))
+    with reading(settings) as found:
+        table, source = read_tasks(found.program), found.source()
+    show(settings, lambda: text.tasks(table), lambda: json.tasks(table, source))

@@ -6,13 +6,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from idoldbg import startup
-from idoldbg.build.program import Program
 from idoldbg.call.supervisor import Request
 from idoldbg.device.core import Core
+from idoldbg.device.state import StateReader
 from idoldbg.model.seconds import check_seconds
-from idoldbg.session import Session
 from idoldbg.target.link import Link
-from idoldbg.views.tasks import TaskRow, TaskTable, read_task, read_tasks
+from idoldbg.views.tasks import TaskRow, read_task
 
 __all__ = ["BaseDevice", "BaseTask"]
 
@@ -54,7 +53,7 @@ class BaseTask:
             self._core.supervisor.ask(request, self._task or "")
 
 
-class BaseDevice:
+class BaseDevice(StateReader):
     """A target. A context manager that lets go of it at its end."""
 
     _core: Core
@@ -66,16 +65,6 @@ class BaseDevice:
             if not name.startswith("_") and not hasattr(type(self), name):
                 raise AttributeError(f"`{name}` is nothing that can be set; `timeout_s` is")
             super().__setattr__(name, value)
-
-    @property
-    def session(self) -> Session:
-        """Underlying session: build, link, and calls written as strings."""
-        return self._core.session
-
-    @property
-    def program(self) -> Program:
-        """The build, with the target's memory."""
-        return self._core.program
 
     @property
     def link(self) -> Link:
@@ -91,12 +80,6 @@ class BaseDevice:
     def timeout_s(self, seconds: float) -> None:
         check_seconds("timeout_s", seconds)
         self.session.caller.timeout_s = seconds
-
-    def tasks(self) -> TaskTable:
-        """Read the task table, once a target that just began to run has started its tasks."""
-        with self._core.exclusive():
-            startup.settle(self.session)
-            return read_tasks(self.program)
 
     def reset(self) -> None:
         """Reset the target and let it run."""

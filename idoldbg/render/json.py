@@ -15,10 +15,12 @@ from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
 from idoldbg.model.types import shown_field
 from idoldbg.model.values import to_json
+from idoldbg.render import source
 from idoldbg.render.printable import escape_json
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
+from idoldbg.views.source import Source
 from idoldbg.views.tasks import Fault, TaskRow, TaskTable
 from idoldbg.views.types import TypeLayout, TypeReport
 
@@ -174,10 +176,11 @@ def _part(part: Part) -> Object:
     return result
 
 
-def tasks(table: TaskTable) -> Object:
+def tasks(table: TaskTable, origin: Source) -> Object:
     """Return the object of `tasks`."""
     return {
         "schema": "idoldbg.tasks/1",
+        "source": source.json(origin),
         "time_ms": table.time_ms,
         "epitaph": table.epitaph,
         "tasks": [_task(row) for row in table.rows],

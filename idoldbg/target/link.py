@@ -50,6 +50,10 @@ class BaseLink(ABC):
 
     kind: ClassVar[str]
     """What it leads to, in two words."""
+    source: str
+    """The same for programs: a `link` of `idoldbg.views.source`."""
+    ticks: int | None = None
+    """The kernel's time, where the link knows it without reading the kernel."""
 
     def __init__(self, spec: str, description: str, notices: tuple[str, ...] = ()) -> None:
         self.spec = spec

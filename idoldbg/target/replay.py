@@ -44,6 +44,7 @@ class ReplayLink(BaseLink):
     """
 
     kind = "recording"
+    source = "replay"
 
     def __init__(self, lines: Iterable[str], path: str = "") -> None:
         self._lines = enumerate(lines, 1)

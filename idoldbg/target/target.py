@@ -38,6 +38,16 @@ class Target:
         return self._link.description
 
     @property
+    def source(self) -> str:
+        """Kind of the other end, for programs: a `link` of `idoldbg.views.source`."""
+        return self._link.source
+
+    @property
+    def ticks(self) -> int | None:
+        """The kernel's time, where it is known without reading the kernel (dumps of one task)."""
+        return self._link.ticks
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """Notices about this target for the user, one sentence each; often empty."""
         return self._link.notices

@@ -57,6 +57,7 @@ class EmulatedLink(BaseLink):
     """Forwards to a board; waiting is what makes its virtual time pass."""
 
     kind = "emulated board"
+    source = "emulated"
 
     def __init__(
         self,

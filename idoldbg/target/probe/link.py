@@ -159,6 +159,7 @@ class PyocdLink(BaseLink):
     """
 
     kind = "debug probe"
+    source = "probe"
 
     def __init__(
         self,

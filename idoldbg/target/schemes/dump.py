@@ -34,5 +34,5 @@ def open_dump(spec: Spec, wanted: Wanted) -> BaseLink:
     for notice in build.notices:
         wanted.notify(notice)
     if build.registers is None:
-        return DumpLink(build.memory, path=path)
-    return RegisterDumpLink(build.memory, build.registers, path=path)
+        return DumpLink(build.memory, path=path, ticks=build.ticks)
+    return RegisterDumpLink(build.memory, build.registers, path=path, ticks=build.ticks)

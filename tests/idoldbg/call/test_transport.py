@@ -87,6 +87,7 @@ class Wire(BaseLink):
     """A target that carries messages and has no memory: all that an opener has to return."""
 
     kind = "a wire"
+    source = "wire"
 
     def __init__(self, serve: Server) -> None:
         super().__init__("wire:here", "a wire")

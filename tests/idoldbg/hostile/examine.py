@@ -41,6 +41,7 @@ from idoldbg.views.statics import (
     read_counters,
     read_ring_buffer,
 )
+from idoldbg.views.source import read_source
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
 from tests.idoldbg.hostile import builds, mutations
@@ -92,7 +93,7 @@ def show_tasks(program: Program) -> None:
     """Read the task table and the stacks from whatever memory there is."""
     table = read_tasks(program)
     text.tasks(table)
-    json.dumps(json.tasks(table))
+    json.dumps(json.tasks(table, read_source(program, "dump")))
     for row in table.rows[:3]:
         read_backtrace(program, row.index)
 

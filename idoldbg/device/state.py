@@ -1,0 +1,40 @@
+"""Methods of a device that read the state of its target, as views."""
+
+from __future__ import annotations
+
+from idoldbg import startup
+from idoldbg.build.program import Program
+from idoldbg.device.core import Core
+from idoldbg.session import Session
+from idoldbg.views.source import Source, read_source
+from idoldbg.views.tasks import TaskTable, read_tasks
+
+__all__ = ["StateReader"]
+
+
+class StateReader:
+    """Views of a target's state; each is read while no other thread makes a call."""
+
+    _core: Core
+
+    @property
+    def session(self) -> Session:
+        """Underlying session: build, link, and calls written as strings."""
+        return self._core.session
+
+    @property
+    def program(self) -> Program:
+        """The build, with the target's memory."""
+        return self._core.program
+
+    def source(self) -> Source:
+        """Read where answers come from: link, build, the kernel's time."""
+        with self._core.exclusive():
+            target = self.session.target
+            return read_source(self.program, target.source, ticks=target.ticks)
+
+    def tasks(self) -> TaskTable:
+        """Read the task table, once a target that just began to run has started its tasks."""
+        with self._core.exclusive():
+            startup.settle(self.session)
+            return read_tasks(self.program)
