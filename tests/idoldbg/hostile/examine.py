@@ -35,13 +35,13 @@ from idoldbg.render.audit.sarif import to_sarif
 from idoldbg.render.audit.text import to_text as audit_to_text
 from idoldbg.views.backtrace import read_backtrace
 from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.source import read_source
 from idoldbg.views.statics import (
     find_counters,
     find_ring_buffers,
     read_counters,
     read_ring_buffer,
 )
-from idoldbg.views.source import read_source
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
 from tests.idoldbg.hostile import builds, mutations
