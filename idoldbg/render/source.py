@@ -1,4 +1,4 @@
-"""Where an answer comes from, as the member `source` of each JSON object."""
+"""Origin of answers as the member `source` of each JSON object."""
 
 from __future__ import annotations
 

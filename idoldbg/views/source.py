@@ -1,4 +1,4 @@
-"""Where an answer comes from: link, build, moment, and what is to be doubted about it."""
+"""Origin of answers: link, build, moment, and reasons to doubt them."""
 
 from __future__ import annotations
 

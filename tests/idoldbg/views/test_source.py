@@ -1,4 +1,4 @@
-"""Where an answer comes from."""
+"""Origin of answers, as the links have it."""
 
 from __future__ import annotations
 
