@@ -138,9 +138,9 @@ def install(folder: Path, extras: list[str]) -> None:
     stamp.write_text(json.dumps(facts) + "\n")
 
 
-def run_pip(folder: Path, words: list[str]) -> tuple[int, list[str]]:
+def run_pip(folder: Path, arguments: list[str]) -> tuple[int, list[str]]:
     """Run pip, showing its steps: on a terminal in one line. Return exit code and output."""
-    command = [python_of(folder), "-m", "pip", "--disable-pip-version-check", *words]
+    command = [python_of(folder), "-m", "pip", "--disable-pip-version-check", *arguments]
     command += ["--progress-bar", "off"]
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns - 1

@@ -28,15 +28,15 @@ LIMIT_S = 1.0
 def main() -> int:
     """Run and report; 1 if a text was slow."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    texts = list(TEXTS)
+    sources = list(TEXTS)
     for folder in sys.argv[2:]:
         paths = sorted(p for p in Path(folder).rglob("*.id*") if p.suffix in (".idol", ".idl"))
-        texts += [path.read_text() for path in paths]
-    before = idol.parse(texts[0])
+        sources += [path.read_text() for path in paths]
+    before = idol.parse(sources[0])
     ends: Counter[str] = Counter()
     times: list[tuple[float, int, int]] = []
     for number in range(count):
-        text = mutate.mutate(random.Random(f"fuzz {number}"), texts)
+        text = mutate.mutate(random.Random(f"fuzz {number}"), sources)
         started = time.process_time()
         try:
             ends[examine(text, before)] += 1
@@ -46,7 +46,7 @@ def main() -> int:
             raise
         times.append((time.process_time() - started, number, len(text)))
     times.sort(reverse=True)
-    print(f"{count} texts from {len(texts)}, {sum(t for t, _, _ in times):.0f} s of CPU")
+    print(f"{count} texts from {len(sources)}, {sum(t for t, _, _ in times):.0f} s of CPU")
     for end, total in ends.most_common():
         print(f"  {end:13} {total}")
     for seconds, number, size in times[:3]:

@@ -30,28 +30,28 @@ def least_cpu_s(commands: Sequence[Sequence[str]], repeat: int) -> list[float]:
     """
     least = [float("inf")] * len(commands)
     for turn in range(repeat + 1):
-        for index, words in enumerate(commands):
-            seconds = _run_child(words, None)
+        for index, argv in enumerate(commands):
+            seconds = _run_child(argv, None)
             if turn:
                 least[index] = min(least[index], seconds)
     return least
 
 
-def _run_child(words: Sequence[str], environment: dict[str, str] | None) -> float:
+def _run_child(argv: Sequence[str], environment: dict[str, str] | None) -> float:
     """Run a command, which must succeed, and return its processor time."""
     child = subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
+        argv, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
     )
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise RuntimeError(f"{' '.join(words)} ended with {child.returncode}")
+        raise RuntimeError(f"{' '.join(argv)} ended with {child.returncode}")
     return usage.ru_utime + usage.ru_stime
 
 
-def process(words: Sequence[str]) -> None:
+def process(argv: Sequence[str]) -> None:
     """Run a command; it must succeed."""
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
 
 def row(label: str, seconds: float, beside: float, what: str) -> None:
@@ -82,8 +82,8 @@ def child_cost(
     for _ in range(repeat):
         before()
         begin, cpu = time.perf_counter(), 0.0
-        for words in commands:
-            cpu += _run_child(words, environment)
+        for argv in commands:
+            cpu += _run_child(argv, environment)
         walls.append(time.perf_counter() - begin)
         cpus.append(cpu)
     return Cost(statistics.median(walls), statistics.median(cpus))
@@ -97,7 +97,7 @@ class Inside(NamedTuple):
 
 
 def inside(
-    words: Sequence[str],
+    argv: Sequence[str],
     repeat: int,
     *,
     before: Callable[[], object] = lambda: None,
@@ -112,7 +112,7 @@ def inside(
     found = []
     for _ in range(repeat):
         before()
-        done = subprocess.run(words, check=True, capture_output=True, text=True, env=environment)
+        done = subprocess.run(argv, check=True, capture_output=True, text=True, env=environment)
         seconds, kilobytes = done.stdout.split()
         found.append((float(seconds), int(kilobytes) / 1024))
     return Inside(*(statistics.median(column) for column in zip(*found, strict=True)))

@@ -73,10 +73,10 @@ def bench_process(repeat: int) -> None:
     bare = median_s(lambda: process([sys.executable, "-c", "pass"]), repeat)
     pyocd = median_s(lambda: process([sys.executable, "-c", "import pyocd"]), repeat)
     for board in demo_boards():
-        words = [sys.executable, "-m", "idoldbg", "-b", board]
-        seconds = median_s(lambda w=words: process([*w, "-p", "emu", *CLI_WORDS]), repeat)
+        argv = [sys.executable, "-m", "idoldbg", "-b", board]
+        seconds = median_s(lambda w=argv: process([*w, "-p", "emu", *CLI_WORDS]), repeat)
         row(f"{board}, emu", seconds, bare, "`python -c pass`")
-        seconds = median_s(lambda w=words: process([*w, "-p", "pyocd:emu", *CLI_WORDS]), repeat)
+        seconds = median_s(lambda w=argv: process([*w, "-p", "pyocd:emu", *CLI_WORDS]), repeat)
         row(f"{board}, pyocd:emu", seconds, pyocd, "`import pyocd`")
 
 

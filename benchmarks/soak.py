@@ -43,10 +43,9 @@ def main() -> None:
             for n in range(options.boards)
         ]
         names = ",".join(board.name for board in boards)
-        words = [sys.executable, "-m", "benchmarks.soak", "--minutes", str(options.minutes)]
+        argv = [sys.executable, "-m", "benchmarks.soak", "--minutes", str(options.minutes)]
         workers = [
-            subprocess.Popen([*words, "--work", str(seed), names])
-            for seed in range(options.workers)
+            subprocess.Popen([*argv, "--work", str(seed), names]) for seed in range(options.workers)
         ]
         pids = [board.pid for board in boards] + [worker.pid for worker in workers]
         failed = watch(workers, pids, options.minutes * 60 / 3)
@@ -108,8 +107,8 @@ def work(seed: int, names: list[str], seconds: float) -> None:
 def check(session: Session, rng: random.Random) -> None:
     """Make a call whose reply is known, whatever others do meanwhile."""
 
-    def prepare(name: str, **texts: str) -> Call:
-        return prepare_call(session.program.operation(name), texts)
+    def prepare(name: str, **arguments: str) -> Call:
+        return prepare_call(session.program.operation(name), arguments)
 
     data = rng.randbytes(rng.randrange(1, 60))
     kind = rng.randrange(4)

@@ -73,22 +73,22 @@ def bench_growth(repeat: int) -> None:
 
 def _compare_setup(subject: Subject, folder: Path, repeat: int, bare: Cost) -> None:
     path = _settled(subject.path, folder)
-    plain_words = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
-    plain = child_cost([plain_words], max(repeat // 3, 1))
-    plain_inside = inside(plain_words, 1)
+    plain_argv = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
+    plain = child_cost([plain_argv], max(repeat // 3, 1))
+    plain_inside = inside(plain_argv, 1)
     _line("plain pyelftools, whole archive", plain, plain, bare, plain_inside, plain_inside)
-    words = [sys.executable, str(HERE / "setup_call.py"), str(path), subject.operation]
+    argv = [sys.executable, str(HERE / "setup_call.py"), str(path), subject.operation]
     cache = folder / f"cache-{path.stem}"
     place = {"XDG_CACHE_HOME": str(cache)}
 
     def forget() -> None:
         shutil.rmtree(cache, ignore_errors=True)
 
-    alone = [*words, "--no-cache"]
+    alone = [*argv, "--no-cache"]
     for label, command, before in (
         ("cold, --no-cache", alone, forget),
-        ("cold, and the index written", words, forget),
-        ("warm", words, lambda: None),
+        ("cold, and the index written", argv, forget),
+        ("warm", argv, lambda: None),
     ):
         cost = child_cost([command], repeat, before=before, extra=place)
         own = inside(command, max(repeat // 2, 1), before=before, extra=place)
@@ -118,22 +118,22 @@ def bench_audit(repeat: int) -> None:
             cost = child_cost([[tool, option, file] for file in files], repeat)
             beside = beside or cost
             _line(f"{label} > /dev/null", cost, beside, bare)
-        words = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
-        plain = child_cost([words], max(repeat // 3, 1))
+        argv = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
+        plain = child_cost([argv], max(repeat // 3, 1))
         beside = beside or plain
         _line("plain pyelftools over the archive", plain, beside, bare)
         # What the others need not do: they are given files.
         unpacked = child_cost([[sys.executable, str(HERE / "unpack.py"), str(path)]], repeat)
         _line("unpacking the archive, and no more", unpacked, beside, bare)
-        words = [sys.executable, "-m", "idoldbg", "-a", str(path), "audit", "--fail-on", "none"]
+        argv = [sys.executable, "-m", "idoldbg", "-a", str(path), "audit", "--fail-on", "none"]
         place = {"XDG_CACHE_HOME": str(Path(folder) / "cache")}
-        uncached = child_cost([[*words, "--no-cache"]], repeat)
+        uncached = child_cost([[*argv, "--no-cache"]], repeat)
         _line("audit, cold, nothing kept", uncached, beside, bare)
         cold = child_cost(
-            [words], repeat, before=lambda: _remove(Path(folder) / "cache"), extra=place
+            [argv], repeat, before=lambda: _remove(Path(folder) / "cache"), extra=place
         )
         _line("audit, cold, and the index written", cold, beside, bare)
-        warm = child_cost([words], repeat, extra=place)
+        warm = child_cost([argv], repeat, extra=place)
         _line("audit, warm", warm, beside, bare)
 
 

@@ -1,4 +1,4 @@
-"""The words of Idol that choose between ways: a module of its own for those who need no more."""
+"""Enumerations of the Idol language: a module of its own, so that they load alone."""
 
 from __future__ import annotations
 

@@ -58,12 +58,12 @@ def lint(interface: Interface) -> Iterator[Finding]:
 def _idempotent_names(operation: Operation) -> Iterator[Finding]:
     if not operation.idempotent:
         return
-    words = operation.name.lower().split("_")
+    parts = operation.name.lower().split("_")
     declared = operation.idempotent_span or operation.span
     for rule, suspects, hint in (
         (
             "idempotent-toggle",
-            STEPS | (FIRST_STEPS & {words[0]}),
+            STEPS | (FIRST_STEPS & {parts[0]}),
             "leave `idempotent` out: a caller whose server is restarted would do it twice",
         ),
         (
@@ -72,11 +72,11 @@ def _idempotent_names(operation: Operation) -> Iterator[Finding]:
             "make sure that doing it twice is harmless; if not, leave `idempotent` out",
         ),
     ):
-        word = next((word for word in words if word in suspects), None)
-        if word is not None:
+        part = next((part for part in parts if part in suspects), None)
+        if part is not None:
             yield Finding(
                 rule,
-                f"operation `{operation.name}` is idempotent, and its name says `{word}`",
+                f"operation `{operation.name}` is idempotent, and its name says `{part}`",
                 operation.span,
                 hint,
                 (Related("declared idempotent here", declared),),

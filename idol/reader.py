@@ -438,11 +438,11 @@ class _Reader:
         return False
 
     def _doc(self, fields: dict[str, ron.Field]) -> str | None:
-        texts = []
+        paragraphs = []
         for name in _DOC_FIELDS:
             if name in fields and (text := self._string(fields[name].value, f"`{name}`")):
-                texts.append(text)
-        return "\n\n".join(texts) or None
+                paragraphs.append(text)
+        return "\n\n".join(paragraphs) or None
 
     def _report(
         self,

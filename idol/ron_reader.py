@@ -29,13 +29,13 @@ from idol.ron import (
     Tuple,
     Unit,
 )
-from idol.ron_words import (
+from idol.ron_scanner import (
     CLOSERS,
     RAW_STRING,
     SKIPPED,
     ClosedError,
     EnoughError,
-    RonWords,
+    RonScanner,
 )
 from idol.source import Source, Span
 
@@ -58,7 +58,7 @@ def parse_ron(source: Source) -> Document:
     return _Reader(source).read_document()
 
 
-class _Reader(RonWords):
+class _Reader(RonScanner):
     """Recursive descent over one text; `_at` is the only state besides the open brackets."""
 
     def read_document(self) -> Document:

@@ -159,7 +159,7 @@ def flash_board(
     try:
         used = _flash(job)
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(phases.words())
+        interrupt.add_note(phases.description())
         raise
     return Flashed(
         spec=used,
@@ -184,7 +184,7 @@ class _Phases:
         self._phase = phase
         self._progress(phase, fraction)
 
-    def words(self) -> str:
+    def description(self) -> str:
         """Describe what the board has now."""
         match self._phase:
             case "":
@@ -236,7 +236,7 @@ def _check_identity(job: _Job, found: Identity | None) -> None:
         is_other = bool(boards) and job.board.name not in boards
         is_other = is_other and job.board.chip.name not in chips
     if is_other:
-        _refuse(job, f"{found.words} {found.board}", found.board)
+        _refuse(job, f"{found.description} {found.board}", found.board)
 
 
 def _check_core(job: _Job, session: Session) -> None:

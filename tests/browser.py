@@ -34,7 +34,7 @@ class Browser:
         self.driver.get(path.absolute().as_uri())
         return self
 
-    def texts(self, selector: str) -> list[str]:
+    def text_of(self, selector: str) -> list[str]:
         """Return the visible text of each element that a CSS selector finds and that is shown."""
         found = self.driver.find_elements("css selector", selector)
         return [element.text for element in found if element.is_displayed()]

@@ -44,20 +44,20 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _python_commands(tree: ast.AST) -> Iterator[list[str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.List | ast.Tuple):
-            texts = [ast.unparse(element) for element in node.elts]
-            if "sys.executable" in texts:
-                yield texts[texts.index("sys.executable") :]
+            elements = [ast.unparse(element) for element in node.elts]
+            if "sys.executable" in elements:
+                yield elements[elements.index("sys.executable") :]
 
 
 def test_every_python_that_is_started_leaves_out_the_current_directory() -> None:
     found = [
-        (path, words)
+        (path, argv)
         for path in SOURCES
-        for words in _python_commands(ast.parse(path.read_text()))
-        if "'-m'" in words
+        for argv in _python_commands(ast.parse(path.read_text()))
+        if "'-m'" in argv
     ]
     assert len(found) >= 4
-    assert [(path, words) for path, words in found if words[1] != "'-P'"] == []
+    assert [(path, argv) for path, argv in found if argv[1] != "'-P'"] == []
 
 
 def test_a_board_starts_in_any_folder(trap: Path) -> None:
@@ -72,11 +72,11 @@ def test_a_child_starts_in_any_folder(trap: Path) -> None:
 
 
 def test_the_shell_prefers_pythons_own_modules(trap: Path) -> None:
-    words = [sys.executable, "-P", "-m", "idoldbg", "shell", "-c", "import tomllib, bz2"]
-    assert subprocess.run(words, timeout=60).returncode == 0
+    argv = [sys.executable, "-P", "-m", "idoldbg", "shell", "-c", "import tomllib, bz2"]
+    assert subprocess.run(argv, timeout=60).returncode == 0
     Path("helper.py").write_text("VALUE = 7\n")
-    words[-1] = "import helper; helper.VALUE"
-    assert subprocess.run(words, capture_output=True, timeout=60).stdout == b"7\n"
+    argv[-1] = "import helper; helper.VALUE"
+    assert subprocess.run(argv, capture_output=True, timeout=60).stdout == b"7\n"
 
 
 def test_the_watchdog_starts_in_any_folder(trap: Path) -> None:

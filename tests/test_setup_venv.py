@@ -20,10 +20,10 @@ HOME = Path(setup_venv.BASE).parent
 VERSION = platform.python_version()
 
 
-def run_make(*words: str) -> subprocess.CompletedProcess[str]:
+def run_make(*argv: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
     return subprocess.run(
-        [need("make", of="make"), "--no-print-directory", *words],
+        [need("make", of="make"), "--no-print-directory", *argv],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -35,8 +35,10 @@ def run_make(*words: str) -> subprocess.CompletedProcess[str]:
 
 def fake_python(path: Path, version: tuple[int, int, int]) -> Path:
     """Make an interpreter that says it has another version."""
-    words = f"import sys; sys.version_info = {(*version, 'final', 0)!r}"
-    path.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} -c "{words}\n$2"\nexit 9\n')
+    prologue = f"import sys; sys.version_info = {(*version, 'final', 0)!r}"
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} -c "{prologue}\n$2"\nexit 9\n'
+    )
     path.chmod(0o755)
     return path
 

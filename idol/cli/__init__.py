@@ -41,17 +41,17 @@ _DESCRIPTION = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     use_surrogateescape()
-    words = sys.argv[1:] if argv is None else argv
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        return _run(words)
+        return _run(argv)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
-def _run(words: Sequence[str]) -> int:
-    parser, commands = _make_parsers(words)
-    arguments = parse(parser, commands, COMMANDS, words)
+def _run(argv: Sequence[str]) -> int:
+    parser, commands = _make_parsers(argv)
+    arguments = parse(parser, commands, COMMANDS, argv)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -75,22 +75,22 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Describe the command line; only the one command, if `words` begin with it.
+def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Describe the command line; only the one command, if `argv` begin with it.
 
     A build script calls often: the modules of the other commands take longer than a small file.
     """
-    return _make_parsers(words)[0]
+    return _make_parsers(argv)[0]
 
 
 def _make_parsers(
-    words: Sequence[str],
+    argv: Sequence[str],
 ) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """Return the parser as a whole, and those of its commands."""
     parser = Parser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
     parser.add_argument("--version", action=Version, help="print the version and exit")
     commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND")
-    named = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
+    named = [COMMANDS[word] for word in argv[:1] if word in COMMANDS]
     for module in dict.fromkeys(named or COMMANDS.values()):
         __import__(module)  # `importlib` would bring `warnings`
         sys.modules[module].add_command(commands)

@@ -77,23 +77,23 @@ def parse(
     parser: argparse.ArgumentParser,
     commands: Mapping[str, argparse.ArgumentParser],
     names: Iterable[str],
-    words: Sequence[str],
+    argv: Sequence[str],
 ) -> argparse.Namespace:
-    """Parse the words; exit with 2 and a near miss for a command or an option that is not known.
+    """Parse `argv`; exit with 2 and a near miss for a command or an option that is not known.
 
     `names` are those of all commands, `commands` the parsers that are loaded.
     """
-    if not words:
+    if not argv:
         parser.print_help(sys.stderr)
         parser.exit(2)
     known = tuple(names)
-    name = words[0] if words else ""
+    name = argv[0] if argv else ""
     if name and not name.startswith("-") and name not in known:
         advice = suggest(name, known, otherwise=f"there are {', '.join(known)}")
         parser.error(f"no command `{name}`; {advice}")
     if name.startswith("-") and name not in ("-h", *_OPTION.findall(parser.format_help())):
         parser.error(_unknown(name, parser.format_help()))
-    arguments, rest = parser.parse_known_args(words)
+    arguments, rest = parser.parse_known_args(argv)
     if rest:
         used = commands.get(name, parser)
         used.error("; ".join(_unknown(word, used.format_help()) for word in rest))

@@ -257,7 +257,7 @@ def _error_kind(reply: Reply) -> ErrorKind | None:
     return reply.error.kind if reply.error else None
 
 
-# -- words -------------------------------------------------------------------------------------
+# -- descriptions ---------------------------------------------------------------------------------
 
 
 def _show(argument: Argument) -> str:
@@ -273,8 +273,8 @@ def _show_value(value: AttributedType) -> str:
 
 def _show_access(lease: Lease) -> str:
     """Describe what the server may do with a lease."""
-    words = [word for word, granted in (("read", lease.read), ("write", lease.write)) if granted]
-    return " and ".join(words) or "nothing"
+    access = [kind for kind, granted in (("read", lease.read), ("write", lease.write)) if granted]
+    return " and ".join(access) or "nothing"
 
 
 def _show_limit(lease: Lease) -> str:

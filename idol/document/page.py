@@ -255,8 +255,8 @@ def _recv(recv: Recv) -> Paragraph:
 
 
 def _access(lease: Lease) -> Paragraph:
-    words = [w for w, granted in (("reads", lease.read), ("writes", lease.write)) if granted]
-    return _text(" and ".join(words) or "does nothing")
+    access = [w for w, granted in (("reads", lease.read), ("writes", lease.write)) if granted]
+    return _text(" and ".join(access) or "does nothing")
 
 
 def _limit(lease: Lease) -> Paragraph:

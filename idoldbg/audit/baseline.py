@@ -62,7 +62,7 @@ def parse_baseline(text: str, name: str) -> tuple[Known, ...]:
 
 
 def _parse(entry: Any, number: int, name: str) -> Known:
-    texts = [entry.get(key) for key in ("fingerprint", "rule")] if isinstance(entry, dict) else []
-    if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+    values = [entry.get(key) for key in ("fingerprint", "rule")] if isinstance(entry, dict) else []
+    if len(values) != 2 or not all(isinstance(value, str) for value in values):
         raise ArgumentError(f"{name}: finding {number} lacks a fingerprint or a rule")
-    return Known(str(texts[0]), str(texts[1]), str(entry.get("subject", "")))
+    return Known(str(values[0]), str(values[1]), str(entry.get("subject", "")))

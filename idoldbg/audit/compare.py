@@ -191,13 +191,13 @@ def _compare_operations(
     for part in _parts(old, new):
         for difference in compare_types(*part.types, part.encoding) if part.types else ():
             level = part.growth if difference.is_growth else Level.ERROR
-            yield change(level, "type-changed", f"{part.words}: {difference}")
+            yield change(level, "type-changed", f"{part.description}: {difference}")
         if part.old.type is not None and part.new.type is None:
-            words = f"{part.words}: its type, {part.new.text}, is lost"
-            yield change(Level.WARNING, "type-lost", words)
+            message = f"{part.description}: its type, {part.new.text}, is lost"
+            yield change(Level.WARNING, "type-lost", message)
         if part.types is None and part.old.text != part.new.text:
-            words = f"{part.old.text} -> {part.new.text}, whose bytes cannot be compared"
-            yield change(Level.WARNING, "type-changed", f"{part.words}: {words}")
+            message = f"{part.old.text} -> {part.new.text}, whose bytes cannot be compared"
+            yield change(Level.WARNING, "type-changed", f"{part.description}: {message}")
     for difference in _errors(old, new):
         level = Level.WARNING if difference.is_growth else Level.ERROR
         yield change(level, "error-changed", f"the error: {difference}")
@@ -216,7 +216,7 @@ class _Part:
     who only reads them may not be.
     """
 
-    words: str
+    description: str
     old: Resolution
     new: Resolution
     encoding: idol.Encoding
@@ -238,8 +238,8 @@ def _parts(old: OperationCoverage, new: OperationCoverage) -> Iterator[_Part]:
     yield _Part("the reply", before.ok, after.ok, encoding, Level.WARNING)
     if len(before.leases) == len(after.leases):
         for lent, lending in zip(before.leases, after.leases, strict=True):
-            words = f"lease `{lending.name}`"  # memory, whatever encoding the message has
-            yield _Part(words, lent, lending, idol.Encoding.ZEROCOPY, Level.WARNING)
+            description = f"lease `{lending.name}`"  # memory, whatever encoding the message has
+            yield _Part(description, lent, lending, idol.Encoding.ZEROCOPY, Level.WARNING)
 
 
 def _travels(resolution: Resolution) -> Type | None:

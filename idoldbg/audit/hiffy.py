@@ -56,10 +56,10 @@ def read_hiffy(program: Program) -> tuple[Hiffy | None, tuple[Finding, ...]]:
 def _read_version(program: Program, layout: HiffyLayout) -> tuple[int, int, int] | None:
     """Read the initial values of HIFFY_VERSION_*; they are statics that nobody writes."""
     info = program.object(HIFFY)
-    words = [info.read_memory(address, 4) for address in layout.version_words]
-    if len(words) != len(_VERSION) or any(word is None for word in words):
+    fields = [info.read_memory(address, 4) for address in layout.version_words]
+    if len(fields) != len(_VERSION) or any(field is None for field in fields):
         return layout.version
-    major, minor, patch = (int.from_bytes(word or b"", "little") for word in words)
+    major, minor, patch = (int.from_bytes(field or b"", "little") for field in fields)
     return major, minor, patch
 
 
@@ -90,7 +90,7 @@ def _not_started() -> Finding:
 
 
 def _incomplete(reason: str) -> Finding:
-    name = next((word for word in reason.split() if word.startswith("HIFFY_")), "")
+    name = next((field for field in reason.split() if field.startswith("HIFFY_")), "")
     return _finding(
         "hiffy-incomplete",
         f"hiffy's mailbox cannot be used: {reason.rstrip('.')}. No operation can be called",

@@ -59,8 +59,8 @@ def check_kernel(image: Image) -> Iterator[Finding]:
     try:
         program.archive.facts  # noqa: B018  reads the file's symbols
     except ArchiveError as error:
-        words = str(error).removeprefix(f"{program.archive.path}: ")
-        yield damaged(KERNEL, words, effect)
+        reason = str(error).removeprefix(f"{program.archive.path}: ")
+        yield damaged(KERNEL, reason, effect)
 
 
 def _finding(reason: str, fix: str) -> Finding:

@@ -124,10 +124,10 @@ def _shape(subject: Subject) -> Shape | None:
 def _bad_shape(subject: Subject) -> Finding:
     access = {(True, False): "read", (False, True): "write", (True, True): "read and write"}
     leases = subject.resolved.leases
-    words = ", ".join(f"`{lease.name}` ({access[lease.read, lease.write]})" for lease in leases)
+    listed = ", ".join(f"`{lease.name}` ({access[lease.read, lease.write]})" for lease in leases)
     return subject.finding(
         "lease-shape",
-        f"it lends {words}; hiffy can lend one piece of memory to read, one to write, or one to "
+        f"it lends {listed}; hiffy can lend one piece of memory to read, one to write, or one to "
         "read followed by one to write",
         "Split the operation, or merge the leases so that at most one is read and, after it, at "
         "most one is written.",

@@ -94,9 +94,9 @@ def _differences(subject: Subject, message: Struct) -> list[str]:
     if given != wanted:
         return [f"its fields stand as {', '.join(given)} and not as {', '.join(wanted)}"]
     found = [
-        words
+        reason
         for part in subject.parts
-        for words in _other_type(subject, part, members.get(part.name))
+        for reason in _other_type(subject, part, members.get(part.name))
     ]
     if not subject.is_serialized:
         found += _gaps(message, [members[name] for name in wanted])

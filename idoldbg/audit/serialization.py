@@ -31,7 +31,7 @@ def check_serialization(subject: Subject) -> Iterator[Finding]:
         if found:
             yield subject.finding(
                 "custom-serialization",
-                f"{part.words}: `{found[0]}` is serialized by hand ({by_hand[found[0]]}). idoldbg "
+                f"{part.label}: `{found[0]}` is serialized by hand ({by_hand[found[0]]}). idoldbg "
                 "encodes and decodes it as a derived impl would, which may not be what travels.",
                 "Derive Serialize and Deserialize; or where the impl writes what a derived one "
                 "would, suppress this finding and say so.",
@@ -56,7 +56,7 @@ def _skipped(subject: Subject) -> Iterator[Finding]:
                 names = ", ".join(inner.skipped)
                 yield subject.finding(
                     "serialization-skips",
-                    f"{part.words}: `{inner.name}` is read without {names} by its derived impl "
+                    f"{part.label}: `{inner.name}` is read without {names} by its derived impl "
                     "(`#[serde(skip)]`), which numbers the other variants without them. They "
                     "cannot be sent; the others are sent by the numbers that the server reads.",
                     _SKIP_FIX,

@@ -35,7 +35,7 @@ def check_sizes(subject: Subject) -> Iterator[Finding]:
     for declared in sizes:
         if not declared.agrees:
             name = declared.where.replace("`", "")
-            yield subject.finding("size-disagrees", declared.words, _FIX, name=name)
+            yield subject.finding("size-disagrees", declared.message, _FIX, name=name)
 
 
 def check_incoming(image: Image, server: ServedInterface) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def check_incoming(image: Image, server: ServedInterface) -> Iterator[Finding]:
     if declared is not None and not declared.agrees:
         yield make_finding(
             "size-disagrees",
-            declared.words,
+            declared.message,
             _FIX,
             server.task.name,
             server.interface.name,

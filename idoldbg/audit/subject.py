@@ -31,7 +31,7 @@ class Part:
     span: idol.Span
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """Name of the part in a sentence: "argument `id`", "the reply"."""
         match self.role:
             case Role.OK:

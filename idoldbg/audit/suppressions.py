@@ -53,7 +53,7 @@ class Suppression:
         )
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Short description of the target."""
         said = [f"{key} {getattr(self, key)}" for key in _PATTERNS if getattr(self, key) != "*"]
         return f"entry {self.number} ({', '.join([self.rule, *said])})"
@@ -81,17 +81,17 @@ def _parse(entry: Mapping[str, Any], number: int, name: str) -> Suppression:
     for key in entry:
         if key not in _KEYS:
             raise ArgumentError(f"{where}: `{key}` is not known; there are {', '.join(_KEYS)}")
-    words = {key: value for key, value in entry.items() if key != "expires"}
-    for key, value in words.items():
+    fields = {key: value for key, value in entry.items() if key != "expires"}
+    for key, value in fields.items():
         if not isinstance(value, str) or not value.strip():
             raise ArgumentError(f"{where}: `{key}` should be a text, not {value!r:.60}")
     for key in ("rule", "reason"):
-        if key not in words:
+        if key not in fields:
             raise ArgumentError(f"{where}: `{key}` is missing; every suppression needs one")
-    if words["rule"] not in RULES:
-        advice = advise(words["rule"])
-        raise ArgumentError(f"{where}: unknown rule `{words['rule']}`: {advice}")
-    return Suppression(number, **words, expires=_parse_day(entry.get("expires"), where))
+    if fields["rule"] not in RULES:
+        advice = advise(fields["rule"])
+        raise ArgumentError(f"{where}: unknown rule `{fields['rule']}`: {advice}")
+    return Suppression(number, **fields, expires=_parse_day(entry.get("expires"), where))
 
 
 def _parse_day(value: Any, where: str) -> datetime.date | None:

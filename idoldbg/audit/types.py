@@ -51,7 +51,7 @@ def _unresolved(subject: Subject, part: Part) -> Finding:
             names = ", ".join(f"`{c.name}`" for c in part.resolution.candidates) or "its name"
             return subject.finding(
                 "type-incomplete",
-                f"the type of {part.words}, `{text}`, is only declared in the debug information: "
+                f"the type of {part.label}, `{text}`, is only declared in the debug information: "
                 f"the compiler wrote {names} without a layout. {effect}",
                 _keep_fix(text),
                 part=part,
@@ -59,7 +59,7 @@ def _unresolved(subject: Subject, part: Part) -> Finding:
             )
     return subject.finding(
         "type-missing",
-        f"the type of {part.words}, `{text}`, is not in the debug information: no value of it was "
+        f"the type of {part.label}, `{text}`, is not in the debug information: no value of it was "
         f"left after optimisation. {effect}",
         _keep_fix(text),
         part=part,
@@ -94,7 +94,7 @@ def _ambiguous(subject: Subject, part: Part, effect: str, level: Level | None) -
     text, candidates = part.resolution.text, part.resolution.candidates
     names = sorted({c.name for c in candidates})
     message = (
-        f"the type of {part.words}, `{text}`, may be any of {len(candidates)} types with different "
+        f"the type of {part.label}, `{text}`, may be any of {len(candidates)} types with different "
         f"layouts: {', '.join(f'`{name}`' for name in names)}. {effect}"
     )
     if len(names) == len(candidates):
@@ -120,7 +120,7 @@ def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]
         assert resolution.type is not None
         yield subject.finding(
             "type-missing",
-            f"the type of {part.words}, `{resolution.text}`, is not in the debug information. It "
+            f"the type of {part.label}, `{resolution.text}`, is not in the debug information. It "
             f"travels as `{resolution.type.name}`, so its value can be given and is shown as that.",
             _keep_fix(resolution.text),
             part=part,
@@ -132,7 +132,7 @@ def _settled_by_rule_of_thumb(subject: Subject, part: Part) -> Iterator[Finding]
         others = sorted({c.name for c in resolution.candidates} - {chosen}) or [chosen]
         yield subject.finding(
             "type-ambiguous",
-            f"the type of {part.words}, `{resolution.text}`, was taken for `{chosen}` because that "
+            f"the type of {part.label}, `{resolution.text}`, was taken for `{chosen}` because that "
             f"is nearest to the server; of another layout {'is' if len(others) == 1 else 'are'} "
             f"also {', '.join(f'`{name}`' for name in others)}",
             f'Write the whole path in the interface to be certain: "{chosen}".',
@@ -151,7 +151,7 @@ def _incomplete_inside(subject: Subject, part: Part, type_: Type) -> Iterator[Fi
             where = f"`{part.resolution.text}{path}`" if path else f"`{part.resolution.text}`"
             yield subject.finding(
                 "type-incomplete",
-                f"{part.words}: {where} is a `{inner.name}`, which the debug information only "
+                f"{part.label}: {where} is a `{inner.name}`, which the debug information only "
                 f"declares ({inner.reason}). {_effect(subject, part)}",
                 _keep_fix(inner.name),
                 part=part,
@@ -183,7 +183,7 @@ def _without_discriminants(subject: Subject, part: Part, type_: Type) -> Iterato
         where = f" (at `{path.lstrip('.')}`)" if path else ""
         yield subject.finding(
             "variant-without-discriminant",
-            f"{part.words}: the debug information gives no discriminants for the variants "
+            f"{part.label}: the debug information gives no discriminants for the variants "
             f"{', '.join(nameless)} of `{inner.name}`{where}. {effect}",
             "Build with another version of rustc (rust-lang/rust#104625 lost them), or give the "
             "enum a `#[repr(u8)]`.",
@@ -207,7 +207,7 @@ def _cannot_travel(subject: Subject, part: Part, type_: Type) -> Iterator[Findin
     except EncodeError as error:
         yield subject.finding(
             "encoding-unsupported",
-            f"{part.words}, `{part.resolution.text}`, cannot be {encoding}: {error}. If its "
+            f"{part.label}, `{part.resolution.text}`, cannot be {encoding}: {error}. If its "
             "serialization is written by hand, only its author knows what travels.",
             "Derive Serialize and Deserialize for types that have a form, or send another type.",
             part=part,
@@ -220,16 +220,16 @@ def _error_codes(subject: Subject, part: Part, type_: Type) -> Iterator[Finding]
         return
     zero = [e.name for e in type_.enumerators if e.value == 0]
     wide = [e for e in type_.enumerators if not 0 <= e.value <= _CODE_LIMIT]
-    words = []
+    problems = []
     if zero:
-        words.append(f"{', '.join(zero)} is 0, which callers take for success")
+        problems.append(f"{', '.join(zero)} is 0, which callers take for success")
     if wide:
         listed = ", ".join(f"{e.name} ({e.value})" for e in wide)
-        words.append(f"{listed} does not fit the 16 bits of a response code")
-    if words:
+        problems.append(f"{listed} does not fit the 16 bits of a response code")
+    if problems:
         yield subject.finding(
             "error-code-range",
-            f"the error `{type_.name}`: {'; '.join(words)}",
+            f"the error `{type_.name}`: {'; '.join(problems)}",
             "Number the variants of the error from 1 to 65535: `enum … { First = 1, … }`.",
             part=part,
         )

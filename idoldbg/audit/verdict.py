@@ -99,12 +99,12 @@ def judge(
         else:
             judged.append(Judged(finding, Standing.OPEN))
     remarks = [
-        f"suppression {s.words} has expired on {s.expires}"
+        f"suppression {s.description} has expired on {s.expires}"
         for s in suppressions
         if today is not None and s.has_expired(today) and s.number in used
     ]
     remarks += [
-        f"suppression {s.words} matches nothing: take it out"
+        f"suppression {s.description} matches nothing: take it out"
         for s in suppressions
         if s.number not in used
     ]

@@ -38,11 +38,11 @@ class WireChange:
     """
 
     path: str
-    words: str
+    message: str
     is_growth: bool = False
 
     def __str__(self) -> str:
-        return f"`{self.path.lstrip('.')}`: {self.words}" if self.path else self.words
+        return f"`{self.path.lstrip('.')}`: {self.message}" if self.path else self.message
 
 
 def compare_types(old: Type, new: Type, encoding: idol.Encoding) -> tuple[WireChange, ...]:
@@ -119,9 +119,9 @@ class _Comparer:
         if len(old) != len(new):
             gone = [name for name in was if name not in now]
             added = [name for name in now if name not in was]
-            words = [f"without {', '.join(gone)}"] * bool(gone)
-            words += [f"with {', '.join(added)}"] * bool(added)
-            yield WireChange(path, " and ".join(words) or f"{len(old)} fields became {len(new)}")
+            parts = [f"without {', '.join(gone)}"] * bool(gone)
+            parts += [f"with {', '.join(added)}"] * bool(added)
+            yield WireChange(path, " and ".join(parts) or f"{len(old)} fields became {len(new)}")
             return
         for before, after in zip(old, new, strict=True):
             inner = f"{path}.{shown_field(after.name)}"
@@ -134,7 +134,7 @@ class _Comparer:
             yield from self._names(old.variant_names, new.variant_names, path)
             return
         for change in compare_codes(old, new):
-            yield WireChange(path, change.words, change.is_growth)
+            yield WireChange(path, change.message, change.is_growth)
 
     def _enums(self, old: Enum, new: Enum, path: str, depth: int) -> Iterator[WireChange]:
         yield from self._names(old.variant_names, new.variant_names, path)
@@ -144,8 +144,8 @@ class _Comparer:
             if before is None:
                 continue
             if not self._is_serialized and before.discriminant != after.discriminant:
-                words = f"{after.name} was {before.discriminant} and is {after.discriminant}"
-                yield WireChange(path, words)
+                message = f"{after.name} was {before.discriminant} and is {after.discriminant}"
+                yield WireChange(path, message)
             inner = f"{path}::{after.name}"
             yield from self._structs(before.type.members, after.type.members, inner, depth + 1)
 
@@ -154,8 +154,8 @@ class _Comparer:
         if old == new:
             return
         if new[: len(old)] == old:
-            words = f"variants {', '.join(new[len(old) :])} are new at the end"
-            yield WireChange(path, words, is_growth=True)
+            message = f"variants {', '.join(new[len(old) :])} are new at the end"
+            yield WireChange(path, message, is_growth=True)
             return
         at = next(i for i, name in enumerate([*old, None]) if i >= len(new) or new[i] != name)
         was = old[at] if at < len(old) else "nothing"

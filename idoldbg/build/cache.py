@@ -96,7 +96,7 @@ class Cache:
         self,
         directory: str | os.PathLike[str] | None = None,
         *,
-        notify: Notify = lambda _words: None,
+        notify: Notify = lambda _message: None,
     ) -> None:
         self.directory = cache_directory() if directory is None else os.fspath(directory)
         self.notify = notify

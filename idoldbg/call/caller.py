@@ -180,7 +180,7 @@ class Caller:
                 except IdoldbgError as error:
                     is_begun = not (isinstance(error, HiffyFailure) and not error.may_have_run)
                     in_doubt = end - answered if is_begun else 0
-                    error.add_note(_batch_words(len(messages), answered, in_doubt))
+                    error.add_note(_describe_batch(len(messages), answered, in_doubt))
                     raise
                 answered += 1
                 yield outcome
@@ -248,10 +248,10 @@ class Caller:
         )
 
 
-def _batch_words(total: int, answered: int, in_doubt: int) -> str:
+def _describe_batch(total: int, answered: int, in_doubt: int) -> str:
     """Describe how far a batch came: the next group, of `in_doubt` calls, gave no answers."""
     unmade = total - answered - in_doubt
-    words = [f"of the {total} calls of this batch, {answered} were answered"]
-    words += [f"{in_doubt} may have been made or not, in the program that failed"] * (in_doubt > 0)
-    words += [f"{unmade} were not made"] * (unmade > 0)
-    return ", ".join(words)
+    parts = [f"of the {total} calls of this batch, {answered} were answered"]
+    parts += [f"{in_doubt} may have been made or not, in the program that failed"] * (in_doubt > 0)
+    parts += [f"{unmade} were not made"] * (unmade > 0)
+    return ", ".join(parts)

@@ -98,7 +98,7 @@ def find_parameter(operation: ResolvedOperation, name: str) -> str:
 
 def prepare_call(
     operation: ResolvedOperation,
-    texts: Mapping[str, str],
+    given: Mapping[str, str],
     *,
     read_data: ReadData | None = None,
 ) -> Call:
@@ -110,18 +110,18 @@ def prepare_call(
     Raises `ArgumentError` for values that do not fit and for missing arguments, `NotCallable` where
     the build lacks the type of an argument.
     """
-    missing = [a.name for a in operation.arguments if a.name not in texts]
+    missing = [a.name for a in operation.arguments if a.name not in given]
     if missing:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise ArgumentError(f"{operation.name} also needs {options}")
     arguments = tuple(
-        _argument(operation, argument, texts[argument.name], read_data)
+        _argument(operation, argument, given[argument.name], read_data)
         for argument in operation.arguments
     )
     sent: dict[str, bytes] = {}
     room: dict[str, int] = {}
     for lease in operation.leases:
-        text = texts.get(lease.name)
+        text = given.get(lease.name)
         if lease.read:
             sent[lease.name] = _lent(operation, lease, text, read_data)
         if lease.write:
@@ -256,7 +256,7 @@ def _check_lease(operation: ResolvedOperation, lease: ResolvedLease, size: int) 
         )
 
 
-def _code_words(operation: ResolvedOperation, code: int) -> str:
+def _describe_code(operation: ResolvedOperation, code: int) -> str:
     """Describe a response code that has no name."""
     error = operation.error
     if error is None or error.type is not None:
@@ -361,7 +361,7 @@ def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> Operation
     elif type_ is not None:
         variant = _c_like_variant(type_, outcome.code)
         value = None if variant is None else EnumValue(type_, variant, outcome.code)
-    what = variant or _code_words(operation, outcome.code)
+    what = variant or _describe_code(operation, outcome.code)
     return OperationError(
         f"{operation.name} answered with {what}",
         operation=operation.name,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from idol.records import replace
 from idoldbg.build.program import Program
-from idoldbg.call.hiffy.reasons import reply_fault_words
+from idoldbg.call.hiffy.reasons import describe_reply_fault
 from idoldbg.call.hiffy.transport import HIFFY, HiffyTransport, use_alone
 from idoldbg.errors import CallTimeout, HiffyFailure, IdoldbgError, LinkTimeout
 from idoldbg.model.archive import TaskImage
@@ -53,17 +53,17 @@ class Forensics:
             )
         if error.failure != "restarted" or error.generation is None:
             return error
-        from idoldbg.render.tasks import fault_words, server_name  # for what went wrong
+        from idoldbg.render.tasks import describe_fault, server_name  # for what went wrong
         from idoldbg.views.faults import read_last_fault
 
         generation = error.generation % GENERATIONS
         fault = read_last_fault(self.program, self.program.task(HIFFY).index, generation)
         if fault is None:
             return error
-        what, failure = f"hiffy was restarted during the call: {fault_words(fault)}", "restarted"
+        what, failure = f"hiffy was restarted during the call: {describe_fault(fault)}", "restarted"
         server = server_name(fault)
         if server is not None and fault.reason is not None:
-            what, failure = reply_fault_words(server, fault.reason), "reply fault"
+            what, failure = describe_reply_fault(server, fault.reason), "reply fault"
         made = error.message.rpartition("; ")[2]
         name = f"{error.operation}: " if error.operation else ""
         found = HiffyFailure(f"{name}{what}; {made}", operation=error.operation, failure=failure)
@@ -87,8 +87,8 @@ class Forensics:
             return False
         is_recovered = False
         if isinstance(error, CallTimeout) and found.is_wedged and recovers:
-            words, is_recovered = self._recover(found, timeout_s)
-            found = replace(found, recovery=words)
+            recovery, is_recovered = self._recover(found, timeout_s)
+            found = replace(found, recovery=recovery)
         if isinstance(error, HiffyFailure):
             error.post_mortem = found
         for sentence in post_mortem_sentences(found):
@@ -118,7 +118,7 @@ class Forensics:
 
     def describe_death(self, task: TaskImage, generation: int) -> str:
         """Return why a task died in a call, and its state now; `generation` is the new one's."""
-        from idoldbg.render.tasks import fault_words  # for what went wrong
+        from idoldbg.render.tasks import describe_fault  # for what went wrong
         from idoldbg.views.faults import read_last_fault
 
         row = read_task(self.program, task.index)
@@ -126,7 +126,7 @@ class Forensics:
         fault = row.fault or read_last_fault(self.program, task.index, before)
         why = " (nothing in this firmware recorded why)"
         if fault is not None:
-            why = f": {fault_words(fault)}"
+            why = f": {describe_fault(fault)}"
         if row.fault is not None:
             return f"{why}; it is still stopped"
         return f"{why}; it was restarted and is now generation {row.generation}"

@@ -136,7 +136,7 @@ def _run(arguments: list[str]) -> int:
         if error.__class__.__name__ == "NoArgsIsHelpError":  # of click 8.2: the message is the help
             click.echo(error.format_message(), err=True)
             return 2
-        message = _click_words(error)
+        message = _click_message(error)
         hint = _usage_hint(error) if isinstance(error, click.UsageError) else ""
         return _report(arguments, "Usage", message, 2, hint)
     except BrokenPipeError:
@@ -144,10 +144,10 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except errors.IdoldbgError as error:
-        words = _words(error)
-        return _report(arguments, type(error).__name__, words, exit_code(error), error=error)
+        message = _message(error)
+        return _report(arguments, type(error).__name__, message, exit_code(error), error=error)
     except OSError as error:
-        return _report(arguments, type(error).__name__, _os_words(error), exit_code(error))
+        return _report(arguments, type(error).__name__, _os_message(error), exit_code(error))
     except Exception:  # noqa: BLE001  whatever else escapes is a bug, and says so
         import traceback
 
@@ -167,20 +167,20 @@ def _report_interrupt(arguments: list[str], cause: BaseException | None) -> int:
     return 128 + number
 
 
-def _words(error: errors.IdoldbgError) -> str:
+def _message(error: errors.IdoldbgError) -> str:
     """Return an error's message, with the build where the message does not name it."""
     if isinstance(error, errors.DebugInfoError) and error.archive:
         return f"{error.archive}: {error}"
     return str(error)
 
 
-def _os_words(error: OSError) -> str:
+def _os_message(error: OSError) -> str:
     """Return a file's name and its error, as Unix tools do."""
     what = error.strerror or str(error)
     return what if error.filename is None else f"{error.filename}: {what}"
 
 
-def _click_words(error: click.ClickException) -> str:
+def _click_message(error: click.ClickException) -> str:
     """Return click's message in our form: one line, lower case, backquotes, no full stop."""
     if isinstance(error, click.NoSuchOption):
         near = error.possibilities or ()

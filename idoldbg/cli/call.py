@@ -15,7 +15,7 @@ from idol.near import near_misses
 from idol.whole_file import write_whole
 from idoldbg.build.program import Program
 from idoldbg.call.calls import Call, Reply, find_parameter, prepare_call
-from idoldbg.cli.call_words import Word, own_names, own_values, split_words
+from idoldbg.cli.call_options import GivenOption, own_names, own_values, split_options
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import print_text, say, show
@@ -48,10 +48,10 @@ LOADING = frozenset({"archive", "board", "probe"})
 )
 @click.argument("operation", metavar="IFACE.OP")
 @click.argument(
-    "words", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]... [--LEASE DATA]..."
+    "options", nargs=-1, type=click.UNPROCESSED, metavar="[--ARG VALUE]... [--LEASE DATA]..."
 )
 @command_options
-def command(settings: Settings, operation: str, words: tuple[str, ...], **own: Any) -> None:
+def command(settings: Settings, operation: str, options: tuple[str, ...], **own: Any) -> None:
     """Make one Idol call and print the reply.
 
     Arguments and leases of the operation become options (`device_index` is --device-index). Values:
@@ -75,12 +75,12 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
         name = operation.lstrip("-").partition("=")[0]
         _refuse_option(name, near_misses(name, own_names(command)))
         raise click.UsageError(f"no option `{operation}`: those of the operation follow IFACE.OP")
-    settings, program, taken = _open(settings, operation, split_words(words, command, None))
-    parsed = split_words(words, command, taken)
+    settings, program, taken = _open(settings, operation, split_options(options, command, None))
+    parsed = split_options(options, command, taken)
     _refuse_near_misses(parsed, taken)
     mine = own_names(command) - taken
-    opened = [w for w in parsed if w.name in LOADING and w.value is not None]
-    later = own_values([w for w in parsed if w.is_own(mine) and w not in opened], command)
+    opened = [o for o in parsed if o.name in LOADING and o.value is not None]
+    later = own_values([o for o in parsed if o.is_own(mine) and o not in opened], command)
     wants_help = later.pop("help", False)
     program.override_types({**own["types"], **later.pop("types", {})}, option="--type")
     own.update({name: later.pop(name) for name in own if name in later})
@@ -91,23 +91,23 @@ def command(settings: Settings, operation: str, words: tuple[str, ...], **own: A
     if wants_help:
         print_text(text.operation_help(resolved))
         return
-    texts = _texts(resolved, [w for w in parsed if not w.is_own(mine)])
+    arguments = _arguments(resolved, [o for o in parsed if not o.is_own(mine)])
     if own["output"] is not None and not any(lease.write for lease in resolved.leases):
         raise click.UsageError(f"-o: no lease of {resolved.name} is written by its server")
-    call = prepare_call(resolved, texts, read_data=_read_data)
+    call = prepare_call(resolved, arguments, read_data=_read_data)
     if own["output"] is not None:
         _check_output(Path(own["output"]))
     _make(settings, program, call, own)
 
 
 def _open(
-    settings: Settings, operation: str, words: tuple[Word, ...]
+    settings: Settings, operation: str, options: tuple[GivenOption, ...]
 ) -> tuple[Settings, Program, frozenset[str]]:
-    """Open the build; return also the words that are the operation's, whatever else they mean."""
+    """Open the build; return also the names that the operation takes."""
     # One without a value may be an argument; if it is not, `command` says so.
-    given = [w for w in words if w.name in LOADING and w.value is not None]
+    given = [o for o in options if o.name in LOADING and o.value is not None]
     loading = own_values(given, command)
-    short = frozenset(w.name for w in words if w.is_short)  # the command's in any case
+    short = frozenset(o.name for o in options if o.is_short)  # the command's in any case
     chosen = settings.overridden_by(Settings(**loading))
     try:
         program = open_program(chosen.target())
@@ -187,17 +187,17 @@ def _check_output(path: Path) -> None:
     raise ArgumentError(f"cannot write `{path}`: {why}; nothing was called", name="-o")
 
 
-def _texts(operation: ResolvedOperation, words: Collection[Word]) -> dict[str, str]:
+def _arguments(operation: ResolvedOperation, options: Collection[GivenOption]) -> dict[str, str]:
     """Return the text given for each argument and lease of the operation."""
-    texts: dict[str, str] = {}
-    for word in words:
-        name = find_parameter(operation, word.name)
-        if name in texts:
-            raise click.UsageError(f"--{word.name} was given twice")
-        if word.value is None:
-            raise click.UsageError(_needs_value(operation, word.name.replace("_", "-")))
-        texts[name] = word.value
-    return texts
+    arguments: dict[str, str] = {}
+    for option in options:
+        name = find_parameter(operation, option.name)
+        if name in arguments:
+            raise click.UsageError(f"--{option.name} was given twice")
+        if option.value is None:
+            raise click.UsageError(_needs_value(operation, option.name.replace("_", "-")))
+        arguments[name] = option.value
+    return arguments
 
 
 def _needs_value(operation: ResolvedOperation, name: str) -> str:
@@ -211,13 +211,13 @@ def _needs_value(operation: ResolvedOperation, name: str) -> str:
     return f"{said}: it is an argument of {operation.name}; the option of this command is {short}"
 
 
-def _refuse_near_misses(words: Collection[Word], taken: Collection[str]) -> None:
+def _refuse_near_misses(options: Collection[GivenOption], taken: Collection[str]) -> None:
     """Refuse what resembles an option of the command, and nothing that the operation takes."""
     mine, taken = own_names(command), {name.replace("-", "_") for name in taken}
-    for word in words:
-        if word.is_own(mine) or word.name in taken or near_misses(word.name, taken):
+    for option in options:
+        if option.is_own(mine) or option.name in taken or near_misses(option.name, taken):
             continue
-        _refuse_option(word.name, near_misses(word.name, mine))
+        _refuse_option(option.name, near_misses(option.name, mine))
 
 
 def _refuse_option(name: str, near: Collection[str]) -> None:

@@ -19,7 +19,7 @@ class Step:
     """One command to show: what it is good for, its words, and the exit code it must give."""
 
     why: str
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     exit_code: int = 0
 
 
@@ -69,9 +69,9 @@ def command(settings: Settings) -> None:
     board = [] if settings.board is None else ["--board", settings.board]
     for number, step in enumerate(STEPS, 1):
         text = textwrap.fill(f"{number}. {step.why}", WIDTH, subsequent_indent="   ")
-        click.echo(f"\n{text}\n\n$ idoldbg {' '.join(step.words)}")
+        click.echo(f"\n{text}\n\n$ idoldbg {' '.join(step.arguments)}")
         sys.stdout.flush()  # what follows may go to standard error
-        code = run(["--probe", "emu", *board, *step.words])
+        code = run(["--probe", "emu", *board, *step.arguments])
         if code != step.exit_code:
             click.echo(f"step {number} should have ended with exit code {step.exit_code}", err=True)
             click.get_current_context().exit(code or 1)

@@ -94,11 +94,11 @@ class Settings:
         return self.format == "json"
 
 
-def _note(words: str) -> None:
-    click.echo(one_line(f"note: {words}"), err=True)
+def _note(message: str) -> None:
+    click.echo(one_line(f"note: {message}"), err=True)
 
 
-def _ignore(_words: str) -> None:
+def _ignore(_message: str) -> None:
     """Drop what is told with --verbose only."""
 
 

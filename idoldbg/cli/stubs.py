@@ -73,8 +73,8 @@ def _check_place(output: str, directory: Path) -> None:
     """Refuse what cannot be imported, and folders that hold something else."""
     name = Path(os.path.realpath(directory)).name
     if not output or not name.isidentifier() or keyword.iskeyword(name):
-        words = f"`{output}` cannot be imported: end it in a Python name, such as hubris_stubs"
-        raise ArgumentError(words, name="-o")
+        message = f"`{output}` cannot be imported: end it in a Python name, such as hubris_stubs"
+        raise ArgumentError(message, name="-o")
     is_ours = MADE_BY in (_read(directory / "__init__.py") or "")
     if directory.is_dir() and any(directory.iterdir()) and not is_ours:
         raise ArgumentError(

@@ -119,11 +119,11 @@ def _inner(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return _float_words(value)
+        return _format_float(value)
     return repr(value)
 
 
-def _float_words(value: float) -> str:
+def _format_float(value: float) -> str:
     """Write a number that an f32 can hold with as few digits as an f32 needs."""
     with suppress(OverflowError):
         if struct.unpack("<f", struct.pack("<f", value))[0] == value:
@@ -133,8 +133,8 @@ def _float_words(value: float) -> str:
 
 def class_name(type_: Type) -> str:
     """Return a Python name for a type: the last part of its path, generics after underscores."""
-    words = re.findall(r"[A-Za-z0-9_]+", short_name(type_.name))
-    return field_name("_".join(words) or "Unnamed")
+    parts = re.findall(r"[A-Za-z0-9_]+", short_name(type_.name))
+    return field_name("_".join(parts) or "Unnamed")
 
 
 def _target_name(name: str) -> str:

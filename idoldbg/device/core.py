@@ -113,8 +113,8 @@ class Core:
         )
         parts = [format_value(reply.value)]
         parts += [f"{name}: {_shown_lease(reply, name)}" for name in reply.leases]
-        words = f"Reply({', '.join(parts)})"
-        return Reply(self.classes.to_python(reply.value), leases, words)
+        text = f"Reply({', '.join(parts)})"
+        return Reply(self.classes.to_python(reply.value), leases, text)
 
     def _elements(self, operation: ResolvedOperation, name: str, data: bytes) -> list[Any]:
         """Decode the elements of a lease."""

@@ -25,12 +25,12 @@ __all__ = ["Device", "TaskSpace", "attach", "open_target"]
 _log = logging.getLogger("idoldbg")
 
 
-def _inform(words: str) -> None:
-    _log.info("%s", one_line(words))
+def _inform(message: str) -> None:
+    _log.info("%s", one_line(message))
 
 
-def _warn(words: str) -> None:
-    _log.warning("%s", one_line(words))
+def _warn(message: str) -> None:
+    _log.warning("%s", one_line(message))
 
 
 def open_target(

@@ -107,13 +107,13 @@ class Reply(Generic[T, L]):
 
     value: T
     leases: L
-    _words: str = field(default="", compare=False, repr=False)
+    _text: str = field(default="", compare=False, repr=False)
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.value, self.leases))
 
     def __repr__(self) -> str:
-        return printable(self._words or f"Reply(value={self.value!r}, leases={self.leases!r})")
+        return printable(self._text or f"Reply(value={self.value!r}, leases={self.leases!r})")
 
 
 @dataclass(frozen=True, slots=True)

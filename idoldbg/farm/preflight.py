@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idoldbg.errors import ArchiveError, ArgumentError, LinkError
-from idoldbg.farm.processes import POLL_S, end_group, status_words
+from idoldbg.farm.processes import POLL_S, describe_status, end_group
 from idoldbg.opening import TargetOptions, open_program
 
 __all__ = ["RESERVED", "check_archive", "check_arguments", "check_collection", "check_output"]
@@ -91,4 +91,4 @@ def _describe(status: int, text: str) -> str:
         if said:
             return str(said[-1])
     lines = [line for line in text.splitlines() if line.strip()][-SHOWN_LINES:]
-    return "\n".join([f"collecting the tests ended with {status_words(status)}:", *lines])
+    return "\n".join([f"collecting the tests ended with {describe_status(status)}:", *lines])

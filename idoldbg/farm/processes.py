@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-__all__ = ["POLL_S", "end_group", "start_time", "status_words"]
+__all__ = ["POLL_S", "end_group", "start_time", "describe_status"]
 
 POLL_S = 0.1
 GRACE_S = 5.0
@@ -26,7 +26,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def status_words(status: int) -> str:
+def describe_status(status: int) -> str:
     """Describe how a process ended, from `Popen.returncode`."""
     if status >= 0:
         return f"exit status {status}"

@@ -34,7 +34,7 @@ from idoldbg.farm.preflight import (
     check_collection,
     check_output,
 )
-from idoldbg.farm.processes import POLL_S, end_group, status_words
+from idoldbg.farm.processes import POLL_S, describe_status, end_group
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader
 from idoldbg.farm.watchdog import Watchdog
 
@@ -253,8 +253,8 @@ class _Run:
             with self._asking:
                 self._coordinator.release(result.name)
         except LinkError as error:  # the watchdog tries on
-            words = f"the place is not given back yet: {error.message}"
-            result.problem = result.problem or words
+            problem = f"the place is not given back yet: {error.message}"
+            result.problem = result.problem or problem
         else:
             self._watchdog.tell("released", result.name)
 
@@ -353,15 +353,15 @@ def _variables(coordinator: Coordinator, place: str) -> dict[str, str]:
 
 def _describe_end(status: int, said: int | None) -> str:
     """Describe how pytest ended, "" if normally; `said` is the status it announced."""
-    how = f"was killed by {status_words(status)}" if status < 0 else f"had {status_words(status)}"
+    how = f"{'was killed by' if status < 0 else 'had'} {describe_status(status)}"
     if said is None:
         return f"pytest's process {how}"
     if status != said:
         return f"pytest's process {how} after the last test"
     if status in OK_STATUSES:
         return ""
-    words = {INTERRUPTED_STATUS: "the tests were interrupted", 3: "pytest had an internal error"}
-    return words.get(status, f"pytest's process {how}")
+    reasons = {INTERRUPTED_STATUS: "the tests were interrupted", 3: "pytest had an internal error"}
+    return reasons.get(status, f"pytest's process {how}")
 
 
 def _environment(options: FarmOptions) -> str:

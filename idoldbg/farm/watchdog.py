@@ -42,7 +42,7 @@ class Watchdog:
     """
 
     def __init__(self, coordinator: str, host: str, user: str) -> None:
-        self._words = (coordinator, host, user)
+        self._arguments = (coordinator, host, user)
         self._guarded: dict[tuple[str, str | int], None] = {}  # what it was told to undo
         self.problem = ""  # why nobody guards what is open
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class Watchdog:
         """Start the process and hear from it that it listens."""
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "idoldbg.farm.watchdog", *self._words],
+                [sys.executable, "-P", "-m", "idoldbg.farm.watchdog", *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -47,7 +47,7 @@ class ExporterConfig:
             _check_size(text)
             loaded = _Loader(text).load()
         except Exception as error:  # noqa: BLE001  PyYAML trips over what a tag does not fit
-            _fail(filename, _yaml_words(error))
+            _fail(filename, _yaml_message(error))
         self.data: dict[str, dict[str, Any]] = _check(loaded, filename)
 
 
@@ -97,7 +97,7 @@ _JINJA = (
 )
 
 
-def _yaml_words(error: Exception) -> str:
+def _yaml_message(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     if not isinstance(error, yaml.YAMLError | ValueError):
@@ -126,7 +126,7 @@ class _Loader(Loader):
                 _check_limits(count, depth)
                 _refuse_duplicates(inner)
             for resource in _own_resources(node):
-                _keep_texts(resource)
+                _keep_strings(resource)
             return self.construct_document(node)
         finally:
             self.dispose()
@@ -189,7 +189,7 @@ def _members(node: yaml.Node) -> dict[str, yaml.Node]:
     )
 
 
-def _keep_texts(resource: yaml.MappingNode) -> None:
+def _keep_strings(resource: yaml.MappingNode) -> None:
     for _, value in resource.value:
         if isinstance(value, yaml.ScalarNode) and value.tag in _PLAIN:
             value.tag = _STRING

@@ -450,13 +450,13 @@ def _each(values: tuple[Value, ...], hexadecimal: bool) -> list[str]:
 
 
 def _format_struct(name: str, value: StructValue, hexadecimal: bool) -> str:
-    texts = _each(tuple(v for _, v in value.fields), hexadecimal)
+    parts = _each(tuple(v for _, v in value.fields), hexadecimal)
     if value.type.is_tuple_like:
-        comma = "," if len(texts) == 1 and not name else ""
-        return f"{name}(" + ", ".join(texts) + f"{comma})"
-    if not texts:
+        comma = "," if len(parts) == 1 and not name else ""
+        return f"{name}(" + ", ".join(parts) + f"{comma})"
+    if not parts:
         return name
-    pairs = ", ".join(f"{n}: {t}" for (n, _), t in zip(value.fields, texts, strict=True))
+    pairs = ", ".join(f"{n}: {part}" for (n, _), part in zip(value.fields, parts, strict=True))
     return f"{name} {{ {pairs} }}".lstrip()
 
 

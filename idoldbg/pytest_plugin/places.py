@@ -56,7 +56,7 @@ class Place:
         return find_scheme(spec).site(spec) is not Site.ELSEWHERE
 
 
-def parse_board_list(texts: list[str], known: list[Place], default: Place) -> list[Place]:
+def parse_board_list(entries: list[str], known: list[Place], default: Place) -> list[Place]:
     """Read the list of `--idoldbg-boards`.
 
     An entry is a name of the environment file (`known`), `NAME=SPEC`, or a SPEC alone; archive and
@@ -64,7 +64,7 @@ def parse_board_list(texts: list[str], known: list[Place], default: Place) -> li
     """
     by_name = {place.name: place for place in known}
     found = []
-    for text in texts:
+    for text in entries:
         name, equals, spec = text.partition("=")
         if not equals and text in by_name:
             found.append(by_name[text])

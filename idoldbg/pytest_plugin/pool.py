@@ -17,7 +17,7 @@ from idoldbg.model.board import Board
 from idoldbg.pytest_plugin.evidence import Evidence, collect
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
 from idoldbg.pytest_plugin.settings import Settings
-from idoldbg.render.tasks import fault_words
+from idoldbg.render.tasks import describe_fault
 from idoldbg.session import (
     TargetOptions,
     choose_spec,
@@ -175,21 +175,21 @@ class AttachedBoard:
         is_reset = (after.time_ms or 0) < (before.time_ms or 0)
         died = {}
         for old, new in zip(before.rows, after.rows, strict=True):
-            words = self._death(old, new, is_reset)
-            if words is not None:
-                died[new.name] = words
+            reason = self._death(old, new, is_reset)
+            if reason is not None:
+                died[new.name] = reason
         own = {HIFFY} if self._is_own_restart(after) else set()
         if HIFFY in died and own:
             died[HIFFY] = f"task `{HIFFY}` did not answer, and was restarted by idoldbg"
         allowed = self.allowed_deaths - expected
         self._deaths = tuple(
-            f"{words}, as it may (may_die)" if name in allowed else words
-            for name, words in died.items()
+            f"{reason}, as it may (may_die)" if name in allowed else reason
+            for name, reason in died.items()
         )
-        for name, words in died.items():
+        for name, reason in died.items():
             if name not in expected | allowed | own:
                 problems.append(
-                    f"{words}. A test that means it says @pytest.mark.expect_death({name!r}); one "
+                    f"{reason}. A test that means it says @pytest.mark.expect_death({name!r}); one "
                     f"that does not care, @pytest.mark.may_die({name!r})"
                 )
         for name in sorted(expected - died.keys()):
@@ -211,7 +211,7 @@ class AttachedBoard:
         fault = new.fault
         if fault is None and new.generation is not None:
             fault = read_last_fault(self.program, new.index, (new.generation - 1) % GENERATIONS)
-        why = fault_words(fault) if fault else "nothing in this firmware recorded why"
+        why = describe_fault(fault) if fault else "nothing in this firmware recorded why"
         then = "it is still stopped" if has_fault else f"generation {base} → {new.generation}"
         return f"task `{new.name}` died: {why} ({then})"
 
@@ -352,9 +352,9 @@ class BoardPool:
             if all(facts.get(what) == value for what, value in wanted.facts.items()):
                 found.append(place)
         if not found:
-            words = " and ".join(f"{what} {value}" for what, value in wanted.facts.items())
+            unmet = " and ".join(f"{what} {value}" for what, value in wanted.facts.items())
             names = ", ".join(place.name for place in named or places)
-            raise BoardUnavailable(f"no place has {words}; there are {names}")
+            raise BoardUnavailable(f"no place has {unmet}; there are {names}")
         return found
 
     @property

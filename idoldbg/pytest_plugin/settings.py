@@ -56,25 +56,28 @@ def _seconds(said: Said | None) -> float | None:
 def read_settings(config: pytest.Config) -> Settings:
     """Read all options; raise `pytest.UsageError` for what makes no sense."""
     said = {name: read_said(config, name) for name in NAMES}
-    texts = {name: None if one is None else one.value for name, one in said.items()}
+    values = {name: None if one is None else one.value for name, one in said.items()}
     labgrid = read_labgrid(config)
     if labgrid is not None:
         _check_labgrid(said, labgrid)
     default = Place(
-        texts["probe"] or texts["board"] or "emu", texts["archive"], texts["board"], texts["probe"]
+        values["probe"] or values["board"] or "emu",
+        values["archive"],
+        values["board"],
+        values["probe"],
     )
     listed = _list_places(said, default)
     wait_s = _seconds(said["wait"])
-    evidence = texts["evidence"]
+    evidence = values["evidence"]
     return Settings(
         places=listed or (default,),
         is_listed=bool(listed),
-        is_chosen=any(texts[name] is not None for name in ("archive", "board", "probe")),
-        archive=texts["archive"],
+        is_chosen=any(values[name] is not None for name in ("archive", "board", "probe")),
+        archive=values["archive"],
         said_timeout_s=_seconds(said["timeout"]),
         wait_s=DEFAULT_WAIT_S if wait_s is None else wait_s,
         evidence=None if evidence is None else Path(evidence).absolute(),
-        may_die=tuple(_entries(texts["may-die"])),
+        may_die=tuple(_entries(values["may-die"])),
         labgrid="" if labgrid is None else labgrid.source,
     )
 
@@ -92,10 +95,10 @@ def _list_places(said: dict[str, Said | None], default: Place) -> tuple[Place, .
             if environment is not None:
                 _check_idle(said, ("archive", "board", "probe"), environment, "each target has its")
             return tuple(known)
-        texts = _entries(boards.value)
-        if not texts:
+        entries = _entries(boards.value)
+        if not entries:
             raise pytest.UsageError(f"{boards.source} has no board in it")
-        places = parse_board_list(texts, known, default)
+        places = parse_board_list(entries, known, default)
     except ArgumentError as error:
         raise pytest.UsageError(str(error)) from None
     _check_idle(said, ("probe",), boards, "each entry has its")

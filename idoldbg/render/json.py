@@ -188,14 +188,14 @@ def tasks(table: TaskTable, origin: Source) -> Object:
 
 
 def _task(row: TaskRow) -> Object:
-    from idoldbg.render.tasks import state_words  # no call that succeeds needs it
+    from idoldbg.render.tasks import describe_state  # no call that succeeds needs it
 
     return {
         "index": row.index,
         "name": row.name,
         "generation": row.generation,
         "priority": row.priority,
-        "state": state_words(row),
+        "state": describe_state(row),
         "scheduler_state": row.scheduler_state,
         "is_current": row.is_current,
         "fault": None if row.fault is None else _fault(row.fault),
@@ -204,11 +204,11 @@ def _task(row: TaskRow) -> Object:
 
 
 def _fault(fault: Fault) -> Object:
-    from idoldbg.render.tasks import fault_words, server_name
+    from idoldbg.render.tasks import describe_fault, server_name
 
     return {
         "kind": fault.kind,
-        "words": fault_words(fault),
+        "words": describe_fault(fault),
         "address": fault.address,
         "panic_message": fault.panic_message,
         "server": server_name(fault),

@@ -57,14 +57,14 @@ def _one(found: TypeLayout, first: TypeLayout) -> str:
     facts = f"{kind_of(type_)}, {size}, aligned to {found.alignment}"
     lines = [type_.name, f"  {facts}; in {', '.join(candidate.objects)}"]
     if candidate.differences:
-        words = "; ".join(candidate.differences)
-        lines += _wrap(f"not the same layout as {first.candidate.name}: {words}")
+        differences = "; ".join(candidate.differences)
+        lines += _wrap(f"not the same layout as {first.candidate.name}: {differences}")
     elif found is not first:
         lines += _wrap(f"the same layout as {first.candidate.name}")
     if found.padding:
         lines.append(f"  {_count(found.padding, 'byte')} of padding")
     if layout.tag is not None:
-        lines += _wrap(_tag_words(layout.tag))
+        lines += _wrap(_describe_tag(layout.tag))
     if isinstance(type_, CEnum):
         free = (1 << 8 * type_.size) - len(type_.enumerators)
         lines.append(f"  {_count(free, 'value')} without a name, free for niches")
@@ -79,7 +79,7 @@ def _one(found: TypeLayout, first: TypeLayout) -> str:
     return join_lines(lines)
 
 
-def _tag_words(tag: Tag) -> str:
+def _describe_tag(tag: Tag) -> str:
     end = tag.offset + tag.size
     where = f"byte {tag.offset}" if tag.size == 1 else f"bytes {tag.offset} to {end - 1}"
     if tag.niche is None:
@@ -87,8 +87,8 @@ def _tag_words(tag: Tag) -> str:
     return f"variants told apart by the niche in `{tag.niche}`, {where} ({short_name(tag.type)})"
 
 
-def _wrap(words: str) -> list[str]:
-    return textwrap.wrap(words, 96, initial_indent="  ", subsequent_indent="    ")
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 96, initial_indent="  ", subsequent_indent="    ")
 
 
 def _wire(found: TypeLayout) -> list[str]:
@@ -124,15 +124,15 @@ def _row(part: Part, branch: str, keys: dict[int, str]) -> list[str]:
         case PartKind.PADDING:
             return [str(part.offset), str(part.size), EMPTY, f"{branch}(padding)", ""]
         case PartKind.VARIANT:
-            return ["", "", "", f"{branch}{name}", _value_words(part)]
+            return ["", "", "", f"{branch}{name}", _describe_value(part)]
         case PartKind.ELEMENT:
             name = "each element"
-    words = "" if part.type is None else short_name(part.type.name)
+    text = "" if part.type is None else short_name(part.type.name)
     if part.tag is not None:
-        words += f", {_where(part.tag)}"
+        text += f", {_where(part.tag)}"
     if part.hidden:
-        words += " …"
-    return [str(part.offset), str(part.size), keys.get(id(part), ""), f"{branch}{name}", words]
+        text += " …"
+    return [str(part.offset), str(part.size), keys.get(id(part), ""), f"{branch}{name}", text]
 
 
 def _where(tag: Tag) -> str:
@@ -141,7 +141,7 @@ def _where(tag: Tag) -> str:
     return f"tag at {where}" if tag.niche is None else f"niche at {where} in {tag.niche}"
 
 
-def _value_words(variant: Part) -> str:
+def _describe_value(variant: Part) -> str:
     if variant.value is not None:
         return f"= {variant.value}"
     return "= any other" if variant.is_default else ""

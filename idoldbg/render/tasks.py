@@ -14,20 +14,20 @@ if TYPE_CHECKING:  # walks stacks: brings pyelftools
     from idoldbg.views.backtrace import Backtrace
     from idoldbg.views.postmortem import PostMortem
 
-__all__ = ["fault_words", "post_mortem_sentences", "server_name", "state_words"]
+__all__ = ["describe_fault", "post_mortem_sentences", "server_name", "describe_state"]
 
 FRAMES = 4
 
 
-def state_words(row: TaskRow) -> str:
+def describe_state(row: TaskRow) -> str:
     """Describe what a task does, or why it stopped."""
     if row.scheduler is None:
         return f"[{row.problem}]"
-    state = _scheduler_words(row.scheduler, is_current=row.is_current)
-    return state if row.fault is None else f"FAULT: {fault_words(row.fault)} (was: {state})"
+    state = _describe_scheduler(row.scheduler, is_current=row.is_current)
+    return state if row.fault is None else f"FAULT: {describe_fault(row.fault)} (was: {state})"
 
 
-def _scheduler_words(state: SchedulerState, *, is_current: bool) -> str:
+def _describe_scheduler(state: SchedulerState, *, is_current: bool) -> str:
     match state.kind:
         case "Stopped":
             return "not started"
@@ -84,7 +84,7 @@ def server_name(fault: Fault) -> str | None:
     return _task_name(fault.peer) if is_sent and fault.peer is not None else None
 
 
-def fault_words(fault: Fault) -> str:
+def describe_fault(fault: Fault) -> str:
     """Describe why a task was stopped."""
     if fault.unknown is not None or fault.kind == "unknown":
         return f"[unknown fault {_as_read(fault.unknown)}]"
@@ -139,20 +139,20 @@ def post_mortem_sentences(found: PostMortem) -> list[str]:
     if found.epitaph is not None:
         sentences.append(f"the kernel has panicked: {found.epitaph}")
     for row, peer in zip(found.waits, found.waits[1:], strict=False):
-        sentences.append(f"task `{row.name}` waits for `{peer.name}` ({state_words(row)})")
+        sentences.append(f"task `{row.name}` waits for `{peer.name}` ({describe_state(row)})")
     if found.is_circular:
         sentences.append("they wait for each other: a deadlock")
     else:
-        sentences += [_row_words(row) for row in found.waits[-1:]]
+        sentences += [_describe_row(row) for row in found.waits[-1:]]
     if found.running is not None and found.running not in found.waits:
-        sentences.append(f"{_row_words(found.running)} instead")
+        sentences.append(f"{_describe_row(found.running)} instead")
     where = _where(found.backtrace)
     return [*sentences, *(s for s in (where, found.recovery) if s)]
 
 
-def _row_words(row: TaskRow) -> str:
+def _describe_row(row: TaskRow) -> str:
     priority = "" if row.priority is None else f", priority {row.priority}"
-    return f"task `{row.name}`{priority}: {state_words(row)}"
+    return f"task `{row.name}`{priority}: {describe_state(row)}"
 
 
 def _where(backtrace: Backtrace | None) -> str:
@@ -160,5 +160,5 @@ def _where(backtrace: Backtrace | None) -> str:
     names = [f.function or f"0x{f.address:08x}" for f in frames[:FRAMES]]
     if backtrace is None or not names:
         return ""
-    words = f"`{backtrace.task}` stands in {', called from '.join(names)}"
-    return f"{words} ({backtrace.problem})" if backtrace.problem.startswith("a guess") else words
+    text = f"`{backtrace.task}` stands in {', called from '.join(names)}"
+    return f"{text} ({backtrace.problem})" if backtrace.problem.startswith("a guess") else text

@@ -130,7 +130,7 @@ def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
 
 def tasks(found: TaskTable) -> str:
     """Write the task table in the columns that Hubris's users know."""
-    from idoldbg.render.tasks import state_words  # no call that succeeds needs it
+    from idoldbg.render.tasks import describe_state  # no call that succeeds needs it
 
     time = "unknown" if found.time_ms is None else str(found.time_ms)
     lines = [f"system time = {time}"]
@@ -139,7 +139,9 @@ def tasks(found: TaskTable) -> str:
     rows = [["ID", "TASK", "GEN", "PRI", "STATE"]]
     for row in found.rows:
         numbers = ["?" if n is None else str(n) for n in (row.generation, row.priority)]
-        rows.append([f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), state_words(row)])
+        rows.append(
+            [f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), describe_state(row)]
+        )
     return join_lines([*lines, *table_lines(rows)])
 
 

@@ -224,5 +224,5 @@ def _nearness(name: str, namespace: str) -> tuple[int, int]:
     common = 0
     while common < min(len(parts), len(home)) and parts[common] == home[common]:
         common += 1
-    words = set(parts[0].split("_")) - _GENERIC
-    return common, len(words & (set(home[0].split("_")) - _GENERIC))
+    own = set(parts[0].split("_")) - _GENERIC
+    return common, len(own & (set(home[0].split("_")) - _GENERIC))

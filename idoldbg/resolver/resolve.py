@@ -151,7 +151,7 @@ class Resolver:
             for reader in (operation.task, *slots):
                 fields = replace(self._derived_in(reader), unclear=frozenset())
                 found += [find_left_out(t, fields) for t in held]
-        return next((words for words in found if words), "")
+        return next((reason for reason in found if reason), "")
 
     @property
     def unused_overrides(self) -> tuple[str, ...]:

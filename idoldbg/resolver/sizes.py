@@ -74,7 +74,7 @@ class DeclaredSize:
         return self.computed is None or self.size == self.computed
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """Description of the size beside the computed one."""
         return (
             f"{self.where} (in `{self.object}`) has {self.size} bytes for the {self.of}, which "
@@ -225,12 +225,12 @@ def find_contradiction(
         return ""
     for declared in find_declared(operation, handlers(), (server,)):
         if not declared.agrees:
-            return declared.words
+            return declared.message
     room = operation.wire.arguments_room
     if is_serialized and room:
         for where, size in _incoming_buffers(server, operation.interface):
             if size < room:
-                return DeclaredSize(SizeOf.ARGUMENTS, size, room, where, server.name).words
+                return DeclaredSize(SizeOf.ARGUMENTS, size, room, where, server.name).message
     return ""
 
 

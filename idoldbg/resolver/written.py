@@ -18,11 +18,11 @@ def written_names(interface: Interface) -> frozenset[str]:
 def _types_of(interface: Interface) -> Iterator[RustType]:
     for operation in interface.operations:
         attributed = [argument.value for argument in operation.arguments] + [operation.reply.ok]
-        texts = [a.type for a in attributed] + [a.recv.type for a in attributed]
-        texts += [lease.type for lease in operation.leases]
+        types = [a.type for a in attributed] + [a.recv.type for a in attributed]
+        types += [lease.type for lease in operation.leases]
         if operation.reply.error is not None:
-            texts.append(operation.reply.error.type)
-        yield from (text.rust for text in texts if text is not None)
+            types.append(operation.reply.error.type)
+        yield from (type_.rust for type_ in types if type_ is not None)
 
 
 def names_in(type_: GenericArgument) -> Iterator[str]:

@@ -179,8 +179,8 @@ def _class(plan: Plan, type_: Type) -> str:
         union = [f"{alias} Union[", *(f"{INDENT}{c}," for c in classes), "]"]
         if len(classes) < 2:
             union = [f"{alias} {classes[0] if classes else 'NoReturn'}"]
-        words = f"`{type_.name}`, {'one class a variant' if classes else 'which no value is of'}."
-        head = [f"class {name}:", f"{INDENT}{docstring(words)}"]
+        summary = f"`{type_.name}`, {'one class a variant' if classes else 'which no value is of'}."
+        head = [f"class {name}:", f"{INDENT}{docstring(summary)}"]
         if classes:
             head += ["", "\n\n".join(variants)]
         return "\n".join([*head, "", "", *union])
@@ -386,8 +386,8 @@ def _lease(annotations: Annotations, lease: ResolvedLease) -> str:
 def _doc(operation: ResolvedOperation) -> list[str]:
     facts = [f"operation {operation.code}", operation.encoding.lower()]
     facts += ["idempotent"] if operation.idempotent else []
-    texts = [operation.doc] if operation.doc else []
-    wrapped = paragraphs([*texts, f"`{operation.name}`: {', '.join(facts)}."], WIDTH)
+    parts = [operation.doc] if operation.doc else []
+    wrapped = paragraphs([*parts, f"`{operation.name}`: {', '.join(facts)}."], WIDTH)
     if wrapped[-1].endswith('"'):
         wrapped[-1] += " "
     if len(wrapped) == 1:

@@ -29,13 +29,13 @@ def shown(text: str) -> str:
     return _escaped(text)
 
 
-def paragraphs(texts: Iterable[str], width: int) -> list[str]:
+def paragraphs(blocks: Iterable[str], width: int) -> list[str]:
     """Return the lines of a docstring, an empty one between paragraphs."""
     lines: list[str] = []
-    for text in texts:
+    for block in blocks:
         # Wrapped first: a line must not end between a backslash and what it escapes.
         lines += [""] if lines else []
-        lines += textwrap.wrap(printable(" ".join(text.split())), width) or [""]
+        lines += textwrap.wrap(printable(" ".join(block.split())), width) or [""]
     return [_escaped(line) for line in lines]
 
 

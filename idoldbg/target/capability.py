@@ -95,13 +95,13 @@ class FlashImage:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Description of a target, introduced by `words` (`emu:desk is a`).
+    """Description of a target, introduced by `description` (`emu:desk is a`).
 
     `board` is a board file's name where `is_certain`, else what the probe's firmware calls it;
     `pyocd_target` is then pyOCD's target type for that.
     """
 
-    words: str
+    description: str
     board: str
     pyocd_target: str | None = None
     is_certain: bool = False

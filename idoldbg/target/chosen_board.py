@@ -28,8 +28,8 @@ def get_board(options: TargetOptions, archive: Archive) -> Board:
             if archive.board
             else f"{archive.path} does not say what board it is for, as archives (build-*.zip) do"
         )
-        words = f"{what}; give --board NAME{_nearest(archive)} or the path of your own"
-        raise ArgumentError(words, name="--board")
+        message = f"{what}; give --board NAME{_nearest(archive)} or the path of your own"
+        raise ArgumentError(message, name="--board")
     return board
 
 

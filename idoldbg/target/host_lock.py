@@ -209,9 +209,9 @@ def _find_listener(address: bytes) -> Holder | None:
     with contextlib.suppress(OSError):
         for line in Path("/proc/net/unix").read_text(errors="replace").splitlines():
             # proc(5): Num RefCount Protocol Flags Type St Inode Path; 10000 is __SO_ACCEPTCON.
-            words = line.split()
-            if len(words) == 8 and words[7] == shown and int(words[3], 16) & 0x10000:
-                return _find_owner(f"socket:[{words[6]}]")
+            fields = line.split()
+            if len(fields) == 8 and fields[7] == shown and int(fields[3], 16) & 0x10000:
+                return _find_owner(f"socket:[{fields[6]}]")
     return None
 
 

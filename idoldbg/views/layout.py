@@ -87,8 +87,8 @@ def kind_of(type_: Type) -> str:
         case Scalar(encoding=Encoding.UNSIGNED, size=0):
             return "type without values" if type_.name == "!" else "unit type"
         case Scalar(encoding=encoding):
-            words = {Encoding.UNSIGNED: "unsigned integer", Encoding.SIGNED: "signed integer"}
-            return words.get(encoding, encoding.value)
+            names = {Encoding.UNSIGNED: "unsigned integer", Encoding.SIGNED: "signed integer"}
+            return names.get(encoding, encoding.value)
         case Subroutine():
             return "function"
         case Opaque():

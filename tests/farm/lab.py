@@ -98,7 +98,7 @@ class Lab:
 
         return {place.name: place.state for place in Coordinator(self.coordinator).places()}
 
-    def processes(self, *words: str) -> list[int]:
+    def processes(self, *parts: str) -> list[int]:
         """Return the processes of this lab whose command line has all these words."""
         found = []
         mark = f"{MARK}={self.token}".encode()
@@ -107,7 +107,7 @@ class Lab:
                 if mark not in (folder / "environ").read_bytes().split(b"\0"):
                     continue
                 command = (folder / "cmdline").read_bytes().decode().split("\0")
-                if all(word in command for word in words):
+                if all(part in command for part in parts):
                     found.append(int(folder.name))
         return found
 

@@ -160,8 +160,8 @@ def test_the_command_names_the_mistake(tmp_path: Path, text: str, said: str) -> 
     """Before, each was `a bug in idoldbg`, with a traceback."""
     path = tmp_path / "exporter.yaml"
     path.write_text(text)
-    words = ["-P", "-m", "idoldbg", "farm", "exporter", str(path), "--coordinator", "127.0.0.1:1"]
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120)
+    argv = ["-P", "-m", "idoldbg", "farm", "exporter", str(path), "--coordinator", "127.0.0.1:1"]
+    done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2, done.stderr
     assert f"error: configuration: {path}: {said}" in done.stderr
 

@@ -160,15 +160,15 @@ def _servers(lab: Lab, host: str, unique_id: str) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}/ns/net").stat().st_ino == inode]
 
 
-def _check_outcomes(out: Path, words: str) -> None:
+def _check_outcomes(out: Path, message: str) -> None:
     result = json.loads((out / "results.json").read_text())
     by_place = {place["place"]: place["summary"] for place in result["places"]}
-    assert result["summary"]["failed"] == result["summary"]["error"] == 0, words
+    assert result["summary"]["failed"] == result["summary"]["error"] == 0, message
     lost = {name for name, summary in by_place.items() if summary["infrastructure"]}
-    assert lost - {"a1", "a2"} == {"b1", "b2", "b3"}, words
+    assert lost - {"a1", "a2"} == {"b1", "b2", "b3"}, message
     assert len(lost & {"a1", "a2"}) == 1, "one of the two equal boards of host a hung"
     for name, summary in by_place.items():
-        assert summary["passed"] == 6 or name in lost, words
+        assert summary["passed"] == 6 or name in lost, message
     root = ET.parse(out / "junit.xml").getroot()
     assert root.get("failures") == "0"
     errors = [error.get("type") for error in root.iter("error")]
@@ -234,7 +234,7 @@ def test_after(idol):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("how", "reason"),
     [
         ("os._exit(0)", "pytest's process had exit status 0"),
         ("ctypes.string_at(0)", "pytest's process was killed by signal SIGSEGV"),
@@ -243,14 +243,14 @@ def test_after(idol):
     ],
 )
 def test_test_that_ends_its_process_has_failed(
-    lab: Lab, tmp_path: Path, how: str, words: str
+    lab: Lab, tmp_path: Path, how: str, reason: str
 ) -> None:
     suite = write_suite(tmp_path / "suite", ENDING.format(how))
     out = tmp_path / "o"
     done = lab.run(*RUN, "--places", "c1", "-o", str(out), "--", str(suite))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"test_ends: {words} while this test ran" in done.stdout
-    assert f"test_after: did not run: {words} in " in done.stdout
+    assert f"test_ends: {reason} while this test ran" in done.stdout
+    assert f"test_after: did not run: {reason} in " in done.stdout
     summary = json.loads((out / "results.json").read_text())["summary"]
     expected = {"passed": 1, "failed": 1, "error": 1, "infrastructure": 0, "skipped": 0}
     assert summary == expected
@@ -279,7 +279,7 @@ def test_errors_of_use_are_found_before_a_place_is_taken(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Coordinator, "acquire", lambda *_: pytest.fail("a place was taken"))
     monkeypatch.setenv("LG_COORDINATOR", lab.coordinator)
-    for arguments, code, words in (
+    for arguments, code, message in (
         (("--places", "z9"), 2, "the coordinator has no place `z9`: it has a1, a2"),
         (("--match", "chip=z80"), 2, "no place matches chip=z80"),
         (("--match", "chip"), 2, "`chip` is not TAG=VALUE"),
@@ -301,7 +301,7 @@ def test_errors_of_use_are_found_before_a_place_is_taken(
     ):
         found = cli.run(["farm", "run", *arguments])
         said = capsys.readouterr().err
-        assert (found, words in said) == (code, True), f"{arguments}: {found}: {said}"
+        assert (found, message in said) == (code, True), f"{arguments}: {found}: {said}"
         assert "Traceback" not in said
 
 

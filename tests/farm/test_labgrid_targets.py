@@ -85,7 +85,7 @@ def test_targets_are_boards(suite: pytest.Pytester) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("options", "is_refused", "words"),
+    ("options", "is_refused", "message"),
     [
         ("--idoldbg-probe=emu", True, "--idoldbg-probe has no effect with --lg-env"),
         ("--idoldbg-board=x", True, "--idoldbg-board has no effect with --lg-env"),
@@ -97,14 +97,14 @@ def test_targets_are_boards(suite: pytest.Pytester) -> None:
     ],
 )
 def test_what_the_environment_decides_is_not_an_option(
-    suite: pytest.Pytester, options: str, is_refused: bool, words: str
+    suite: pytest.Pytester, options: str, is_refused: bool, message: str
 ) -> None:
     arguments = ("-p", "no:cacheprovider", "--lg-env=lab.yaml", "-k", "first", *options.split())
     result = suite.runpytest_subprocess(*arguments)
     status = pytest.ExitCode.USAGE_ERROR if is_refused else pytest.ExitCode.TESTS_FAILED
     assert result.ret is status
     text = result.stdout.str() + result.stderr.str()
-    assert words in text
+    assert message in text
     assert "INFRASTRUCTURE" not in text
 
 

@@ -61,7 +61,7 @@ def test_all_options_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (
             "--idoldbg-boards=a=emu,b=emu --idoldbg-probe=emu",
@@ -89,12 +89,12 @@ def test_all_options_are_read() -> None:
     ],
 )
 def test_option_without_effect_is_an_error_of_use(
-    pytester: pytest.Pytester, lab: Path, arguments: str, words: str
+    pytester: pytest.Pytester, lab: Path, arguments: str, message: str
 ) -> None:
     pytester.makepyfile("def test_a(idol): pass")
     done = pytester.runpytest_inprocess(*ARGUMENTS, *arguments.split())
     assert done.ret is pytest.ExitCode.USAGE_ERROR
-    assert words in done.stderr.str()
+    assert message in done.stderr.str()
 
 
 def test_ini_file_is_read_as_strictly(pytester: pytest.Pytester) -> None:
@@ -115,7 +115,7 @@ def test_environment_says_any_option(
 
 
 @pytest.mark.parametrize(
-    ("option", "words"),
+    ("option", "message"),
     [
         ("--idoldbg-probe=pyocd:no-such-probe", "no place has chip lpc55"),
         ("--idoldbg-probe=emu:no-such-board", "no board of that name is running"),
@@ -126,12 +126,12 @@ def test_environment_says_any_option(
     ],
 )
 def test_board_that_was_named_is_never_replaced_by_a_demo(
-    pytester: pytest.Pytester, option: str, words: str
+    pytester: pytest.Pytester, option: str, message: str
 ) -> None:
     pytester.makepyfile(TWO_BOARDS)
     result = pytester.runpytest_inprocess(*ARGUMENTS, option)
     result.assert_outcomes(errors=1)
-    assert words in result.stdout.str()
+    assert message in result.stdout.str()
 
 
 @pytest.mark.parametrize("probe", ["emu", "pyocd:emu"])
@@ -330,7 +330,7 @@ def test_tasks_that_may_die(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "dies", "words"),
+    ("entries", "dies", "message"),
     [
         ("victim", True, ""),
         ("victim", False, ""),
@@ -342,7 +342,7 @@ def test_tasks_that_may_die(pytester: pytest.Pytester) -> None:
     ],
 )
 def test_ini_list_of_tasks_that_may_die(
-    pytester: pytest.Pytester, entries: str, dies: bool, words: str
+    pytester: pytest.Pytester, entries: str, dies: bool, message: str
 ) -> None:
     pytester.makeini(f"[pytest]\nidoldbg_may_die = {entries}\n")
     call = "idol['victim'].Victim.panic(code=7)" if dies else "raise ValueError"
@@ -350,5 +350,5 @@ def test_ini_list_of_tasks_that_may_die(
         f"import pytest\ndef test_it(idol):\n    with pytest.raises(Exception):\n        {call}\n"
     )
     result = pytester.runpytest_inprocess(*ARGUMENTS)
-    result.assert_outcomes(passed=not words, failed=bool(words))
-    assert words in result.stdout.str()
+    result.assert_outcomes(passed=not message, failed=bool(message))
+    assert message in result.stdout.str()

@@ -335,7 +335,7 @@ def test_markers_that_make_no_sense_are_said_in_a_sentence(pytester: pytest.Pyte
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("--idoldbg-results", "/dev/null/results"), "--idoldbg-results: "),
         (("-o", "idoldbg_timeout=soon"), "idoldbg_timeout (-o): give seconds"),
@@ -344,12 +344,12 @@ def test_markers_that_make_no_sense_are_said_in_a_sentence(pytester: pytest.Pyte
     ],
 )
 def test_options_that_make_no_sense_are_errors_of_use(
-    pytester: pytest.Pytester, arguments: tuple[str, ...], words: str
+    pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
 ) -> None:
     pytester.makepyfile("def test_nothing(): pass")
     done = pytester.runpytest_inprocess(*ARGUMENTS, *arguments)
     assert done.ret is pytest.ExitCode.USAGE_ERROR
-    assert words in done.stderr.str()
+    assert message in done.stderr.str()
 
 
 def test_archive_that_is_missing_is_said_in_a_sentence(pytester: pytest.Pytester) -> None:

@@ -96,27 +96,27 @@ def test_page_in_a_browser(result: FarmResult, tmp_path: Path, browser: Browser)
     path = tmp_path / "report.html"
     path.write_text(to_html(result), errors="replace")
     page = browser.open(path)
-    assert page.texts("h1") == ["2 tests failed on 2 boards, 2 boards lost to the lab"]
+    assert page.text_of("h1") == ["2 tests failed on 2 boards, 2 boards lost to the lab"]
     assert page.script("return document.title").startswith("2 tests failed")
-    assert page.texts(".card h3") == [place.name for place in result.places]
-    assert page.texts("thead th")[1:] == [place.name for place in result.places]
-    assert len(page.texts("tbody tr:not(.file)")) == 7
-    assert page.texts("td.failed b") == ["✗", "✗"]
-    assert len(page.texts("td.infrastructure")) == 5
+    assert page.text_of(".card h3") == [place.name for place in result.places]
+    assert page.text_of("thead th")[1:] == [place.name for place in result.places]
+    assert len(page.text_of("tbody tr:not(.file)")) == 7
+    assert page.text_of("td.failed b") == ["✗", "✗"]
+    assert len(page.text_of("td.infrastructure")) == 5
 
     page.click("td.failed a")
     assert page.script("return document.querySelector(location.hash).open") is True
-    (text,) = page.texts(f"{page.script('return location.hash')} > pre")
+    (text,) = page.text_of(f"{page.script('return location.hash')} > pre")
     assert "E       AssertionError: assert None == 3" in text
     assert "STATE" not in text, "evidence is shown apart"
 
     page.click(".chip.infrastructure")
-    assert not page.texts(".failure.failed")
-    assert len(page.texts("tbody tr:not(.file)")) == 4
+    assert not page.text_of(".failure.failed")
+    assert len(page.text_of("tbody tr:not(.file)")) == 4
     page.click(".chip.infrastructure")
     page.type("input[type=search]", "flash")
-    assert [row.split()[0] for row in page.texts("tbody tr:not(.file)")] == ["test_flash_id"]
-    assert page.texts("tr.file") == ["tests/test_spi.py"]
+    assert [row.split()[0] for row in page.text_of("tbody tr:not(.file)")] == ["test_flash_id"]
+    assert page.text_of("tr.file") == ["tests/test_spi.py"]
 
     assert page.requests() == []
     assert page.problems() == []

@@ -192,7 +192,7 @@ def test_kernel_types_and_variables(build: Build) -> None:
     } <= variables  # fmt: skip
 
 
-def test_interface_texts_are_those_of_the_sources(build: Build) -> None:
+def test_interfaces_match_their_sources(build: Build) -> None:
     for task in build.tasks:
         section = build.task(task).get_section_by_name(".idolatry")
         text = section.data() if section else b""

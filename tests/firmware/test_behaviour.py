@@ -53,9 +53,9 @@ class Running:
         self.session = session
         self.board: EmulatedBoard = session.target.need(EmulatedLink).board
 
-    def call(self, operation: str, **texts: str) -> object:
+    def call(self, operation: str, **arguments: str) -> object:
         task = "victim" if operation.startswith("Victim.") else None
-        call = prepare_call(self.session.program.operation(operation, task), texts)
+        call = prepare_call(self.session.program.operation(operation, task), arguments)
         return reply(self.session.caller.call(call))["ok"]
 
     @property
@@ -87,12 +87,12 @@ def test_the_supervisor_reports_the_image_at_boot(running: Running) -> None:
 
 def test_each_fault_is_told_apart(running: Running) -> None:
     victim = running.session.program.task("victim").index
-    for count, (cause, words) in enumerate(FAULT_LINES.items(), start=1):
+    for count, (cause, message) in enumerate(FAULT_LINES.items(), start=1):
         with pytest.raises(ServerDied):
             running.call("Victim.die", cause=cause)
         if running.is_v6m:
-            words = V6M_LINES.get(cause, words)
-        assert running.serial_lines[-1].startswith(f"jefe: task victim faulted: {words}"), cause
+            message = V6M_LINES.get(cause, message)
+        assert running.serial_lines[-1].startswith(f"jefe: task victim faulted: {message}"), cause
         assert read_task(running.session.program, victim).generation == count
 
 
@@ -187,7 +187,7 @@ def test_no_task_comes_near_the_end_of_its_stack(running: Running) -> None:
     region = running.call("Jefe.dump_region", task_index="1", number="1")
     assert isinstance(region, dict)
     hiffy = str(region["base"])
-    for operation, texts in (
+    for operation, arguments in (
         ("Spi.exchange", {"device_index": "0", "source": "hex:9f", "sink": "4"}),
         ("Sensor.configure", {"mode": "Threshold(1.5, 2.5)", "offset": "Some(-3)"}),
         ("Sensor.status", {}),
@@ -204,7 +204,7 @@ def test_no_task_comes_near_the_end_of_its_stack(running: Running) -> None:
         ("Jefe.read_fault_counts", {}),
         ("Jefe.read_dump", {"task_index": "1", "address": hiffy, "data": "64"}),
     ):
-        running.call(operation, **texts)
+        running.call(operation, **arguments)
     with pytest.raises(ServerDied):
         running.call("Victim.panic", code="1")
     running.board.run(1.2)

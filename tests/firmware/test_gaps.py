@@ -222,8 +222,8 @@ def running(name: str) -> Iterator[Session]:
         yield session
 
 
-def call(session: Session, operation: str, **texts: str) -> object:
-    prepared = prepare_call(session.program.operation(operation), texts)
+def call(session: Session, operation: str, **arguments: str) -> object:
+    prepared = prepare_call(session.program.operation(operation), arguments)
     return reply(session.caller.call(prepared))["ok"]
 
 
@@ -243,7 +243,7 @@ def test_operations_with_warnings_can_be_called(types: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "texts", "words"),
+    ("operation", "arguments", "message"),
     [
         ("Arguments.tune", {"tuning": "{}"}, "gaps::Tuning"),
         ("Replies.reading", {}, "gaps::Reading"),
@@ -255,10 +255,10 @@ def test_operations_with_warnings_can_be_called(types: Session) -> None:
     ],
 )
 def test_operations_with_errors_cannot(
-    types: Session, operation: str, texts: dict[str, str], words: str
+    types: Session, operation: str, arguments: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(NotCallable, match=words):
-        call(types, operation, **texts)
+    with pytest.raises(NotCallable, match=message):
+        call(types, operation, **arguments)
 
 
 def test_variants_that_are_skipped_are_numbered_as_each_end_does(types: Session) -> None:
@@ -301,7 +301,7 @@ def test_a_wide_error_arrives_as_another(types: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "texts", "error"),
+    ("operation", "arguments", "error"),
     [
         ("Limits.long", {"bytes": "hex:" + "00" * 29}, LimitExceeded),
         ("Limits.wide", {}, LimitExceeded),
@@ -314,10 +314,10 @@ def test_a_wide_error_arrives_as_another(types: Session) -> None:
     ],
 )
 def test_limits_hold_before_anything_is_written(
-    limits: Session, operation: str, texts: dict[str, str], error: type[Exception]
+    limits: Session, operation: str, arguments: dict[str, str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        call(limits, operation, **texts)
+        call(limits, operation, **arguments)
     assert call(limits, "Private.open") == 4  # the way is clear
 
 
@@ -352,11 +352,11 @@ def test_commands_that_need_no_hiffy_work(name: str, capsys: pytest.CaptureFixtu
     assert ("emu: reset; up" in captured.out) == is_known
     assert ("whether the tasks have started is unknown" in captured.err) != is_known
     assert run([*target, "tasks"]) == (0 if is_known else 4)
-    words = capsys.readouterr()
+    output = capsys.readouterr()
     if is_known:
-        assert "echo          0    3  recv" in words.out
+        assert "echo          0    3  recv" in output.out
     else:
-        assert "kern::task::Task" in words.err  # of the kernel, not of hiffy
+        assert "kern::task::Task" in output.err  # of the kernel, not of hiffy
 
 
 def test_what_a_small_hiffy_can_do_works() -> None:

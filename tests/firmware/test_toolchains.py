@@ -207,20 +207,20 @@ def test_structs_equal_those_of_llvm(path: Path, tmp_path: Path) -> None:
 # ---- what they do --------------------------------------------------------------------------------
 
 
-def call(session: Session, operation: str, texts: dict[str, str]) -> dict[str, object]:
-    return reply(session.caller.call(prepare_call(session.program.operation(operation), texts)))
+def call(session: Session, operation: str, arguments: dict[str, str]) -> dict[str, object]:
+    return reply(session.caller.call(prepare_call(session.program.operation(operation), arguments)))
 
 
 def test_calls_work(session: Session) -> None:
-    for operation, texts, value, leases in OK:
-        found = call(session, operation, texts)
+    for operation, arguments, value, leases in OK:
+        found = call(session, operation, arguments)
         assert found["ok"] == value, operation
         assert {k: v["hex"] for k, v in found["leases"].items()} == leases, operation
 
 
 def test_errors_arrive(session: Session) -> None:
-    for operation, texts, variant, code, value in ERRORS:
-        prepared = prepare_call(session.program.operation(operation), texts)
+    for operation, arguments, variant, code, value in ERRORS:
+        prepared = prepare_call(session.program.operation(operation), arguments)
         with pytest.raises(OperationError) as caught:
             session.caller.call(prepared)
         found = operation_error(prepared.operation, caught.value)["err"]

@@ -46,9 +46,9 @@ SPACES = (
 )
 
 
-def damage(generator: random.Random, texts: Sequence[str]) -> str:
+def damage(generator: random.Random, sources: Sequence[str]) -> str:
     """Return a text with a few places overwritten, cut, doubled, or taken from another text."""
-    text = list(generator.choice(texts))
+    text = list(generator.choice(sources))
     for _ in range(generator.randint(1, 6)):
         at = generator.randrange(len(text) + 1)
         match generator.randrange(6):
@@ -59,7 +59,7 @@ def damage(generator: random.Random, texts: Sequence[str]) -> str:
             case 3:
                 text[at:at] = text[at : at + generator.randint(1, 300)] * generator.randint(1, 4)
             case 4:
-                other = generator.choice(texts)
+                other = generator.choice(sources)
                 start = generator.randrange(len(other))
                 text[at:at] = other[start : start + generator.randint(1, 300)]
             case 5:
@@ -67,10 +67,10 @@ def damage(generator: random.Random, texts: Sequence[str]) -> str:
     return "".join(text)
 
 
-def scramble(generator: random.Random, texts: Sequence[str]) -> str:
+def scramble(generator: random.Random, sources: Sequence[str]) -> str:
     """Return a text with a few names, strings and numbers exchanged; its brackets still match."""
-    tokens = [token.text for token in iter_tokens(generator.choice(texts))]
-    others = [t.text for t in iter_tokens(generator.choice(texts)) if t.kind is TokenKind.ATOM]
+    tokens = [token.text for token in iter_tokens(generator.choice(sources))]
+    others = [t.text for t in iter_tokens(generator.choice(sources)) if t.kind is TokenKind.ATOM]
     atoms = [n for n, text in enumerate(tokens) if text[0] not in "()[]{},:/"]
     for _ in range(generator.randint(1, 6)):
         at = generator.choice(atoms)
@@ -85,9 +85,9 @@ def scramble(generator: random.Random, texts: Sequence[str]) -> str:
     return "".join(f"{text}\n" if text.startswith("//") else f"{text} " for text in tokens)
 
 
-def mutate(generator: random.Random, texts: Sequence[str]) -> str:
+def mutate(generator: random.Random, sources: Sequence[str]) -> str:
     """Return a text with damage to its characters or to its meaning."""
-    return generator.choice((damage, scramble))(generator, texts)
+    return generator.choice((damage, scramble))(generator, sources)
 
 
 def respace(generator: random.Random, text: str) -> str:

@@ -34,7 +34,7 @@ def restriction(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("argv", "expected"),
     [
         (["--allow", "set_state=hiffy,net"], ["idol_sender != 1 && idol_sender != 2"]),
         (["--allow", "set_state="], ["rm.sender != userlib::TaskId::KERNEL"]),
@@ -43,11 +43,11 @@ def restriction(path: Path) -> list[str]:
     ],
 )
 def test_callers_on_the_command_line(
-    words: list[str], expected: list[str], clean: pytest.MonkeyPatch, tmp_path: Path
+    argv: list[str], expected: list[str], clean: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clean.setenv("HUBRIS_TASKS", TASKS)
     out = tmp_path / "server.rs"
-    assert main(["server", str(JEFE), "-o", str(out), *words]) == 0
+    assert main(["server", str(JEFE), "-o", str(out), *argv]) == 0
     assert restriction(out) == expected
 
 
@@ -61,8 +61,8 @@ def test_callers_from_an_app_description(
         'get_state = ["net"]\n[tasks.hiffy]\n[tasks.net]\n'
     )
     out = tmp_path / "server.rs"
-    words = ["--allow-from", str(app), "--task", "jefe", "--allow", "get_state=hiffy"]
-    assert main(["server", str(JEFE), "--cargo", "-o", str(out), *words]) == 0
+    argv = ["--allow-from", str(app), "--task", "jefe", "--allow", "get_state=hiffy"]
+    assert main(["server", str(JEFE), "--cargo", "-o", str(out), *argv]) == 0
     assert restriction(out) == ["idol_sender != 1", "idol_sender != 2"]
     assert capsys.readouterr().out.splitlines() == [
         f"cargo:rerun-if-changed={JEFE}",
@@ -89,7 +89,7 @@ def test_callers_from_the_build_of_hubris(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("argv", "message"),
     [
         (["--allow", "set_state=net"], "set HUBRIS_TASKS=first,second"),
         (["--allow", "set_state"], "write `set_state=hiffy,net`"),
@@ -102,12 +102,12 @@ def test_callers_from_the_build_of_hubris(
     ],
 )
 def test_bad_choices(
-    words: list[str],
+    argv: list[str],
     message: str,
     clean: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["server", str(JEFE), *words]) == 2
+    assert main(["server", str(JEFE), *argv]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: ")
@@ -115,8 +115,8 @@ def test_bad_choices(
 
 
 def test_choices_reach_the_stub(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--style", "pipelined", "--counters", "--no-layout", "--derive", "serde::Serialize"]
-    assert main(["server", str(UNIFORM), *words]) == 0
+    argv = ["--style", "pipelined", "--counters", "--no-layout", "--derive", "serde::Serialize"]
+    assert main(["server", str(UNIFORM), *argv]) == 0
     server = capsys.readouterr().out
     assert "\npub trait PipelinedUniformImpl: idol_runtime::NotificationHandler {\n" in server
     assert "\ncounters::counters!(__UNIFORM_SERVER_COUNTERS, UniformEvent);\n" in server

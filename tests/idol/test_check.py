@@ -83,7 +83,7 @@ def test_a_broken_rule_is_reported_alone(rule: str) -> None:
     assert [finding.rule for finding in findings] == [rule]
 
 
-def test_texts_of_all_rules(golden: Callable[[str, str], None]) -> None:
+def test_example_of_each_rule(golden: Callable[[str, str], None]) -> None:
     shown = [f"=== {rule}\n{render(find(text))}" for rule, text in ALL_TEXTS.items()]
     golden("idol/diagnostics.txt", "\n".join(shown))
 
@@ -252,14 +252,14 @@ def test_excerpt_of_odd_characters_keeps_its_columns() -> None:
 
 def test_mutated_interfaces_are_findings_or_good() -> None:
     generator = random.Random(3)
-    words = [*'(){}[]:,"0\n', '"u8"', "args", "reply", "Simple", "Result", "Some", "None"]
-    words += ["true", "-1", "CLike", "ok", "err", "/*", "//"]
+    pieces = [*'(){}[]:,"0\n', '"u8"', "args", "reply", "Simple", "Result", "Some", "None"]
+    pieces += ["true", "-1", "CLike", "ok", "err", "/*", "//"]
     base = MANY + textwrap.dedent(make(OPERATIONS["recv-needs-zerocopy"]))
     for _ in range(1500):
         text = list(generator.choice([MANY, make(OPERATIONS["max-len-range"]), base]))
         for _ in range(generator.randint(1, 5)):
             at = generator.randrange(len(text))
-            text[at : at + generator.randint(0, 8)] = generator.choice(words)
+            text[at : at + generator.randint(0, 8)] = generator.choice(pieces)
         findings = find("".join(text))
         render(findings)
 

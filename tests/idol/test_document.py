@@ -73,7 +73,7 @@ class Outline(HTMLParser):
         self.tags: list[tuple[str, tuple[str, ...]]] = []
         self.links: list[str] = []
         self.ids: list[str] = []
-        self.words = ""
+        self.text_ = ""
         self._open: list[str] = []
         self.feed(text)
         self.close()
@@ -91,7 +91,7 @@ class Outline(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._open or self._open[-1] != "style":
-            self.words += data
+            self.text_ += data
 
 
 def test_html_is_whole_and_self_contained() -> None:
@@ -100,23 +100,23 @@ def test_html_is_whole_and_self_contained() -> None:
     assert len(page.ids) == len(set(page.ids))
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
     for word in ("set_level", "light_api::PlayError", "make_fade", "256 elements", "How to fade."):
-        assert word in page.words
+        assert word in page.text_
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_page_has_every_name_and_type(form: str) -> None:
     interface = idol.parse(SAMPLE)
     text = render(form, SAMPLE)
-    words = Outline(text).words if form == "html" else text.replace("\\", "")
+    text_ = Outline(text).text_ if form == "html" else text.replace("\\", "")
     for operation in interface.operations:
         for name in (operation.name, *(item.name for item in operation.arguments)):
-            assert name in words
+            assert name in text_
         for lease in operation.leases:
-            assert lease.name in words
-            assert str(lease.type) in words
+            assert lease.name in text_
+            assert str(lease.type) in text_
         for argument in operation.arguments:
-            assert str(argument.type) in words
-        assert str(operation.reply.ok.type) in words
+            assert str(argument.type) in text_
+        assert str(operation.reply.ok.type) in text_
 
 
 HOSTILE = (
@@ -143,18 +143,18 @@ def make_hostile(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_html_shows_hostile_texts_as_they_are(text: str) -> None:
+def test_html_shows_hostile_text_unchanged(text: str) -> None:
     plain = Outline(render("html", make_hostile("plain")))
     page = Outline(render("html", make_hostile(text)))
     allowed = {tag for tag in plain.tags if tag[0] != "p"} | {("p", ()), ("code", ())}
     assert set(page.tags) <= allowed | set(plain.tags)
     assert "script" not in {tag for tag, _ in page.tags}
-    assert " ".join(text.split("\n\n")[0].split()).replace("`", "") in page.words.replace("`", "")
+    assert " ".join(text.split("\n\n")[0].split()).replace("`", "") in page.text_.replace("`", "")
     assert page.links == plain.links
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_markdown_keeps_its_shape_around_hostile_texts(text: str) -> None:
+def test_markdown_keeps_its_shape_around_hostile_text(text: str) -> None:
     plain, lines = read_outside_of_code("plain"), read_outside_of_code(text)
     # No line begins anything that it does not in a page without such texts.
     marks = re.compile(r"(#+|\*\*|```+|[-+*] |\d+[.)] |>|=+|<|\|)")
@@ -167,9 +167,9 @@ def test_markdown_keeps_its_shape_around_hostile_texts(text: str) -> None:
         for page in (plain, lines)
     ]
     assert bars[0] == bars[1]
-    words = "\n".join(re.sub(r"(?<!\\)(`+).*?(?<!`)\1(?!`)", "", line) for line in lines)
-    ours = words.count('<a id="op-') + len(re.findall(r"<code>[\w &#;@]*</code>", words))
-    assert count_unescaped(words, "<") == 2 * ours  # and no tag besides
+    text_ = "\n".join(re.sub(r"(?<!\\)(`+).*?(?<!`)\1(?!`)", "", line) for line in lines)
+    ours = text_.count('<a id="op-') + len(re.findall(r"<code>[\w &#;@]*</code>", text_))
+    assert count_unescaped(text_, "<") == 2 * ours  # and no tag besides
 
 
 def count_unescaped(text: str, mark: str) -> int:

@@ -121,7 +121,7 @@ def test_any_spacing_is_formatted(seed: int, text: str) -> None:
     assert_formats(mutate.respace(random.Random(seed), text))
 
 
-def test_damaged_texts_are_refused_or_formatted() -> None:
+def test_damaged_files_are_refused_or_formatted() -> None:
     generator = random.Random(8)
     formatted = 0
     for _ in range(250):
@@ -176,7 +176,7 @@ def test_time_is_linear(piece: str) -> None:
     assert grows_linearly(lambda count: format_text("{" + piece * count + "}"), 300)
 
 
-def test_deep_texts_end() -> None:
+def test_deep_nesting_ends() -> None:
     """What would be tried in two ways at each level would take for ever."""
     text = format_text("[" * 120 + "]" * 120)
     assert format_text(text) == text

@@ -9,7 +9,7 @@ import pytest
 from idol import ron
 from idol.errors import RonError
 from idol.ron_reader import parse_ron
-from idol.ron_words import MAX_DEPTH, MAX_ERRORS
+from idol.ron_scanner import MAX_DEPTH, MAX_ERRORS
 from idol.source import Source, Span
 from tests.idol.growth import grows_linearly
 

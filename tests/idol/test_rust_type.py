@@ -256,9 +256,9 @@ def test_rustc_reads_the_same(tmp_path: FilePath) -> None:
     """Only its parser runs, so that nothing has to exist."""
     need("rustc", of="rustc-web")
 
-    def reads(*texts: str) -> bool:
+    def reads(*types: str) -> bool:
         file = tmp_path / "types.rs"
-        lines = [f"type T{n} = {text}\n;" for n, text in enumerate(texts)]
+        lines = [f"type T{n} = {text}\n;" for n, text in enumerate(types)]
         file.write_text("\n".join(lines))
         command = ["rustc", "-Zparse-crate-root-only", "--edition", "2024", str(file)]
         environment = {**os.environ, "RUSTC_BOOTSTRAP": "1"}
@@ -278,7 +278,7 @@ def test_depth_is_bounded(bracket: str) -> None:
         parse_type(bracket * (MAX_DEPTH + 1))
 
 
-def test_long_texts_are_refused() -> None:
+def test_long_types_are_refused() -> None:
     with pytest.raises(TypeSyntaxError, match="too long"):
         parse_type("a::" * 10_000 + "b")
 
@@ -286,9 +286,9 @@ def test_long_texts_are_refused() -> None:
 def test_mutations_are_a_type_or_an_error() -> None:
     generator = random.Random(7)
     alphabet = "<>()[];:,&*!'\"{}-= \tau8N_0"
-    texts = [text for text, _ in TYPES]
+    types = [text for text, _ in TYPES]
     for _ in range(5000):
-        text = list(generator.choice(texts))
+        text = list(generator.choice(types))
         for _ in range(generator.randint(1, 3)):
             at = generator.randrange(len(text) + 1)
             text[at : at + generator.randint(0, 2)] = generator.choices(

@@ -17,7 +17,7 @@ def environment(encoding: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "words", "shown"),
+    ("encoding", "command", "shown"),
     [
         ("latin-1", "idol check -", 'bogus: "✓"'),
         ("ascii", "idol fmt -", '"… ✓"'),
@@ -25,10 +25,10 @@ def environment(encoding: str) -> dict[str, str]:
         ("cp1252", "idoldbg audit --format markdown", "✅"),
     ],
 )
-def test_pipes_get_utf_8(encoding: str, words: str, shown: str) -> None:
-    text = TEXT if "check" in words else TEXT.replace(', bogus: "✓"', "")
+def test_pipes_get_utf_8(encoding: str, command: str, shown: str) -> None:
+    text = TEXT if "check" in command else TEXT.replace(', bogus: "✓"', "")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", *words.split()],
+        [sys.executable, "-P", "-m", *command.split()],
         input=text.encode(),
         env=environment(encoding),
         capture_output=True,
@@ -36,7 +36,7 @@ def test_pipes_get_utf_8(encoding: str, words: str, shown: str) -> None:
         check=False,
     )
     assert shown in (done.stdout + done.stderr).decode()
-    assert done.returncode == ("check" in words)
+    assert done.returncode == ("check" in command)
 
 
 def test_terminals_get_what_they_know() -> None:

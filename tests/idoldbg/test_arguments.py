@@ -151,7 +151,7 @@ GOOD: list[tuple[str, Type, str]] = [
 
 
 @pytest.mark.parametrize(("text", "type_", "written"), GOOD, ids=lambda v: str(v)[:30])
-def test_texts(text: str, type_: Type, written: str) -> None:
+def test_strings(text: str, type_: Type, written: str) -> None:
     value = parse_value(text, type_, name="x")
     assert format_value(value) == written
     again = parse_value(written, type_)
@@ -194,12 +194,12 @@ def test_what_a_maybe_uninit_holds_is_written_as_it_is_shown(
 
 
 def test_what_a_maybe_uninit_cannot_hold_is_refused() -> None:
-    for text, words in (
+    for text, message in (
         ("70000", "not in 0..=65535"),
         ("[1, 2, 3]", "not a u16"),
         ("true", "not a u16"),
     ):
-        with pytest.raises(ArgumentError, match=words):
+        with pytest.raises(ArgumentError, match=message):
             parse_value(text, maybe_uninit(U16))
 
 

@@ -33,9 +33,9 @@ from idoldbg.session import Session, TargetOptions, demo_boards, open_session
 from idoldbg.target.emulated.server import running_board
 from idoldbg.views.tasks import read_task
 
-Texts = dict[str, str]
+Arguments = dict[str, str]
 
-OK: list[tuple[str, Texts, Any, dict[str, str]]] = [
+OK: list[tuple[str, Arguments, Any, dict[str, str]]] = [
     # leases: a NOR flash behind device 0, a loopback behind device 1
     (
         "Spi.exchange",
@@ -128,7 +128,7 @@ OK: list[tuple[str, Texts, Any, dict[str, str]]] = [
     ("UserLeds.led_off", {"index": "0"}, None, {}),
 ]
 
-ERRORS: list[tuple[str, Texts, str, int, Any]] = [
+ERRORS: list[tuple[str, Arguments, str, int, Any]] = [
     (
         "Spi.exchange",
         {"device_index": "7", "source": "hex:9f", "sink": "1"},
@@ -202,22 +202,22 @@ def session(board_name: str, link: str) -> Iterator[Session]:
         yield stack.enter_context(open_session(options))
 
 
-def prepare(session: Session, operation: str, texts: Texts) -> Call:
+def prepare(session: Session, operation: str, arguments: Arguments) -> Call:
     # Two tasks serve Victim: one of them is not started.
     task = "victim" if operation.startswith("Victim.") else None
-    return prepare_call(session.program.operation(operation, task), texts)
+    return prepare_call(session.program.operation(operation, task), arguments)
 
 
 def test_every_ok_reply_is_decoded(session: Session) -> None:
-    for operation, texts, value, leases in OK:
-        found = reply(session.caller.call(prepare(session, operation, texts)))
+    for operation, arguments, value, leases in OK:
+        found = reply(session.caller.call(prepare(session, operation, arguments)))
         assert found["ok"] == value, operation
         assert {k: v["hex"] for k, v in found["leases"].items()} == leases, operation
 
 
 def test_every_error_is_decoded(session: Session) -> None:
-    for operation, texts, variant, code, value in ERRORS:
-        call = prepare(session, operation, texts)
+    for operation, arguments, variant, code, value in ERRORS:
+        call = prepare(session, operation, arguments)
         with pytest.raises(OperationError) as caught:
             session.caller.call(call)
         found = operation_error(call.operation, caught.value)["err"]
@@ -252,15 +252,15 @@ def test_a_panic_names_task_message_and_restart(session: Session) -> None:
     assert reply(session.caller.call(prepare(session, "Victim.ping", {})))["ok"] == 1
 
 
-@pytest.mark.parametrize(("cause", "words", "also_v6m"), CAUSES)
+@pytest.mark.parametrize(("cause", "message", "also_v6m"), CAUSES)
 def test_every_way_to_die_is_named_and_survived(
-    session: Session, cause: str, words: str, also_v6m: bool
+    session: Session, cause: str, message: str, also_v6m: bool
 ) -> None:
     call = prepare(session, "Victim.die", {"cause": cause})
     with pytest.raises(ServerDied) as caught:
         session.caller.call(call)
     if also_v6m or session.program.archive.board != "nucleo-g031":
-        assert words in str(caught.value)
+        assert message in str(caught.value)
     assert reply(session.caller.call(prepare(session, "Victim.ping", {})))["ok"] == 1
 
 
@@ -281,10 +281,10 @@ def test_an_operation_can_wait_for_an_interrupt(session: Session) -> None:
 def test_a_dump_of_a_task_is_what_its_memory_holds(session: Session) -> None:
     program = session.program
     victim = program.task("victim")
-    texts = {"task_index": str(victim.index)}
+    arguments = {"task_index": str(victim.index)}
 
     def find_region(number: int) -> Any:
-        call = prepare(session, "Jefe.dump_region", {**texts, "number": str(number)})
+        call = prepare(session, "Jefe.dump_region", {**arguments, "number": str(number)})
         return reply(session.caller.call(call))["ok"]
 
     (table,) = program.kernel.find_variables("HUBRIS_TASK_TABLE_SPACE")
@@ -295,7 +295,7 @@ def test_a_dump_of_a_task_is_what_its_memory_holds(session: Session) -> None:
         size = min(region["size"], 200)
         # What is behind the region is not copied.
         at = region["base"] + region["size"] - size
-        call = prepare(session, "Jefe.read_dump", {**texts, "address": str(at), "data": "200"})
+        call = prepare(session, "Jefe.read_dump", {**arguments, "address": str(at), "data": "200"})
         found = reply(session.caller.call(call))
         assert found["ok"] == size
         read = bytes.fromhex(found["leases"]["data"]["hex"])
@@ -312,7 +312,7 @@ def test_a_reply_fault_kills_hiffy_and_the_next_call_works(session: Session) -> 
 
 
 @pytest.mark.parametrize(
-    ("operation", "texts", "error", "words"),
+    ("operation", "arguments", "error", "message"),
     [
         ("Spy.exchange", {}, NotFound, "did you mean `Spi`"),
         ("Spi.exchang", {}, NotFound, "did you mean `Spi.exchange`"),
@@ -329,10 +329,10 @@ def test_a_reply_fault_kills_hiffy_and_the_next_call_works(session: Session) -> 
     ],
 )
 def test_bad_input_is_refused_with_advice(
-    session: Session, operation: str, texts: Texts, error: type[Exception], words: str
+    session: Session, operation: str, arguments: Arguments, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=words):
-        prepare(session, operation, texts)
+    with pytest.raises(error, match=message):
+        prepare(session, operation, arguments)
 
 
 def test_too_large_a_payload_is_refused_before_anything_is_written(session: Session) -> None:
@@ -362,8 +362,10 @@ def test_a_warm_call_takes_six_transactions_at_most(session: Session) -> None:
 
 
 def test_replies_are_json(session: Session) -> None:
-    for operation, texts, _, _ in OK[:3]:
-        json.dumps(reply(session.caller.call(prepare(session, operation, texts))), allow_nan=False)
+    for operation, arguments, _, _ in OK[:3]:
+        json.dumps(
+            reply(session.caller.call(prepare(session, operation, arguments))), allow_nan=False
+        )
 
 
 def test_a_task_that_is_not_started_is_refused(session: Session) -> None:

@@ -57,11 +57,11 @@ GOLDEN_COMMANDS: list[tuple[str, list[str], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "words", "code"), GOLDEN_COMMANDS)
+@pytest.mark.parametrize(("name", "argv", "code"), GOLDEN_COMMANDS)
 def test_output_is_as_agreed(
-    name: str, words: list[str], code: int, golden: Golden, capsys: Capture
+    name: str, argv: list[str], code: int, golden: Golden, capsys: Capture
 ) -> None:
-    assert run(words) == code
+    assert run(argv) == code
     captured = capsys.readouterr()
     assert captured.err == ""
     golden(f"cli/{name}", captured.out.replace(f"{demo_archive('stm32f4-discovery').parent}/", ""))
@@ -123,21 +123,19 @@ FAILURES: list[tuple[list[str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "words_in_message"), FAILURES)
-def test_failures_say_what_to_do(
-    words: list[str], code: int, words_in_message: str, capsys: Capture
-) -> None:
-    assert run(words) == code
+@pytest.mark.parametrize(("argv", "code", "message"), FAILURES)
+def test_failures_say_what_to_do(argv: list[str], code: int, message: str, capsys: Capture) -> None:
+    assert run(argv) == code
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert re.search(words_in_message, captured.err), captured.err
+    assert re.search(message, captured.err), captured.err
     assert "Traceback" not in captured.err
-    assert run(["--format", "json", *words]) == (2 if "yaml" in words else code)
+    assert run(["--format", "json", *argv]) == (2 if "yaml" in argv else code)
     captured = capsys.readouterr()
-    if "yaml" not in words:
+    if "yaml" not in argv:
         error = json.loads(captured.err.splitlines()[-1])["error"]
         assert error["kind"]
-        assert re.search(words_in_message, error["message"])
+        assert re.search(message, error["message"])
 
 
 def test_global_options_stand_anywhere(capsys: Capture) -> None:
@@ -162,16 +160,16 @@ def test_options_come_from_the_environment(
 def test_a_lease_can_come_from_a_file_and_go_to_one(tmp_path: Path, capsys: Capture) -> None:
     source, sink = tmp_path / "source", tmp_path / "sink"
     source.write_bytes(b"\x9f\0\0\0")
-    words = ["call", "Spi.exchange", "--device-index", "0", "--source", f"@{source}"]
-    assert run([*words, "--sink", "4", "-o", str(sink)]) == 0
+    argv = ["call", "Spi.exchange", "--device-index", "0", "--source", f"@{source}"]
+    assert run([*argv, "--sink", "4", "-o", str(sink)]) == 0
     assert sink.read_bytes() == b"\xff\xef\x40\x18"
 
 
 @pytest.mark.parametrize("probe", ["emu", "pyocd:emu"])
 def test_the_serial_port_goes_to_a_file(probe: str, tmp_path: Path, capsys: Capture) -> None:
     uart = tmp_path / "uart"
-    words = ["call", "Victim.panic", "--task", "victim", "--code", "9", "--uart", str(uart)]
-    assert run(["-p", probe, *words]) == 3
+    argv = ["call", "Victim.panic", "--task", "victim", "--code", "9", "--uart", str(uart)]
+    assert run(["-p", probe, *argv]) == 3
     boot, fault = uart.read_text().splitlines()
     assert re.fullmatch(r"jefe: image [0-9a-f]{16} started", boot)
     assert "task victim faulted" in fault
@@ -188,8 +186,8 @@ def test_another_image_on_the_target_is_refused(
 ) -> None:
     other = demo_archive("stm32f4-discovery").with_name("stm32f4-discovery-no-hiffy.zip")
     monkeypatch.setenv("IDOLDBG_EMULATED", f"desk=stm32f4-discovery,{other}")
-    words = ["-a", str(demo_archive("stm32f4-discovery")), "-p", "pyocd:desk"]
-    assert run([*words, *FLASH_ID]) == 3
+    argv = ["-a", str(demo_archive("stm32f4-discovery")), "-p", "pyocd:desk"]
+    assert run([*argv, *FLASH_ID]) == 3
     message = capsys.readouterr().err
     ids = re.findall(r"\b[0-9a-f]{16}\b", message)
     assert len(set(ids)) == 2, message
@@ -230,8 +228,8 @@ def test_busy_firmware_does_not_keep_the_caller_for_ever(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("idoldbg.target.emulated.link.REAL_LIMIT_S", 0.5)
-    words = ["call", "Victim.hang", "--task", "victim", "--milliseconds", "60000"]
-    assert run([*words, "--timeout", "60"]) == 3
+    argv = ["call", "Victim.hang", "--task", "victim", "--milliseconds", "60000"]
+    assert run([*argv, "--timeout", "60"]) == 3
     assert "s of emulation" in capsys.readouterr().err
 
 
@@ -298,8 +296,8 @@ def test_ctrl_c_is_heard_where_python_drops_it(
         wait(link, seconds)
 
     monkeypatch.setattr(EmulatedLink, "wait", wait_once_interrupted)
-    words = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
-    assert run(["call", "Victim.hang", *words]) == 130
+    argv = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
+    assert run(["call", "Victim.hang", *argv]) == 130
     assert_interrupted(capsys.readouterr().err)
 
 
@@ -318,8 +316,8 @@ def test_ctrl_c_ends_a_call_quietly(capsys: Capture, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Engine, "run", run_and_tell)
     threading.Thread(target=interrupt).start()
-    words = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
-    assert run(["call", "Victim.hang", *words]) == 130
+    argv = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
+    assert run(["call", "Victim.hang", *argv]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
 
 

@@ -38,24 +38,24 @@ ASKED: list[list[str]] = [
 ]
 
 
-@pytest.mark.parametrize("words", ASKED, ids=" ".join)
-def test_a_build_without_a_probe_says_on_what_it_ran(words: list[str], capsys: Capture) -> None:
-    assert run(["-a", ARCHIVE, *words]) == 0
+@pytest.mark.parametrize("argv", ASKED, ids=" ".join)
+def test_a_build_without_a_probe_says_on_what_it_ran(argv: list[str], capsys: Capture) -> None:
+    assert run(["-a", ARCHIVE, *argv]) == 0
     said = capsys.readouterr()
     assert said.err == NOTE
-    if "json" in words:
+    if "json" in argv:
         assert json.loads(said.out)
 
 
-@pytest.mark.parametrize("words", ASKED, ids=" ".join)
+@pytest.mark.parametrize("argv", ASKED, ids=" ".join)
 @pytest.mark.parametrize("asked", [["-a", ARCHIVE, "-p", "emu"], ["-p", "emu"], []], ids=str)
-def test_who_asked_for_it_is_not_told(asked: list[str], words: list[str], capsys: Capture) -> None:
-    assert run([*asked, *words]) == 0
+def test_who_asked_for_it_is_not_told(asked: list[str], argv: list[str], capsys: Capture) -> None:
+    assert run([*asked, *argv]) == 0
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ["flash", ARCHIVE],
         ["-a", ARCHIVE, "flash"],
@@ -68,8 +68,8 @@ def test_who_asked_for_it_is_not_told(asked: list[str], words: list[str], capsys
     ],
     ids=" ".join,
 )
-def test_nothing_else_is_flashed_or_reset(words: list[str], capsys: Capture) -> None:
-    assert run(words) == 4
+def test_nothing_else_is_flashed_or_reset(argv: list[str], capsys: Capture) -> None:
+    assert run(argv) == 4
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: no debug probe is connected, and nothing was changed; ")
@@ -93,16 +93,16 @@ def test_an_attached_probe_is_used_by_what_changes_a_board(
     assert session.choose_spec(session.TargetOptions(archive=ARCHIVE)) == Spec("pyocd")
 
 
-@pytest.mark.parametrize("words", [["-a", ARCHIVE, "tasks"], ["tasks"]], ids=" ".join)
+@pytest.mark.parametrize("argv", [["-a", ARCHIVE, "tasks"], ["tasks"]], ids=" ".join)
 def test_without_emulation_the_probe_is_missed_first(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    argv: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     for name in [
         n for n in sys.modules if n.startswith(("idoldbg.target.emulated.emu", "unicorn"))
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "unicorn", None)
-    assert run(words) == 4
+    assert run(argv) == 4
     said = capsys.readouterr().err
     assert said.startswith("error: no debug probe is connected, and none can be emulated: ")
     assert "pip install 'idoldbg[emu]'" in said
@@ -128,7 +128,7 @@ def test_a_build_does_not_run_on_another_chip(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("argv", "message"),
     [
         (["-p", "pyocd", "list"], "pyocd says where a target is, not what it runs"),
         (["-p", "pyocd:0669", "types", "u8"], "not what it runs: give its build"),
@@ -149,9 +149,9 @@ def test_a_build_does_not_run_on_another_chip(capsys: Capture) -> None:
     ids=str,
 )
 def test_an_option_that_would_be_ignored_is_refused(
-    words: list[str], message: str, capsys: Capture
+    argv: list[str], message: str, capsys: Capture
 ) -> None:
-    assert run(words) == 2
+    assert run(argv) == 2
     assert message in capsys.readouterr().err
 
 

@@ -111,13 +111,13 @@ def test_the_makers_algorithm_runs_on_the_emulated_core() -> None:
 
 def test_a_build_for_another_board_is_refused(desk: str, capsys: Capture) -> None:
     name = desk.split()[0]
-    words = ["-p", f"emu:{name}", "flash", str(ARCHIVES / "lpcxpresso55s69.zip")]
-    assert run(words) == 3
+    argv = ["-p", f"emu:{name}", "flash", str(ARCHIVES / "lpcxpresso55s69.zip")]
+    assert run(argv) == 3
     assert "nothing was changed" in capsys.readouterr().err
     with open_session(TargetOptions(probe=f"emu:{name}")) as session:
         wait_until_up(session)
     # Flash is at address 0 as well on this chip, so that by force it can be written there.
-    assert run([*words, "--force", "--timeout", "0.5", "--format", "json"]) == 3
+    assert run([*argv, "--force", "--timeout", "0.5", "--format", "json"]) == 3
     notes, _, error = capsys.readouterr().err.rpartition("\n{")
     assert "all the same" in notes
     assert json.loads("{" + error)["error"]["state"] == "not-running"
@@ -125,16 +125,16 @@ def test_a_build_for_another_board_is_refused(desk: str, capsys: Capture) -> Non
 
 
 def test_another_processor_is_refused(capsys: Capture) -> None:
-    words = ["-p", "pyocd:emu-nucleo-g031", "flash", FULL]
-    assert run(words) == 3
+    argv = ["-p", "pyocd:emu-nucleo-g031", "flash", FULL]
+    assert run(argv) == 3
     assert "the target is a cortex-m0plus, not a cortex-m4" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["-p", "pyocd", "flash"], ["-p", "remote:localhost:1", "flash"]])
+@pytest.mark.parametrize("argv", [["-p", "pyocd", "flash"], ["-p", "remote:localhost:1", "flash"]])
 def test_hardware_is_not_flashed_with_the_demo_by_accident(
-    words: list[str], capsys: Capture
+    argv: list[str], capsys: Capture
 ) -> None:
-    assert run(words) == 2
+    assert run(argv) == 2
     assert "give the build to flash" in capsys.readouterr().err
 
 
@@ -293,15 +293,15 @@ def test_a_dump_cannot_be_flashed_or_reset(tmp_path: Any) -> None:
 def test_reset(desk: str, spec: str, hard: list[str], capsys: Capture) -> None:
     name, port = desk.split()
     spec = spec.replace("NAME", name).replace("PORT", port)
-    words = ["-a", FULL, "-p", spec, "--timeout", f"{LIMIT_S:g}", "reset", *hard]
-    assert run(words) == 0
+    argv = ["-a", FULL, "-p", spec, "--timeout", f"{LIMIT_S:g}", "reset", *hard]
+    assert run(argv) == 0
     assert f"up, image id {image_id(FULL)}" in capsys.readouterr().out
-    assert run([*words, "--halt"]) == 0
+    assert run([*argv, "--halt"]) == 0
     assert "halted" in capsys.readouterr().out
     if spec not in ("emu", "pyocd:emu"):  # those two are gone with their process
         status = board_status(name)
         assert status["halted"] and status["held_by"] == 0
-        assert run(words) == 0
+        assert run(argv) == 0
         assert not board_status(name)["halted"]
 
 
@@ -311,11 +311,11 @@ def test_calls_of_others_end_first(desk: str, kind: str, command: str) -> None:
     """Who has the call lock is not disturbed; the next call of another build is a mismatch."""
     name, port = desk.split()
     spec = kind.replace("NAME", name).replace("PORT", port)
-    words = ["-p", spec, command] if command == "reset" else ["-p", spec, command, FULL]
+    argv = ["-p", spec, command] if command == "reset" else ["-p", spec, command, FULL]
     with connect_board(name) as other, ThreadPoolExecutor(1) as pool:
         other.lock()
         other.write(MARK, b"here")  # which the startup code does away with
-        done = pool.submit(run, words)
+        done = pool.submit(run, argv)
         time.sleep(0.5)  # enough for it to come in between, if it did
         assert not done.done()
         assert other.read(MARK, 4) == b"here"

@@ -189,8 +189,8 @@ def test_generic_types_are_found_by_short_names() -> None:
     options = names(read_types(program, "Option", task="sensor"))
     assert "core::option::Option<i16>" in options and len(options) > 10
     assert names(read_types(program, "[Reading; 2]")) == {"[task_sensor_api::Reading; 2]"}
-    (words,) = read_types(program, "[u32; 3]").types  # built, one for all objects
-    assert {"kernel", "sensor"} <= set(words.candidate.objects)
+    (candidate_,) = read_types(program, "[u32; 3]").types  # built, one for all objects
+    assert {"kernel", "sensor"} <= set(candidate_.candidate.objects)
     with pytest.raises(NotFound, match=r"did you mean `Option`\?"):
         read_types(program, "Optoin")
     assert names(read_types(program, "u8")) == {"u8"}

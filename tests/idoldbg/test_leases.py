@@ -197,10 +197,10 @@ def test_what_is_shown_is_what_is_lent(value: Value, count: int, is_slice: bool)
     assert b"".join(image.encode(e) for e in elements) == data
     assert as_json["elements"] == [to_json(e) for e in elements]
     of_json = as_json["elements"] if is_slice else as_json["elements"][0]
-    texts = [json.dumps(of_json), json.dumps({"hex": data.hex()})]
+    written = [json.dumps(of_json), json.dumps({"hex": data.hex()})]
     _, _, body = render_text.reply(reply).partition("\n")
-    texts.append(body.partition("):")[2] if not is_slice else body.partition(":\n")[2])
-    for text in texts:
+    written.append(body.partition("):")[2] if not is_slice else body.partition(":\n")[2])
+    for text in written:
         assert prepare_call(lends, {"lent": text}).sent == {"lent": data}, text
 
 
@@ -247,8 +247,8 @@ def parse_array(text: str, element: Type, count: int) -> Value:
 # ---------------------------------------------------------------------- on the board
 
 
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = run(["call", *words])
+def call(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = run(["call", *argv])
     said = capsys.readouterr()
     return code, said.out, said.err
 

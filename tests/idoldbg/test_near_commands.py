@@ -50,9 +50,9 @@ MISTYPED: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "message"), MISTYPED, ids=lambda c: " ".join(c)[:40])
-def test_what_was_meant_is_named(words: list[str], message: str, capsys: Capture) -> None:
-    assert run(words) == 2
+@pytest.mark.parametrize(("argv", "message"), MISTYPED, ids=lambda c: " ".join(c)[:40])
+def test_what_was_meant_is_named(argv: list[str], message: str, capsys: Capture) -> None:
+    assert run(argv) == 2
     said = capsys.readouterr()
     assert message in said.err
     assert said.out == ""
@@ -72,7 +72,7 @@ def test_an_interface_alone_lists_its_operations(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("argv", "message"),
     [
         (["chek", "x"], "error: no command `chek`; did you mean `check`?"),
         (["zzz"], "no command `zzz`; there are check, explain, "),
@@ -87,8 +87,8 @@ def test_an_interface_alone_lists_its_operations(
     ],
     ids=lambda c: " ".join(c)[:40],
 )
-def test_idol_names_what_was_meant(words: list[str], message: str) -> None:
-    command = [sys.executable, "-P", "-m", "idol", *words]
+def test_idol_names_what_was_meant(argv: list[str], message: str) -> None:
+    command = [sys.executable, "-P", "-m", "idol", *argv]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert message in done.stderr
@@ -96,8 +96,8 @@ def test_idol_names_what_was_meant(words: list[str], message: str) -> None:
 
 @pytest.mark.parametrize("command", ["idol", "idoldbg"])
 def test_both_commands_speak_in_one_voice(command: str) -> None:
-    def said(*words: str) -> tuple[int, str, str]:
-        run = [sys.executable, "-P", "-m", command, *words]
+    def said(*argv: str) -> tuple[int, str, str]:
+        run = [sys.executable, "-P", "-m", command, *argv]
         done = subprocess.run(run, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 

@@ -15,7 +15,7 @@ from idoldbg.build.program import Program
 from idoldbg.cli import run
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.types import Member, Struct, Type
-from idoldbg.render.tasks import state_words
+from idoldbg.render.tasks import describe_state
 from idoldbg.session import Session, TargetOptions, demo_archive, open_session
 from idoldbg.startup import settle
 from idoldbg.views.backtrace import read_backtrace
@@ -39,10 +39,10 @@ def test_no_target_runs_it(riscv: Path, capsys: Capture) -> None:
     for command in ("tasks", "call Sensor.reading --id 0", "reset", "flash"):
         for probe in ([], ["-p", "emu"], ["-p", "pyocd"], ["-b", "stm32f4-discovery"]):
             assert run(["-a", str(riscv), *probe, *command.split()]) != 0
-            words = capsys.readouterr()
-            assert words.out == ""
-            assert "RISC-V" in words.err
-            assert "stripped" not in words.err
+            output = capsys.readouterr()
+            assert output.out == ""
+            assert "RISC-V" in output.err
+            assert "stripped" not in output.err
     for command in ("list Sensor", "types SensorError"):
         assert run(["-a", str(riscv), *command.split()]) == 0
 
@@ -70,11 +70,11 @@ def test_elf_files_alone_say_so_too(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_stripping_is_blamed_where_it_may_be_the_cause() -> None:
-    for target, words in (("riscv32imac-unknown-none-elf", "it is for RISC-V"), ("", "stripped")):
+    for target, message in (("riscv32imac-unknown-none-elf", "it is for RISC-V"), ("", "stripped")):
         program = Program(open_build(DEMO).archive, open_build(DEMO))
         vars(program.archive)["target"] = target
         program.object("kernel").find_types = lambda _: ()  # type: ignore[method-assign]
-        with pytest.raises(DebugInfoError, match=words):
+        with pytest.raises(DebugInfoError, match=message):
             task_type(program)
 
 
@@ -130,12 +130,12 @@ def test_notification_masks_are_found_under_other_names(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = read_tasks(session.program)
-    assert any("notif: " in state_words(row) for row in expected.rows)
+    assert any("notif: " in describe_state(row) for row in expected.rows)
     assert read_tasks(renamed(session, RISCV, monkeypatch)) == expected
     unknown = renamed(session, {name: f"x{name}" for name in RISCV}, monkeypatch)
     waiting = {row.name for row in expected.rows if row.scheduler_state == "InRecv"}
     for row in read_tasks(unknown).rows:
-        assert ("[its mask is in a register" in state_words(row)) == (row.name in waiting)
+        assert ("[its mask is in a register" in describe_state(row)) == (row.name in waiting)
 
 
 def test_stacks_of_others_are_not_guessed_at(

@@ -19,7 +19,7 @@ from idoldbg.call.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.model.types import short_name
 from idoldbg.render import json
-from idoldbg.render.tasks import state_words
+from idoldbg.render.tasks import describe_state
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.views.tasks import read_tasks
 
@@ -36,7 +36,7 @@ def test_tasks_agree_with_humility(real_hubris: Path, name: str) -> None:
     build = open_build(real_hubris / "cores" / f"hubris.core.{name}")
     table = read_tasks(Program(build.archive, build.memory))
     found = [f"system time = {table.time_ms}"] + [
-        squeeze(f"{r.index} {r.name} {r.generation} {r.priority} {state_words(r)}")
+        squeeze(f"{r.index} {r.name} {r.generation} {r.priority} {describe_state(r)}")
         for r in table.rows
     ]
     text = (real_hubris / "tasks" / f"tasks.{name}.stdout").read_text()
@@ -53,13 +53,13 @@ def listing_of(text: str) -> list[tuple[str, str, dict[str, str]]]:
     task = ""
     lines = iter(text.splitlines())
     for line in lines:
-        words = line.replace("|", " ", 1).split(None, 1)
-        if words[:1] == ["INTERFACE"]:
+        fields = line.replace("|", " ", 1).split(None, 1)
+        if fields[:1] == ["INTERFACE"]:
             task = next(lines).split()[1]
-        elif words[:1] == ["+-->"]:
-            found.append((task, words[1], {}))
-        elif words:
-            found[-1][2][words[0]] = words[1]
+        elif fields[:1] == ["+-->"]:
+            found.append((task, fields[1], {}))
+        elif fields:
+            found[-1][2][fields[0]] = fields[1]
     return found
 
 
@@ -116,9 +116,9 @@ def test_the_rot_image_boots_and_answers(
 ) -> None:
     options = TargetOptions(archive=str(real_hubris / ROT), probe="emu")
     with open_session(options) as session:
-        for name, texts, value in rot_calls:
-            call = prepare_call(session.program.operation(name), texts)
+        for name, arguments, value in rot_calls:
+            call = prepare_call(session.program.operation(name), arguments)
             assert json.reply(session.caller.call(call))["ok"] == value
-        states = {r.name: state_words(r) for r in read_tasks(session.program).rows}
+        states = {r.name: describe_state(r) for r in read_tasks(session.program).rows}
     assert states.pop("sp_measure") == "not started"
     assert not [s for s in states.values() if "FAULT" in s]

@@ -28,13 +28,13 @@ TEXTS = ["9" * 400, "9" * 5000, "inf", "nan", "-1", "1e99", "", "1\n::error"]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-def test_texts_of_seconds(
+def test_seconds_as_written(
     text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ArgumentError, match="give seconds"):
         read_seconds("timeout_s", text)
-    for words in (["tasks", "--timeout", text], ["farm", "run", "--place-timeout", text]):
-        assert cli.run(words) == 2
+    for argv in (["tasks", "--timeout", text], ["farm", "run", "--place-timeout", text]):
+        assert cli.run(argv) == 2
     if text:
         monkeypatch.setenv("IDOLDBG_TIMEOUT", text)
         assert cli.run(["tasks"]) == 2

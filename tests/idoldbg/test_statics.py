@@ -203,7 +203,7 @@ def test_a_task_table_that_the_dump_lacks_is_not_the_kernel_s_fault(
 
 
 @pytest.mark.parametrize(
-    ("size", "memory", "words"),
+    ("size", "memory", "message"),
     [
         (8, b"stopped." + b"not part of it", "stopped."),
         (8, b"halt\0\0\0\0" + b"not part of it", "halt"),
@@ -214,7 +214,7 @@ def test_a_task_table_that_the_dump_lacks_is_not_the_kernel_s_fault(
     ],
 )
 def test_the_epitaph_is_as_long_as_the_kernel_has_it(
-    monkeypatch: pytest.MonkeyPatch, size: int | None, memory: bytes, words: str
+    monkeypatch: pytest.MonkeyPatch, size: int | None, memory: bytes, message: str
 ) -> None:
     statics: list[tuple[str, Type]] = [("kern::fail::KERNEL_HAS_FAILED", U32)]
     if size is not None:
@@ -222,7 +222,7 @@ def test_the_epitaph_is_as_long_as_the_kernel_has_it(
     program = program_of(monkeypatch, struct.pack("<I", 1) + memory)
     info = Statics(*statics)
     monkeypatch.setattr(program, "object", lambda name: info)
-    assert program.epitaph() == words
+    assert program.epitaph() == message
 
 
 def test_counters_wrap_around_as_u32() -> None:

@@ -61,10 +61,10 @@ class IndexReader:
         view = memoryview(data)
         if len(view) < _HEADER.size:
             raise IndexDamaged("cut short inside the header")
-        magic, found, size, texts, nodes, answers, words, tail, crc = _HEADER.unpack_from(view)
+        magic, found, size, strings, nodes, answers, words, tail, crc = _HEADER.unpack_from(view)
         if magic != MAGIC or found != fingerprint:
             raise IndexDamaged("made by another version")
-        counts = (texts, nodes + answers, answers, words)
+        counts = (strings, nodes + answers, answers, words)
         if size != len(view) or _HEADER.size + 4 * sum(counts) + tail != size:
             raise IndexDamaged("cut short, or longer than it says")
         if crc32(view[_HEADER.size :], crc32(view[:_CRC_AT])) != crc:
@@ -74,15 +74,15 @@ class IndexReader:
         for count in counts:
             tables.append(view[at : at + 4 * count].cast("I"))
             at += 4 * count
-        self._text_ends, self._row_ends, self._hashes, self._words = tables
-        for ends in (self._text_ends.tolist(), self._row_ends.tolist()):
+        self._string_ends, self._row_ends, self._hashes, self._words = tables
+        for ends in (self._string_ends.tolist(), self._row_ends.tolist()):
             if ends != sorted(ends):  # many could share all of the file
                 raise IndexDamaged("parts that overlap")
         self._bytes = view[at:]
         self._node_count = nodes
         self._intern = intern
         self._follow = follow
-        self._texts: dict[int, bytes] = {}
+        self._strings: dict[int, bytes] = {}
         self._nodes: dict[int, Type] = {}
 
     # ---- answers --------------------------------------------------------------------------------
@@ -112,13 +112,13 @@ class IndexReader:
 
     def text(self, number: int) -> bytes:
         """Return the bytes of that number."""
-        text = self._texts.get(number)
+        text = self._strings.get(number)
         if text is None:
-            start = self._text_ends[number - 1] if number else 0
-            end = self._text_ends[number]
+            start = self._string_ends[number - 1] if number else 0
+            end = self._string_ends[number]
             if not start <= end <= len(self._bytes):
                 raise IndexDamaged("a text outside of the file")
-            text = self._texts[number] = bytes(self._bytes[start:end])
+            text = self._strings[number] = bytes(self._bytes[start:end])
         return text
 
     def node(self, number: int) -> Type:
@@ -148,9 +148,9 @@ class IndexReader:
 
     # ---- for the writer -------------------------------------------------------------------------
 
-    def iter_texts(self) -> Iterator[bytes]:
+    def iter_strings(self) -> Iterator[bytes]:
         """Yield all strings in the order of their numbers."""
-        return map(self.text, range(len(self._text_ends)))
+        return map(self.text, range(len(self._string_ends)))
 
     def iter_nodes(self) -> Iterator[list[int]]:
         """Yield the rows of all types in the order of their numbers."""
@@ -168,25 +168,25 @@ class IndexWriter:
     """
 
     def __init__(self, base: IndexReader | None = None) -> None:
-        self._texts: dict[bytes, int] = {}
+        self._strings: dict[bytes, int] = {}
         self._rows: list[list[int]] = []
         self._known: dict[tuple[int, ...], int] = {}
         self._answers: dict[int, list[int]] = {}  # by the number of the key
         self._numbers: dict[int, tuple[Type, int]] = {}  # by identity of the type, which is kept
         if base is not None:
             try:
-                for text in base.iter_texts():
+                for text in base.iter_strings():
                     self.text(text)
                 for row in base.iter_nodes():
                     self._known[_identity(row)] = len(self._rows)
                     self._rows.append(row)
                 for row in base.iter_answers():
-                    if row[0] >= len(self._texts):
+                    if row[0] >= len(self._strings):
                         raise IndexDamaged("an answer to nothing")
                     self._answers[row[0]] = row
             except _DAMAGE as error:
                 raise IndexDamaged(str(error)) from error
-            if len(self._texts) != len(base._text_ends):
+            if len(self._strings) != len(base._string_ends):
                 raise IndexDamaged("a text twice")
 
     def add(self, key: str, field: Field, value: Any) -> None:
@@ -197,7 +197,7 @@ class IndexWriter:
 
     def text(self, value: bytes) -> int:
         """Return the number of a text."""
-        return self._texts.setdefault(value, len(self._texts))
+        return self._strings.setdefault(value, len(self._strings))
 
     def node(self, value: Type) -> int:
         """Return the number of a type; equal ones have the same."""
@@ -215,23 +215,23 @@ class IndexWriter:
 
     def to_bytes(self, fingerprint: bytes) -> bytes:
         """Return the file."""
-        texts = list(self._texts)
-        answers = sorted((crc32(texts[key]), key) for key in self._answers)
+        strings = list(self._strings)
+        answers = sorted((crc32(strings[key]), key) for key in self._answers)
         rows = [*self._rows, *(self._answers[key] for _, key in answers)]
         words = [word for row in rows for word in row]
         tables = (
-            _ends(texts),
+            _ends(strings),
             _ends(rows),
             [crc for crc, _ in answers],
             words,
         )
         packed = [struct.pack(f"<{len(t)}I", *t) for t in tables]
-        body = b"".join([*packed, *texts])
+        body = b"".join([*packed, *strings])
         header = _HEADER.pack(
             MAGIC,
             fingerprint,
             _HEADER.size + len(body),
-            len(texts),
+            len(strings),
             len(self._rows),
             len(answers),
             len(words),

@@ -368,11 +368,12 @@ class _Reader:
             priority=self._integer(table, "priority", where),
             start=bool(table.get("start", False)),
             stack_size=self._integer(table, "stacksize", where),
-            features=self._words(table, "features", where) + self._words(extra, name, "features"),
-            uses=self._words(table, "uses", where),
-            notifications=self._words(table, "notifications", where),
+            features=self._list_names(table, "features", where)
+            + self._list_names(extra, name, "features"),
+            uses=self._list_names(table, "uses", where),
+            notifications=self._list_names(table, "notifications", where),
             slots=self._slots(table, where),
-            allowed_callers={op: self._words(callers, op, where) for op in callers},
+            allowed_callers={op: self._list_names(callers, op, where) for op in callers},
         )
 
     def _table(self, table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
@@ -387,7 +388,7 @@ class _Reader:
             raise self._error("app.toml", f"`{where}.{key}` should be an integer")
         return value
 
-    def _words(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    def _list_names(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise self._error("app.toml", f"`{where}.{key}` should be a list of strings")

@@ -102,7 +102,7 @@ def _registers(note: Note) -> dict[str, int]:
 
 
 def _prstatus(note: Note) -> dict[str, int]:
-    words = note.data[_PRSTATUS_REGISTERS : _PRSTATUS_REGISTERS + 17 * 4]
-    if len(words) < 17 * 4:
+    registers = note.data[_PRSTATUS_REGISTERS : _PRSTATUS_REGISTERS + 17 * 4]
+    if len(registers) < 17 * 4:
         return {}
-    return dict(zip((_DCRSR[i] for i in range(17)), struct.unpack("<17I", words), strict=True))
+    return dict(zip((_DCRSR[i] for i in range(17)), struct.unpack("<17I", registers), strict=True))

@@ -64,8 +64,8 @@ def recorded_archive(path: str, results: Results, read: Callable[[], Archive]) -
 
     Raises what `read` raises.
     """
-    version, words, tasks, names = results.recall(BUILD, "", lambda: _describe(read()))
-    name, board, chip, target, image_name, git_rev, kernel_member = words
+    version, strings, tasks, names = results.recall(BUILD, "", lambda: _describe(read()))
+    name, board, chip, target, image_name, git_rev, kernel_member = strings
     app, chip_description, memory_description = (_Table(t, results, read) for t in _TABLES)
     return Archive(
         path=path,
@@ -88,7 +88,7 @@ def recorded_archive(path: str, results: Results, read: Callable[[], Archive]) -
 
 
 def _describe(archive: Archive) -> tuple[Any, ...]:
-    words = (
+    strings = (
         archive.name,
         archive.board,
         archive.chip,
@@ -97,7 +97,7 @@ def _describe(archive: Archive) -> tuple[Any, ...]:
         archive.git_rev,
         archive.kernel_member,
     )
-    return archive.format_version, words, archive.tasks, tuple(archive.members.names())
+    return archive.format_version, strings, archive.tasks, tuple(archive.members.names())
 
 
 class _Members:

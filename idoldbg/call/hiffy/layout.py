@@ -151,7 +151,7 @@ def build_layout(
     the image's file has the values of HIFFY_VERSION_*. `task_names` make messages readable.
     """
     areas = {name: _area(variables, name) for name in _AREAS}
-    words = {name: _word(variables, name) for name in _WORDS}
+    addresses = {name: _word(variables, name) for name in _WORDS}
     scratch, scratch_size = _scratch(variables.get("HIFFY_SCRATCH"))
     return HiffyLayout(
         text=areas["HIFFY_TEXT"],
@@ -159,10 +159,10 @@ def build_layout(
         return_stack=areas["HIFFY_RSTACK"],
         scratch=scratch,
         scratch_size=scratch_size,
-        requests=words["HIFFY_REQUESTS"],
-        errors=words["HIFFY_ERRORS"],
-        kick=words["HIFFY_KICK"],
-        ready=words["HIFFY_READY"],
+        requests=addresses["HIFFY_REQUESTS"],
+        errors=addresses["HIFFY_ERRORS"],
+        kick=addresses["HIFFY_KICK"],
+        ready=addresses["HIFFY_READY"],
         failure=areas["HIFFY_FAILURE"],
         failure_type=variables["HIFFY_FAILURE"].type,
         functions=_functions(_get(variables, "HIFFY_FUNCTIONS").type),

@@ -40,9 +40,9 @@ from idoldbg.call.hiffy.program import HifProgram, build_program, interpret
 from idoldbg.call.hiffy.reasons import (
     Reason,
     TextState,
+    describe_restart,
     describe_wait,
     find_reason,
-    restart_words,
 )
 from idoldbg.call.hiffy.status import WORD, ImageMark, Status, StatusReader, Words
 from idoldbg.call.message import ErrorReply, Message, Outcome
@@ -210,7 +210,7 @@ class Mailbox:
             raise _failure(sent, unanswered, is_unmade) from None
         except (IdoldbgError, KeyboardInterrupt) as error:
             is_unmade = yield from self._take_back(sent)
-            error.add_note(_made_words(program, is_unmade))
+            error.add_note(_describe_made(program, is_unmade))
             raise
 
     def _sealed(self, text: bytes) -> bytes:
@@ -261,11 +261,11 @@ class Mailbox:
                 return status, found
             if pace.elapsed_s >= timeout_s:
                 why = describe_wait(status, self.layout.task_names, is_live=is_live)
-                words = f"hiffy was not ready within {timeout_s:g} s: {why}"
+                message = f"hiffy was not ready within {timeout_s:g} s: {why}"
                 if program is not None:
-                    words += f"; {_made_words(program, True)}"
+                    message += f"; {_describe_made(program, True)}"
                 name = "" if program is None else _name(program)
-                raise _timeout(name, words, "not ready", timeout_s, may_have_run=False)
+                raise _timeout(name, message, "not ready", timeout_s, may_have_run=False)
             yield from pace.wait(timeout_s)
 
     def _wait_for_end(self, sent: _Sent) -> Machine[tuple[Words, bytes, Pace]]:
@@ -370,8 +370,8 @@ class Mailbox:
             raise _Unanswered(reason) from None
         count = len(sent.program.messages)
         if count and len(results) != count:
-            words = f"{len(results)} results on hiffy's return stack for {count} calls"
-            raise _Unanswered(Reason("nonsense", words))
+            message = f"{len(results)} results on hiffy's return stack for {count} calls"
+            raise _Unanswered(Reason("nonsense", message))
         return results
 
     def _stopped(self, sent: _Sent, data: bytes) -> _Unanswered:
@@ -379,10 +379,10 @@ class Mailbox:
         value = image.decode(self.layout.failure_type, data)
         if isinstance(value, EnumValue) and value.variant == "Some":
             value = value.only
-        words = format_value(value)
-        hint = f": {_HINTS[words]}" if words in _HINTS else ""
-        reason = Reason(words, f"hiffy stopped the program with {words}{hint}")
-        is_unsent = len(sent.program.messages) <= 1 and words.startswith(_UNSENT)
+        failure = format_value(value)
+        hint = f": {_HINTS[failure]}" if failure in _HINTS else ""
+        reason = Reason(failure, f"hiffy stopped the program with {failure}{hint}")
+        is_unsent = len(sent.program.messages) <= 1 and failure.startswith(_UNSENT)
         return _Unanswered(reason, is_unsent=is_unsent)
 
     # ------------------------------------------------------------------ when it goes wrong
@@ -447,22 +447,22 @@ def _has_ended(before: Words, words: Words) -> bool:
 
 def _failure(sent: _Sent, unanswered: _Unanswered, is_unmade: bool) -> HiffyFailure:
     reason, name = unanswered.reason, sent.name
-    message = restart_words(reason.message) if reason.failure == "restarted" else reason.message
-    message = f"{message}; {_made_words(sent.program, is_unmade)}"
+    message = describe_restart(reason.message) if reason.failure == "restarted" else reason.message
+    message = f"{message}; {_describe_made(sent.program, is_unmade)}"
     if unanswered.timed_out:
         error: HiffyFailure = _timeout(
             name, message, reason.failure, sent.timeout_s, may_have_run=not is_unmade
         )
     else:
-        words = f"{name}: {message}" if name else message
+        text = f"{name}: {message}" if name else message
         error = HiffyFailure(
-            words, operation=name, failure=reason.failure, may_have_run=not is_unmade
+            text, operation=name, failure=reason.failure, may_have_run=not is_unmade
         )
     error.generation = sent.before.generation_number
     return error
 
 
-def _made_words(program: HifProgram, is_unmade: bool) -> str:
+def _describe_made(program: HifProgram, is_unmade: bool) -> str:
     """Describe what is known of a call without an answer."""
     match len(program.messages):
         case 0:
@@ -475,9 +475,9 @@ def _made_words(program: HifProgram, is_unmade: bool) -> str:
 def _timeout(
     name: str, message: str, failure: str, timeout_s: float, *, may_have_run: bool
 ) -> CallTimeout:
-    words = f"{name}: {message}" if name else message
+    text = f"{name}: {message}" if name else message
     return CallTimeout(
-        words, operation=name, failure=failure, timeout_s=timeout_s, may_have_run=may_have_run
+        text, operation=name, failure=failure, timeout_s=timeout_s, may_have_run=may_have_run
     )
 
 

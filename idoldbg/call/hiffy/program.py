@@ -175,9 +175,9 @@ def find_shape(leases: Sequence[type[Lease]], operation: str = "") -> Shape:
     """Return how a message with leases of these kinds is sent; raise `NotCallable`."""
     shape = SHAPES.get(tuple(leases))
     if shape is None:
-        words = " and ".join("read" if k is ReadLease else "write" for k in leases)
+        kinds = " and ".join("read" if k is ReadLease else "write" for k in leases)
         raise NotCallable(
-            f"hiffy cannot lend {words} leases in this order: it has calls with one read lease, one"
+            f"hiffy cannot lend {kinds} leases in this order: it has calls with one read lease, one"
             " write lease, or a read lease followed by a write lease",
             operation=operation,
         )

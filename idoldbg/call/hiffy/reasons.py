@@ -20,8 +20,8 @@ __all__ = [
     "describe_wait",
     "fault_reason",
     "find_reason",
-    "reply_fault_words",
-    "restart_words",
+    "describe_reply_fault",
+    "describe_restart",
 ]
 
 _TASK_INDEX_MASK = 0x3FF  # abi::TaskId: the index in the low ten bits
@@ -106,7 +106,7 @@ def _restarted(before: Status, now: Status) -> Reason:
     return Reason("restarted", "hiffy was restarted, or the board reset, during the call")
 
 
-def restart_words(message: str) -> str:
+def describe_restart(message: str) -> str:
     """Add what a restart may be due to, where nothing recorded it."""
     return (
         f"{message}, and nothing recorded why. If a server rejected the message, it is one of: "
@@ -116,7 +116,7 @@ def restart_words(message: str) -> str:
     )
 
 
-def reply_fault_words(task: str, reason: str) -> str:
+def describe_reply_fault(task: str, reason: str) -> str:
     """Describe why a server killed hiffy for its message."""
     why = REPLY_FAULTS.get(reason)
     return (
@@ -130,9 +130,9 @@ def fault_reason(now: Status, names: Sequence[str]) -> Reason:
     found = now.reply_fault
     if found is not None:
         task, reason = found
-        return Reason("reply fault", reply_fault_words(_task_name(task, names), reason))
-    words = "" if now.state is None else format_value(now.state)
-    return Reason("faulted", f"hiffy itself faulted during the call: {words}")
+        return Reason("reply fault", describe_reply_fault(_task_name(task, names), reason))
+    state = "" if now.state is None else format_value(now.state)
+    return Reason("faulted", f"hiffy itself faulted during the call: {state}")
 
 
 def describe_wait(status: Status, names: Sequence[str], *, is_live: bool) -> str:

@@ -27,13 +27,13 @@ def to_text(comparison: BuildComparison, fail_on: str, paint: Paint | None = Non
         lines.append("")
     has_failed = comparison.has_failed(fail_on)
     head = paint("bad", "FAIL") if has_failed else paint("good", "PASS")
-    words = (
+    counts = (
         f"{comparison.count(Level.ERROR)} breaking, {comparison.count(Level.WARNING)} perhaps, "
         f"{comparison.count(Level.NOTE)} harmless"
         if comparison.changes
         else "no difference that callers or servers could notice"
     )
-    return "\n".join([*lines, f"{head}  {words}"])
+    return "\n".join([*lines, f"{head}  {counts}"])
 
 
 def _name(audit: Audit) -> str:

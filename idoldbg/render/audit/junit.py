@@ -105,23 +105,23 @@ def _fill(element: XmlTree.Element, case: _Case, fail_on: str, files: Files) -> 
         failure = XmlTree.SubElement(
             element, "failure", message=message, type=xml_text(failing[0].rule)
         )
-        failure.text = xml_text("\n\n".join(_words(f, files) for f in failing))
+        failure.text = xml_text("\n\n".join(_describe(f, files) for f in failing))
         kind = "failures"
     elif known and any(reaches(j.finding.level, fail_on) for j in known):
         reasons = dict.fromkeys(j.reason or f"{j.finding.rule} is in the baseline" for j in known)
         XmlTree.SubElement(element, "skipped", message=xml_text("; ".join(reasons)))
         kind = "skipped"
     elif not case.is_covered and not failing:
-        words = "nothing is known of it: see the findings about its interface"
-        XmlTree.SubElement(element, "skipped", message=words)
+        message = "nothing is known of it: see the findings about its interface"
+        XmlTree.SubElement(element, "skipped", message=message)
         kind = "skipped"
-    told = [_words(f, files) for f in opened if f not in failing] + [case.note] * bool(case.note)
+    told = [_describe(f, files) for f in opened if f not in failing] + [case.note] * bool(case.note)
     if told:
         XmlTree.SubElement(element, "system-out").text = xml_text("\n\n".join(told))
     return kind
 
 
-def _words(finding: Finding, files: Files) -> str:
+def _describe(finding: Finding, files: Files) -> str:
     place = files.place(finding)
     head = f"{place}: " if place else ""
     first = f"{head}{finding.level}: {finding.rule}: {finding.message}"

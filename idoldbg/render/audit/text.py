@@ -131,7 +131,7 @@ def _group(
     times = f" ({len(found)} times)" if len(found) > 1 else ""
     lines = [f"{paint(str(level), f'{level}: {rule}')}: {title}{times}"]
     shared = {f.fix for f in found}
-    for _, alike in groupby(found, key=_words):
+    for _, alike in groupby(found, key=_message_key):
         for finding in alike:
             place = files.place(finding)
             where = paint("strong", one_line(finding.subject))
@@ -149,7 +149,7 @@ def _group(
     return "\n".join(lines)
 
 
-def _words(finding: Finding) -> tuple[object, ...]:
+def _message_key(finding: Finding) -> tuple[object, ...]:
     """Return what is said of a finding; where that is the same, it is said once."""
     candidates = [(c.name, c.size, c.objects, c.differences) for c in finding.candidates]
     return finding.message, finding.fix, candidates

@@ -128,8 +128,8 @@ def _read(path: Path) -> BoardEntry | None:
     if not isinstance(found, dict) or found.get("name") != path.stem:
         return None
     known: dict[str, Any] = {f.name: found.get(f.name) for f in fields(BoardEntry)}
-    texts = ("name", "socket", "board", "chip", "archive", "image_id", "log")
-    if not all(isinstance(known[text], str) for text in texts):
+    strings = ("name", "socket", "board", "chip", "archive", "image_id", "log")
+    if not all(isinstance(known[name], str) for name in strings):
         return None
     if not isinstance(known["pid"], int) or not isinstance(known["since"], float):
         return None

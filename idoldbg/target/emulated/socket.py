@@ -358,11 +358,11 @@ class RemoteBoard:
     def uart(self) -> dict[str, bytes]:
         """Return the last 64 KiB that each serial port has sent."""
         (result,), data = self._do({"op": "uart"})
-        texts, at = {}, 0
+        sent, at = {}, 0
         for port, size in result["ports"]:
-            texts[str(port)] = data[at : at + size]
+            sent[str(port)] = data[at : at + size]
             at += size
-        return texts
+        return sent
 
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""

@@ -208,8 +208,8 @@ def _text(error: BaseException | None) -> str:
 
 
 def _chain_text(error: BaseException | None) -> str:
-    texts: list[str] = []
-    while error is not None and len(texts) < 8:
-        texts.append(str(error).lower())
+    messages: list[str] = []
+    while error is not None and len(messages) < 8:
+        messages.append(str(error).lower())
         error = error.__cause__
-    return " ".join(texts)
+    return " ".join(messages)

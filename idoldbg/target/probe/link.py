@@ -333,8 +333,8 @@ class PyocdLink(BaseLink):
         board = found.board_guess or found.target_guess
         if board is None:
             return None
-        words = f"probe {info.unique_id} is part of a"
-        return Identity(words, board, found.target_guess)
+        description = f"probe {info.unique_id} is part of a"
+        return Identity(description, board, found.target_guess)
 
     def flash(self, image: FlashImage, progress: Progress) -> None:
         """Let go of the target, program it through pyOCD's full session, and attach again."""

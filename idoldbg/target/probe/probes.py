@@ -103,17 +103,17 @@ def _find_into(found: list[FoundProbe], notices: list[str]) -> None:
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
     """Collect what pyOCD logs as a warning: missing libraries, probes that it may not open."""
-    texts: list[str] = []
+    messages: list[str] = []
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            texts.append(f"pyocd: {record.getMessage()}")
+            messages.append(f"pyocd: {record.getMessage()}")
 
     handler = Collector(logging.WARNING)
     logger = logging.getLogger("pyocd")
     logger.addHandler(handler)
     try:
-        yield texts
+        yield messages
     finally:
         logger.removeHandler(handler)
 

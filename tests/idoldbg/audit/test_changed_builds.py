@@ -274,8 +274,8 @@ def test_archive_path_is_not_in_fingerprints(tmp_path: Path, demo: Audit) -> Non
 
 def test_terminals_obey_nothing_from_a_build(rebuild: Rebuild, capsys: Capture) -> None:
     path = str(rebuild({"elf/task/sensor": replaced(b"The reading of", b"\x1b]0;reading\x07of")}))
-    for words in (["list", "Sensor.get"], ["call", "Sensor.get", "--help"]):
-        assert run(["-a", path, *words]) == 0
+    for argv in (["list", "Sensor.get"], ["call", "Sensor.get", "--help"]):
+        assert run(["-a", path, *argv]) == 0
         shown = capsys.readouterr().out
         assert "\\u{1b}]0;reading\\u{7}of one channel" in shown
         assert "\x1b" not in shown

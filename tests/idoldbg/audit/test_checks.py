@@ -194,7 +194,7 @@ def args(*members: tuple[str, int, Type], size: int) -> Struct:
 
 
 @pytest.mark.parametrize(
-    ("message", "words"),
+    ("message", "expected"),
     [
         (args(("a", 0, U8), ("b", 1, U32), size=5), None),
         (args(("raw_a", 0, U8), ("b", 1, U32), size=5), None),
@@ -205,10 +205,10 @@ def args(*members: tuple[str, int, Type], size: int) -> Struct:
         (args(("a", 0, U8), ("b", 1, U32), size=6), "6 bytes, its fields are 5"),
     ],
 )
-def test_message_of_another_form(message: Struct, words: str | None) -> None:
+def test_message_of_another_form(message: Struct, expected: str | None) -> None:
     findings = list(check_message(subject({"a": U8, "b": U32}, message=message)))
-    assert [f.rule for f in findings] == ["args-disagree"] * (words is not None)
-    assert words is None or words in findings[0].message
+    assert [f.rule for f in findings] == ["args-disagree"] * (expected is not None)
+    assert expected is None or expected in findings[0].message
 
 
 def test_serialized_message_is_ordered_by_declaration() -> None:

@@ -30,7 +30,7 @@ def test_demo_image_passes(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ["audit", NO_HIFFY],
         ["audit", "-a", NO_HIFFY],
@@ -39,26 +39,26 @@ def test_demo_image_passes(capsys: Capture) -> None:
         ["audit", NO_HIFFY, "--rule", "hiffy-absent"],
     ],
 )
-def test_errors_fail(words: list[str], capsys: Capture) -> None:
-    assert run(words) == 1
+def test_errors_fail(argv: list[str], capsys: Capture) -> None:
+    assert run(argv) == 1
     assert "FAIL  0 of 14 operations" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ["audit", NO_HIFFY, "--fail-on", "none"],
         ["audit", NO_HIFFY, "--rule", "type-missing"],
         ["audit", "--fail-on", "warning"],
     ],
 )
-def test_others_pass(words: list[str], capsys: Capture) -> None:
-    assert run(words) == 0
+def test_others_pass(argv: list[str], capsys: Capture) -> None:
+    assert run(argv) == 0
     assert "PASS" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("argv", "code", "said"),
     [
         (["audit", "--format", "xml"], 2, "unknown format `xml`"),
         (["audit", "--format", "json,sarif"], 2, "json and sarif on one output"),
@@ -79,8 +79,8 @@ def test_others_pass(words: list[str], capsys: Capture) -> None:
         (["audit", "--type", "nonsense"], 2, "--type"),
     ],
 )
-def test_usage_is_explained(words: list[str], code: int, said: str, capsys: Capture) -> None:
-    assert run(words) == code
+def test_usage_is_explained(argv: list[str], code: int, said: str, capsys: Capture) -> None:
+    assert run(argv) == code
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.out == ""
@@ -88,8 +88,8 @@ def test_usage_is_explained(words: list[str], code: int, said: str, capsys: Capt
 
 def test_several_formats_at_once(tmp_path: Path, capsys: Capture) -> None:
     names = ("text", "json", "junit", "sarif", "github", "markdown", "html")
-    words = [f"--format={name}={tmp_path / name}" for name in names]
-    assert run(["audit", *words]) == 0
+    argv = [f"--format={name}={tmp_path / name}" for name in names]
+    assert run(["audit", *argv]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("PASS")
@@ -175,9 +175,9 @@ def test_one_rule_has_no_remarks_on_others(tmp_path: Path, capsys: Capture) -> N
     assert "gone since" not in shown and "matches nothing" not in shown
 
 
-@pytest.mark.parametrize("words", [["audit"], ["audit", "--diff", BUILD, BUILD]])
-def test_override_of_no_type_is_refused(words: list[str], capsys: Capture) -> None:
-    assert run([*words, "--type", "SpiErorr=u8"]) == 2
+@pytest.mark.parametrize("argv", [["audit"], ["audit", "--diff", BUILD, BUILD]])
+def test_override_of_no_type_is_refused(argv: list[str], capsys: Capture) -> None:
+    assert run([*argv, "--type", "SpiErorr=u8"]) == 2
     assert "has a type called `SpiErorr`; did you mean `SpiError`?" in capsys.readouterr().err
 
 

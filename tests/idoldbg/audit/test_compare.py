@@ -146,7 +146,7 @@ def test_serialized_types(
     found = compare_types(old, new, idol.Encoding.HUBPACK)
     broken = [str(c) for c in found if not c.is_growth]
     assert len(broken) == len(changed)
-    assert all(words in text for words, text in zip(changed, broken, strict=True))
+    assert all(expected in text for expected, text in zip(changed, broken, strict=True))
     assert len(found) - len(broken) == len(grown or ())
 
 

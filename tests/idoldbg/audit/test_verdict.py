@@ -131,7 +131,7 @@ def test_unused_and_expired_suppressions_are_reported(report: Audit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("[[suppress]\n", "not TOML"),
         ("a = 1", "`a` is not known"),
@@ -144,7 +144,7 @@ def test_unused_and_expired_suppressions_are_reported(report: Audit) -> None:
         ('[[suppress]]\nrule = "type-missing"\nreason = "x"\nexpires = 7', "should be a day"),
     ],
 )
-def test_wrong_suppressions_say_what_is_wrong(text: str, words: str) -> None:
+def test_wrong_suppressions_say_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(ArgumentError, match=r"s\.toml") as error:
         parse_suppressions(text, "s.toml")
-    assert words in str(error.value)
+    assert message in str(error.value)

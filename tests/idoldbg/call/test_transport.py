@@ -124,8 +124,8 @@ def test_replies_and_leases(program: Program) -> None:
     caller = Caller(program, Loopback(serve), None, timeout_s=1)
     temperature = prepare_call(program.operation("Sensor.temperature"), {})
     assert to_python(caller.call(temperature).value) == 21.5
-    texts = {"device_index": "0", "source": "hex:010203", "sink": "2"}
-    exchange = prepare_call(program.operation("Spi.exchange"), texts)
+    arguments = {"device_index": "0", "source": "hex:010203", "sink": "2"}
+    exchange = prepare_call(program.operation("Spi.exchange"), arguments)
     assert caller.call(exchange).leases == {"sink": b"\3\2"}
 
 

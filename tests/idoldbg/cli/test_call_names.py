@@ -58,8 +58,8 @@ def test_the_argument_wins_after_the_operation(
     assert f"{rule} is {SHORT.get(name, f'--{name} before Spi.exchange')}" in err
 
     made = tmp_path / "sink"
-    words = [*call, *operation, "0", *LEASES, "-o", str(made), "-v"]
-    assert run(words) == 0  # short forms stay the command's
+    argv = [*call, *operation, "0", *LEASES, "-o", str(made), "-v"]
+    assert run(argv) == 0  # short forms stay the command's
     assert made.read_bytes().hex() == "ffef4018"
     assert "transactions" in capsys.readouterr().err
     assert run([*call, "Spi.exchange", "-h"]) == 0

@@ -139,7 +139,7 @@ def test_other_failures_have_their_own_classes(dev: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "words"),
+    ("make", "error", "message"),
     [
         (lambda d: d.Spy, AttributeError, "did you mean `Spi`"),
         (lambda d: d.Spi.exchang, AttributeError, "did you mean `exchange`"),
@@ -165,9 +165,9 @@ def test_other_failures_have_their_own_classes(dev: Device) -> None:
     ],
 )
 def test_mistakes_are_refused_with_advice(
-    dev: Device, make: Any, error: type[Exception], words: str
+    dev: Device, make: Any, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         make(dev)
 
 
@@ -193,14 +193,14 @@ def test_operations_describe_themselves(dev: Device) -> None:
         "<Spi.exchange(device_index: u8, source: &[u8], sink: &mut [u8]) -> Result<(), SpiError>>"
     )
     text = pydoc.plain(pydoc.render_doc(operation))
-    for words in (
+    for message in (
         "operation 3 of task `spi`",
         "zerocopy",
         "at most 65535 elements",
         "Raises SpiError: BadTransferSize, ",
         "hiffy can carry 26 bytes of arguments, 2048 bytes of data to read",
     ):
-        assert words in text, words
+        assert message in text, message
     assert "cs_state: CsState (NotAsserted | Asserted)" in dev.Spi.lock.__doc__
     assert "idempotent" in dev.Sensor.temperature.__doc__
     restricted = " ".join(dev.Jefe.get_reset_reason.__doc__.split())

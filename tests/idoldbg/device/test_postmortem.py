@@ -120,19 +120,19 @@ def test_what_the_supervisor_cannot_do_is_said(
     with pytest.raises(errors.NotCallable, match="is the supervisor"):
         dev["jefe"].start()
     asked = dev._core.supervisor
-    words = supervisor.find_control(dev.program)
-    assert words is not None
+    control = supervisor.find_control(dev.program)
+    assert control is not None
     # A request that jefe does not know counts as an error.
     with pytest.raises(errors.NotCallable, match="refused to start"):
-        monkeypatch.setattr(asked, "_write", _write_wrong_request(dev, words.request))
+        monkeypatch.setattr(asked, "_write", _write_wrong_request(dev, control.request))
         with dev._core.exclusive():
             asked.ask(Request.START, "victim")
     monkeypatch.undo()
     # A jefe that does not look: its word says that it never began.
-    dev.link.write(words.ready, bytes(4))
+    dev.link.write(control.ready, bytes(4))
     with pytest.raises(errors.LinkTimeout, match="did not start"):
         dev["victim"].start()
-    dev.link.write(words.ready, b"\1\0\0\0")
+    dev.link.write(control.ready, b"\1\0\0\0")
     dev["victim"].fault()
     monkeypatch.setattr(supervisor, "_NAMES", {"ready": "NO_SUCH_WORD"})
     with pytest.raises(errors.NotCallable, match="takes no requests from debuggers"):
@@ -151,10 +151,10 @@ def _write_wrong_request(dev: Device, address: int) -> Callable[[int, int], None
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_command_line_says_the_same(form: str) -> None:
-    words = ["-b", BOARD, "--timeout", "0.3", "--format", form, "call", "Victim.hang"]
-    words += ["--task", "victim", "--milliseconds", "100000", "--no-recover"]
+    argv = ["-b", BOARD, "--timeout", "0.3", "--format", form, "call", "Victim.hang"]
+    argv += ["--task", "victim", "--milliseconds", "100000", "--no-recover"]
     with CliRunner().isolation() as (_, stderr, _all):
-        assert cli.run(words) == 3
+        assert cli.run(argv) == 3
         text = stderr.getvalue().decode() if stderr else ""
     if form == "text":
         lines = text.splitlines()

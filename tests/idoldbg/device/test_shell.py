@@ -65,9 +65,9 @@ def test_completion_says_what_operations_take(dev: Device) -> None:
     assert found.meta.startswith("Spi.exchange(device_index: u8, source: &[u8], ")
 
 
-def shell(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def shell(*argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "idoldbg", "shell", "-b", BOARD, *words],
+        [sys.executable, "-P", "-m", "idoldbg", "shell", "-b", BOARD, *argv],
         input=stdin, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -123,18 +123,18 @@ class Terminal:
                 "TERM": "xterm",
                 "PROMPT_TOOLKIT_NO_CPR": "1",
             }
-            words = [sys.executable, "-P", "-m", "idoldbg", "shell", "-b", BOARD]
-            os.execve(sys.executable, words, environment)
+            argv = [sys.executable, "-P", "-m", "idoldbg", "shell", "-b", BOARD]
+            os.execve(sys.executable, argv, environment)
         self.seen = ""
 
-    def expect(self, words: str, timeout_s: float = 120) -> None:
+    def expect(self, text: str, timeout_s: float = 120) -> None:
         end_s = time.monotonic() + timeout_s
-        while words not in self.seen:
+        while text not in self.seen:
             left_s = end_s - time.monotonic()
             ready = select.select([self.fd], [], [], max(left_s, 0))[0]
-            assert ready, f"{words!r} did not come: {self.seen!r}"
+            assert ready, f"{text!r} did not come: {self.seen!r}"
             self.seen += os.read(self.fd, 4096).decode(errors="replace")
-        self.seen = self.seen.partition(words)[2]
+        self.seen = self.seen.partition(text)[2]
 
     def expect_prompt(self) -> None:
         self.expect(">>>")

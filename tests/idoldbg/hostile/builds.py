@@ -238,10 +238,10 @@ def _spread(entries: Entries) -> Die:
 
 def memory() -> bytes:
     """Return what stands at `RAM`: the first task runs, the second waits for it."""
-    words = struct.pack("<IIQ", RAM + 16, 0, 12345)
+    header = struct.pack("<IIQ", RAM + 16, 0, 12345)
     jefe = struct.pack("<BBBB", 1, 0, 0, 1).ljust(TASK_SIZE, b"\0")
     demo = struct.pack("<BBBBH", 2, 1, 0, 3, 0).ljust(TASK_SIZE, b"\0")
-    return (words + jefe + demo).ljust(128, b"\x01")
+    return (header + jefe + demo).ljust(128, b"\x01")
 
 
 def encode_object(unit: Die, *, interface: str = "", version: int = 4, at: int = FLASH) -> bytes:

@@ -282,7 +282,7 @@ def damage_dwarf(generator: Random, parts: dict[str, bytes]) -> bytes:
     return archive({**parts, "elf/task/demo": data})
 
 
-def damage_texts(generator: Random, parts: dict[str, bytes]) -> bytes:
+def damage_strings(generator: Random, parts: dict[str, bytes]) -> bytes:
     """Damage the interface, or the description of the application."""
     how = generator.random()
     if how < 0.5:
@@ -400,23 +400,23 @@ def damage_index(generator: Random, index: bytes) -> bytes:
     """Damage an index file and mend its check sum, so that what it says is believed."""
     header = struct.Struct("<8s16s7I")
     magic, fingerprint, *counts, _ = header.unpack_from(index)
-    _, texts, nodes, answers, words, _ = counts
+    _, strings, nodes, answers, words, _ = counts
     body = bytearray(index[header.size :])
     rows = nodes + answers
     places = {
-        "texts": (0, texts),
-        "rows": (texts, rows),
-        "hashes": (texts + rows, answers),
-        "words": (texts + rows + answers, words),
+        "strings": (0, strings),
+        "rows": (strings, rows),
+        "hashes": (strings + rows, answers),
+        "words": (strings + rows + answers, words),
     }
     for _ in range(few(generator)):
-        start, count = places[generator.choice(("texts", "rows", "words", "words", "words"))]
+        start, count = places[generator.choice(("strings", "rows", "words", "words", "words"))]
         if not count:
             continue
         how = generator.random()
         at = 4 * (start + generator.randrange(count))
         if how < 0.6:
-            numbers = (*NUMBERS, nodes, nodes - 1, texts, words, generator.randrange(words + 1))
+            numbers = (*NUMBERS, nodes, nodes - 1, strings, words, generator.randrange(words + 1))
             struct.pack_into("<I", body, at, generator.choice(numbers) & 0xFFFFFFFF)
         elif how < 0.8:
             body[at : at + 4] = body[4 * start : 4 * start + 4]
@@ -440,7 +440,7 @@ def damage_index(generator: Random, index: bytes) -> bytes:
 KINDS: dict[str, tuple[int, Callable[[Random, dict[str, bytes]], bytes]]] = {
     "elf": (20, damage_elf),
     "dwarf": (38, damage_dwarf),
-    "texts": (10, damage_texts),
+    "strings": (10, damage_strings),
     "zip": (12, damage_zip),
     "dump": (10, damage_dump),
 }

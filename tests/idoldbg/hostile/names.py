@@ -126,15 +126,15 @@ def check_lines(text: str, *, commands: tuple[str, ...] = (), may_wrap: bool = F
         assert may_wrap or not start.startswith(MARK), line
 
 
-def check_commands(text: str, *, has_texts: bool = False) -> None:
+def check_commands(text: str, *, is_multiline: bool = False) -> None:
     """Check that a document, which may be printed in CI, has no command in it.
 
-    `has_texts` of several lines, such as what pytest says of a failure.
+    `is_multiline` of several lines, such as what pytest says of a failure.
     """
     for line in text.split("\n"):
         assert not line.lstrip().startswith("::"), line
         assert not re.search(r"##(vso)?\[", line, re.IGNORECASE), line
-        assert has_texts or not line.lstrip().startswith(MARK), line
+        assert is_multiline or not line.lstrip().startswith(MARK), line
 
 
 def check_json(text: str) -> Any:
@@ -144,9 +144,9 @@ def check_json(text: str) -> Any:
     return json.loads(text)
 
 
-def check_xml(text: str, *, has_texts: bool = False) -> ET.Element:
+def check_xml(text: str, *, is_multiline: bool = False) -> ET.Element:
     """Check that it parses, and holds nothing that a terminal or a page would obey."""
-    check_commands(text, has_texts=has_texts)
+    check_commands(text, is_multiline=is_multiline)
     root = ET.fromstring(text.encode())
     for element in root.iter():
         for part in (*element.attrib.values(), element.text or ""):
@@ -175,11 +175,11 @@ class _Page(HTMLParser):
         raise AssertionError(f"a comment: {data}")
 
 
-def check_html(text: str, like: str, *, has_texts: bool = False) -> None:
+def check_html(text: str, like: str, *, is_multiline: bool = False) -> None:
     """Check a page: of elements and attributes it has what one with plain names has."""
     assert all(c.isprintable() or c in "\n\t" for c in text), ascii(text)[:500]
     bare = re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL)
-    check_commands(bare, has_texts=has_texts)
+    check_commands(bare, is_multiline=is_multiline)
     found, plain = _Page(), _Page()
     found.feed(text)
     plain.feed(like)
@@ -204,14 +204,14 @@ def check_markdown(text: str) -> None:
         assert not re.match(r"\s*(>|#{1,6} (?!\W))", line) or line.startswith(("## ", "### ")), line
 
 
-def iter_texts(value: Any) -> Iterator[str]:
+def iter_strings(value: Any) -> Iterator[str]:
     """Yield every string of a JSON document."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from iter_texts(inner)
+            yield from iter_strings(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from iter_texts(inner)
+            yield from iter_strings(inner)

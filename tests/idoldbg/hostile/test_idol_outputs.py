@@ -81,26 +81,26 @@ def raw(evil: str) -> str:
 
 
 @contextlib.contextmanager
-def written(*texts: str, name: str = "demo") -> Iterator[list[str]]:
+def written(*sources: str, name: str = "demo") -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"{name}{number}.idol") for number in range(len(texts))]
-        for path, text in zip(paths, texts, strict=True):
+        paths = [Path(folder, f"{name}{number}.idol") for number in range(len(sources))]
+        for path, text in zip(paths, sources, strict=True):
             path.write_text(text, encoding="utf-8", newline="")
         yield list(map(str, paths))
 
 
-def run(*words: str) -> tuple[int, str, str]:
+def run(*argv: str) -> tuple[int, str, str]:
     """Run a command of `idol`; return its exit code and what it printed."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.main(list(words))
+        code = cli.main(list(argv))
     names.check_lines(err.getvalue())
     assert "Traceback" not in err.getvalue(), err.getvalue()
     assert code in (0, 1, 2, 4), err.getvalue()
     return code, out.getvalue(), err.getvalue()
 
 
-def texts_of(evil: str) -> Iterator[str]:
+def sources_with(evil: str) -> Iterator[str]:
     yield raw(evil)
     for place in PLACES:
         yield put(place, evil)
@@ -109,16 +109,16 @@ def texts_of(evil: str) -> Iterator[str]:
 @EXAMPLES
 @given(evil=EVIL)
 def test_findings(evil: str) -> None:
-    with written(*texts_of(evil)) as paths:
-        words = ("check", "--strict", *paths)
-        _, out, _ = run(*words)
+    with written(*sources_with(evil)) as paths:
+        argv = ("check", "--strict", *paths)
+        _, out, _ = run(*argv)
         names.check_lines(out)
-        _, out, _ = run(*words, "--format", "json")
+        _, out, _ = run(*argv, "--format", "json")
         names.check_json(out)
-        _, out, _ = run(*words, "--format", "sarif")
+        _, out, _ = run(*argv, "--format", "sarif")
         for result in names.check_json(out)["runs"][0]["results"]:
             assert all(c.isprintable() or c == "\n" for c in result["message"]["text"])
-        _, out, _ = run(*words, "--format", "github")
+        _, out, _ = run(*argv, "--format", "github")
         names.check_lines(out, commands=("::error ", "::warning ", "::notice "))
         for line in out.splitlines():
             listed, _, message = line[2:].partition("::")
@@ -133,7 +133,7 @@ def test_findings(evil: str) -> None:
 def test_pages(evil: str) -> None:
     with written(TEXT) as (plain,):
         _, like, _ = run("doc", "--format", "html", plain)
-    for text in texts_of(evil):
+    for text in sources_with(evil):
         with written(text) as (path,):
             code, out, _ = run("doc", "--format", "html", path)
             if code == 0:
@@ -191,8 +191,8 @@ def test_layout_that_would_change(evil: str) -> None:
 def test_names_of_files(evil: str) -> None:
     name = evil.encode(errors="replace").decode().replace("/", "").replace("\0", "")[:40]
     with written(TEXT.replace("u32", "no type"), name=name) as (path,):
-        for words in (["check"], ["check", "--format", "json"], ["doc"], ["fmt", "--check"]):
-            _, out, _ = run(*words, path)
+        for argv in (["check"], ["check", "--format", "json"], ["doc"], ["fmt", "--check"]):
+            _, out, _ = run(*argv, path)
             names.check_lines(out)
         run("check", f"{path}.missing")
         run("client", path)

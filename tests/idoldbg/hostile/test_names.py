@@ -32,11 +32,11 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
-def run(*words: str) -> tuple[int, str, str]:
+def run(*argv: str) -> tuple[int, str, str]:
     """Run a command; return its exit code and what it printed."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.run(list(words))
+        code = cli.run(list(argv))
     assert code != cli.BUG, err.getvalue()
     assert "Traceback" not in err.getvalue(), err.getvalue()
     return code, out.getvalue(), err.getvalue()
@@ -77,14 +77,14 @@ TEXT_COMMANDS = (
 
 @EXAMPLES
 @given(evil=EVIL, where=st.sampled_from(WHERE))
-def test_texts_of_commands(evil: str, where: str) -> None:
+def test_output_of_commands(evil: str, where: str) -> None:
     with build_files(evil, where) as (archive, dump):
-        for words in TEXT_COMMANDS:
-            path = dump if words[0] == "tasks" else archive
-            if words[0] == "board":
+        for argv in TEXT_COMMANDS:
+            path = dump if argv[0] == "tasks" else archive
+            if argv[0] == "board":
                 path = f"{archive}{evil}".replace("\0", "")
-            _, out, err = run("--no-cache", "-a", path, *words)
-            may_wrap = words[0] == "audit" or where == "doc"
+            _, out, err = run("--no-cache", "-a", path, *argv)
+            may_wrap = argv[0] == "audit" or where == "doc"
             names.check_lines(out, may_wrap=may_wrap)
             names.check_lines(err)
 
@@ -93,13 +93,13 @@ def test_texts_of_commands(evil: str, where: str) -> None:
 @given(evil=EVIL, where=st.sampled_from(WHERE))
 def test_json_of_commands(evil: str, where: str) -> None:
     with build_files(evil, where) as (archive, dump):
-        for words in TEXT_COMMANDS:
-            if words[-1] == "--help" or words[0] == "board":
+        for argv in TEXT_COMMANDS:
+            if argv[-1] == "--help" or argv[0] == "board":
                 continue
-            path = dump if words[0] == "tasks" else archive
-            code, out, err = run("--no-cache", "-a", path, "--format", "json", *words)
+            path = dump if argv[0] == "tasks" else archive
+            code, out, err = run("--no-cache", "-a", path, "--format", "json", *argv)
             shown = out or err.rpartition("\n{")[2]
-            assert out or code, words
+            assert out or code, argv
             if out:
                 names.check_json(out)
             else:
@@ -113,8 +113,8 @@ def test_reports_of_an_audit(evil: str, where: str) -> None:
     with build_files(evil, where) as (archive, _), build_files(MARK, where) as (plain, _):
 
         def audit(format_: str, path: str = archive) -> str:
-            words = ("--no-cache", "audit", path, "--fail-on", "none", "--format", format_)
-            code, out, err = run(*words)
+            argv = ("--no-cache", "audit", path, "--fail-on", "none", "--format", format_)
+            code, out, err = run(*argv)
             assert code == 0, err
             names.check_lines(err)
             return out
@@ -141,10 +141,10 @@ def test_reports_of_an_audit(evil: str, where: str) -> None:
 @given(old=EVIL, new=EVIL, where=st.sampled_from(WHERE))
 def test_changes_between_builds(old: str, new: str, where: str) -> None:
     with build_files(old, where) as (before, _), build_files(new, where) as (after, _):
-        words = ("--no-cache", "audit", after, "--diff", before, "--fail-on", "none")
-        _, out, err = run(*words)
+        argv = ("--no-cache", "audit", after, "--diff", before, "--fail-on", "none")
+        _, out, err = run(*argv)
         names.check_lines(out + err)
-        _, out, err = run(*words, "--format", "json")
+        _, out, err = run(*argv, "--format", "json")
         if out:
             names.check_json(out)
 

@@ -119,13 +119,13 @@ def test_errors(evil: str) -> None:
         # What pytest, the shell and a traceback show.
         for line in traceback.format_exception_only(error):
             assert line.rstrip("\n").isprintable()
-        for words, check in ((["tasks"], names.check_lines), (["--format=json"], _check_error)):
+        for argv, check in ((["tasks"], names.check_lines), (["--format=json"], _check_error)):
             with contextlib.redirect_stderr(io.StringIO()) as shown:
-                cli._report(words, "X", cli._words(error), 4, f"hint {evil}", error=error)
+                cli._report(argv, "X", cli._message(error), 4, f"hint {evil}", error=error)
             check(shown.getvalue())
     for bad in (OSError(2, f"no {evil}", f"/{evil}"), OSError(evil)):
         with contextlib.redirect_stderr(io.StringIO()) as shown:
-            cli._report([], "X", cli._os_words(bad), 4)
+            cli._report([], "X", cli._os_message(bad), 4)
         names.check_lines(shown.getvalue())
     with contextlib.redirect_stderr(io.StringIO()) as shown:
         output.say(f"said {evil}")
@@ -189,8 +189,8 @@ def test_the_report_of_a_farm_run(evil: str, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("evidence")
     result = farm_result(evil, folder)
     plain = to_html(farm_result("x", tmp_path_factory.mktemp("plain")))
-    names.check_html(to_html(result), plain, has_texts=True)
-    suites = names.check_xml(to_junit(result), has_texts=True)
+    names.check_html(to_html(result), plain, is_multiline=True)
+    suites = names.check_xml(to_junit(result), is_multiline=True)
     assert [s.get("name") for s in suites] == [xml_text(p.name) for p in result.places]
     assert suites.get("tests") == "3"
     names.check_lines(farm_command._summary(result, Path(f"out{printable(evil)}")))
@@ -234,7 +234,7 @@ def test_what_pytest_shows(pytester: pytest.Pytester) -> None:
         "\n".join(line for line in done.outlines if "\x1b" not in line), may_wrap=True
     )
     assert not [line for line in done.outlines if "\x1b[2J" in line or "\x07" in line]
-    root = names.check_xml((pytester.path / "junit.xml").read_text(), has_texts=True)
+    root = names.check_xml((pytester.path / "junit.xml").read_text(), is_multiline=True)
     keys = {p.get("name") for p in root.iter("property")}
     assert "board" in keys
     for line in (pytester.path / "results.jsonl").read_text().splitlines():

@@ -218,12 +218,12 @@ NOT_THERE: list[tuple[Value, str | int, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("value", "part", "words"), NOT_THERE)
-def test_a_part_that_is_not_there(value: Value, part: str | int, words: str) -> None:
+@pytest.mark.parametrize(("value", "part", "message"), NOT_THERE)
+def test_a_part_that_is_not_there(value: Value, part: str | int, message: str) -> None:
     assert value.get(part) is None
     with pytest.raises(NotFound) as failed:
         value[part]
-    assert words in failed.value.message
+    assert message in failed.value.message
 
 
 NO_WAY: list[tuple[Callable[[], object], str]] = [
@@ -243,11 +243,11 @@ NO_WAY: list[tuple[Callable[[], object], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("way", "words"), NO_WAY)
-def test_what_leads_nowhere_says_why(way: Callable[[], object], words: str) -> None:
+@pytest.mark.parametrize(("way", "message"), NO_WAY)
+def test_what_leads_nowhere_says_why(way: Callable[[], object], message: str) -> None:
     with pytest.raises(DecodeError) as failed:
         way()
-    assert failed.value.message.startswith(words)
+    assert failed.value.message.startswith(message)
     assert failed.value.type
 
 

@@ -7,7 +7,7 @@ import pytest
 from idoldbg.build.program import Program
 from idoldbg.model.types import Enum, Type
 from idoldbg.model.values import EnumValue, Int, StructValue, Unreadable, Value, make_enum
-from idoldbg.render.tasks import fault_words, state_words
+from idoldbg.render.tasks import describe_fault, describe_state
 from idoldbg.session import TargetOptions, open_program
 from idoldbg.views.tasks import Notification, SchedulerState, TaskRef, TaskRow, read_fault
 from tests.idoldbg.typegen import U16, U32, make_clike, make_option, make_struct, make_tagged
@@ -66,7 +66,7 @@ def unread(type_: Type) -> Unreadable:
 
 
 @pytest.mark.parametrize(
-    ("value", "message", "words"),
+    ("value", "message", "shown"),
     [
         (info("Panic"), "panicked at main.rs:1:\n  no", "panicked at main.rs:1: no"),
         (info("Panic"), "", "panic without a message"),
@@ -114,8 +114,8 @@ def unread(type_: Type) -> Unreadable:
         (None, None, "[unknown fault none]"),
     ],
 )
-def test_words(program: Program, value: Value | None, message: str | None, words: str) -> None:
-    assert fault_words(read_fault(program, value, message)) == words
+def test_faults(program: Program, value: Value | None, message: str | None, shown: str) -> None:
+    assert describe_fault(read_fault(program, value, message)) == shown
 
 
 SPI, KERNEL, GONE = TaskRef(2 | 1 << 10, "spi"), TaskRef(0xFFFF, None), TaskRef(900, None)
@@ -123,7 +123,7 @@ TIMER = Notification("timer", (), 500, -20)
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "shown"),
     [
         (SchedulerState("Stopped"), "not started"),
         (SchedulerState("Runnable"), "ready"),
@@ -146,14 +146,14 @@ TIMER = Notification("timer", (), 500, -20)
         (SchedulerState("Newer", unknown=info("Newer")), "[unknown state Newer]"),
     ],
 )
-def test_states(state: SchedulerState, words: str) -> None:
+def test_states(state: SchedulerState, shown: str) -> None:
     row = TaskRow(3, "idle", 0, 5, state)
-    assert state_words(row) == words
+    assert describe_state(row) == shown
     waits = state.kind in ("InSend", "InReply") and state.peer is SPI
     assert row.waits_for == ("spi" if waits else None)
 
 
 def test_a_row_that_cannot_be_read_says_why() -> None:
     row = TaskRow(3, "idle", None, None, problem="unreadable: no memory at 0x20000000")
-    assert state_words(row) == "[unreadable: no memory at 0x20000000]"
+    assert describe_state(row) == "[unreadable: no memory at 0x20000000]"
     assert row.waits_for is None

@@ -223,12 +223,12 @@ def parse_listing(text: str) -> list[Listed]:
     task = ""
     lines = iter(text.splitlines())
     for line in lines:
-        words = line.split(None, 2)
-        if words[:1] == ["INTERFACE"]:
+        fields = line.split(None, 2)
+        if fields[:1] == ["INTERFACE"]:
             task = next(lines).split()[1]
-        elif words[:1] == ["+-->"]:
-            operations.append(Listed(task, words[1], ()))
-        elif words and words != ["|"] and operations:
+        elif fields[:1] == ["+-->"]:
+            operations.append(Listed(task, fields[1], ()))
+        elif fields and fields != ["|"] and operations:
             row = line.strip().removeprefix("|").strip().split(None, 1)
             last = operations[-1]
             operations[-1] = Listed(last.task, last.name, (*last.rows, (row[0], row[1])))

@@ -56,7 +56,7 @@ def test_newtypes_that_are_made_of_another_type(
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         ("Skips.convert --level {level:3,is_high:true}", "`Converted` is serialized by hand"),
         ("Skips.swap --pair {plain:3,swapped:4}", "`Swapped` is serialized by hand"),
@@ -65,14 +65,14 @@ def test_newtypes_that_are_made_of_another_type(
     ],
 )
 def test_a_call_says_what_may_travel_otherwise(
-    call: str, words: str, capsys: pytest.CaptureFixture[str]
+    call: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also where its types are known from the index."""
     for _ in range(2):
         code = run(["-a", str(GAPS), "-p", "emu", "call", *call.split()])
         error = capsys.readouterr().err
         assert code == 0
-        assert (f"{words} (" in error) if words else not error
+        assert (f"{message} (" in error) if message else not error
 
 
 def test_the_python_api_says_it_once() -> None:
@@ -80,5 +80,5 @@ def test_the_python_api_says_it_once() -> None:
     with idoldbg.attach(str(GAPS), probe="emu", notify=told.append) as dev:
         for number in (1, 2):
             dev.Skips.convert(level={"level": number, "is_high": False})
-    (words,) = [t for t in told if "by hand" in t]
-    assert words.startswith("Skips.convert: `Converted` is serialized by hand")
+    (message,) = [t for t in told if "by hand" in t]
+    assert message.startswith("Skips.convert: `Converted` is serialized by hand")

@@ -363,12 +363,15 @@ def test_calls_say_what_would_settle_a_name(dwarf: Dwarf, open_written: Open) ->
         prepare_call(program.operation("Demo.put"), {"slot": "None"})
     with pytest.raises(NotCallable, match=several):
         prepare_call(program.operation("Demo.lend"), {"slot": "hex:00"})
-    for name, words in (("get", several), ("gone", "defined nowhere")):
-        with pytest.raises(NotCallable, match=words):
+    for name, message in (("get", several), ("gone", "defined nowhere")):
+        with pytest.raises(NotCallable, match=message):
             build_message(prepare_call(program.operation(f"Demo.{name}"), {}), 0)
-    for name, words in (("fail", "SlotId, is ambiguous: see --type"), ("none", "Nowhere, is not")):
+    for name, message in (
+        ("fail", "SlotId, is ambiguous: see --type"),
+        ("none", "Nowhere, is not"),
+    ):
         error = decode_error(program.operation(f"Demo.{name}"), ErrorReply(3, None))
-        assert words in str(error) and "code 3" in str(error)
+        assert message in str(error) and "code 3" in str(error)
 
 
 def test_lists_show_what_a_name_may_mean(dwarf: Dwarf, open_written: Open) -> None:
@@ -451,7 +454,7 @@ def test_sizes_are_compared_with_the_server_s_buffers(
 
 
 @pytest.mark.parametrize(
-    ("ok", "error", "incoming", "words"),
+    ("ok", "error", "incoming", "message"),
     [
         (9, 5, 6, ""),
         (9, 5, 8, ""),  # the longest message may be another operation's
@@ -461,7 +464,7 @@ def test_sizes_are_compared_with_the_server_s_buffers(
     ],
 )
 def test_a_call_that_the_image_s_code_contradicts_is_refused(
-    ok: int, error: int, incoming: int, words: str, dwarf: Dwarf, open_written: Open
+    ok: int, error: int, incoming: int, message: str, dwarf: Dwarf, open_written: Open
 ) -> None:
     server = sized(dwarf, {"ok": ok, "error": error}, incoming)
     operation = open_written(f'"op": ({SIZED})', {"server": server}).operation("Demo.op")
@@ -471,10 +474,10 @@ def test_a_call_that_the_image_s_code_contradicts_is_refused(
     kept = again.recall(OPERATION, "Demo.op", lambda: pytest.fail("it was not kept"))
     for known in (operation, kept):
         call = prepare_call(known, {"a": "1", "b": "2"})
-        if not words:
+        if not message:
             assert build_message(call, 0).payload == bytes([1, 0, 0, 0, 2, 0])
             continue
-        with pytest.raises(NotCallable, match=words):
+        with pytest.raises(NotCallable, match=message):
             build_message(call, 0)
 
 

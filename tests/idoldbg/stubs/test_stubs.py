@@ -277,27 +277,27 @@ def test_the_package_is_the_same_every_time_and_formatted(package: Path, tmp_pat
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
     if ruff is not None:
         formats = [["format", "--check", "--line-length", width] for width in ("88", "100", "120")]
-        for words in (*formats, ["check"]):
-            subprocess.run([ruff, *words, "--isolated", stubs], check=True, capture_output=True)
+        for argv in (*formats, ["check"]):
+            subprocess.run([ruff, *argv, "--isolated", stubs], check=True, capture_output=True)
 
 
 def test_check_tells_what_was_forgotten(
     package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "s"
-    words = ["stubs", str(demo_archive(BOARD)), "-o", str(out)]
-    assert run([*words, "--check"]) == 1
+    argv = ["stubs", str(demo_archive(BOARD)), "-o", str(out)]
+    assert run([*argv, "--check"]) == 1
     assert f"{out / 'device.pyi'} is missing" in capsys.readouterr().err
     assert not out.exists()
-    assert run(words) == 0
-    assert run([*words, "--check"]) == 0
+    assert run(argv) == 0
+    assert run([*argv, "--check"]) == 0
     (out / "types.py").write_text((out / "types.py").read_text() + "\n")
-    assert run([*words, "--check"]) == 1
+    assert run([*argv, "--check"]) == 1
     assert f"{out / 'types.py'} is out of date" in capsys.readouterr().err
-    assert run(words) == 0
+    assert run(argv) == 0
     assert "1 of 6 files written" in capsys.readouterr().out
     (out / "errors.py").write_text("my own work\n")
-    assert run(words) == 2
+    assert run(argv) == 2
     assert "was not written by `idoldbg stubs`" in capsys.readouterr().err
     assert (out / "errors.py").read_text() == "my own work\n"
     assert run(["stubs", "/no/such.zip", "-o", str(out)]) == 4
@@ -326,10 +326,10 @@ def test_stubs_of_other_interfaces_are_refused_at_attach(right: Any) -> None:
     replace(stubs, image_id="0" * 16).check(program)  # rebuilt, with the same interfaces
     with pytest.raises(StaleStubs) as caught:
         right.attach(board="nucleo-g031")
-    words = str(caught.value)
+    message = str(caught.value)
     for part in (stubs.image_id, stubs.hash, caught.value.actual, "Victim@sleeper (gone)"):
-        assert part in words, words
-    assert "idoldbg stubs " in words
+        assert part in message, message
+    assert "idoldbg stubs " in message
     assert caught.value.expected == stubs.hash != caught.value.actual
 
 

@@ -58,7 +58,7 @@ def test_every_form_is_in_the_readme_and_in_help(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "does not say which target"),
         ("emu:", "does not say which target"),
@@ -73,8 +73,8 @@ def test_every_form_is_in_the_readme_and_in_help(form: str) -> None:
         ("Emu", "unknown target"),
     ],
 )
-def test_what_names_no_target(text: str, words: str) -> None:
-    with pytest.raises(ArgumentError, match=words) as caught:
+def test_what_names_no_target(text: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message) as caught:
         find_scheme(Spec.parse(text))
     assert all(form in str(caught.value) for form in FORMS)
 

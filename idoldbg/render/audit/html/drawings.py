@@ -167,8 +167,8 @@ def _bar(parts: Sequence[Part], size: int, tag: Tag | None = None) -> Html:
         return el("p", "no bytes", class_="soft")
     colours = iter(range(len(pieces)))
     drawn = [_piece(p, next(colours) if p.kind is PartKind.FIELD else 0, tag) for p in pieces]
-    words = ", ".join(_words(p) for p in pieces)
-    return el("div", *drawn, class_="layout", role="img", aria_label=f"{size} bytes: {words}")
+    description = ", ".join(_describe(p) for p in pieces)
+    return el("div", *drawn, class_="layout", role="img", aria_label=f"{size} bytes: {description}")
 
 
 def _piece(part: Part, colour: int, tag: Tag | None) -> Html:
@@ -187,7 +187,7 @@ def _piece(part: Part, colour: int, tag: Tag | None) -> Html:
         el("span", label, class_="label"),
         class_=f"piece {kind}",
         style=f"flex:{max(part.size, 0)} 1 0",
-        title=_words(part),
+        title=_describe(part),
     )
 
 
@@ -204,7 +204,7 @@ def _name(part: Part) -> str:
     return part.name
 
 
-def _words(part: Part) -> str:
+def _describe(part: Part) -> str:
     end = part.offset + part.size
     where = f"bytes {part.offset} to {end - 1}" if part.size > 1 else f"byte {part.offset}"
     if part.kind is PartKind.PADDING:

@@ -11,7 +11,7 @@ from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex, drawing
 from idoldbg.render.audit.html.element import Html, el, join
-from idoldbg.render.audit.html.words import SIGNS, prose
+from idoldbg.render.audit.html.signs import SIGNS, prose
 
 __all__ = ["findings_section"]
 

@@ -10,7 +10,7 @@ from idoldbg.model.types import short_name
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex
 from idoldbg.render.audit.html.element import Html, el, join
-from idoldbg.render.audit.html.words import MARK_SIGNS, MARK_WORDS, prose
+from idoldbg.render.audit.html.signs import MARK_LABELS, MARK_SIGNS, prose
 from idoldbg.resolver import Resolution, ResolvedLease
 
 __all__ = ["matrix_section"]
@@ -46,12 +46,12 @@ def _tools() -> Html:
     buttons = [
         el(
             "button",
-            words,
+            label,
             type="button",
             data_show=value,
             aria_pressed="true" if value == "all" else "false",
         )
-        for value, words in choices
+        for value, label in choices
     ]
     return el(
         "div",
@@ -159,8 +159,8 @@ def _cell(aspect: Aspect, mark: Mark) -> Html:
     return el(
         "td",
         el("span", MARK_SIGNS[mark], class_=f"sign {mark}", aria_hidden="true"),
-        el("span", MARK_WORDS[mark], class_="hidden"),
-        title=f"{aspect}: {MARK_WORDS[mark]}",
+        el("span", MARK_LABELS[mark], class_="hidden"),
+        title=f"{aspect}: {MARK_LABELS[mark]}",
     )
 
 
@@ -194,10 +194,10 @@ def _detail(covered: OperationCoverage, types: TypeIndex) -> Iterator[Html]:
 def _call(covered: OperationCoverage) -> str:
     """Write the command that makes the call."""
     resolved = covered.resolved
-    words = [f"idoldbg call {resolved.name}"]
-    words += [f"--{_flag(a.name)} VALUE" for a in resolved.arguments]
-    words += [f"--{_flag(x.name)} {'DATA' if x.read else 'COUNT'}" for x in resolved.leases]
-    return " ".join(words)
+    command = [f"idoldbg call {resolved.name}"]
+    command += [f"--{_flag(a.name)} VALUE" for a in resolved.arguments]
+    command += [f"--{_flag(x.name)} {'DATA' if x.read else 'COUNT'}" for x in resolved.leases]
+    return " ".join(command)
 
 
 def _flag(name: str) -> str:
@@ -235,7 +235,7 @@ def _lease(lease: ResolvedLease, elements: int | None, types: TypeIndex) -> Html
 def _meters(covered: OperationCoverage) -> Iterator[Html]:
     fit = covered.fit
     meters = []
-    for words, size, room in (
+    for label, size, room in (
         ("arguments", fit.arguments, fit.arguments_room),
         ("reply", fit.reply, fit.reply_room),
     ):
@@ -243,7 +243,7 @@ def _meters(covered: OperationCoverage) -> Iterator[Html]:
             continue
         text = f"{size} byte{'' if size == 1 else 's'}"
         if room is None:
-            meters.append(el("li", f"{words} {text}"))
+            meters.append(el("li", f"{label} {text}"))
             continue
         percent = min(100.0, 100.0 * size / room) if room else 100.0
         bar = el(
@@ -253,6 +253,6 @@ def _meters(covered: OperationCoverage) -> Iterator[Html]:
             role="img",
             aria_label=f"{text} of {room}",
         )
-        meters.append(el("li", f"{words} ", bar, f" {text} of {room}"))
+        meters.append(el("li", f"{label} ", bar, f" {text} of {room}"))
     if meters:
         yield el("ul", *meters, class_="meters")

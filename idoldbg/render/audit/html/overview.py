@@ -84,9 +84,9 @@ def overview_section(verdict: Verdict) -> Html:
     )
 
 
-def _tile(number: int, words: str, kind: str) -> Html:
+def _tile(number: int, label: str, kind: str) -> Html:
     classes = f"tile {kind if number else ''}".strip()
-    said = words.removesuffix("s") if number == 1 else words
+    said = label.removesuffix("s") if number == 1 else label
     return el("li", el("b", str(number)), f" {said}", class_=classes)
 
 
@@ -126,10 +126,10 @@ def _bar(server: ServerCoverage) -> Html:
     can = sum(o.is_callable for o in server.operations)
     complete = sum(o.is_complete and not o.is_callable for o in server.operations)
     broken = total - can - complete
-    words, numbers = f"{can} of {total} callable", f"{can}/{total}"
+    label, numbers = f"{can} of {total} callable", f"{can}/{total}"
     if server.interface is None:
         broken = 1  # there is something, nobody knows what
-        words, numbers = "unreadable", "?"
+        label, numbers = "unreadable", "?"
     pieces = [
         el("span", class_=kind, style=f"flex:{count} 0 0")
         for kind, count in (("callable", can), ("complete", complete), ("broken", broken))
@@ -138,6 +138,6 @@ def _bar(server: ServerCoverage) -> Html:
     return el(
         "li",
         el("a", el("b", server.task), f" {server.name}", href=f"#server-{server.task}"),
-        el("span", *pieces, class_="bar", role="img", aria_label=words),
+        el("span", *pieces, class_="bar", role="img", aria_label=label),
         el("span", numbers, class_="number"),
     )

@@ -73,8 +73,8 @@ def _footer(verdict: Verdict) -> Html:
         ("?", "unknown", "not known"),
     ]
     legend = [
-        el("span", el("span", sign, class_=f"sign {kind}", aria_hidden="true"), f" {words}")
-        for sign, kind, words in signs
+        el("span", el("span", sign, class_=f"sign {kind}", aria_hidden="true"), f" {label}")
+        for sign, kind, label in signs
     ]
     remarks = [el("li", remark) for remark in verdict.remarks]
     return el(

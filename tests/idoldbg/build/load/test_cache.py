@@ -77,13 +77,13 @@ def test_second_look_reads_no_archive(
 
 def test_warm_start_loads_little(home: Path, archive: Path) -> None:
     """What reads archives stays out of the process: it takes longer to load than the answer."""
-    words = ["-a", str(archive), "list", "Spi.exchange"]
-    assert run(words) == 0
+    argv = ["-a", str(archive), "list", "Spi.exchange"]
+    assert run(argv) == 0
     gc.collect()
     unwanted = ("elftools", "zipfile", "bz2", "_hashlib", "tomllib", "unicorn", "pyocd", "socket")
     code = (
         "import sys, idoldbg.cli\n"
-        f"code = idoldbg.cli.run({words!r})\n"
+        f"code = idoldbg.cli.run({argv!r})\n"
         f"print(code, [m for m in {unwanted} if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -108,16 +108,16 @@ def test_no_cache_keeps_nothing(home: Path, archive: Path) -> None:
     assert not home.exists()
 
 
-@pytest.mark.parametrize("words", [["--no-cache"], []])
+@pytest.mark.parametrize("argv", [["--no-cache"], []])
 def test_command_without_cache(
-    words: list[str],
+    argv: list[str],
     home: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not words:
+    if not argv:
         monkeypatch.setenv("IDOLDBG_NO_CACHE", "1")
-    assert run([*words, "list", "Spi.exchange"]) == 0
+    assert run([*argv, "list", "Spi.exchange"]) == 0
     gc.collect()
     assert not home.exists()
 
@@ -354,11 +354,11 @@ def test_unfinished_files_are_no_entries(home: Path) -> None:
 
 def test_processes_at_the_same_time(home: Path, archive: Path) -> None:
     """Each answers as if it were alone, and what is left is whole."""
-    words = [sys.executable, "-P", "-m", "idoldbg", "-a", str(archive), "--format", "json", "list"]
-    expected = subprocess.run([*words, "--no-cache"], capture_output=True, check=True).stdout
+    argv = [sys.executable, "-P", "-m", "idoldbg", "-a", str(archive), "--format", "json", "list"]
+    expected = subprocess.run([*argv, "--no-cache"], capture_output=True, check=True).stdout
     operations = ["Spi", "Jefe", "Sensor", "Spi.exchange"]
     running = [
-        subprocess.Popen([*words, *more], stdout=subprocess.PIPE)
+        subprocess.Popen([*argv, *more], stdout=subprocess.PIPE)
         for more in ([], [operations[0]], [operations[1]], [operations[3]])
     ]
     outputs = [process.communicate(timeout=120)[0] for process in running]
@@ -406,9 +406,9 @@ def test_commands_answer_the_same_from_the_index(
     home: Path, archive: Path, settled: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outputs = []
-    for words in (["--no-cache"], [], []):
+    for argv in (["--no-cache"], [], []):
         for command in (["list"], ["list", "--format", "json"], ["tasks", "-p", "emu"]):
-            assert run([*words, "-a", str(archive), *command]) == 0
+            assert run([*argv, "-a", str(archive), *command]) == 0
             gc.collect()
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1] == outputs[2]

@@ -81,9 +81,9 @@ def test_dump_of_a_board_has_the_registers_that_humility_wants(
         live = {name: session.link.read_register(name) for name in ("control", "psp", "msp", "pc")}
     pairs = register_pairs(path)
     assert [number for number, _ in pairs] == HUMILITY_NUMBERS
-    words = dict(pairs)
-    assert words[20] >> 24 == live["control"] & 0xFF
-    assert (words[15], words[17], words[18]) == (live["pc"], live["msp"], live["psp"])
+    registers = dict(pairs)
+    assert registers[20] >> 24 == live["control"] & 0xFF
+    assert (registers[15], registers[17], registers[18]) == (live["pc"], live["msp"], live["psp"])
     assert live["control"] & 1, "a task runs unprivileged"
 
 

@@ -56,7 +56,7 @@ def test_builds_are_files(name: str, why: str, oddities: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
+    ("command", "name"),
     [
         ("audit pipe", "pipe"),
         ("audit --diff pipe pipe", "pipe"),
@@ -68,10 +68,10 @@ def test_builds_are_files(name: str, why: str, oddities: Path) -> None:
         ("list -a loop", "loop"),
     ],
 )
-def test_commands_refuse_them(words: str, name: str, oddities: Path) -> None:
+def test_commands_refuse_them(command: str, name: str, oddities: Path) -> None:
     """In a process of its own, whose memory is limited."""
     done = subprocess.run(
-        [sys.executable, "-c", _LIMITED, *words.split()],
+        [sys.executable, "-c", _LIMITED, *command.split()],
         cwd=oddities,
         capture_output=True,
         text=True,

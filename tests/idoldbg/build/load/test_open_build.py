@@ -271,10 +271,10 @@ def test_a_dump_is_opened_once(
     flash, ram = build.archive.flash_segments(), Segment(0x2000_0000, bytes(0x2_0000))
     archive = (ARCHIVES / "stm32f4-discovery.zip").read_bytes()
     path.write_bytes(encode_dump(archive, [*flash, ram], {"pc": 0x0800_0000}))
-    words = [] if use_cache else ["--no-cache"]
-    words += ["-a", str(path)] if how == "-a" else ["-p", f"dump:{path}"]
+    argv = [] if use_cache else ["--no-cache"]
+    argv += ["-a", str(path)] if how == "-a" else ["-p", f"dump:{path}"]
     _opened.clear()
-    assert run([*words, "tasks"]) == 0
+    assert run([*argv, "tasks"]) == 0
     assert _opened.count(str(path)) == 1
     _opened.clear()
 

@@ -176,8 +176,8 @@ table_address(program), task_type(program), read_types(program, "Status")
 build.archive.facts, build.archive.flash_segments()
 print(*sys.modules)
 """
-    words = [sys.executable, "-c", script, str(ARCHIVES / "stm32f4-discovery.zip")]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    argv = [sys.executable, "-c", script, str(ARCHIVES / "stm32f4-discovery.zip")]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name for name in done.stdout.split() if name.partition(".")[0] in PACKAGES}
     assert len(loaded) > 60
     assert loaded <= needed

@@ -23,35 +23,35 @@ def assemble(text: str, functions: Mapping[str, int] | None = None) -> tuple[Op,
     """Read a program; raise `HifError` with the line. `functions` maps names to ids for `Call`."""
     ops: list[Op] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.partition("#")[0].split()
-        if not words:
+        tokens = line.partition("#")[0].split()
+        if not tokens:
             continue
         try:
-            ops.append(_op(words, functions or {}))
+            ops.append(_op(tokens, functions or {}))
         except HifError as error:
             raise HifError(f"line {number}: {error}") from None
     return tuple(ops)
 
 
-def _op(words: list[str], functions: Mapping[str, int]) -> Op:
-    code = _BY_SPELLING.get(words[0].lower())
+def _op(tokens: list[str], functions: Mapping[str, int]) -> Op:
+    code = _BY_SPELLING.get(tokens[0].lower())
     if code is None:
-        raise HifError(f"no operation `{words[0]}`")
-    if len(words) > 2 or (len(words) == 2 and OPERANDS[code] is Operand.NONE):
-        raise HifError(f"`{' '.join(words[1:])}` is too much after {code.spelling}")
-    if len(words) == 1:
+        raise HifError(f"no operation `{tokens[0]}`")
+    if len(tokens) > 2 or (len(tokens) == 2 and OPERANDS[code] is Operand.NONE):
+        raise HifError(f"`{' '.join(tokens[1:])}` is too much after {code.spelling}")
+    if len(tokens) == 1:
         return Op(code)
-    if code is Opcode.CALL and words[1] in functions:
-        return Op(code, functions[words[1]])
+    if code is Opcode.CALL and tokens[1] in functions:
+        return Op(code, functions[tokens[1]])
     try:
-        return Op(code, int(words[1], 0))
+        return Op(code, int(tokens[1], 0))
     except HifError:
         raise
     except ValueError:
         if code is not Opcode.CALL:
-            raise HifError(f"`{words[1]}` is not a number") from None
+            raise HifError(f"`{tokens[1]}` is not a number") from None
         known = ", ".join(functions) or "none"
-        raise HifError(f"no function `{words[1]}` (known: {known})") from None
+        raise HifError(f"no function `{tokens[1]}` (known: {known})") from None
 
 
 def disassemble(ops: Iterable[Op], functions: Mapping[str, int] | None = None) -> str:

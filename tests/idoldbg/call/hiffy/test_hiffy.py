@@ -285,8 +285,8 @@ NOT_READY = [
 ]
 
 
-@pytest.mark.parametrize(("state", "words"), NOT_READY)
-def test_says_why_hiffy_is_not_ready(state: str, words: str) -> None:
+@pytest.mark.parametrize(("state", "message"), NOT_READY)
+def test_says_why_hiffy_is_not_ready(state: str, message: str) -> None:
     fake = board()
     fake.is_dead = True
     if state == "fault":
@@ -298,7 +298,7 @@ def test_says_why_hiffy_is_not_ready(state: str, words: str) -> None:
     else:
         fake.put_word("HIFFY_READY", 0)
         fake.put_state(state, 1)
-    with pytest.raises(HiffyFailure, match=words) as error:
+    with pytest.raises(HiffyFailure, match=message) as error:
         call(fake, echo(b""))
     assert error.value.failure == "not ready"
     assert 2 <= fake.now < 2.2
@@ -387,12 +387,12 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("ops", "words"), FAILURES)
-def test_failures_in_hiffys_words(ops: list[Op], words: str) -> None:
+@pytest.mark.parametrize(("ops", "message"), FAILURES)
+def test_failures_name_hiffys_error(ops: list[Op], message: str) -> None:
     fake = board()
     mailbox = Mailbox(fake.layout())
     program = HifProgram(encode_program(ops), b"", 1)
-    with pytest.raises(HiffyFailure, match=words):
+    with pytest.raises(HiffyFailure, match=message):
         drive(mailbox.run(program), fake, fake, fake)
 
 

@@ -60,7 +60,7 @@ class Made:
     error: Exception | None = None
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         return "\n".join([str(self.error), *getattr(self.error, "__notes__", [])])
 
 
@@ -262,21 +262,21 @@ class World:
             return
         assert made.error is not None
         if any(counts):
-            assert "may have been made" in made.words
+            assert "may have been made" in made.message
         if isinstance(made.error, MismatchError):
             return
         assert isinstance(made.error, HiffyFailure)
         if not made.error.may_have_run:
             assert not any(counts), "reported as not made"
-            assert "not made" in made.words
+            assert "not made" in made.message
         else:
-            assert "may have been made" in made.words
+            assert "may have been made" in made.message
         self._check_reason(made, debugger)
 
     def _check_reason(self, made: Made, debugger: Debugger) -> None:
         assert isinstance(made.error, HiffyFailure)
         assert made.end is not None
-        board, words = self.board, made.words
+        board, message = self.board, made.message
         other = next(d for d in self.debuggers if d is not debugger)
 
         def within(moments: list[int], slack: int = 0) -> bool:
@@ -288,22 +288,22 @@ class World:
                 # Somebody else wrote, or his program ran, as one that a dead process left behind.
                 runs = [r for r in board.runs if made.begin <= r[1] and r[0] <= made.end]
                 foreign = len(runs) > any(board.log.get(token) for token in made.tokens)
-                assert within(other.writes, 10) or foreign, words
+                assert within(other.writes, 10) or foreign, message
             case "reset":
                 # RAM may be left over from before for forty steps
-                assert within(board.resets, 50), words
+                assert within(board.resets, 50), message
             case "lost kick":
-                assert within(other.writes) or within(board.resets, 50), words
+                assert within(other.writes) or within(board.resets, 50), message
             case "restarted":
                 assert within(board.restarts, 50) or (
-                    "or the board reset" in words and within(board.resets, 50)
-                ), words
+                    "or the board reset" in message and within(board.resets, 50)
+                ), message
             case "faulted":
-                assert "Faulted" in words
+                assert "Faulted" in message
             case "Invalid":
-                raise AssertionError(words)
+                raise AssertionError(message)
             case failure:
-                assert failure in ("timeout", "not ready"), words
+                assert failure in ("timeout", "not ready"), message
 
 
 def run(seed: int) -> World:

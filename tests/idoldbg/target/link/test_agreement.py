@@ -133,8 +133,8 @@ def test_a_call_through_a_probe_replays_without_it(
     board: EmulatedBoard, links: tuple[Link, Link], tmp_path: Path
 ) -> None:
     program = open_program(TargetOptions(board=board.board.name))
-    texts = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
-    call = prepare_call(program.operation("Spi.exchange"), texts)
+    arguments = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
+    call = prepare_call(program.operation("Spi.exchange"), arguments)
     probe, path = links[1], tmp_path / "recorded"
     assert isinstance(probe, BaseLink)
     recorder = Recorder(str(path), probe, archive="", timeout_s=60)

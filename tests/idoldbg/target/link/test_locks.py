@@ -174,8 +174,8 @@ print("again")
 
 
 def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", FORK, str(tmp_path / "a.lock")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    argv = [sys.executable, "-c", FORK, str(tmp_path / "a.lock")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.stdout == "again\n", done.stderr
 
 

@@ -44,10 +44,10 @@ READ = Attempt("pyocd:0669FF", "read 8 bytes at 0x20000000", 0x20000000, 8)
 
 @pytest.mark.parametrize("kind", PYOCD, ids=lambda kind: kind.__name__)
 def test_every_class_of_pyocd(kind: type[Exception]) -> None:
-    expected, words = EXPECTED[kind.__name__]
+    expected, message = EXPECTED[kind.__name__]
     ours = translate(kind("told so"), READ)
     assert type(ours) is expected
-    assert words in ours.message
+    assert message in ours.message
     assert "told so" in ours.message or kind is exceptions.TransferFaultError
     assert "pyocd:0669FF" in ours.message
     assert "read 8 bytes" in ours.message
@@ -95,7 +95,7 @@ def test_target_not_detected_is_a_bare_error_with_a_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "words"),
+    ("error", "kind", "message"),
     [
         (exceptions.ProbeError("unable to claim interface"), LinkError, "in use"),
         (usb.core.USBError("Resource busy", errno=errno.EBUSY), LinkError, "in use"),
@@ -115,11 +115,11 @@ def test_target_not_detected_is_a_bare_error_with_a_cause() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
 def test_what_escapes_from_below_pyocd(
-    error: BaseException, kind: type[IdoldbgError], words: str
+    error: BaseException, kind: type[IdoldbgError], message: str
 ) -> None:
     ours = translate(error, READ)
     assert type(ours) is kind
-    assert words in ours.message
+    assert message in ours.message
 
 
 def raised_in(module: str, code: str, **names: object) -> Exception:

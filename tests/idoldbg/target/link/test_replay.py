@@ -147,7 +147,7 @@ def test_a_recorded_command_replays_to_the_same_output(
     probe: str, tmp_path: Path, capsys: Capture
 ) -> None:
     """A call, one that fails, the tasks: without a board, and without naming the build."""
-    for number, words in enumerate(
+    for number, argv in enumerate(
         (
             ["call", "Spi.exchange", "--device-index", "0", "--source", "hex:9f000000",
              "--sink", "4"],
@@ -157,33 +157,33 @@ def test_a_recorded_command_replays_to_the_same_output(
         )
     ):  # fmt: skip
         path = tmp_path / f"{number}.jsonl"
-        code = run(["-p", probe, "--record", str(path), *words])
+        code = run(["-p", probe, "--record", str(path), *argv])
         live = capsys.readouterr()
         assert code in (0, 1), live.err
-        assert run(["-p", f"replay:{path}", *words]) == code
+        assert run(["-p", f"replay:{path}", *argv]) == code
         assert capsys.readouterr() == live
 
 
 def test_a_recorded_session_is_a_test(tmp_path: Path) -> None:
     path = tmp_path / "session"
-    words = {"device_index": 0, "source": b"\x9f\0\0\0", "sink": 4}
+    arguments = {"device_index": 0, "source": b"\x9f\0\0\0", "sink": 4}
     with attach(probe="emu", record=path) as dev:
-        reply = dev.Spi.exchange(**words)
+        reply = dev.Spi.exchange(**arguments)
     with attach(probe=f"replay:{path}") as dev:
-        assert dev.Spi.exchange(**words).leases.sink == reply.leases.sink
+        assert dev.Spi.exchange(**arguments).leases.sink == reply.leases.sink
         with pytest.raises(LinkError, match="the recording ends"):
-            dev.Spi.exchange(**words)
+            dev.Spi.exchange(**arguments)
 
 
 def test_a_timeout_replays(tmp_path: Path, capsys: Capture) -> None:
     """The clock is that of the recording: what took too long then, does so now."""
     path = tmp_path / "slow"
-    words = ["--timeout", "0.0001", "call", "Sensor.get", "--id", "0"]
-    assert run(["-p", "emu", "--record", str(path), *words]) == 3
+    argv = ["--timeout", "0.0001", "call", "Sensor.get", "--id", "0"]
+    assert run(["-p", "emu", "--record", str(path), *argv]) == 3
     live = capsys.readouterr().err
-    assert run(["-p", f"replay:{path}", *words]) == 3
+    assert run(["-p", f"replay:{path}", *argv]) == 3
     assert capsys.readouterr().err == live
-    assert run(["-p", f"replay:{path}", *words[2:]]) == 4
+    assert run(["-p", f"replay:{path}", *argv[2:]]) == 4
     said = capsys.readouterr().err
     assert "was recorded with a timeout of 0.0001 s: give the same" in said
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from idoldbg.render.tasks import state_words
+from idoldbg.render.tasks import describe_state
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.views.tasks import read_tasks
@@ -36,5 +36,5 @@ def test_image_boots_with_all_tasks_healthy(real_hubris: Path, name: str) -> Non
         for row in table.rows:
             assert row.generation == 0, row
             expected = "not started" if row.name == "sp_measure" else ("recv", "notif", "RUNNING")
-            assert state_words(row).startswith(expected), row
+            assert describe_state(row).startswith(expected), row
         assert table.time_ms

@@ -90,8 +90,8 @@ def test_commander(environment: dict[str, str]) -> None:
     out = commander(environment, "reset halt", "reg pc", "step", "step", "step", "reg r1")
     assert f"pc = 0x{FLASH + 0x100:08x}" in out
     assert "r1 = 0x00000001" in out
-    words = (f"write32 {RAM:#x} 0x12345678", f"read32 {RAM:#x}", "read32 0x60000000")
-    out = commander(environment, *words, fails=True)
+    commands = (f"write32 {RAM:#x} 0x12345678", f"read32 {RAM:#x}", "read32 0x60000000")
+    out = commander(environment, *commands, fails=True)
     assert re.search(rf"{RAM:08x}:\s+12345678", out)
     assert "memory transfer failed" in out
 

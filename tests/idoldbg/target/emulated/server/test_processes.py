@@ -107,7 +107,7 @@ def test_a_board_from_start_to_stop(tmp_path: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "archive", "error", "words"),
+    ("name", "archive", "error", "message"),
     [
         ("bad/name", None, ArgumentError, "cannot name a board"),
         ("", None, ArgumentError, "cannot name a board"),
@@ -116,9 +116,9 @@ def test_a_board_from_start_to_stop(tmp_path: Path, capsys: Capture) -> None:
     ],
 )
 def test_what_cannot_be_started(
-    name: str, archive: str | None, error: type[Exception], words: str
+    name: str, archive: str | None, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         start_board(name, archive)
     assert name not in [entry.name for entry in list_boards()]
 
@@ -184,9 +184,9 @@ def test_a_board_ends_with_its_owner_however_that_ends(number: signal.Signals) -
 
 
 def test_serving_in_the_foreground_until_stdin_closes() -> None:
-    words = ["board", "serve", "front", "-b", "nucleo-g031", "--until-stdin-closes"]
+    argv = ["board", "serve", "front", "-b", "nucleo-g031", "--until-stdin-closes"]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "idoldbg", *words],
+        [sys.executable, "-P", "-m", "idoldbg", *argv],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -383,15 +383,15 @@ def test_gdb_through_pyocds_gdbserver(board: BoardEntry, tmp_path: Path) -> None
         lacking("needs a gdb that knows Arm (Debian: apt install gdb-multiarch)")
     need_localhost()
     port, telnet = free_port(), free_port()
-    words = ["-m", "pyocd", "gdbserver", "--no-config", "-t", "cortex_m", "-p", str(port)]
-    words += ["-T", str(telnet), "-u", f"remote:127.0.0.1:{board.pyocd_port}", "--elf"]
+    argv = ["-m", "pyocd", "gdbserver", "--no-config", "-t", "cortex_m", "-p", str(port)]
+    argv += ["-T", str(telnet), "-u", f"remote:127.0.0.1:{board.pyocd_port}", "--elf"]
     log = (tmp_path / "log").open("w")
     kernel = tmp_path / "kernel.elf"
     options = TargetOptions(archive=str(ARCHIVES / "stm32f4-discovery.zip"))
     with open_session(TargetOptions(archive=options.archive, probe=f"emu:{board.name}")) as session:
         kernel.write_bytes(session.program.archive.object_bytes("kernel"))
     server = subprocess.Popen(
-        [sys.executable, *words, str(kernel)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        [sys.executable, *argv, str(kernel)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
     )
     try:
         shown = tmp_path / "log"

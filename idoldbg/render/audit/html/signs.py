@@ -7,7 +7,7 @@ import re
 from idoldbg.audit import Level, Mark
 from idoldbg.render.audit.html.element import Html, el, join
 
-__all__ = ["MARK_SIGNS", "MARK_WORDS", "SIGNS", "prose"]
+__all__ = ["MARK_SIGNS", "MARK_LABELS", "SIGNS", "prose"]
 
 SIGNS = {Level.ERROR: "✗", Level.WARNING: "!", Level.NOTE: "i"}
 MARK_SIGNS = {
@@ -18,7 +18,7 @@ MARK_SIGNS = {
     Mark.NONE: "·",
     Mark.UNKNOWN: "?",
 }
-MARK_WORDS = {
+MARK_LABELS = {
     Mark.OK: "ok",
     Mark.NOTE: "note",
     Mark.WARNING: "warning",

@@ -1,6 +1,6 @@
-"""The words of RON: literals, names, spaces and brackets, and the errors about them.
+"""The scanner of RON: literals, names, white space and brackets, and the errors about them.
 
-What `ron_reader` makes values of.
+`ron_reader` makes values of them.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class EnoughError(Exception):
     """Reading ends: at the end of the text, or after as many errors as anybody reads."""
 
 
-class RonWords:
-    """Takes words off a text; `_at` is where it is, `_open` the brackets that are open there."""
+class RonScanner:
+    """Scanner of a text: `_at` is the position, `_open` the brackets that are open there."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -56,7 +56,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_words(
+def test_any_arguments(
     command: tuple[str, ...],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""The words after `idoldbg call IFACE.OP`: the operation's own options, mixed with the command's.
+"""Options after `idoldbg call IFACE.OP`: the operation's own options, mixed with the command's.
 
 Only the opened build knows what the operation takes, so click cannot parse these.
 """
@@ -12,11 +12,11 @@ import click
 
 from idol.records import dataclass
 
-__all__ = ["Word", "own_names", "own_values", "split_words"]
+__all__ = ["GivenOption", "own_names", "own_values", "split_options"]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class GivenOption:
     """One option as written, its hyphens as underscores.
 
     `value` is None for flags of the command, and where none was given. `is_short` (`-h`): it is
@@ -32,9 +32,9 @@ class Word:
         return self.is_short or self.name in names
 
 
-def split_words(
-    words: Sequence[str], command: click.Command, taken: frozenset[str] | None = frozenset()
-) -> tuple[Word, ...]:
+def split_options(
+    arguments: Sequence[str], command: click.Command, taken: frozenset[str] | None = frozenset()
+) -> tuple[GivenOption, ...]:
     """Split `--name value`, `--name=value` and the command's short options and flags.
 
     A value may begin with one hyphen (`--offset -3`), and with two after an equals sign. Names of
@@ -49,49 +49,49 @@ def split_words(
         if option.is_flag:
             flags.add(_name(option))
     long_flags = flags - (taken or frozenset())
-    result: list[Word] = []
-    rest = list(words)
+    result: list[GivenOption] = []
+    rest = list(arguments)
     while rest:
-        word = rest.pop(0)
-        spelled = long_forms.get(word, word)
+        argument = rest.pop(0)
+        spelled = long_forms.get(argument, argument)
         if not spelled.startswith("--") or spelled == "--":
             if taken is None:
                 continue
-            raise click.UsageError(f"unexpected `{word}`: arguments are written --NAME VALUE")
+            raise click.UsageError(f"unexpected `{argument}`: arguments are written --NAME VALUE")
         written, equals, value = spelled[2:].partition("=")
         name = written.replace("-", "_")
-        is_short = word in long_forms
+        is_short = argument in long_forms
         if equals:
-            result.append(Word(name, value))
+            result.append(GivenOption(name, value))
         elif name in (flags if is_short else long_flags) or not rest or _looks_like_option(rest[0]):
-            result.append(Word(name, None, is_short))
+            result.append(GivenOption(name, None, is_short))
         else:
-            result.append(Word(name, rest.pop(0), is_short))
+            result.append(GivenOption(name, rest.pop(0), is_short))
     return tuple(result)
 
 
 def own_names(command: click.Command) -> frozenset[str]:
-    """Return the names of the command's own options, as `Word` writes them."""
+    """Return the names of the command's own options, as `GivenOption` writes them."""
     return frozenset({"help", *(_name(option) for option in _options(command))})
 
 
-def own_values(words: Iterable[Word], command: click.Command) -> dict[str, Any]:
+def own_values(given: Iterable[GivenOption], command: click.Command) -> dict[str, Any]:
     """Return the values of the command's own options, by parameter name, as click converts them."""
     options = {_name(option): option for option in _options(command)}
     context = click.get_current_context()
     values: dict[str, Any] = {}
-    for word in words:
-        option = options.get(word.name)
+    for each in given:
+        option = options.get(each.name)
         if option is None or option.name is None:
-            values[word.name] = True  # --help
+            values[each.name] = True  # --help
         elif option.is_flag:
             values[option.name] = True
-        elif word.value is None:
-            raise click.UsageError(f"--{word.name.replace('_', '-')} needs a value")
+        elif each.value is None:
+            raise click.UsageError(f"--{each.name.replace('_', '-')} needs a value")
         elif option.multiple:
-            values[option.name] = (*values.get(option.name, ()), word.value)
+            values[option.name] = (*values.get(option.name, ()), each.value)
         else:
-            value = option.type_cast_value(context, word.value)
+            value = option.type_cast_value(context, each.value)
             if option.callback is not None:
                 value = option.callback(context, option, value)
             values[option.name] = value
@@ -109,5 +109,5 @@ def _name(option: click.Option) -> str:
     return option.opts[-1].lstrip("-").replace("-", "_")
 
 
-def _looks_like_option(word: str) -> bool:
-    return word.startswith("--") and len(word) > 2 and word[2].isalpha()
+def _looks_like_option(argument: str) -> bool:
+    return argument.startswith("--") and len(argument) > 2 and argument[2].isalpha()
