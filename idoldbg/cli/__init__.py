@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Write a Python package with the types of a build's interfaces.",
     ),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
+    "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),

@@ -7,11 +7,10 @@ import click
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
+from idoldbg.cli.throwaway import warn_if_throwaway
 from idoldbg.render.printable import one_line
 from idoldbg.session import open_session
 from idoldbg.startup import reset_with, wait_until_up
-from idoldbg.target.open import Site, find_scheme
-from idoldbg.target.spec import Spec
 
 
 @click.command("reset")
@@ -30,12 +29,7 @@ def command(settings: Settings, hard: bool, halt: bool) -> None:
     tasks), within --timeout. The image on the board must be that of --archive.
     """
     with ending_tidily(), open_session(settings.target(), notify=say, falls_back=False) as session:
-        chosen = Spec.parse(session.link.spec)
-        if find_scheme(chosen).site(chosen) is Site.HERE:
-            say(
-                "this emulated board ends with the command; `idoldbg board start NAME` keeps one "
-                "running, for --probe emu:NAME"
-            )
+        warn_if_throwaway(session)
         reset_with(session, halt=halt, line=hard)
         is_up = not halt and wait_until_up(session)
         spec = session.link.spec

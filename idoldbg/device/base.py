@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from idoldbg import startup
-from idoldbg.call.supervisor import Request
+from idoldbg.call.supervisor import Controlled, Request, Supervisor
 from idoldbg.device.core import Core
 from idoldbg.device.state import StateReader
 from idoldbg.model.seconds import check_seconds
@@ -27,30 +29,47 @@ class BaseTask:
         with self._core.exclusive():
             return read_task(self._core.program, self._core.program.task(self._task or "").index)
 
-    def start(self) -> None:
+    def start(self) -> Controlled:
         """Have the supervisor start the task, or restart it; as `hold` otherwise."""
-        self._ask(Request.START)
+        return self._ask(Request.START)
 
-    def hold(self) -> None:
+    def hold(self) -> Controlled:
         """Have the supervisor leave the task alone when it faults next.
 
         Raises `NotCallable` where the image's supervisor takes no requests from debuggers,
         `LinkTimeout` where it does not look at them.
         """
-        self._ask(Request.HOLD)
+        return self._ask(Request.HOLD)
 
-    def release(self) -> None:
+    def hold_until_fault(self, timeout_s: float | None = None) -> Controlled:
+        """Hold the task and wait until it faults; it stays held, also after `LinkTimeout`.
+
+        `timeout_s` is that of the device unless given; other errors as `hold`.
+        """
+        with self._supervised() as supervisor:
+            limit_s = self._core.session.caller.timeout_s if timeout_s is None else timeout_s
+            return supervisor.hold_until_fault(self._task or "", timeout_s=limit_s)
+
+    def release(self) -> Controlled:
         """Undo `hold`: a task that has faulted meanwhile is restarted; errors as `hold`."""
-        self._ask(Request.RELEASE)
+        return self._ask(Request.RELEASE)
 
-    def fault(self) -> None:
-        """Have the supervisor make the task fault, and hold it; errors as `hold`."""
-        self._ask(Request.FAULT)
+    def fault(self) -> Controlled:
+        """Have the supervisor make the task fault, and hold it; errors as `hold`.
 
-    def _ask(self, request: Request) -> None:
+        A task that has faulted keeps its fault.
+        """
+        return self._ask(Request.FAULT)
+
+    def _ask(self, request: Request) -> Controlled:
+        with self._supervised() as supervisor:
+            return supervisor.control(request, self._task or "")
+
+    @contextmanager
+    def _supervised(self) -> Iterator[Supervisor]:
         with self._core.exclusive():
             startup.check_image(self._core.session)
-            self._core.supervisor.ask(request, self._task or "")
+            yield self._core.supervisor
 
 
 class BaseDevice(StateReader):

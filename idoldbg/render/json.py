@@ -35,6 +35,7 @@ __all__ = [
     "post_mortem",
     "probes",
     "reply",
+    "task_row",
     "tasks",
     "types",
 ]
@@ -183,11 +184,12 @@ def tasks(table: TaskTable, origin: Source) -> Object:
         "source": source.json(origin),
         "time_ms": table.time_ms,
         "epitaph": table.epitaph,
-        "tasks": [_task(row) for row in table.rows],
+        "tasks": [task_row(row) for row in table.rows],
     }
 
 
-def _task(row: TaskRow) -> Object:
+def task_row(row: TaskRow) -> Object:
+    """Return a row of the task table."""
     from idoldbg.render.tasks import describe_state  # no call that succeeds needs it
 
     return {
@@ -219,8 +221,8 @@ def _fault(fault: Fault) -> Object:
 def post_mortem(found: PostMortem) -> Object:
     """Return what an error object says of a post-mortem."""
     return {
-        "waits": [_task(row) for row in found.waits],
-        "running": None if found.running is None else _task(found.running),
+        "waits": [task_row(row) for row in found.waits],
+        "running": None if found.running is None else task_row(found.running),
         "backtrace": None if found.backtrace is None else asdict(found.backtrace),
         "epitaph": found.epitaph,
         "is_halted": found.is_halted,

@@ -1,0 +1,117 @@
+"""`idoldbg task`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from idoldbg.call.hiffy.transport import use_alone
+from idoldbg.call.supervisor import Request, Supervisor
+from idoldbg.cli.groups import Group
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import show
+from idoldbg.cli.reading import Reading, reading
+from idoldbg.cli.throwaway import warn_if_throwaway
+from idoldbg.render import control as render
+from idoldbg.startup import check_image
+from idoldbg.target.capability import RunControl
+from idoldbg.views.backtrace import read_backtrace
+
+
+@click.group("task", cls=Group)
+def command() -> None:
+    """Hold, release, restart or fault a task, through the supervisor.
+
+    These are requests in the supervisor's memory, not calls: they work while hiffy does not. The
+    same request once more changes nothing further.
+
+    \b
+    Examples:
+      idoldbg task hold net --until-fault --timeout 60
+      idoldbg task release net
+    """
+
+
+@command.command("hold")
+@click.argument("name")
+@click.option(
+    "--until-fault",
+    is_flag=True,
+    help="Wait until it faults, within --timeout; then show its fault, stack and registers.",
+)
+@command_options
+def hold(settings: Settings, name: str, until_fault: bool) -> None:
+    """Leave a task alone when it faults next, instead of restarting it.
+
+    \b
+    Example: idoldbg task hold net --until-fault --timeout 60
+    """
+    if not until_fault:
+        _control(settings, Request.HOLD, name)
+        return
+    with _supervised(settings, name) as (found, supervisor):
+        done = supervisor.hold_until_fault(name, timeout_s=settings.timeout_s)
+        stack = read_backtrace(found.program, done.after.index)
+        source = found.source()
+    show(
+        settings,
+        lambda: render.text(done, stack),
+        lambda: render.json(done, source, stack),
+    )
+
+
+@command.command("release")
+@click.argument("name")
+@command_options
+def release(settings: Settings, name: str) -> None:
+    """Undo `hold`: restart the task at its faults again, and now if it has faulted meanwhile.
+
+    \b
+    Example: idoldbg task release net
+    """
+    _control(settings, Request.RELEASE, name)
+
+
+@command.command("restart")
+@click.argument("name")
+@command_options
+def restart(settings: Settings, name: str) -> None:
+    """Restart a task, or start one that is stopped; a `hold` stays.
+
+    \b
+    Example: idoldbg task restart net
+    """
+    _control(settings, Request.START, name)
+
+
+@command.command("fault")
+@click.argument("name")
+@command_options
+def fault(settings: Settings, name: str) -> None:
+    """Make a task fault, and hold it there; one that has faulted keeps its fault.
+
+    \b
+    Example: idoldbg task fault net
+    """
+    _control(settings, Request.FAULT, name)
+
+
+@contextmanager
+def _supervised(settings: Settings, name: str) -> Iterator[tuple[Reading, Supervisor]]:
+    """Open the target of a request; refuse one that does not run, or has no such task."""
+    with reading(settings, settles=False) as found:
+        found.target.need(RunControl)
+        found.program.task(name)
+        warn_if_throwaway(found.session)
+        check_image(found.session)
+        yield found, Supervisor(found.program, found.session.link)
+
+
+def _control(settings: Settings, request: Request, name: str) -> None:
+    with _supervised(settings, name) as (found, supervisor):
+        with use_alone(found.session.link):  # else it may come into another's call
+            done = supervisor.control(request, name)
+        source = found.source()
+    show(settings, lambda: render.text(done), lambda: render.json(done, source))
