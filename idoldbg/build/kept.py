@@ -29,6 +29,7 @@ from idoldbg.build.index.fields import (
 )
 from idoldbg.build.index.results import Kind
 from idoldbg.call.hiffy.layout import Area, HiffyFunction, HiffyLayout, TaskEntry
+from idoldbg.model.regions import Region, RegionKind, RegionMap, StackArea
 from idoldbg.model.types import Struct
 from idoldbg.resolver.operation import (
     Candidate,
@@ -44,6 +45,7 @@ __all__ = [
     "INTERFACE",
     "LAYOUT",
     "OPERATION",
+    "REGIONS",
     "SERVER",
     "TASK_TYPE",
     "TYPES",
@@ -140,3 +142,23 @@ _LAYOUT = inline(
 )
 #: hiffy in this image.
 LAYOUT: Kind[HiffyLayout] = Kind("hiffy", _LAYOUT)
+
+_REGION = inline(
+    Region,
+    low=INT,
+    size=INT,
+    kind=choice(RegionKind),
+    owners=many(TEXT),
+    read=BOOL,
+    write=BOOL,
+    execute=BOOL,
+    device=BOOL,
+    dma=BOOL,
+    name=optional(TEXT),
+    descriptor=optional(INT),
+)
+_REGION_MAP = inline(
+    RegionMap, regions=many(_REGION), stacks=many(inline(StackArea, owner=TEXT, low=INT, high=INT))
+)
+#: Who may touch what memory.
+REGIONS: Kind[RegionMap] = Kind("regions", _REGION_MAP)

@@ -108,6 +108,7 @@ class SymbolTable:
                 self._by_name[symbol.name] = symbol
         self._functions: list[Symbol] | None = None
         self._starts: list[int] = []
+        self._objects: list[Symbol] | None = None
 
     def __iter__(self) -> Iterator[Symbol]:
         return iter(self._symbols)
@@ -133,6 +134,17 @@ class SymbolTable:
             return None
         symbol = self._functions[index]
         return symbol if address < symbol.address + max(symbol.size, 1) else None
+
+    def find_at(self, address: int) -> Symbol | None:
+        """Find the static or the function that covers an address."""
+        if self._objects is None:
+            self._objects = [
+                s for s in self._symbols if s.kind is SymbolKind.OBJECT and s.section and s.size
+            ]
+        covering = (s for s in self._objects if s.address <= address < s.address + s.size)
+        # Of statics that the linker put into one place, the smallest is the innermost.
+        smallest = min(covering, key=lambda s: (s.size, s.name), default=None)
+        return self.find_function_at(address) if smallest is None else smallest
 
 
 def demangle(name: str) -> str:

@@ -26,12 +26,14 @@ from idoldbg.views.types import TypeLayout, TypeReport
 
 if TYPE_CHECKING:
     from idoldbg.views.postmortem import PostMortem  # walks stacks: brings pyelftools
+    from idoldbg.views.regions import Place
 
 __all__ = [
     "boards",
     "dumps",
     "interfaces",
     "operation_error",
+    "place",
     "post_mortem",
     "probes",
     "reply",
@@ -215,7 +217,13 @@ def _fault(fault: Fault) -> Object:
         "panic_message": fault.panic_message,
         "server": server_name(fault),
         "reason": fault.reason,
+        "place": None if fault.place is None else place(fault.place),
     }
+
+
+def place(found: Place) -> Object:
+    """Return the meaning of an address."""
+    return asdict(found)
 
 
 def post_mortem(found: PostMortem) -> Object:

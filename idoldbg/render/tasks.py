@@ -13,8 +13,15 @@ from idoldbg.views.tasks import Fault, Notification, SchedulerState, TaskRef, Ta
 if TYPE_CHECKING:  # walks stacks: brings pyelftools
     from idoldbg.views.backtrace import Backtrace
     from idoldbg.views.postmortem import PostMortem
+    from idoldbg.views.regions import Place
 
-__all__ = ["describe_fault", "post_mortem_sentences", "server_name", "describe_state"]
+__all__ = [
+    "describe_fault",
+    "describe_place",
+    "describe_state",
+    "post_mortem_sentences",
+    "server_name",
+]
 
 FRAMES = 4
 
@@ -84,8 +91,29 @@ def server_name(fault: Fault) -> str | None:
     return _task_name(fault.peer) if is_sent and fault.peer is not None else None
 
 
+def describe_place(place: Place) -> str:
+    """Describe what an address means, "" where nothing is known of it."""
+    offset = place.offset or 0
+    if place.region is None:
+        return ""
+    if offset < 0:
+        task = place.region.rpartition(" ")[0]
+        return f"{-offset} bytes below task `{task}`'s stack"
+    if place.symbol is not None:
+        return f"{place.symbol}{f'+0x{offset:x}' if offset else ''} in {place.region}"
+    return f"{place.region}{f'+0x{offset:x}' if offset else ''}"
+
+
 def describe_fault(fault: Fault) -> str:
     """Describe why a task was stopped."""
+    cause, place = _cause(fault), fault.place
+    if place is None or not (where := describe_place(place)):
+        return cause
+    is_overflow = (place.offset or 0) < 0 and fault.kind != "StackOverflow"
+    return f"{cause}: {where}{': overflow' if is_overflow else ''}"
+
+
+def _cause(fault: Fault) -> str:
     if fault.unknown is not None or fault.kind == "unknown":
         return f"[unknown fault {_as_read(fault.unknown)}]"
     match fault.kind:

@@ -64,4 +64,5 @@ def _fault(program: Program, record: Value, task_index: int, generation: int) ->
         return None
     message, size = record["message"], int(record["message_len"])
     text = message.data[:size].decode(errors="replace") if isinstance(message, Raw) else ""
-    return read_fault(program, fault.only, text or None)
+    name = program.archive.tasks[task_index].name
+    return read_fault(program, fault.only, text or None, name)

@@ -7,7 +7,9 @@ different ages work.
 
 from __future__ import annotations
 
-from idol.records import dataclass
+from typing import TYPE_CHECKING
+
+from idol.records import dataclass, replace
 from idoldbg.build.kept import TASK_TYPE
 from idoldbg.build.program import Program
 from idoldbg.call.codec import image
@@ -17,6 +19,9 @@ from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.types import Struct
 from idoldbg.model.values import EnumValue, Value, find_number, format_value
 from idoldbg.views.interrupts import task_interrupts
+
+if TYPE_CHECKING:
+    from idoldbg.views.regions import Place
 
 __all__ = [
     "Fault",
@@ -74,8 +79,8 @@ class Fault:
     kernel recorded one, `in_syscall` tells a memory fault of the kernel on the task's behalf.
     `panic_message` is the text of a panic, `peer` the task that killed this one or sent the reply
     fault, `reason` its `abi::ReplyFaultReason`, `usage` the `abi::UsageError` of a system call,
-    `cfsr` the fault status register of a general fault. `unknown` is the value as it was read where
-    its kind is none of those that are known here.
+    `cfsr` the fault status register of a general fault, `place` the meaning of `address` to the
+    task. `unknown` is the value as it was read where its kind is none of those that are known here.
     """
 
     kind: str
@@ -87,6 +92,7 @@ class Fault:
     cfsr: int | None = None
     in_syscall: bool = False
     unknown: Value | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +317,8 @@ class _EntryReader:
             case EnumValue(variant="Healthy"):
                 return self.scheduler_state(state.get(0)), None, ""
             case EnumValue(variant="Faulted"):
-                fault = read_fault(self.program, state.get("fault"), self.panic_message())
+                message = self.panic_message()
+                fault = read_fault(self.program, state.get("fault"), message, self.task.name)
                 return self.scheduler_state(state.get("original_state")), fault, ""
         shown = "none" if state is None else format_value(state)
         return None, None, f"unknown state {shown}"
@@ -375,8 +382,17 @@ def _task_ref(program: Program, value: Value | None) -> TaskRef | None:
     return TaskRef(number, tasks[index].name if index < len(tasks) else None)
 
 
-def read_fault(program: Program, info: Value | None, panic_message: str | None) -> Fault:
-    """Read an `abi::FaultInfo`; `panic_message` is what the task left of a panic, if it is one."""
+def read_fault(program: Program, info: Value | None, panic_message: str | None, task: str) -> Fault:
+    """Read an `abi::FaultInfo` of `task`; `panic_message` is what it left of a panic, if any."""
+    fault = _read_fault(program, info, panic_message)
+    if fault.address is None:
+        return fault
+    from idoldbg.views.regions import find_place  # few tasks fault at an address
+
+    return replace(fault, place=find_place(program, fault.address, task=task))
+
+
+def _read_fault(program: Program, info: Value | None, panic_message: str | None) -> Fault:
     match info:
         case EnumValue(variant="DivideByZero" | "IllegalText" | "IllegalInstruction" as kind):
             return Fault(kind)

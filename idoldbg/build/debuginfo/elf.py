@@ -78,6 +78,7 @@ class SegmentHeader:
     load_address: int
     file_size: int
     memory_size: int
+    flags: int  # PF_X 1, PF_W 2, PF_R 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class ElfFile:
                 header["p_paddr"],
                 header["p_filesz"],
                 header["p_memsz"],
+                header["p_flags"],
             )
             if segment.type in (PT_LOAD, PT_NOTE):
                 if segment.offset + segment.file_size > len(self.data):

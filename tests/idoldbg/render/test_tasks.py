@@ -72,7 +72,11 @@ def unread(type_: Type) -> Unreadable:
         (info("Panic"), "", "panic without a message"),
         (info("Panic"), None, "panic with invalid message"),
         (info("DivideByZero"), None, "divide by zero"),
-        (info("StackOverflow", Int(U32, 0x20001FF0)), None, "stack overflow; sp=0x20001ff0"),
+        (
+            info("StackOverflow", Int(U32, 0x20004FF0)),
+            None,
+            "stack overflow; sp=0x20004ff0: 16 bytes below task `victim`'s stack",
+        ),
         (
             info("BusError", NONE, make_enum(SOURCE, "User")),
             None,
@@ -82,6 +86,22 @@ def unread(type_: Type) -> Unreadable:
             info("MemoryAccess", some(16), make_enum(SOURCE, "Kernel")),
             None,
             "mem fault (precise: 0x10) in syscall",
+        ),
+        (
+            info("MemoryAccess", some(0x20004FFC), make_enum(SOURCE, "User")),
+            None,
+            "mem fault (precise: 0x20004ffc) in task code: "
+            "4 bytes below task `victim`'s stack: overflow",
+        ),
+        (
+            info("MemoryAccess", some(0x20001404), make_enum(SOURCE, "User")),
+            None,
+            "mem fault (precise: 0x20001404) in task code: JEFE_LAST_FAULT+0x4 in jefe RAM",
+        ),
+        (
+            info("BusError", some(0x40080010), make_enum(SOURCE, "User")),
+            None,
+            "bus fault (precise: 0x40080010) in task code: hole+0x10",
         ),
         (info("InvalidOperation", Int(U32, 0x10000)), None, "general fault, cfsr=0x10000"),
         (info("Injected", task_id(2)), None, "killed by spi/gen0"),
@@ -115,7 +135,7 @@ def unread(type_: Type) -> Unreadable:
     ],
 )
 def test_faults(program: Program, value: Value | None, message: str | None, shown: str) -> None:
-    assert describe_fault(read_fault(program, value, message)) == shown
+    assert describe_fault(read_fault(program, value, message, "victim")) == shown
 
 
 SPI, KERNEL, GONE = TaskRef(2 | 1 << 10, "spi"), TaskRef(0xFFFF, None), TaskRef(900, None)

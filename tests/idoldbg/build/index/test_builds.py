@@ -18,6 +18,7 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.types import Array, Enum, Pointer, Struct, Type, Union
 from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.regions import read_regions
 from idoldbg.views.tasks import task_type
 from idoldbg.views.types import read_types
 from tests.conftest import ARCHIVES
@@ -94,7 +95,7 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
 
 
 def ask_everything(program: Program) -> dict[str, object]:
-    """What `list`, `call`, `tasks` and `types` ask."""
+    """What `list`, `call`, `map`, `tasks` and `types` ask."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
@@ -109,6 +110,10 @@ def ask_everything(program: Program) -> dict[str, object]:
         found["task"] = task_type(program)
     except IdoldbgError as error:
         found["task"] = str(error)
+    try:
+        found["regions"] = read_regions(program)
+    except IdoldbgError as error:
+        found["regions"] = str(error)
     for name in ("HUBRIS_TASK_TABLE_SPACE", "TICKS", "KERNEL_EPITAPH", "NOTHING"):
         found[name] = program.kernel_address(name)
     for name in ("Task", "Option", "[u8; 2]"):
