@@ -57,6 +57,14 @@ _WANTED = frozenset(
         dw.DW_AT_str_offsets_base,
         dw.DW_AT_addr_base,
         dw.DW_AT_call_origin,
+        dw.DW_AT_stmt_list,
+        dw.DW_AT_high_pc,
+        dw.DW_AT_comp_dir,
+        dw.DW_AT_ranges,
+        dw.DW_AT_call_column,
+        dw.DW_AT_call_file,
+        dw.DW_AT_call_line,
+        dw.DW_AT_rnglists_base,
     }
 )
 
@@ -187,7 +195,7 @@ class AttributeReader:
         if form == dw.DW_FORM_strp:
             return lambda unit, value: self.string(value)
         if form == dw.DW_FORM_line_strp:
-            return lambda unit, value: self._text(self.sections.line_strings, value)
+            return lambda unit, value: self.line_string(value)
         if form in _STRX:
             return self._indexed_string
         if form in _ADDRX:
@@ -243,6 +251,10 @@ class AttributeReader:
         if text is None:
             text = self._string_memo[offset] = self._text(self.sections.strings, offset)
         return text
+
+    def line_string(self, offset: int) -> str:
+        """Return the text at an offset of `.debug_line_str`."""
+        return self._text(self.sections.line_strings, offset)
 
     def _text(self, section: bytes, offset: int) -> str:
         end = section.find(0, offset, offset + MAX_NAME)

@@ -47,6 +47,16 @@ TYPE_TAGS = frozenset(
         dw.DW_TAG_atomic_type,
     }
 )
+_ADDRESS_FORMS = frozenset(
+    {
+        dw.DW_FORM_addr,
+        dw.DW_FORM_addrx,
+        dw.DW_FORM_addrx1,
+        dw.DW_FORM_addrx2,
+        dw.DW_FORM_addrx3,
+        dw.DW_FORM_addrx4,
+    }
+)
 SCOPE_TAGS = frozenset({dw.DW_TAG_namespace, dw.DW_TAG_subprogram})
 
 
@@ -107,6 +117,14 @@ class Die:
         """Return a string; None when absent or of another class."""
         value = self.attributes.get(attribute)
         return value if isinstance(value, str) else None
+
+    def is_address(self, attribute: int) -> bool:
+        """Return whether an attribute is an address, not a constant."""
+        return self._abbreviation.form_of(attribute) in _ADDRESS_FORMS
+
+    def is_index(self, attribute: int) -> bool:
+        """Return whether an attribute is an index into the unit's range lists, not an offset."""
+        return self._abbreviation.form_of(attribute) == dw.DW_FORM_rnglistx
 
     @property
     def name(self) -> str | None:
@@ -286,17 +304,26 @@ class DieReader:
             raise Malformed("an entry's children make no sense", die.offset) from e
         raise Malformed("an entry's children have no end", die.offset)
 
-    def iter_tree(self, unit: Unit, tags: frozenset[int]) -> Iterator[tuple[int, Die]]:
+    def iter_tree(
+        self, unit: Unit, tags: frozenset[int], top: Die | None = None
+    ) -> Iterator[tuple[int, Die]]:
         """Decode the entries of a unit that have one of these tags, each with its depth.
 
-        In order of the file: what is inside of an entry follows it, and is deeper.
+        In order of the file: what is inside of an entry follows it, and is deeper. `top` limits
+        them to what is inside of one entry.
         """
         table, info = self.table(unit), self.info
         at, depth = unit.first_die, 0
+        if top is not None:
+            if not top.has_children:
+                return
+            at = top.children_at
         try:
             while at < unit.end:
                 code, after = read_uleb(info, at)
                 if not code:
+                    if top is not None and not depth:
+                        return
                     depth -= 1
                     at = after
                     continue

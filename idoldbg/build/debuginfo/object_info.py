@@ -24,11 +24,13 @@ from idoldbg.build.debuginfo.name_search import NameSearch
 from idoldbg.build.debuginfo.type_reader import MAX_DEPTH, TypeReader
 from idoldbg.build.debuginfo.units import read_uleb
 from idoldbg.errors import DebugInfoError
-from idoldbg.model.symbols import Block, Subprogram, SymbolTable, Variable
+from idoldbg.model.symbols import Block, SourceFrame, Subprogram, SymbolTable, Variable
 from idoldbg.model.types import Opaque, Type, TypeAt
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
+
+    from idoldbg.build.debuginfo.lines import LineReader
 
 __all__ = ["ObjectInfo"]
 
@@ -154,6 +156,24 @@ class ObjectInfo:
 
     def _target_at(self, die_offset: int) -> TypeAt:
         return TypeAt(self.name, die_offset, self.type_at)
+
+    @cached_property
+    def _lines(self) -> LineReader:
+        from idoldbg.build.debuginfo.lines import LineReader  # not for calls
+
+        names = (".debug_line", ".debug_ranges", ".debug_rnglists", ".debug_aranges")
+        return LineReader(self._reader, *(self.section(name) or b"" for name in names))
+
+    def find_frames(self, address: int) -> tuple[SourceFrame, ...]:
+        """Return the functions at a code address, innermost first, with their source.
+
+        The last one is a function of its own, all before it are inlined, each into the next. None
+        where there is no debug information about the address.
+        """
+        if not self.has_debug_info:
+            return ()
+        with self._reading():
+            return self._lines.find_frames(address)
 
     def find_types(self, name: str) -> tuple[Type, ...]:
         """Return the types with this name: full path, end of a path, or last component.

@@ -148,6 +148,10 @@ class Abbreviation:
             }
         return self._constant_sizes
 
+    def form_of(self, attribute: int) -> int | None:
+        """Return the form of an attribute of such entries, None where they do not have it."""
+        return next((s.form for s in self.specs if s.attribute == attribute), None)
+
     def has(self, attribute: int) -> bool:
         """Return whether entries of this kind have the attribute."""
         return any(s.attribute == attribute for s in self.specs)

@@ -62,6 +62,8 @@ def use_objects(program: Program) -> None:
             if variable.address is not None:
                 program.read_variable(variable)
         assert len(info.symbols) >= 0
+        for symbol in islice(info.symbols, 20):
+            info.find_frames(symbol.address)
 
 
 def show_lists(program: Program) -> None:
