@@ -26,7 +26,8 @@ from idoldbg.cli.options import Settings, global_options, output_format
 
 __all__ = ["COMMANDS", "EXIT_CODES", "exit_code", "idoldbg", "main"]
 
-# name → (module, one line for the overview). Modules load when their command runs.
+# name → (module, one line for the overview). Modules load when their command runs; of one that has
+# several commands, `module:function`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "call": ("idoldbg.cli.call", "Make one Idol call and print the reply."),
     "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
@@ -43,6 +44,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
     "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
+    "targets": ("idoldbg.cli.targets", "List the targets of an environment file."),
+    "exec": (
+        "idoldbg.cli.targets:exec_command",
+        "Run a command that an environment file gives to a target.",
+    ),
     "board": ("idoldbg.cli.board", "Keep emulated boards running."),
     "cache": ("idoldbg.cli.cache", "Show or empty the index of archives."),
     "farm": ("idoldbg.cli.farm", "Run tests on many boards of a labgrid lab at a time."),
@@ -89,7 +95,8 @@ class LazyGroup(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

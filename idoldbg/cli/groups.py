@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from idol.near import near_misses
+from idoldbg.cli import humility
 
 __all__ = ["Group"]
 
@@ -16,12 +17,22 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        self._refuse_humility(ctx, name, args[1:])
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(f"no command `{name}`; {self._advice(ctx, name)}")
         return super().resolve_command(ctx, args)
 
+    def _refuse_humility(self, ctx: click.Context, name: str, rest: list[str]) -> None:
+        """Answer a call as Humility has them typed with how it is typed here."""
+        if name == "hiffy" and "call" in self.list_commands(ctx):
+            here = humility.translate_call(rest)
+            if here is not None:
+                ctx.fail(f"Humility has it so; here it is `{here}`")
+
     def _advice(self, ctx: click.Context, name: str) -> str:
         known = self.list_commands(ctx)
+        if "call" in known and (other := humility.advise(name, known)):
+            return other
         near = near_misses(name, known)
         if near:
             return f"did you mean {' or '.join(f'`{each}`' for each in near)}?"

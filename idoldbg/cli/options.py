@@ -40,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Values of the global options; None where not given."""
+    """Values of the global options; None where not given. `target_name` is `--target`."""
 
     archive: str | None = None
     board: str | None = None
@@ -52,6 +52,9 @@ class Settings:
     no_cache: bool | None = None
     wait: float | None = None
     record: str | None = None
+    target_name: str | None = None
+    environment: str | None = None
+    archive_name: str | None = None
 
     def overridden_by(self, later: Settings) -> Settings:
         """Return these settings with whatever `later` says in their place."""
@@ -64,15 +67,19 @@ class Settings:
         return DEFAULT_TIMEOUT_S if self.timeout is None else self.timeout
 
     def target(self) -> TargetOptions:
-        """Target options for `idoldbg.session`."""
+        """Target options for `idoldbg.session`; raise as `connect`."""
+        from idoldbg.cli.connection import connect
+
+        note = _note if self.verbose else _ignore
+        chosen = connect(self, os.environ, note)
         return TargetOptions(
-            self.archive,
-            self.board,
-            self.probe,
+            chosen.archive,
+            chosen.board,
+            chosen.probe,
             self.timeout_s,
             self.uart,
             use_cache=not self.no_cache,
-            notify=_note if self.verbose else _ignore,
+            notify=note,
             wait_s=self.wait or 0.0,
             record=self.record,
         )
@@ -80,8 +87,8 @@ class Settings:
     def build(self) -> TargetOptions:
         """Options for a build alone; raise `ArgumentError` where `--probe` names none."""
         target = self.target()
-        spec = target.spec if self.probe else None
-        if self.archive is None and spec and not find_scheme(spec).knows_build(spec):
+        spec = target.spec if target.probe else None
+        if target.archive is None and spec and not find_scheme(spec).knows_build(spec):
             raise ArgumentError(
                 f"{spec} says where a target is, not what it runs: give its build",
                 name="--archive",
@@ -142,6 +149,29 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "metavar": "SPEC",
             "envvar": "IDOLDBG_PROBE",
             "cls": SpecOption,
+        },
+    ),
+    (
+        ("--target", "target_name"),
+        {
+            "metavar": "NAME",
+            "envvar": "IDOLDBG_TARGET",
+            "help": "A target of the environment file, instead of --probe and --archive.",
+        },
+    ),
+    (
+        ("--environment",),
+        {
+            "metavar": "FILE",
+            "envvar": "IDOLDBG_ENVIRONMENT",
+            "help": "Names of targets: TOML, Humility's JSON, or labgrid's YAML.",
+        },
+    ),
+    (
+        ("--archive-name",),
+        {
+            "metavar": "NAME",
+            "help": "The build, where the target of --target has several.",
         },
     ),
     (
@@ -209,7 +239,8 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
-TARGET_FLAGS = ("--board", "--probe", "--timeout", "--wait", "--uart", "--record")
+NAMED_FLAGS = ("--target", "--environment", "--archive-name")
+TARGET_FLAGS = ("--board", "--probe", *NAMED_FLAGS, "--timeout", "--wait", "--uart", "--record")
 """What questions about a build do not need; `--board` chooses among the demo images, though, and
 `--probe` names a dump or a board that knows what it runs."""
 RUNNING_FLAGS = ("--timeout", "--wait", "--uart", "--record")
@@ -257,7 +288,8 @@ def _refuse_unused(flags: Collection[str]) -> None:
     context = click.get_current_context()
     for flag in flags:
         for where in (context, context.find_root()):
-            source = where.get_parameter_source(flag.removeprefix("--").replace("-", "_"))
+            name = flag.removeprefix("--").replace("-", "_")
+            source = where.get_parameter_source("target_name" if name == "target" else name)
             if source is ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"`{context.command_path}` has no use for {flag}")
 

@@ -59,10 +59,11 @@ def command(
     if command_ is not None and script is not None:
         raise ArgumentError("give -c CODE or a SCRIPT, not both", name="SCRIPT")
     text = None if script is None else Path(script).read_bytes()
+    options = settings.target()
     session = open_target(
-        settings.archive,
-        board=settings.board,
-        probe=settings.probe,
+        options.archive,
+        board=options.board,
+        probe=options.probe,
         timeout_s=settings.timeout_s,
         type_overrides=types,
         uart=settings.uart,

@@ -1,0 +1,103 @@
+"""Environment files of all three kinds, and what is wrong with some."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from idoldbg.cli import run
+from idoldbg.cli.environment import get_target, read_environment
+from idoldbg.errors import TargetFileError
+
+Capture = pytest.CaptureFixture[str]
+
+HUMILITY = {
+    "sn4": {
+        "probe": "0483:3754:00110018",
+        "archive": "/builds/sn4.zip",
+        "description": "the fourth",
+        "cmds": {"power": {"on": "echo on"}, "console": "picocom"},
+    },
+    "rot": {"probe": "usb", "archive": {"a": "a.zip", "b": "b.zip"}},
+}
+
+
+def test_humilitys_form(tmp_path: Path) -> None:
+    path = tmp_path / "env.json"
+    path.write_text(json.dumps(HUMILITY))
+    found = read_environment(str(path))
+    assert list(found) == ["sn4", "rot"]
+    assert found["sn4"].archive(None) == "/builds/sn4.zip"
+    assert found["sn4"].commands == HUMILITY["sn4"]["cmds"]
+    assert found["rot"].archive("b") == "b.zip"
+
+
+def test_labgrids_form(tmp_path: Path) -> None:
+    pytest.importorskip("labgrid")
+    path = tmp_path / "lab.yaml"
+    path.write_text(
+        "targets:\n  main:\n    resources:\n      IdoldbgEmulatedBoard: {board: nucleo-g031}\n"
+        "    drivers:\n      IdoldbgDriver: {}\n  bare: {}\n"
+    )
+    assert list(read_environment(str(path))) == ["main", "bare"]
+    found = get_target(str(path), "main")
+    assert (found.probe, found.board, found.archive(None)) == ("emu", "nucleo-g031", None)
+    with pytest.raises(TargetFileError, match="no IdoldbgDriver"):
+        get_target(str(path), "bare")
+
+
+BROKEN = [
+    ("x.json", "[", "Expecting value"),
+    ("x.json", "[" * 100_000, "nested too deeply"),
+    ("x.json", "[]", "a table of targets"),
+    ("x.json", '{"a": {"probe": "usb"}}', "`a`: `archive` is missing"),
+    ("x.json", '{"a": {"probe": 3, "archive": "x"}}', "`probe` should be a string"),
+    ("x.json", '{"a": {"probe": "usb", "archve": "x"}}', "did you mean `archive`"),
+    ("x.json", '{"a": {"probe": "u", "archive": "x", "cmds": {"y": 3}}}', "`cmds`.`y` should be"),
+    ("x.toml", "a = 1", "unknown key `a`; known: targets"),
+    ("x.toml", "[targets.a]\narchive = 3", "`archive` should be a path"),
+    ("x.toml", "[targets.a]\nboards = 'x'", "did you mean `board`"),
+    ("x.toml", "targets = 3", "a table of targets"),
+    ("x.toml", "\udcff", "utf-8"),
+    ("x.yaml", "targets: [", "x.yaml"),
+    ("x.yaml", "- a", "x.yaml"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), BROKEN)
+def test_a_broken_file_says_where(name: str, text: str, message: str, tmp_path: Path) -> None:
+    if name.endswith(".yaml"):
+        pytest.importorskip("labgrid")
+    path = tmp_path / name
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(TargetFileError, match=re.escape(message)):
+        get_target(str(path), "a")
+        read_environment(str(path))
+
+
+def test_commands_of_a_target_run_without_a_shell(tmp_path: Path, capfd: Capture) -> None:
+    path = tmp_path / "lab.toml"
+    command = f"{sys.executable} -c 'import sys; print(sys.argv[1:]); sys.exit(7)' $HOME"
+    path.write_text(f'[targets.desk.commands]\npower.on = "{command}"\n')
+    words = ["--environment", str(path), "--target", "desk", "exec"]
+    assert run([*words, "power.on", "--fast", "x y"]) == 7
+    assert capfd.readouterr().out == "['$HOME', '--fast', 'x y']\n"
+    assert run(words) == 0
+    assert capfd.readouterr().out == f"power.on: {command}\n"
+    assert run([*words, "power"]) == 2
+    assert "did you mean `power.on`" in capfd.readouterr().err
+
+
+def test_targets_are_listed(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "env.json"
+    path.write_text(json.dumps(HUMILITY))
+    assert run(["--environment", str(path), "targets"]) == 0
+    assert capsys.readouterr().out == "TARGET  DESCRIPTION\nsn4     the fourth\nrot     -\n"
+    assert run(["--environment", str(path), "--format", "json", "targets"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "idoldbg.targets/1"
+    assert [target["name"] for target in found["targets"]] == ["sn4", "rot"]
