@@ -11,7 +11,7 @@ __all__ = ["commands_json", "json", "text"]
 
 
 class Target(Protocol):
-    """What is shown of a target."""
+    """Named target, as far as it is shown."""
 
     @property
     def name(self) -> str: ...
