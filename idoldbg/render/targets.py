@@ -10,7 +10,7 @@ from idoldbg.render.printable import printable
 __all__ = ["commands_json", "json", "text"]
 
 
-class Target(Protocol):
+class _Target(Protocol):
     """Named target, as far as it is shown."""
 
     @property
@@ -27,7 +27,7 @@ class Target(Protocol):
     def commands(self) -> Mapping[str, Any]: ...
 
 
-def text(targets: Sequence[Target]) -> str:
+def text(targets: Sequence[_Target]) -> str:
     """Return a line for each target: name and description."""
     if not targets:
         return "no targets"
@@ -40,7 +40,7 @@ def text(targets: Sequence[Target]) -> str:
     return "\n".join([f"{'TARGET':<{width}}  DESCRIPTION", *rows])
 
 
-def json(path: str, targets: Sequence[Target]) -> dict[str, Any]:
+def json(path: str, targets: Sequence[_Target]) -> dict[str, Any]:
     """Return the object of `targets`."""
     return {
         "schema": "idoldbg.targets/1",
@@ -59,7 +59,7 @@ def json(path: str, targets: Sequence[Target]) -> dict[str, Any]:
     }
 
 
-def commands_json(target: Target) -> dict[str, Any]:
+def commands_json(target: _Target) -> dict[str, Any]:
     """Return the object of `exec` without a name."""
     return {
         "schema": "idoldbg.exec/1",
