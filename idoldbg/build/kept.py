@@ -30,6 +30,7 @@ from idoldbg.build.index.fields import (
 from idoldbg.build.index.results import Kind
 from idoldbg.call.hiffy.layout import Area, HiffyFunction, HiffyLayout, TaskEntry
 from idoldbg.model.regions import Region, RegionKind, RegionMap, StackArea
+from idoldbg.model.symbols import Variable
 from idoldbg.model.types import Struct
 from idoldbg.resolver.operation import (
     Candidate,
@@ -47,6 +48,7 @@ __all__ = [
     "OPERATION",
     "REGIONS",
     "SERVER",
+    "STATICS",
     "TASK_TYPE",
     "TYPES",
     "FoundTypes",
@@ -116,6 +118,24 @@ FoundTypes: TypeAlias = tuple[tuple[tuple[Candidate, int | None], ...], tuple[Ca
 #: By name and object ("": all of them): the types that a name fits.
 TYPES: Kind[FoundTypes] = Kind(
     "types", pair(many(pair(_CANDIDATE, optional(INT))), many(_CANDIDATE))
+)
+
+_VARIABLE = inline(
+    Variable,
+    name=TEXT,
+    full_name=TEXT,
+    linkage_name=TEXT,
+    address=optional(INT),
+    size=INT,
+    type=TYPE,
+    die_offset=INT,
+    pieces=many(pair(INT, INT)),
+)
+FoundStatics: TypeAlias = tuple[tuple[Variable, tuple[str, str | None, tuple[str, ...]]], ...]
+"""Statics, each with the memory that it is in, its source file, and its other names."""
+#: By object: its statics.
+STATICS: Kind[FoundStatics] = Kind(
+    "statics", many(pair(_VARIABLE, pair(TEXT, optional(TEXT), many(TEXT))))
 )
 
 _AREA = inline(Area, address=INT, size=INT)
