@@ -18,18 +18,12 @@ from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.board import Board, MemoryKind
 from idoldbg.model.memory import Segment
-from idoldbg.render import text
+from idoldbg.render import ring_buffers, text
 from idoldbg.render.printable import join_lines, one_line
 from idoldbg.target.link import Link
 from idoldbg.views.backtrace import Backtrace, read_backtrace
-from idoldbg.views.statics import (
-    CounterSet,
-    RingBuffer,
-    count_changes,
-    find_ring_buffers,
-    read_counters,
-    read_ring_buffer,
-)
+from idoldbg.views.counters import CounterSet, count_changes, read_counters
+from idoldbg.views.ring_buffers import read_ring_buffers, select_ring_buffers
 from idoldbg.views.tasks import read_tasks
 
 __all__ = ["Evidence", "collect", "file_stem", "write_dump", "write_evidence"]
@@ -133,16 +127,9 @@ def _moved(program: Program, counters: tuple[CounterSet, ...], before: Mapping[s
 
 
 def _rings(program: Program) -> str:
-    rings = [read_ring_buffer(program, task, v) for task, v in find_ring_buffers(program)]
-    return "\n\n".join(_ring(ring) for ring in rings if ring.entries)
-
-
-def _ring(ring: RingBuffer) -> str:
-    rows = [["NDX", "LINE", "GEN", "COUNT", "PAYLOAD"]]
-    for entry in ring.entries[-RING_ENTRIES:]:
-        numbers = (entry.index, entry.line, entry.generation, entry.count)
-        rows.append([*map(str, numbers), entry.payload])
-    return join_lines([f"{ring.name} in {ring.task}", *text.table_lines(rows)])
+    rings = select_ring_buffers(read_ring_buffers(program), last=RING_ENTRIES)
+    shown = [ring for ring in rings if ring.entries or ring.problem]
+    return ring_buffers.text(shown) if shown else ""
 
 
 def _dump(

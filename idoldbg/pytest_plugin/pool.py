@@ -27,8 +27,8 @@ from idoldbg.session import (
 )
 from idoldbg.target.board_files import load_board
 from idoldbg.target.link import Link
+from idoldbg.views.counters import CounterSet, find_counters, read_counters
 from idoldbg.views.faults import read_last_fault
-from idoldbg.views.statics import CounterSet, find_counters, read_counters
 from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks
 
 __all__ = [

@@ -27,21 +27,17 @@ from idoldbg.build.load import Build, list_cached, open_build
 from idoldbg.build.load.sources import code_version
 from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
-from idoldbg.render import json, layout, text
+from idoldbg.render import json, layout, ring_buffers, text
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
 from idoldbg.render.audit.json import to_json as audit_to_json
 from idoldbg.render.audit.sarif import to_sarif
 from idoldbg.render.audit.text import to_text as audit_to_text
 from idoldbg.views.backtrace import read_backtrace
+from idoldbg.views.counters import find_counters, read_counters
 from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.ring_buffers import read_ring_buffers
 from idoldbg.views.source import read_source
-from idoldbg.views.statics import (
-    find_counters,
-    find_ring_buffers,
-    read_counters,
-    read_ring_buffer,
-)
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
 from tests.idoldbg.hostile import builds, mutations
@@ -114,8 +110,7 @@ def show_types(program: Program) -> None:
 def show_statics(program: Program) -> None:
     """Read counters and ring buffers."""
     read_counters(program, find_counters(program))
-    for task, variable in find_ring_buffers(program):
-        read_ring_buffer(program, task, variable)
+    ring_buffers.text(read_ring_buffers(program), totals="all")
 
 
 USES: tuple[Callable[[Program], None], ...] = (

@@ -21,14 +21,17 @@ from idoldbg.farm.coordinator import FarmPlace
 from idoldbg.farm.html import to_html
 from idoldbg.farm.junit_xml import to_junit
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
+from idoldbg.model.types import CEnum
+from idoldbg.model.values import EnumValue
 from idoldbg.pytest_plugin import evidence
-from idoldbg.render import cache, running_boards, text
+from idoldbg.render import cache, counters, ring_buffers, running_boards, text
 from idoldbg.render import json as render_json
 from idoldbg.target.board_files import load_board
 from idoldbg.target.emulated.entries import BoardEntry
 from idoldbg.target.probe.probes import ProbeInfo
 from idoldbg.views.backtrace import Backtrace, Frame
-from idoldbg.views.statics import RingBuffer, RingEntry
+from idoldbg.views.counters import CounterKind, CounterLeaf, CounterStatic
+from idoldbg.views.ring_buffers import NewEntries, RingBuffer, RingEntry
 from idoldbg.views.tasks import TaskRow, TaskTable
 from tests.idoldbg.hostile import names
 from tests.idoldbg.hostile.names import EVIL, MARK
@@ -155,8 +158,28 @@ def test_a_terminals_line_of_progress(evil: str) -> None:
 @EXAMPLES
 @given(evil=EVIL)
 def test_evidence_of_failed_tests(evil: str) -> None:
-    entry = RingEntry(0, 1, 2, 3, f"Trace({evil})")
-    names.check_lines(evidence._ring(RingBuffer(f"task{evil}", f"ring{evil}", (entry, entry))))
+    entry = RingEntry(0, 1, 2, 3, EnumValue(CEnum("T", 1, False, ()), f"V{evil}", 1), f"p{evil}")
+    leaf = CounterLeaf((f"a{evil}", f"b{evil}"), 3)
+    ring = RingBuffer(
+        f"task{evil}", f"ring{evil}", f"ring{evil}", f".x{evil}", f"file{evil}", 0, 2, 0,
+        (entry, entry), (leaf, leaf), f"problem {evil}",
+    )  # fmt: skip
+    names.check_lines(ring_buffers.text([ring, ring], totals="all"))
+    names.check_lines(ring_buffers.listing([ring]))
+    for line in ring_buffers.news(ring, NewEntries((entry,), 1, 1, True)):
+        names.check_lines(line)
+    static = CounterStatic(
+        f"t{evil}",
+        f"n{evil}",
+        f"f{evil}",
+        CounterKind.CLIENT,
+        f"i{evil}",
+        0,
+        4,
+        (leaf,),
+        f"p{evil}",
+    )
+    names.check_lines(counters.text([static, static], full=True))
     trace = Backtrace(f"task{evil}", (Frame(0, f"f{evil}", 4), Frame(0, None)), f"why {evil}")
     names.check_lines(text.table(evidence._trace_rows(0, trace)))
 
