@@ -21,6 +21,7 @@ from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.regions import read_regions
 from idoldbg.views.tasks import task_type
 from idoldbg.views.types import read_types
+from idoldbg.views.variables import read_statics
 from tests.conftest import ARCHIVES
 
 BUILDS = [p.name for p in sorted(ARCHIVES.glob("*.zip"))]
@@ -96,6 +97,7 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
 
 def ask_everything(program: Program) -> dict[str, object]:
     """What `list`, `call`, `map`, `tasks` and `types` ask."""
+    """What `list`, `call`, `tasks`, `types`, `vars` and `ringbuf` ask."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
@@ -116,6 +118,11 @@ def ask_everything(program: Program) -> dict[str, object]:
         found["regions"] = str(error)
     for name in ("HUBRIS_TASK_TABLE_SPACE", "TICKS", "KERNEL_EPITAPH", "NOTHING"):
         found[name] = program.kernel_address(name)
+    for name in program.archive.object_names:
+        try:
+            found[f"statics {name}"] = read_statics(program, name)
+        except IdoldbgError as error:
+            found[f"statics {name}"] = str(error)
     for name in ("Task", "Option", "[u8; 2]"):
         try:
             found[f"type {name}"] = read_types(program, name, depth=3)
