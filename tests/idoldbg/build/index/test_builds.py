@@ -96,8 +96,7 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
 
 
 def ask_everything(program: Program) -> dict[str, object]:
-    """What `list`, `call`, `map`, `tasks` and `types` ask."""
-    """What `list`, `call`, `tasks`, `types`, `vars` and `ringbuf` ask."""
+    """What `list`, `call`, `map`, `tasks`, `types`, `vars` and `ringbuf` ask."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
