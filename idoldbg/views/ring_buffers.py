@@ -212,7 +212,7 @@ def read_ring_buffer(program: Program, place: RingPlace) -> RingBuffer:
             data = program.memory.read(place.address, place.type.size)
             last, entries, problem = _decode(place.type, data, place.address)
         elif totals is None:
-            problem = f"`{short_name(place.static.variable.type.name)}` is no known ring buffer"
+            problem = f"`{short_name(place.static.variable.type.name)}` is not a ring buffer of a known layout"
     except IdoldbgError as error:
         problem = str(error)
     variable = place.static.variable

@@ -168,7 +168,7 @@ def test_what_is_damaged_is_said_and_hides_no_other(monkeypatch: pytest.MonkeyPa
     assert "newest entry would be 9, of 1" in a.problem
     assert [e.line for e in b.entries] == [11]  # the lap of 65,536
     assert "no memory" in c.problem
-    assert d.problem == "`u32` is no known ring buffer"
+    assert d.problem == "`u32` is not a ring buffer of a known layout"
 
 
 def test_filters_choose_rings_by_name_and_entries_by_variant() -> None:
