@@ -212,7 +212,8 @@ def read_ring_buffer(program: Program, place: RingPlace) -> RingBuffer:
             data = program.memory.read(place.address, place.type.size)
             last, entries, problem = _decode(place.type, data, place.address)
         elif totals is None:
-            problem = f"`{short_name(place.static.variable.type.name)}` is not a ring buffer of a known layout"
+            name = short_name(place.static.variable.type.name)
+            problem = f"`{name}` is not a ring buffer of a known layout"
     except IdoldbgError as error:
         problem = str(error)
     variable = place.static.variable

@@ -23,6 +23,7 @@ __all__ = [
     "SPLIT",
     "Static",
     "VariableList",
+    "checked_task",
     "iter_statics",
     "list_variables",
     "match_statics",
