@@ -36,7 +36,7 @@ from idoldbg.session import (
     open_program,
     open_session,
 )
-from idoldbg.startup import wait_until_up
+from idoldbg.startup import has_handoff, reset, wait_until_up
 from idoldbg.target.board_files import board_names, load_board
 from idoldbg.target.capability import Flash, FlashImage, Identity, Progress
 from idoldbg.target.chosen_board import refuse_processor
@@ -51,10 +51,11 @@ if TYPE_CHECKING:
 
     from idoldbg.build.program import Program
 
-__all__ = ["Flashed", "flash_board"]
+__all__ = ["Compared", "Flashed", "compare_board", "flash_board"]
 
 Notify = Callable[[str], None]
 VERIFY_CHUNK = 16 << 10
+COMPARE_PIECE = 1 << 10  # bytes that a page of erased flash may cost
 CPUID = 0xE000ED00
 # CPUID.PartNo (Armv7-M ARM B3.2.3 and the processors' manuals).
 PARTS = {
@@ -76,7 +77,10 @@ def _no_progress(_phase: str, _fraction: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Flashed:
-    """Result of flashing. `image_id` is hexadecimal, "" for builds without; `size` is in bytes."""
+    """Result of flashing. `image_id` is hexadecimal, "" for builds without; `size` is in bytes.
+
+    `written` is False where the board had the image already, and only that was asked for.
+    """
 
     spec: str
     board: str
@@ -84,6 +88,24 @@ class Flashed:
     image_id: str
     size: int
     seconds: float
+    written: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A board's flash beside a build: how many of the build's `size` bytes differ there.
+
+    `first` is the address of the first that does, None where all are the same. Bytes that cannot be
+    read, as of flash that is erased, differ.
+    """
+
+    spec: str
+    board: str
+    archive: str
+    image_id: str
+    size: int
+    different: int
+    first: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,10 @@ class _Job:
         return self.program.archive
 
     @property
+    def size(self) -> int:
+        return sum(len(segment.data) for segment in self.segments)
+
+    @property
     def path(self) -> str:
         return str(Path(self.archive.path).absolute())
 
@@ -117,18 +143,60 @@ def flash_board(
     *,
     force: bool = False,
     under_reset: bool = False,
+    if_different: bool = False,
     notify: Notify = _ignore,
     progress: Progress = _no_progress,
 ) -> Flashed:
     """Program the build of the options onto the target that they mean, and wait until it is up.
 
     `force` goes on where build, board and chip do not seem to belong together. `under_reset`
-    connects a probe while it holds the reset line.
+    connects a probe while it holds the reset line. With `if_different` nothing is written, and the
+    target goes on as it is, where its flash holds every byte of the build.
 
     Raises `MismatchError` where they do not, `Unsupported` where the link cannot or pyOCD lacks
     the chip's flash algorithm, `FlashError` once the flash has been touched.
     """
     begin = time.monotonic()
+    job = _prepare(options, force, under_reset, notify, progress)
+    try:
+        used, is_written = _flash(job, if_different=if_different)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(job.progress.description())
+        raise
+    return Flashed(
+        spec=used,
+        board=job.board.name,
+        archive=job.archive.path,
+        image_id=job.image_id,
+        size=job.size,
+        seconds=time.monotonic() - begin,
+        written=is_written,
+    )
+
+
+def compare_board(
+    options: TargetOptions,
+    *,
+    force: bool = False,
+    notify: Notify = _ignore,
+    progress: Progress = _no_progress,
+) -> Compared:
+    """Compare a target's flash with the build, writing nothing; errors as `flash_board`."""
+    job = _prepare(options, force, False, notify, progress)
+    with open_session(job.options, notify=notify, program=job.program) as session:
+        flash = session.target.need(Flash)
+        _check_core(job, session)
+        _check_identity(job, flash.identify())
+        different, first = _compare(job, session)
+        spec = str(session.target.spec)
+    archive = job.archive.path
+    return Compared(spec, job.board.name, archive, job.image_id, job.size, different, first)
+
+
+def _prepare(
+    options: TargetOptions, force: bool, under_reset: bool, notify: Notify, progress: Progress
+) -> _Job:
+    """Choose target, build and board; raise `MismatchError` where they do not belong together."""
     try:
         spec = choose_spec(options, notify, falls_back=False)
     except ProbeNotFound:
@@ -144,7 +212,6 @@ def flash_board(
     if options.archive is None and options.board is None and not scheme.knows_build(spec):
         raise ArgumentError("give the build to flash", name="ARCHIVE")
     program = open_program(options)
-    phases = _Phases(progress)
     job = _Job(
         replace(options, probe=str(spec)),
         program,
@@ -153,22 +220,10 @@ def flash_board(
         force,
         under_reset,
         notify,
-        phases,
+        _Phases(progress),
     )
     _check_fits(job)
-    try:
-        used = _flash(job)
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(phases.description())
-        raise
-    return Flashed(
-        spec=used,
-        board=job.board.name,
-        archive=program.archive.path,
-        image_id=job.image_id,
-        size=sum(len(s.data) for s in job.segments),
-        seconds=time.monotonic() - begin,
-    )
+    return job
 
 
 class _Phases:
@@ -183,6 +238,10 @@ class _Phases:
     def __call__(self, phase: str, fraction: float) -> None:
         self._phase = phase
         self._progress(phase, fraction)
+
+    def look(self, fraction: float) -> None:
+        """Pass on how much was compared, while nothing is changed."""
+        self._progress("compare", fraction)
 
     def description(self) -> str:
         """Describe what the board has now."""
@@ -267,8 +326,8 @@ def _refuse(job: _Job, what: str, actual: str) -> None:
 # ---------------------------------------------------------------------- programming
 
 
-def _flash(job: _Job) -> str:
-    """Program, verify, see it boot; return the SPEC that was used."""
+def _flash(job: _Job, *, if_different: bool) -> tuple[str, bool]:
+    """Program, verify, see it boot; return the SPEC that was used, and whether it was needed."""
     with open_session(
         job.options, notify=job.notify, program=job.program, attaches=not job.under_reset
     ) as session:
@@ -277,12 +336,43 @@ def _flash(job: _Job) -> str:
         if not job.under_reset:
             _check_core(job, session)
         _check_identity(job, flash.identify())
+        if if_different and _compare(job, session) == (0, None):
+            return str(session.target.spec), False
         image = FlashImage(job.segments, job.board, job.path, job.image_id, job.under_reset)
         flash.flash(image, job.progress)
         _verify(job, session)
         _name_image(job, session.target.spec)
         _see_it_boot(job, session)
-        return str(session.target.spec)
+        return str(session.target.spec), True
+
+
+def _compare(job: _Job, session: Session) -> tuple[int, int | None]:
+    """Return how many bytes of the build the flash does not hold, and the address of the first."""
+    different, first, done = 0, None, 0
+    for address, data in _chunks(job.segments):
+        at = _differences(session, address, data)
+        different += len(at)
+        if first is None and at:
+            first = address + at[0]
+        done += len(data)
+        job.progress.look(done / job.size)
+    return different, first
+
+
+def _differences(session: Session, address: int, data: bytes) -> list[int]:
+    """Return the offsets of bytes that differ; where a piece cannot be read, all of it does."""
+    found: list[int] = []
+    for offset in range(0, len(data), COMPARE_PIECE):
+        piece = data[offset : offset + COMPARE_PIECE]
+        try:
+            held = session.link.read(address + offset, len(piece))
+        except FaultError:
+            found += range(offset, offset + len(piece))
+            continue
+        if held != piece:
+            pairs = enumerate(zip(held, piece, strict=True), offset)
+            found += [at for at, (a, b) in pairs if a != b]
+    return found
 
 
 @contextmanager
@@ -348,6 +438,8 @@ def _name_behind(kind: str, address: str) -> str:
 
 def _see_it_boot(job: _Job, session: Session) -> None:
     job.progress("boot", 0.0)
+    if has_handoff(job.archive):
+        reset(session)  # once more, with its token: the reset of programming had none
     try:
         wait_until_up(session)
     except (CallError, MismatchError, FaultError, LinkError) as error:

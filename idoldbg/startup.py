@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from idoldbg.errors import (
@@ -13,12 +13,17 @@ from idoldbg.errors import (
     MismatchError,
     NotCallable,
 )
+from idoldbg.model.archive import Archive
 from idoldbg.session import Session
 from idoldbg.target.capability import ResetControl, RunControl
 from idoldbg.views.tasks import is_before_tasks, is_halted
 
-__all__ = ["check_image", "reset", "reset_with", "settle", "wait_until_up"]
+__all__ = ["check_image", "has_handoff", "reset", "reset_with", "settle", "wait_until_up"]
 
+HANDOFF = "measurement-handoff"
+"""Feature of kernels that reset themselves some times unless they find a token when they start."""
+TOKEN_ADDRESS = 0x2000_0000  # the DTCM (Hubris, lib/measurement-handoff)
+SKIP_TOKEN = 0x9F38_BD71  # "a debugger does not want these resets" (lpc55_support)
 SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
 
 
@@ -94,15 +99,42 @@ def _look_at_kernel(session: Session) -> tuple[bool, str]:
         return False, str(error)
 
 
+def has_handoff(archive: Archive) -> bool:
+    """Return whether the kernel waits to be measured, and takes a token that says not to."""
+    kernel = archive.app.get("kernel")
+    features = kernel.get("features") if isinstance(kernel, Mapping) else None
+    return isinstance(features, list) and HANDOFF in features
+
+
 def reset(session: Session) -> None:
-    """Reset the target and let it run; the next call waits until hiffy has started anew."""
+    """Reset the target and let it run; the next call waits until hiffy has started anew.
+
+    A kernel that `has_handoff` gets its token.
+    """
+    if has_handoff(session.program.archive) and session.target.can(ResetControl):
+        reset_with(session, halt=False, line=False)
+        return
     _reset(session, session.target.need(RunControl).reset, halt=False)
 
 
-def reset_with(session: Session, *, halt: bool, line: bool) -> None:
-    """Reset as `ResetControl.reset_with`; raise `Unsupported` where the link cannot."""
-    control = session.target.need(ResetControl)
-    _reset(session, lambda: control.reset_with(halt=halt, line=line), halt=halt)
+def reset_with(session: Session, *, halt: bool, line: bool, token: bool = True) -> bool:
+    """Reset as `ResetControl.reset_with`; raise `Unsupported` where the link cannot.
+
+    With `token`, a kernel that `has_handoff` finds its token when it starts: the core is halted at
+    its first instruction for that, whatever `halt` says. Returns whether it does.
+    """
+    control, link = session.target.need(ResetControl), session.link
+    has_token = token and has_handoff(session.program.archive)
+
+    def act() -> None:
+        control.reset_with(halt=halt or has_token, line=line)
+        if has_token:
+            link.write(TOKEN_ADDRESS, SKIP_TOKEN.to_bytes(4, "little"))
+            if not halt:
+                link.resume()
+
+    _reset(session, act, halt=halt)
+    return has_token
 
 
 def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
+    "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),
+    "resume": ("idoldbg.cli.resume", "Let a halted core run on."),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),

@@ -11,7 +11,7 @@ from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, options_except
 from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
-from idoldbg.flashing import Flashed, flash_board
+from idoldbg.flashing import Compared, Flashed, compare_board, flash_board
 from idoldbg.render.printable import one_line
 
 
@@ -27,8 +27,25 @@ from idoldbg.render.printable import one_line
     is_flag=True,
     help="Hold the reset line while connecting: for firmware that sleeps, or shuts debuggers out.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only compare the board's flash with the build: exit code 1 where they differ.",
+)
+@click.option(
+    "--if-different",
+    is_flag=True,
+    help="Write nothing where the flash holds every byte of the build; the board goes on then.",
+)
 @options_except(unused=("--record",))
-def command(settings: Settings, archive_path: str | None, force: bool, under_reset: bool) -> None:
+def command(
+    settings: Settings,
+    archive_path: str | None,
+    force: bool,
+    under_reset: bool,
+    check: bool,
+    if_different: bool,
+) -> int:
     """Program a board with a build, verify it, and see it boot.
 
     Through a probe this is pyOCD with the exact chip (`idoldbg boards` names it, and the CMSIS pack
@@ -43,23 +60,58 @@ def command(settings: Settings, archive_path: str | None, force: bool, under_res
     Examples:
       idoldbg -p pyocd flash build.zip
       idoldbg -p emu:desk flash build.zip
+      idoldbg -p pyocd flash --check build.zip
     """
+    if check and (under_reset or if_different):
+        raise click.UsageError("--check writes nothing, so it is given alone")
     options = settings.target()
     if archive_path is not None:
         options = replace(options, archive=archive_path)
-    with ending_tidily(), ProgressLine("flashing") as line:
-        done = flash_board(
-            options,
-            force=force,
-            under_reset=under_reset,
-            notify=say,
-            progress=lambda phase, part: line.update(round(100 * part), 100, f"% ({phase})"),
+    with ending_tidily(), ProgressLine("comparing" if check else "flashing") as line:
+
+        def progress(phase: str, part: float) -> None:
+            line.update(round(100 * part), 100, f"% ({phase})")
+
+        if check:
+            found = compare_board(options, force=force, notify=say, progress=progress)
+        else:
+            done = flash_board(
+                options,
+                force=force,
+                under_reset=under_reset,
+                if_different=if_different,
+                notify=say,
+                progress=progress,
+            )
+    if check:
+        show(
+            settings,
+            lambda: _comparison(found),
+            lambda: {"schema": "idoldbg.flash-check/1", **asdict(found)},
         )
+        return 1 if found.different else 0
     show(settings, lambda: _text(done), lambda: {"schema": "idoldbg.flash/1", **asdict(done)})
+    return 0
+
+
+def _comparison(found: Compared) -> str:
+    image = f"image id {found.image_id}" if found.image_id else "an image without id"
+    head = f"{found.spec}: {found.board}"
+    if not found.different:
+        return one_line(f"{head} holds {image} ({found.size} bytes of {found.archive})")
+    return one_line(
+        f"{head} holds another image than {found.archive} ({image}): {found.different} of "
+        f"{found.size} bytes differ, the first at 0x{found.first:08x}"
+    )
 
 
 def _text(done: Flashed) -> str:
     image = f"image id {done.image_id}" if done.image_id else "an image without id"
+    if not done.written:
+        return one_line(
+            f"{done.spec}: {done.board} has {image} already ({done.size} bytes of {done.archive}, "
+            f"compared in {done.seconds:.1f} s); nothing was written"
+        )
     return one_line(
         f"{done.spec}: {done.board} runs {image} ({done.size} bytes of {done.archive}, flashed and "
         f"verified in {done.seconds:.1f} s)"

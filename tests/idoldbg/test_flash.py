@@ -17,11 +17,12 @@ from idoldbg.call.calls import prepare_call
 from idoldbg.cli import run
 from idoldbg.errors import FlashError, LinkError, MismatchError, Unsupported
 from idoldbg.flashing import flash_board
+from idoldbg.model.memory import MemoryImage, Segment
 from idoldbg.session import TargetOptions, demo_archive, emulated_board, find_build, open_session
 from idoldbg.startup import settle, wait_until_up
 from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
 from idoldbg.target.emulated.server import board_status, running_board
-from idoldbg.target.emulated.socket import connect_board
+from idoldbg.target.emulated.socket import RemoteBoard, connect_board
 from idoldbg.target.probe import flash as pyocd_flash
 from tests.conftest import ARCHIVES, wait_until
 
@@ -36,6 +37,10 @@ def image_id(archive: str) -> str:
     found = find_build(TargetOptions(archive=archive)).archive.image_id
     assert found is not None
     return found.hex()
+
+
+def segments(archive: str) -> tuple[Segment, ...]:
+    return find_build(TargetOptions(archive=archive)).archive.flash_segments()
 
 
 def test_the_board_of_this_process(capsys: Capture) -> None:
@@ -91,6 +96,59 @@ def test_a_board_that_another_program_flashed_does_not_pass_for_what_it_was(
         remote.write(first.address, first.data)
         remote.reset()
     assert board_status(name)["archive"] == FULL
+
+
+@pytest.mark.parametrize("kind", ["emu:NAME", "pyocd:board-NAME"])
+def test_comparing_writes_nothing(desk: str, kind: str, capsys: Capture) -> None:
+    name = desk.split()[0]
+    spec = kind.replace("NAME", name)
+    with connect_board(name) as remote:
+        remote.flash([(s.address, s.data) for s in segments(FULL)], archive=FULL, image_id="")
+        assert run(["-p", spec, "flash", "--check", FULL]) == 0
+        assert f"holds image id {image_id(FULL)}" in capsys.readouterr().out
+        assert run(["-p", spec, "flash", "--check", SMALL, "--format", "json"]) == 1
+        found = json.loads(capsys.readouterr().out)
+        assert found["schema"] == "idoldbg.flash-check/1"
+        size = sum(len(s.data) for s in segments(SMALL))
+        assert 0 < found["different"] < found["size"] == size
+        memory = MemoryImage(segments(SMALL))
+        assert remote.read(found["first"], 1) != memory.read(found["first"], 1)
+        # One bit of an image with the right id.
+        last = segments(FULL)[-1]
+        remote.halt()
+        remote.write(last.end - 4, bytes(b ^ 1 for b in last.data[-4:]))
+        remote.resume()
+        assert run(["-p", spec, "flash", "--check", FULL]) == 1
+        said = capsys.readouterr().out
+        assert f": 4 of {sum(len(s.data) for s in segments(FULL))} bytes differ, " in said
+        assert said.endswith(f"the first at 0x{last.end - 4:08x}\n")
+
+
+def test_the_same_image_is_not_written_again(
+    desk: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = desk.split()[0]
+    writes: list[str] = []
+    for kind in ("write", "flash", "reset", "halt", "hold"):
+        real = getattr(RemoteBoard, kind)
+
+        def logged(
+            self: RemoteBoard, *args: Any, _real: Any = real, _kind: str = kind, **more: Any
+        ) -> Any:
+            writes.append(_kind)
+            return _real(self, *args, **more)
+
+        monkeypatch.setattr(RemoteBoard, kind, logged)
+    flash = ["-p", f"emu:{name}", "flash", "--if-different", "--format", "json"]
+    for archive, written in ((SMALL, True), (SMALL, False), (FULL, True), (FULL, False)):
+        writes.clear()
+        assert run([*flash, archive]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["written"], found["image_id"]) == (written, image_id(archive))
+        assert writes == ["flash"] * written
+    assert run(["-p", f"emu:{name}", "flash", "--if-different", FULL]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert run(["-p", f"emu:{name}", "flash", "--check", "--if-different", FULL]) == 2
 
 
 def test_the_makers_algorithm_runs_on_the_emulated_core() -> None:
