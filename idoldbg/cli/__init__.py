@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from idoldbg import errors
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
 from idoldbg.cli.options import Settings, global_options, output_format
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["COMMANDS", "EXIT_CODES", "exit_code", "idoldbg", "main"]
 
@@ -77,6 +80,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (OSError, 4),
 )
 BUG = 70
+COMPLETE = "_IDOLDBG_COMPLETE"  # set by the shells that ask for completion
 LONGEST_MESSAGE = 10_000  # characters
 
 
@@ -99,7 +103,19 @@ class LazyGroup(Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name or "command")
+        if COMPLETE in os.environ:
+            from idoldbg.cli.completion import equip
+
+            equip(command, cmd_name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete without loading all commands for their help."""
+        from click.shell_completion import CompletionItem
+
+        own = click.Command.shell_complete(self, ctx, incomplete)
+        found = [(n, t) for n, (_, t) in COMMANDS.items() if n.startswith(incomplete)]
+        return [*(CompletionItem(name, help=text) for name, text in found), *own]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -123,6 +139,10 @@ def idoldbg(ctx: click.Context, /, **values: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit the process with the contract's code."""
     use_surrogateescape()
+    if COMPLETE in os.environ:
+        from idoldbg.cli.completion import equip
+
+        equip(idoldbg, "")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
