@@ -8,37 +8,23 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-import time
 from pathlib import Path
 
 import idol
+from benchmarks.calls import bench_calls, flash_id_call, quiet_session
 from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
 from benchmarks.scaling import bench_scaling
 from benchmarks.startup import bench_audit, bench_growth, bench_setup, bench_start
 from idoldbg.build.load import open_build
-from idoldbg.call.calls import Call, prepare_call
-from idoldbg.session import Session, TargetOptions, demo_archive, demo_boards, open_session
+from idoldbg.session import demo_archive, demo_boards
 from idoldbg.startup import settle
 
 ROOT = Path(__file__).resolve().parent.parent
-FLASH_ID = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
 CLI_WORDS = [
     *("call", "Spi.exchange", "--device-index", "0"),
     *("--source", "hex:9f000000", "--sink", "4"),
 ]
-LINKS = ("emu", "pyocd:emu")
-
-
-def quiet_session(board: str, probe: str) -> Session:
-    """Open a session that says nothing."""
-    return open_session(TargetOptions(board=board, probe=probe), notify=lambda _: None)
-
-
-def flash_id_call(session: Session) -> Call:
-    """Prepare `Spi.exchange` that asks the flash for its id."""
-    operation = session.program.operation("Spi.exchange")
-    return prepare_call(operation, FLASH_ID, read_data=lambda _: b"")
 
 
 def plain_pyelftools(board: str) -> None:
@@ -78,55 +64,6 @@ def bench_process(repeat: int) -> None:
         row(f"{board}, emu", seconds, bare, "`python -c pass`")
         seconds = median_s(lambda w=argv: process([*w, "-p", "pyocd:emu", *CLI_WORDS]), repeat)
         row(f"{board}, pyocd:emu", seconds, pyocd, "`import pyocd`")
-
-
-BATCH = 32
-# What a call took before it was proved to be the one that ran: the same text and data were not
-# written twice, and nothing was read back. Links with two blocks for hiffy's state.
-UNPROVED = "4 + 1 poll, batched 5 + 1 poll a program"
-
-
-def bench_calls(repeat: int) -> None:
-    """Calls in a running session, one by one and in batches, and what crosses the link for each."""
-    print("calls in one process")
-    for board in demo_boards():
-        for probe in LINKS:
-            with quiet_session(board, probe) as session:
-                call = flash_id_call(session)
-                session.caller.call(call)
-                before = session.traffic
-                begin = time.perf_counter()
-                for _ in range(repeat):
-                    session.caller.call(call)
-                seconds = (time.perf_counter() - begin) / repeat
-                traffic = session.traffic - before
-                batched = _batched(session, call, max(repeat // BATCH, 1))
-            label = f"{board}, {probe}"
-            print(f"  {label:<46} {seconds * 1000:9.2f} ms   {1 / seconds:7.0f} calls/s")
-            print(
-                f"      per call: {traffic.transactions / repeat:.1f} transactions"
-                f" ({traffic.block_reads / repeat:.1f} reads, {traffic.block_writes / repeat:.1f}"
-                f" writes, {traffic.polls / repeat:.1f} polls), {traffic.bytes_read / repeat:.0f}"
-                f" bytes read, {traffic.bytes_written / repeat:.0f} written"
-            )
-            print(f"      batched: {batched}")
-    print(f"  (before calls were proved, transactions a call: {UNPROVED})")
-
-
-def _batched(session: Session, call: Call, repeat: int) -> str:
-    """Make batches of calls; say how many a second, and what each call and program took."""
-    calls, writes_a_program = [call] * BATCH, 3
-    list(session.caller.call_all(calls))
-    before, begin = session.traffic, time.perf_counter()
-    for _ in range(repeat):
-        list(session.caller.call_all(calls))
-    seconds = (time.perf_counter() - begin) / repeat / BATCH
-    traffic, count = session.traffic - before, repeat * BATCH
-    programs = traffic.block_writes / writes_a_program
-    return (
-        f"{1 / seconds:.0f} calls/s, {traffic.transactions / count:.2f} transactions a call, "
-        f"{(traffic.transactions - traffic.polls) / programs:.1f} a program without polls"
-    )
 
 
 def bench_debug_info(repeat: int) -> None:

@@ -16,6 +16,7 @@ from idoldbg.call.hiffy.actions import (
     Wait,
     Write,
     drive,
+    plan_blocks,
     plan_reads,
 )
 from idoldbg.call.hiffy.layout import (
@@ -46,6 +47,7 @@ __all__ = [
     "build_layout",
     "build_program",
     "drive",
+    "plan_blocks",
     "plan_reads",
     "split_batches",
 ]

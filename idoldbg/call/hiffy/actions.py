@@ -14,14 +14,18 @@ from idoldbg.model.memory import Clock, MemoryReader, MemoryWriter, MultiReader
 
 __all__ = [
     "MAX_GAP",
+    "ONE_MOMENT",
     "Action",
+    "Block",
     "Machine",
     "Range",
     "Read",
     "ReadMany",
+    "ReadPlan",
     "Wait",
     "Write",
     "drive",
+    "plan_blocks",
     "plan_reads",
 ]
 
@@ -33,6 +37,8 @@ ONE_MOMENT = 64
 MAX_GAP = 64
 """Bytes worth reading for nothing to save a transaction: 16 words take a probe less time than one
 more USB round trip."""
+ONE_BY_ONE_GAP = 256
+"""The same where each read costs two or three round trips by itself, as with ST-Link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,63 +151,78 @@ def _perform(
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     """Memory that is read as one, for the ranges of the stages from `first` to `last`."""
 
     ranges: tuple[Range, ...]
     first: int
     last: int
 
-    def place(self, max_gap: int) -> Range:
-        """Return its address and size."""
-        (place,) = plan_reads(self.ranges, max_gap)
-        return place
+    @property
+    def place(self) -> Range:
+        """Its address and size."""
+        begin = min(address for address, _ in self.ranges)
+        return begin, max(address + size for address, size in self.ranges) - begin
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """Blocks to read in their order, for an action whose last `spare` ranges are left out."""
+
+    stages: tuple[tuple[Range, ...], ...]
+    blocks: tuple[Block, ...]
+    spare: int
+
+    def cut(self, found: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return the action's ranges out of what was read of each block."""
+        parts: list[bytes] = []
+        for number, stage in enumerate(self.stages):
+            near = [
+                (block.place[0], data)
+                for block, data in zip(self.blocks, found, strict=True)
+                if block.first <= number <= block.last
+            ]
+            parts += [_cut(near, address, size) for address, size in stage]
+        return (*parts, *[b""] * self.spare)
+
+
+def plan_blocks(action: ReadMany, max_gap: int, *, at_once: bool) -> ReadPlan:
+    """Return how to read: all of it at once, or what is not spare in as few reads as it takes."""
+    if at_once:
+        return ReadPlan(action.stages, tuple(_plan_stages(action.stages, max_gap)), 0)
+    count = len(action.ranges) - action.spare
+    kept = ReadMany(action.ranges[:count], tuple(b for b in action.barriers if b < count))
+    return ReadPlan(kept.stages, tuple(_join_stages(kept.stages, max_gap)), action.spare)
 
 
 def _read_stages(action: ReadMany, reader: MemoryReader, max_gap: int) -> tuple[bytes, ...]:
     """Read blocks in order, at once where the target can."""
     at_once = isinstance(reader, MultiReader) and getattr(reader, "reads_at_once", True)
-    stages: Sequence[Sequence[Range]] = action.stages
-    if not at_once and action.spare:
-        count = len(action.ranges) - action.spare
-        kept = ReadMany(action.ranges[:count], tuple(b for b in action.barriers if b < count))
-        return (*_read_stages(kept, reader, max_gap), *[b""] * action.spare)
-    blocks = _plan_stages(stages, max_gap)
-    if not at_once:
-        blocks = _join_stages(stages, max_gap)
-    places = [block.place(max_gap) for block in blocks]
+    gap = max_gap if at_once else max(max_gap, ONE_BY_ONE_GAP)
+    plan = plan_blocks(action, gap, at_once=at_once)
+    places = [block.place for block in plan.blocks]
     if isinstance(reader, MultiReader) and len(places) > 1:
-        found = list(reader.read_many(places))
-    else:
-        found = [reader.read(address, size) for address, size in places]
-    parts: list[bytes] = []
-    for number, stage in enumerate(stages):
-        near = [
-            (place[0], data)
-            for block, place, data in zip(blocks, places, found, strict=True)
-            if block.first <= number <= block.last
-        ]
-        parts += [_cut(near, address, size) for address, size in stage]
-    return tuple(parts)
+        return plan.cut(reader.read_many(places))
+    return plan.cut([reader.read(address, size) for address, size in places])
 
 
-def _plan_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[_Block]:
+def _plan_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[Block]:
     """Return the blocks of each stage, one after the other."""
     return [
-        _Block((place,), number, number)
+        Block((place,), number, number)
         for number, stage in enumerate(stages)
         for place in plan_reads(stage, max_gap)
     ]
 
 
-def _join_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[_Block]:
+def _join_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[Block]:
     """Return fewer blocks, where each costs a transaction.
 
-    The block of a stage that is read last may hold ranges of the next as well, if it is so short
-    that nothing comes between.
+    The block of a stage that is read last may hold ranges of the next as well: those behind it, or
+    all if it is so short that nothing comes between.
     """
-    blocks: list[_Block] = []
-    movable: list[_Block] = []  # of the stage before, those that may be read last
+    blocks: list[Block] = []
+    movable: list[Block] = []  # of the stage before, those that may be read last
     for number, stage in enumerate(stages):
         left = [range_ for range_ in stage if range_[1] > 0]
         joined = [(block, _near(block, left, max_gap)) for block in movable]
@@ -209,23 +230,32 @@ def _join_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[_Block
         movable = []
         if block is not None and near:
             blocks.remove(block)
-            blocks.append(_Block((*block.ranges, *near), block.first, number))
+            blocks.append(Block((*block.ranges, *near), block.first, number))
             left = [range_ for range_ in left if range_ not in near]
             movable = blocks[-1:] if not left else []
-        added = [_Block((place,), number, number) for place in plan_reads(left, max_gap)]
+        places = plan_reads(left, max_gap)
+        added = [Block(_inside(place, left), number, number) for place in places]
         blocks += added
         movable += added
     return blocks
 
 
-def _near(block: _Block, ranges: Sequence[Range], max_gap: int) -> tuple[Range, ...]:
-    """Return the ranges that a block can hold besides its own, and stay short."""
+def _near(block: Block, ranges: Sequence[Range], max_gap: int) -> tuple[Range, ...]:
+    """Return the ranges that a block can hold besides its own, which are to be read before.
+
+    Those behind all of its own, for memory is read in order, and others where it stays short.
+    """
     near: tuple[Range, ...] = ()
-    for range_ in ranges:
+    end = max(address + size for address, size in block.ranges)
+    for range_ in sorted(ranges):
         plan = plan_reads((*block.ranges, *near, range_), max_gap)
-        if len(plan) == 1 and plan[0][1] <= ONE_MOMENT:
+        if len(plan) == 1 and (plan[0][1] <= ONE_MOMENT or range_[0] >= end):
             near = (*near, range_)
     return near
+
+
+def _inside(place: Range, ranges: Sequence[Range]) -> tuple[Range, ...]:
+    return tuple(r for r in sorted(ranges) if place[0] <= r[0] < place[0] + place[1])
 
 
 def _cut(blocks: Sequence[tuple[int, bytes]], address: int, size: int) -> bytes:

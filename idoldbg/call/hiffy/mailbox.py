@@ -21,6 +21,9 @@ is known to be ours before its results are believed:
   was this one that ran, once.
 - The results are read before the text: had somebody else's program made them, its text would
   follow.
+- Where each read costs a transaction, the program is read whole before it is made harmless. The
+  image's id is then left out where the kernel's clock shows that the board was not reset since it
+  was read, and bytes of an earlier call in HIFFY_TEXT that hiffy was not started during this one.
 - A program that is given up is made harmless in the same way; its kick may stay behind.
 """
 
@@ -29,30 +32,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from idol.records import dataclass
-from idoldbg.call.codec import image
-from idoldbg.call.hif.ops import HIF_VERSION, HifError, Opcode
-from idoldbg.call.hif.results import FunctionResult, decode_results
-from idoldbg.call.hiffy.actions import Machine, Range, Read, ReadMany, Wait, Write
-from idoldbg.call.hiffy.layout import HiffyLayout
-from idoldbg.call.hiffy.pace import KernelClock, Pace
-from idoldbg.call.hiffy.program import HifProgram, build_program, interpret
-from idoldbg.call.hiffy.reasons import (
-    Reason,
-    TextState,
-    describe_restart,
-    describe_wait,
-    find_reason,
+from idoldbg.call.hif.ops import HIF_VERSION
+from idoldbg.call.hif.results import FunctionResult
+from idoldbg.call.hiffy.actions import MAX_GAP, Machine, Range, Read, ReadMany, Wait, Write
+from idoldbg.call.hiffy.answers import (
+    DONE,
+    HARMLESS,
+    Sent,
+    Unanswered,
+    decode_stack,
+    describe_made,
+    ends_well,
+    has_ended,
+    make_failure,
+    make_timeout,
+    name_of,
+    result_ranges,
+    stopped,
 )
+from idoldbg.call.hiffy.layout import HiffyLayout
+from idoldbg.call.hiffy.pace import Continuity, KernelClock, Pace
+from idoldbg.call.hiffy.program import HifProgram, build_program, interpret
+from idoldbg.call.hiffy.reasons import Reason, TextState, describe_wait, find_reason
 from idoldbg.call.hiffy.status import WORD, ImageMark, Status, StatusReader, Words
 from idoldbg.call.message import ErrorReply, Message, Outcome
-from idoldbg.errors import (
-    CallTimeout,
-    HiffyFailure,
-    IdoldbgError,
-    NotCallable,
-)
-from idoldbg.model.values import EnumValue, format_value
+from idoldbg.errors import IdoldbgError, NotCallable
 
 __all__ = ["Mailbox", "random_tag"]
 
@@ -63,62 +67,17 @@ RESTART_S = 0.2
 """How long a supervisor may take to restart a hiffy that has faulted."""
 
 TAG_SIZE = 8
-_DONE = bytes([Opcode.DONE])
-_HARMLESS = _DONE * 4  # a whole word, which every access port can write
 
-_HINTS = {
-    "Invalid": "hiffy met an operation that it does not know",
-    "Fault(BadParameter(0))": "the task does not exist in the running image",
-    "Fault(ReturnStackOverflow)": "the reply did not fit in HIFFY_RSTACK or HIFFY_SCRATCH",
-    "Fault(ReturnValueOverflow)": "the reply did not fit in HIFFY_SCRATCH",
-    "Fault(StackOverflow)": "the program pushed more than the stack holds",
-    "IllegalOp(BadFunction)": "the running image has fewer functions than the debug information",
-}
-# Reasons for which hiffy stops before it sends anything.
-_UNSENT = ("Invalid", "IllegalOp", "Fault(BadParameter", "Fault(StackOverflow", "Fault(Missing")
+
+_NO_WITNESS = (0, b"")
+
+PROMPT_S = 0.1
+"""In this time nobody programs another image and has it boot."""
 
 
 def random_tag() -> bytes:
     """Return bytes that no other program has."""
     return os.urandom(TAG_SIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A program as it was written, and how hiffy was before."""
-
-    program: HifProgram
-    text: bytes
-    before: Status
-    timeout_s: float
-
-    @property
-    def name(self) -> str:
-        return _name(self.program)
-
-    @property
-    def first_word(self) -> bytes:
-        """First word of the program; overwriting it makes the rest harmless."""
-        return self.text[: len(_HARMLESS)]
-
-    def text_state(self, text: bytes) -> TextState:
-        """Return the state of the text buffer, whose beginning is harmless by now."""
-        found, ours = text[len(_HARMLESS) :], self.text[len(_HARMLESS) :]
-        if found == ours:
-            return TextState.OURS
-        # Memory that was zeroed, perhaps while the program was being written.
-        rest = found.lstrip(b"\0")
-        return TextState.ZEROED if ours.endswith(rest) else TextState.OTHER
-
-
-class _Unanswered(Exception):
-    """There is no answer, for a reason; `timed_out` after the whole of the time allowed."""
-
-    def __init__(self, reason: Reason, *, timed_out: bool = False, is_unsent: bool = False) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
-        self.timed_out = timed_out
-        self.is_unsent = is_unsent
 
 
 class Mailbox:
@@ -146,12 +105,18 @@ class Mailbox:
         self._data = b""  # what was written last, and is perhaps still there
         self._is_version_checked = False
         self._clock = KernelClock()
+        self._image = Continuity()
+        self._reads_one_by_one = False
+        # Where each read costs a transaction: bytes of an earlier call, behind its program.
+        self._witness = _NO_WITNESS
 
     def forget(self) -> None:
         """Drop what is known of the target: it was reset, or others wrote to its memory."""
         self._data = b""
         self._is_version_checked = False
         self._clock = KernelClock()
+        self._image = Continuity()
+        self._witness = _NO_WITNESS
 
     def wait_until_ready(self, *, timeout_s: float = 5.0) -> Machine[None]:
         """Wait for hiffy to sleep and take programs; raise `HiffyFailure` when it does not."""
@@ -190,11 +155,15 @@ class Mailbox:
         # What we wrote last may still be there: it is left out only if it was just seen.
         data = self._data_ranges(program)
         more = data if program.data == self._data else ()
-        before, present = yield from self._wait_until_ready(timeout_s, program, *more)
+        before, present, begin_s = yield from self._wait_until_ready(timeout_s, program, *more)
         if not self._is_version_checked:
             # Not earlier: the variables have their values only once hiffy has started.
-            yield from self._check_version(_name(program))
-        sent = _Sent(program, self._sealed(program.text), before, timeout_s)
+            yield from self._check_version(name_of(program))
+        sealed = self._sealed(program.text)
+        witness = self._find_witness(len(sealed))
+        if self._reads_one_by_one and self._reader.mark is not None and not witness[1]:
+            sealed += self._make_tag()[: self.layout.text.size - len(sealed)]
+        sent = Sent(program, sealed, before, timeout_s, begin_s, witness)
         try:
             for address, _ in data if present != (program.data,) else ():
                 yield Write(address, program.data)
@@ -202,25 +171,37 @@ class Mailbox:
             yield Write(self.layout.text.address, sent.text)  # last: it never runs on older data
             yield Write(self.layout.kick, (1).to_bytes(WORD, "little"))
             words, first, pace = yield from self._wait_for_end(sent)
-            return (yield from self._collect(sent, words, first, pace))
-        except _Unanswered as unanswered:
+            if first:
+                return (yield from self._collect(sent, words, first, pace))
+            self._reads_one_by_one = True
+            return (yield from self._collect_one_by_one(sent, words, pace))
+        except Unanswered as unanswered:
             # After traces of others, or of a reset, nothing proves that it was not made.
             is_back = yield from self._take_back(sent)
             is_unmade = unanswered.is_unsent or (is_back and unanswered.timed_out)
-            raise _failure(sent, unanswered, is_unmade) from None
+            raise make_failure(sent, unanswered, is_unmade) from None
         except (IdoldbgError, KeyboardInterrupt) as error:
             is_unmade = yield from self._take_back(sent)
-            error.add_note(_describe_made(program, is_unmade))
+            error.add_note(describe_made(program, is_unmade))
             raise
 
     def _sealed(self, text: bytes) -> bytes:
         """Return a program with its end and its tag, in whole words where that fits."""
-        room = self.layout.text.size - len(text) - len(_DONE)
+        room = self.layout.text.size - len(text) - len(DONE)
         if room < 0:
             return text
         tag = self._make_tag()[:TAG_SIZE]
-        pad = bytes(-(len(text) + len(_DONE) + len(tag)) % WORD)
-        return text + _DONE + (pad + tag if len(pad) + len(tag) <= room else tag[:room])
+        pad = bytes(-(len(text) + len(DONE) + len(tag)) % WORD)
+        return text + DONE + (pad + tag if len(pad) + len(tag) <= room else tag[:room])
+
+    def _find_witness(self, end: int) -> tuple[int, bytes]:
+        """Return where in HIFFY_TEXT a witness is, and what, if a program of `end` bytes spares it.
+
+        Bytes of an earlier call that are there after a call show that hiffy was not started since,
+        so that the image is still the one that was seen before it. They come with the program's.
+        """
+        offset, witness = self._witness
+        return self._witness if witness and end <= offset <= end + MAX_GAP else _NO_WITNESS
 
     def _data_ranges(self, program: HifProgram) -> tuple[Range, ...]:
         """Return where the program's data goes; nowhere without any, or without HIFFY_DATA."""
@@ -249,26 +230,41 @@ class Mailbox:
 
     def _wait_until_ready(
         self, timeout_s: float, program: HifProgram | None, *more: Range
-    ) -> Machine[tuple[Status, tuple[bytes, ...]]]:
-        """Return how hiffy is once it is ready, and what is in `more` then."""
+    ) -> Machine[tuple[Status, tuple[bytes, ...], float]]:
+        """Return how hiffy is once it is ready, what is in `more` then, and when it was asked."""
         pace = Pace((yield Wait(0)))
         action = self._reader.before(*more)
         while True:
             status, found = self._reader.status_before((yield action))
-            self._reader.check_image(status.image)
             is_live = self._clock.is_live(status.ticks, pace.now_s)
-            if status.is_ready and is_live:
-                return status, found
+            is_ready = status.is_ready and is_live
+            yield from self._check_image(status, pace.now_s, is_ready=is_ready)
+            if is_ready:
+                return status, found, pace.now_s
             if pace.elapsed_s >= timeout_s:
                 why = describe_wait(status, self.layout.task_names, is_live=is_live)
                 message = f"hiffy was not ready within {timeout_s:g} s: {why}"
                 if program is not None:
-                    message += f"; {_describe_made(program, True)}"
-                name = "" if program is None else _name(program)
-                raise _timeout(name, message, "not ready", timeout_s, may_have_run=False)
+                    message += f"; {describe_made(program, True)}"
+                name = "" if program is None else name_of(program)
+                raise make_timeout(name, message, "not ready", timeout_s, may_have_run=False)
             yield from pace.wait(timeout_s)
 
-    def _wait_for_end(self, sent: _Sent) -> Machine[tuple[Words, bytes, Pace]]:
+    def _check_image(self, status: Status, begin_s: float, *, is_ready: bool) -> Machine[None]:
+        """Compare the image's mark; read it where that was not free and it may have changed."""
+        found, is_same = status.image, False
+        if found == b"":
+            end_s = yield Wait(0)
+            is_same = self._image.is_unbroken(status.ticks, begin_s, end_s) and is_ready
+            if not is_same:
+                (found,) = yield ReadMany(self._reader.mark_ranges)
+        if not is_same:
+            self._image.forget()
+            self._reader.check_image(found)
+        if status.ticks is not None:
+            self._image.begin(status.ticks, begin_s)
+
+    def _wait_for_end(self, sent: Sent) -> Machine[tuple[Words, bytes, Pace]]:
         """Poll until a program ended; return the counters that say so, and its first word then.
 
         The word is b"" where it would have cost a transaction of its own.
@@ -288,7 +284,7 @@ class Mailbox:
                 is_over = pace.elapsed_s >= min(SUSPICIOUS_S + RESTART_S, sent.timeout_s)
                 if faulted is not None and (is_over or not status.is_faulted):
                     names = self.layout.task_names
-                    raise _Unanswered(find_reason(sent.before, faulted, state, names))
+                    raise Unanswered(find_reason(sent.before, faulted, state, names))
                 if status.is_faulted:  # it says of what; the supervisor will restart it
                     faulted = status
                     state = TextState.OURS if any(first) else TextState.ZEROED
@@ -297,7 +293,7 @@ class Mailbox:
                     yield from self._explain(sent)
             else:
                 words, first = self._reader.read_poll((yield self._reader.poll(first_range)))
-            if _has_ended(before, words):
+            if has_ended(before, words):
                 return words, first, pace
             if words.counters != before.counters:
                 yield from self._explain(sent)
@@ -306,24 +302,17 @@ class Mailbox:
             if is_late and pace.elapsed_s >= sent.timeout_s:
                 why = describe_wait(status, self.layout.task_names, is_live=True)
                 reason = Reason("timeout", f"no answer within {sent.timeout_s:g} s: {why}")
-                raise _Unanswered(reason, timed_out=True)
+                raise Unanswered(reason, timed_out=True)
 
     def _collect(
-        self, sent: _Sent, ended: Words, first: bytes, pace: Pace
+        self, sent: Sent, ended: Words, first: bytes, pace: Pace
     ) -> Machine[tuple[tuple[FunctionResult, ...], bytes]]:
         """Read what a program left, and make sure that it was ours and ran once."""
         layout, reader, program = self.layout, self._reader, sent.program
-        if not first:
-            first = yield Read(layout.text.address, len(sent.first_word))
-        if first != sent.first_word:
-            yield from self._explain(
-                sent,
-                None if any(first) else bytes(len(sent.text)),
-                otherwise="HIFFY_TEXT began as another's program",
-            )
-        yield Write(layout.text.address, _HARMLESS[: len(sent.text)])
+        yield from self._check_first(sent, first)
+        yield Write(layout.text.address, HARMLESS[: len(sent.text)])
         is_failure = ended.errors != sent.before.words.errors
-        results = self._result_ranges(program, is_failure)
+        results = result_ranges(layout, program, is_failure=is_failure)
         data_ranges = self._data_ranges(program)
         action = reader.proof(results, (layout.text.address, len(sent.text)), *data_ranges)
         while True:
@@ -332,64 +321,89 @@ class Mailbox:
             reader.check_image(*mark)
             if sent.text_state(text) is not TextState.OURS or words.counters != ended.counters:
                 yield from self._explain(sent, text)
-            if data_ranges and data != [program.data] and not any(data[0]):
-                yield from self._explain(sent, bytes(len(text)))  # zeroed, by a start of hiffy
-            if data_ranges and data != [program.data]:
-                yield from self._explain(
-                    sent, otherwise="HIFFY_DATA holds what another has written"
-                )
-            if words.kick:
-                yield from self._explain(sent, otherwise="HIFFY_KICK was set once more")
-            if words.ready:
+            yield from self._check_data(sent, data)
+            if (yield from self._is_at_rest(sent, words, pace)):
+                return self._decode(sent, parts[: len(results)], is_failure=is_failure)
+
+    def _collect_one_by_one(
+        self, sent: Sent, ended: Words, pace: Pace
+    ) -> Machine[tuple[tuple[FunctionResult, ...], bytes]]:
+        """Collect where each read costs a transaction: as few as prove the same.
+
+        The program is read before its first word is made harmless, not after: written once, with a
+        tag of its own, it cannot come back, so it was there when the results were read. What runs
+        until it is harmless is counted.
+        """
+        layout, reader, program = self.layout, self._reader, sent.program
+        is_failure = ended.errors != sent.before.words.errors
+        results = result_ranges(layout, program, is_failure=is_failure)
+        data_ranges = self._data_ranges(program)
+        offset, witness = sent.witness
+        size = offset + len(witness) if witness else len(sent.text)
+        left: tuple[bytes, ...] = ()
+        if len(results) > 1:  # the bytes of an error matter where there is one
+            left = yield ReadMany((results[0],))
+            results = [] if ends_well(left[0]) else results[1:]
+        parts = yield reader.left_by(results, (layout.text.address, size), *data_ranges)
+        left, (text, *data) = (*left, *parts[: len(results)]), parts[len(results) :]
+        own = text[: len(sent.text)]
+        yield from self._check_first(sent, own[: len(sent.first_word)])
+        if sent.text_state(own) is not TextState.OURS:
+            yield from self._explain(sent, own)
+        yield from self._check_data(sent, data)
+        yield Write(layout.text.address, HARMLESS[: len(sent.text)])
+        has_witness = bool(witness) and text[offset:] == witness
+        is_same_image = has_witness and pace.begin_s - sent.begin_s <= PROMPT_S
+        while True:
+            words, mark = reader.read_last((yield reader.last(with_mark=not is_same_image)))
+            reader.check_image(*mark)
+            if words.counters != ended.counters:
+                yield from self._explain(sent, own)
+            if (yield from self._is_at_rest(sent, words, pace)):
                 break
-            if pace.elapsed_s >= sent.timeout_s:
-                raise _Unanswered(Reason("timeout", "hiffy does not come to rest"), timed_out=True)
-            yield from pace.wait(sent.timeout_s)  # it has not gone to sleep yet, or just woke up
+        if not has_witness:
+            offset = max(len(sent.text) - TAG_SIZE, len(HARMLESS))
+            self._witness = offset, sent.text[offset:]
+        return self._decode(sent, left, is_failure=is_failure)
+
+    def _check_first(self, sent: Sent, first: bytes) -> Machine[None]:
+        if first != sent.first_word:
+            yield from self._explain(
+                sent,
+                None if any(first) else bytes(len(sent.text)),
+                otherwise="HIFFY_TEXT began as another's program",
+            )
+
+    def _check_data(self, sent: Sent, data: Sequence[bytes]) -> Machine[None]:
+        if not data or data == [sent.program.data]:
+            return
+        if not any(data[0]):
+            yield from self._explain(sent, bytes(len(sent.text)))  # zeroed, by a start of hiffy
+        yield from self._explain(sent, otherwise="HIFFY_DATA holds what another has written")
+
+    def _is_at_rest(self, sent: Sent, words: Words, pace: Pace) -> Machine[bool]:
+        """Return whether hiffy sleeps; False after a pause where it does not yet, or just woke."""
+        if words.kick:
+            yield from self._explain(sent, otherwise="HIFFY_KICK was set once more")
+        if words.ready:
+            return True
+        if pace.elapsed_s >= sent.timeout_s:
+            raise Unanswered(Reason("timeout", "hiffy does not come to rest"), timed_out=True)
+        yield from pace.wait(sent.timeout_s)
+        return False
+
+    def _decode(
+        self, sent: Sent, results: Sequence[bytes], *, is_failure: bool
+    ) -> tuple[tuple[FunctionResult, ...], bytes]:
         if is_failure:
-            raise self._stopped(sent, parts[0])
-        return self._decode(sent, parts[0]), b"".join(parts[1 : len(results)])
-
-    def _result_ranges(self, program: HifProgram, is_failure: bool) -> list[Range]:
-        """Return what to read: the failure, or the return stack and a Complex error's bytes."""
-        layout = self.layout
-        if is_failure:
-            return [(layout.failure.address, layout.failure.size)]
-        size = min(program.result_size, layout.return_stack.size)
-        ranges = [(layout.return_stack.address, size)]
-        last = program.messages[-1] if program.messages else None
-        if last is not None and last.error_size and layout.scratch is not None:
-            size = min(last.error_size, last.reply_size, layout.scratch.size)
-            ranges.append((layout.scratch.address, size))
-        return ranges
-
-    def _decode(self, sent: _Sent, stack: bytes) -> tuple[FunctionResult, ...]:
-        try:
-            results = decode_results(stack)
-        except HifError as error:
-            reason = Reason("nonsense", f"hiffy's answer makes no sense: {error}")
-            raise _Unanswered(reason) from None
-        count = len(sent.program.messages)
-        if count and len(results) != count:
-            message = f"{len(results)} results on hiffy's return stack for {count} calls"
-            raise _Unanswered(Reason("nonsense", message))
-        return results
-
-    def _stopped(self, sent: _Sent, data: bytes) -> _Unanswered:
-        """Return what HIFFY_FAILURE, an `Option<hif::Failure>`, stands for."""
-        value = image.decode(self.layout.failure_type, data)
-        if isinstance(value, EnumValue) and value.variant == "Some":
-            value = value.only
-        failure = format_value(value)
-        hint = f": {_HINTS[failure]}" if failure in _HINTS else ""
-        reason = Reason(failure, f"hiffy stopped the program with {failure}{hint}")
-        is_unsent = len(sent.program.messages) <= 1 and failure.startswith(_UNSENT)
-        return _Unanswered(reason, is_unsent=is_unsent)
+            raise stopped(self.layout, sent.program, results[0])
+        return decode_stack(sent.program, results[0]), b"".join(results[1:])
 
     # ------------------------------------------------------------------ when it goes wrong
 
     def _explain(
         self,
-        sent: _Sent,
+        sent: Sent,
         text: bytes | None = None,
         *,
         is_running: bool = False,
@@ -407,7 +421,7 @@ class Mailbox:
         before = sent.before.words
         is_same = status.generation == sent.before.generation
         if is_running and is_same and not status.is_faulted:
-            if _has_ended(before, status.words):
+            if has_ended(before, status.words):
                 return
             if status.words.counters == before.counters and not status.words.is_idle:
                 return
@@ -415,9 +429,9 @@ class Mailbox:
         if sent.text_state(last_text) is TextState.ZEROED:
             state = TextState.ZEROED  # what was there before, a reset has left over
         names = self.layout.task_names
-        raise _Unanswered(find_reason(sent.before, status, state, names, otherwise))
+        raise Unanswered(find_reason(sent.before, status, state, names, otherwise))
 
-    def _take_back(self, sent: _Sent) -> Machine[bool]:
+    def _take_back(self, sent: Sent) -> Machine[bool]:
         """Make a program harmless that was given up; return whether it surely has not run.
 
         A kick that is pending stays: cleared, it might be somebody else's. Nothing is done where
@@ -428,7 +442,7 @@ class Mailbox:
             text = yield Read(*range_)
             if sent.text_state(text) is not TextState.OURS:
                 return False
-            yield Write(self.layout.text.address, _HARMLESS[: len(sent.text)])
+            yield Write(self.layout.text.address, HARMLESS[: len(sent.text)])
             # Had hiffy begun before, it would be busy, or have counted, or been restarted since.
             parts = yield self._reader.after(range_)
         except IdoldbgError:
@@ -437,53 +451,3 @@ class Mailbox:
         is_pending = status.words.kick != 0 and status.words.ready == 1
         is_ours = sent.text_state(text) is TextState.OURS
         return is_pending and is_ours and status.is_as(sent.before)
-
-
-def _has_ended(before: Words, words: Words) -> bool:
-    """Return whether exactly one program has come to an end, good or bad."""
-    requests, errors = before.counters
-    return words.counters in ((_next(requests), errors), (requests, _next(errors)))
-
-
-def _failure(sent: _Sent, unanswered: _Unanswered, is_unmade: bool) -> HiffyFailure:
-    reason, name = unanswered.reason, sent.name
-    message = describe_restart(reason.message) if reason.failure == "restarted" else reason.message
-    message = f"{message}; {_describe_made(sent.program, is_unmade)}"
-    if unanswered.timed_out:
-        error: HiffyFailure = _timeout(
-            name, message, reason.failure, sent.timeout_s, may_have_run=not is_unmade
-        )
-    else:
-        text = f"{name}: {message}" if name else message
-        error = HiffyFailure(
-            text, operation=name, failure=reason.failure, may_have_run=not is_unmade
-        )
-    error.generation = sent.before.generation_number
-    return error
-
-
-def _describe_made(program: HifProgram, is_unmade: bool) -> str:
-    """Describe what is known of a call without an answer."""
-    match len(program.messages):
-        case 0:
-            return "the program was not executed" if is_unmade else "the program may have run"
-        case 1:
-            return "the call was not made" if is_unmade else "the call may have been made"
-    return "the calls were not made" if is_unmade else "the calls may have been made"
-
-
-def _timeout(
-    name: str, message: str, failure: str, timeout_s: float, *, may_have_run: bool
-) -> CallTimeout:
-    text = f"{name}: {message}" if name else message
-    return CallTimeout(
-        text, operation=name, failure=failure, timeout_s=timeout_s, may_have_run=may_have_run
-    )
-
-
-def _name(program: HifProgram) -> str:
-    return program.messages[0].name if len(program.messages) == 1 else ""
-
-
-def _next(counter: int) -> int:
-    return (counter + 1) & 0xFFFFFFFF

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idoldbg.call.hiffy.actions import Machine, Wait
 
-__all__ = ["KernelClock", "Pace"]
+__all__ = ["Continuity", "KernelClock", "Pace"]
 
 FIRST_WAIT_S = 0.001
 LONGEST_WAIT_S = 0.02
@@ -15,6 +15,13 @@ SAME_TICK_S = 0.003
 UNWATCHED_S = 0.5
 SLOWDOWN = 4  # of an emulated board beside the host
 
+# Of a kernel that went on as it was: by how much its clock may differ from the link's.
+YOUNG_TICKS = 300
+LONGEST_LOOK_S = 0.1
+LONGEST_GAP_S = 1.0
+DRIFT = 0.02
+SLACK_TICKS = 10
+
 
 class Pace:
     """Waits that begin short and grow, and the time since `begin_s`.
@@ -23,14 +30,14 @@ class Pace:
     """
 
     def __init__(self, begin_s: float) -> None:
-        self._begin_s = begin_s
+        self.begin_s = begin_s
         self._asked_s = 0.0
         self._next_s = FIRST_WAIT_S
         self.elapsed_s = 0.0
 
     @property
     def now_s(self) -> float:
-        return self._begin_s + self.elapsed_s
+        return self.begin_s + self.elapsed_s
 
     def wait(self, limit_s: float) -> Machine[None]:
         """Wait a little, not much beyond `limit_s` since the beginning."""
@@ -38,7 +45,7 @@ class Pace:
         now_s = yield Wait(wait_s)
         self._asked_s += wait_s
         self._next_s = min(self._next_s * WAIT_GROWTH, LONGEST_WAIT_S)
-        self.elapsed_s = max(now_s - self._begin_s, self._asked_s)
+        self.elapsed_s = max(now_s - self.begin_s, self._asked_s)
 
 
 class KernelClock:
@@ -68,3 +75,34 @@ class KernelClock:
         # A clock that lags was stopped for a while: it may stand still now.
         is_lagging = elapsed_s > UNWATCHED_S and (ticks - before) * SLOWDOWN < elapsed_s * 1000
         return not (self._is_live and is_lagging)
+
+
+class Continuity:
+    """Judges by the kernel's clock whether the board was reset since a moment.
+
+    After a reset the clock begins at zero, or stands still where the new kernel has not begun. So
+    the board was not reset, save in the last `SLACK_TICKS` milliseconds, if the clock, old by then,
+    has gone on by the time that has passed.
+    """
+
+    def __init__(self) -> None:
+        self._begin: tuple[int, float] | None = None
+
+    def forget(self) -> None:
+        self._begin = None
+
+    def begin(self, ticks: int, at_s: float) -> None:
+        """Take a reading of the moment, for which `at_s` was the time just before it was read."""
+        self._begin = ticks, at_s
+
+    def is_unbroken(self, ticks: int | None, begin_s: float, end_s: float) -> bool:
+        """Return whether it was not reset until a reading between two times; False if unsure."""
+        if self._begin is None or ticks is None or end_s - begin_s > LONGEST_LOOK_S:
+            return False
+        before, at_s = self._begin
+        gap_s = begin_s - at_s
+        expected = gap_s * 1000
+        slack = SLACK_TICKS + expected * DRIFT
+        # Old enough that not even a clock that goes three times as fast could be there again.
+        is_old = before > YOUNG_TICKS + 2 * expected and 0 <= gap_s <= LONGEST_GAP_S
+        return is_old and abs(ticks - before - expected) <= slack

@@ -173,20 +173,23 @@ class StatusReader:
         self.mark_ranges: tuple[Range, ...] = ()
         if mark is not None:
             self.mark_ranges = ((mark.address, len(mark.expected)),)
-        self._around: tuple[Range, ...] = (*task, *clock, *self.mark_ranges)
+        self._kernel: tuple[Range, ...] = (*task, *clock)
+        self._around: tuple[Range, ...] = (*self._kernel, *self.mark_ranges)
         at = (layout.kick, layout.ready, layout.requests, layout.errors)
         #: Of `Words`, in their order.
         self.word_ranges: tuple[Range, ...] = tuple((address, WORD) for address in at)
 
     def before(self, *more: Range) -> ReadMany:
-        """Return a read of a `Status` and more: the words last.
+        """Return a read of a `Status`, its words last, and of more.
 
         A restart or reset that the words show then, and the task does not, is noticed later. The
-        generation is read first: a state that belongs to an earlier one shows no readiness.
+        generation is read first: a state that belongs to an earlier one shows no readiness. The
+        image's mark, and what more there is, come as b"" where they cost transactions.
         """
-        count = len(self._around) + len(more)
+        spare = (*self.mark_ranges, *more)
         first = (1,) if self._task is not None else ()
-        return ReadMany((*self._around, *more, *self.word_ranges), barriers=(*first, count))
+        barriers = (*first, len(self._kernel))
+        return ReadMany((*self._kernel, *self.word_ranges, *spare), barriers, spare=len(spare))
 
     def after(self, *around_words: Range) -> ReadMany:
         """Return a read of some ranges, the words in their order, the same ranges, then the rest.
@@ -224,6 +227,21 @@ class StatusReader:
         mark = words - len(self.mark_ranges)
         return self.words(parts[words:]), parts[mark:words], parts[count:mark]
 
+    def left_by(self, results: Sequence[Range], *written: Range) -> ReadMany:
+        """Return a read of results, then of what was written."""
+        return ReadMany((*results, *written), barriers=(len(results),))
+
+    def last(self, *, with_mark: bool) -> ReadMany:
+        """Return a read of the words, and of the image's mark if wanted."""
+        mark = self.mark_ranges if with_mark else ()
+        count = len(mark)
+        return ReadMany((*mark, *self.word_ranges), barriers=(count + 1, count + 2))
+
+    def read_last(self, parts: Sequence[bytes]) -> tuple[Words, Sequence[bytes]]:
+        """Decode what was read by `last`; return also the image's mark, if it is there."""
+        mark = len(parts) - len(self.word_ranges)
+        return self.words(parts[mark:]), parts[:mark]
+
     def words(self, parts: Sequence[bytes]) -> Words:
         """Decode what was read of `word_ranges`."""
         kick, ready, requests, errors = (int.from_bytes(part, "little") for part in parts)
@@ -231,9 +249,11 @@ class StatusReader:
 
     def status_before(self, parts: Sequence[bytes]) -> tuple[Status, tuple[bytes, ...]]:
         """Decode what was read by `before`; return also what else was asked for."""
-        count, words = len(self._around), parts[-len(self.word_ranges) :]
-        status = self._status(words, parts[:count])
-        return status, tuple(parts[count : -len(self.word_ranges)])
+        words = len(self._kernel)
+        mark = words + len(self.word_ranges)
+        more = mark + len(self.mark_ranges)
+        status = self._status(parts[words:mark], (*parts[:words], *parts[mark:more]))
+        return status, tuple(parts[more:])
 
     def status_after(self, parts: Sequence[bytes]) -> tuple[Status, tuple[bytes, ...]]:
         """Decode what was read by `after`; return also what its ranges held, first and then."""

@@ -25,6 +25,7 @@ from idoldbg.call.hiffy import (
     Wait,
     Write,
 )
+from idoldbg.call.hiffy.actions import ONE_MOMENT, Block
 from idoldbg.call.hiffy.status import ImageMark
 from idoldbg.call.message import ErrorReply, Message, Outcome, RawReply, ReadLease
 from idoldbg.model.values import EnumValue, Int, StructValue, make_enum
@@ -111,6 +112,9 @@ class Board:
         self.mark = ImageMark("image id", IMAGE, b"idoldbg!")
         self.flash = self.mark.expected
         self.has_ticks = has_ticks
+        self.has_own_clock = True
+        self._started = 0
+        self.extra_s = 0.0
         self.steps = 0
         self.log: dict[int, list[bool]] = {}  # of each token, each time: was it on our image?
         self.resets: list[int] = []  # steps at which, and those at which hiffy was restarted
@@ -145,6 +149,11 @@ class Board:
     def ticks_address(self) -> int | None:
         return BASE + self.at["TICKS"] if self.has_ticks else None
 
+    @property
+    def now_s(self) -> float:
+        """Time for debuggers: of its own, or by which the kernel's clock goes right."""
+        return self.steps * 0.0005 if self.has_own_clock else self.steps * 0.0001 + self.extra_s
+
     # -- memory
 
     def get(self, name: str) -> int:
@@ -168,6 +177,11 @@ class Board:
         self.ram[address - BASE : address - BASE + len(data)] = data
 
     # -- what happens to it
+
+    def grow_old(self, ticks: int) -> None:
+        """Let its kernel run for long already."""
+        self._started = ticks
+        self._begin(self._boot(stale=0))
 
     def reset(self) -> None:
         """Reset the chip: the firmware begins anew, and RAM stays for a while as it was."""
@@ -196,8 +210,8 @@ class Board:
     def _boot(self, stale: int) -> Iterator[None]:
         for _ in range(stale):
             yield
-        self._ticks = 0
-        self.put_bytes("TICKS", bytes(8))
+        self._ticks, self._started = self._started, 0
+        self.put_bytes("TICKS", self._ticks.to_bytes(8, "little"))
         self.put("GENERATION", 0)
         self.put_bytes("STATE", STATES["Stopped"])
         yield
@@ -221,6 +235,7 @@ class Board:
 
     def _tick(self) -> None:
         self._ticks += 1
+        self.extra_s += 0.0009
         at = self.at["TICKS"]
         self.ram[at : at + 4] = self._ticks.to_bytes(4, "little")
 
@@ -346,6 +361,22 @@ def parts_of(
     return [action]
 
 
+def pieces_of(block: Block, *, is_torn: bool) -> list[Read]:
+    """Split a block into what others may come between: in order, save what is read at a moment."""
+    if not is_torn:
+        return [Read(*block.place)]
+    pieces: list[list[int]] = []
+    for address, size in sorted(block.ranges):
+        end = address + size
+        is_moment = block.first != block.last and pieces and end - pieces[-1][0] <= ONE_MOMENT
+        if pieces and (is_moment or address < pieces[-1][1]):
+            pieces[-1][1] = max(pieces[-1][1], end)
+        else:
+            pieces.append([address, end])
+    ends = [begin for begin, _ in pieces[1:]] + [pieces[-1][1]]  # what lies between is read too
+    return [Read(begin, end - begin) for (begin, _), end in zip(pieces, ends, strict=True)]
+
+
 def perform(board: Board, action: Action) -> object:
     match action:
         case Read(address=address, size=size):
@@ -355,4 +386,4 @@ def perform(board: Board, action: Action) -> object:
         case Write(address=address, data=data):
             return board.write(address, data)
         case Wait():
-            return board.steps * 0.0005
+            return board.now_s

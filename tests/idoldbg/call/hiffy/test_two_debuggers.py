@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -24,6 +25,7 @@ from idoldbg.call.hiffy import (
     Wait,
     Write,
     build_program,
+    plan_blocks,
 )
 from idoldbg.call.message import Message, Outcome
 from idoldbg.errors import CallError, HiffyFailure, MismatchError
@@ -39,6 +41,7 @@ from tests.idoldbg.call.hiffy.scripted import (
     make_message,
     parts_of,
     perform,
+    pieces_of,
     right_outcome,
 )
 
@@ -77,6 +80,7 @@ class Debugger:
     left: int
     made: list[Made] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)
+    gap: int | None = None  # each read is a transaction, of ranges no further apart
     is_careless: bool = False
     has_torn_writes: bool = False
 
@@ -140,7 +144,11 @@ class Debugger:
 
     def _answer(self) -> None:
         action, results = self.action, self.results
-        if isinstance(action, ReadMany) and len(results) == len(action.ranges) and self.is_torn:
+        if isinstance(action, ReadMany) and self.gap is not None:
+            found = iter(results)
+            blocks = [b"".join(islice(found, count)) for count in self.counts]  # type: ignore[arg-type]
+            results = [self.plan.cut(blocks)]
+        elif isinstance(action, ReadMany) and len(results) == len(action.ranges) and self.is_torn:
             # The parts were done in another order than that in which they are wanted.
             results = [tuple(self._in_order(action, results))]
         self._send(results[-1])
@@ -159,12 +167,18 @@ class Debugger:
         except (CallError, MismatchError) as error:
             made.error = error
         else:
-            self.todo = parts_of(
-                self.action,
-                self.random,
-                is_torn=self.is_torn,
-                has_torn_writes=self.has_torn_writes,
-            )
+            if isinstance(self.action, ReadMany) and self.gap is not None:
+                self.plan = plan_blocks(self.action, self.gap, at_once=False)
+                pieces = [pieces_of(block, is_torn=self.is_torn) for block in self.plan.blocks]
+                self.counts = [len(p) for p in pieces]
+                self.todo = [piece for block in pieces for piece in block]
+            else:
+                self.todo = parts_of(
+                    self.action,
+                    self.random,
+                    is_torn=self.is_torn,
+                    has_torn_writes=self.has_torn_writes,
+                )
             self.order = [(p.address, p.size) for p in self.todo if hasattr(p, "size")]
             self.results = []
             return
@@ -198,7 +212,7 @@ def careless(layout: HiffyLayout, messages: list[Message], *, is_short: bool) ->
 class World:
     """A board and its debuggers, and chance."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, one_by_one: bool = False) -> None:
         self.random = random = Random(seed)
         self.board = Board(random, has_ticks=random.random() < 0.5)
         layout = self.board.layout()
@@ -211,9 +225,20 @@ class World:
         self.has_torn_writes = random.random() < 0.2
         for debugger in self.debuggers:
             debugger.has_torn_writes = self.has_torn_writes
+        if one_by_one:
+            self._read_one_by_one()
         self.debuggers[1].is_careless = random.random() < 0.25
         self.upset = random.choice((0.0, 0.0, 0.0, 0.003, 0.02))
         self.firmware = random.choice((0.2, 0.4, 0.6, 0.8))
+
+    def _read_one_by_one(self) -> None:
+        """Make it a world of probes on which each read is a transaction, and a board not young."""
+        for debugger in self.debuggers:
+            debugger.gap = self.random.choice((None, 0, 8, 64, 256))
+        self.debuggers[0].gap = self.debuggers[0].gap or 0
+        self.debuggers[0].left += self.random.choice((0, 3))
+        self.board.has_own_clock = self.random.random() < 0.3
+        self.board.grow_old(5000)
 
     def run(self) -> None:
         board, random, chance = self.board, self.random, self.random.random
@@ -306,8 +331,8 @@ class World:
                 assert failure in ("timeout", "not ready"), message
 
 
-def run(seed: int) -> World:
-    world = World(seed)
+def run(seed: int, *, one_by_one: bool = False) -> World:
+    world = World(seed, one_by_one=one_by_one)
     world.run()
     try:
         world.check()
@@ -317,12 +342,13 @@ def run(seed: int) -> World:
     return world
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_random_interleavings(chunk: int) -> None:
+def test_random_interleavings(chunk: int, one_by_one: bool) -> None:
     ends = {"answered": 0, "failed": 0, "died": 0}
-    size = ROUNDS // CHUNKS
+    size = ROUNDS // CHUNKS // (2 if one_by_one else 1)
     for seed in range(chunk * size, (chunk + 1) * size):
-        for debugger in run(seed).debuggers:
+        for debugger in run(seed, one_by_one=one_by_one).debuggers:
             for made in debugger.made:
                 end = "died" if made.end is None else "failed" if made.error else "answered"
                 ends[end] += 1

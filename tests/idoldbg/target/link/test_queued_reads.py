@@ -11,6 +11,7 @@ from pyocd.probe import cmsis_dap_probe
 from idoldbg.call.calls import prepare_call
 from idoldbg.errors import FaultError
 from idoldbg.session import TargetOptions, open_session
+from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
 from idoldbg.target.probe.link import PyocdLink, open_probe
 
@@ -101,3 +102,32 @@ def test_a_call_through_a_probe_that_queues_takes_five_transactions(asked: list[
         session.caller.call(call)
         traffic = session.traffic - before
     assert traffic.transactions - traffic.polls == 5
+
+
+@pytest.mark.parametrize(
+    ("board", "bare", "leased"),
+    [("stm32f4-discovery", 9, 11), ("lpcxpresso55s69", 9, 11), ("nucleo-g031", 8, 10)],
+)
+def test_a_repeated_call_where_each_read_is_a_transaction(
+    board: str, bare: int, leased: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Besides polls: hiffy's task, the clock, words; three writes; results, program, words again.
+
+    A read lease is written and read back. On the smallest board results and program are near.
+    """
+    monkeypatch.setattr(EmulatedLink, "reads_at_once", False, raising=False)
+    with open_session(TargetOptions(board=board, probe="emu"), notify=lambda _: None) as session:
+        session.target.memory.wait(1.0)  # a young kernel's image is looked at each time
+        arguments = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
+        for name, more, count in (
+            ("Sensor.temperature", {}, bare),
+            ("Spi.exchange", arguments, leased),
+        ):
+            call = prepare_call(session.program.operation(name), more, read_data=lambda _: b"")
+            for _ in range(3):
+                session.caller.call(call)
+            before = session.traffic
+            for _ in range(4):
+                session.caller.call(call)
+            traffic = session.traffic - before
+            assert traffic.transactions - traffic.polls == 4 * count
