@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from idoldbg.call.calls import Reply
 from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
 from idoldbg.model.values import Bool, Char, EnumValue, Float, Int, Value, format_value
+from idoldbg.render import notation
 from idoldbg.render.printable import join_lines, one_line, printable
-from idoldbg.resolver import How, Resolution, ResolvedLease, ResolvedOperation
+from idoldbg.resolver import (
+    How,
+    Resolution,
+    ResolvedArgument,
+    ResolvedLease,
+    ResolvedOperation,
+)
 from idoldbg.views.interfaces import Server
 from idoldbg.views.tasks import TaskTable
 
@@ -20,6 +29,7 @@ __all__ = [
     "hexdump",
     "interfaces",
     "operation_error",
+    "operation_example",
     "operation_help",
     "probes",
     "reply",
@@ -242,15 +252,46 @@ def operation_help(operation: ResolvedOperation) -> str:
     """Write what `call` takes for one operation."""
     lines = [f"Usage: idoldbg call {operation.name} [OPTIONS]", ""]
     lines += _operation_lines(operation, detailed=True)
-    rows = [[f"  --{_flag(a.name)} VALUE", a.type_name or MISSING] for a in operation.arguments]
+    rows = []
+    for argument in operation.arguments:
+        written = [MISSING] if argument.type is None else notation.forms(argument.type)
+        rows += [[flag, line] for flag, line in zip_longest([_option(argument, "VALUE")], written)]
     for lease in operation.leases:
         if lease.read:
-            rows.append([f"  --{_flag(lease.name)} DATA", _takes(lease)])
+            rows.append([_option(lease, "DATA"), _takes(lease)])
         else:
-            rows.append([f"  --{_flag(lease.name)} COUNT", "elements to make room for; printed"])
+            rows.append([_option(lease, "COUNT"), "elements to make room for; printed"])
     if rows:
-        lines += ["", "Options:", *table_lines(rows)]
+        lines += ["", "Options:", *table_lines([[flag or "", line or ""] for flag, line in rows])]
+    example = operation_example(operation)
+    if example is not None:
+        lines += ["", "Example:", f"  {example}"]
     return join_lines(lines)
+
+
+def _option(parameter: ResolvedArgument | ResolvedLease, value: str) -> str:
+    return f"  --{_flag(parameter.name)} {value}"
+
+
+def operation_example(operation: ResolvedOperation) -> str | None:
+    """Return a command line that makes a call, None where a value is too long to be shown."""
+    parts = [f"idoldbg call {operation.name}"]
+    for argument in operation.arguments:
+        value = None if argument.type is None else notation.example(argument.type)
+        if value is None:
+            return None
+        parts.append(f"--{_flag(argument.name)} {shlex.quote(value)}")
+    for lease in operation.leases:
+        value = "4"
+        if lease.read:
+            element = None if lease.element is None else notation.example(lease.element)
+            if element is None:
+                return None
+            value = shlex.quote(f"[{element}]" if lease.is_slice else element)
+        elif not lease.is_slice:
+            continue
+        parts.append(f"--{_flag(lease.name)} {value}")
+    return " ".join(parts)
 
 
 def _takes(lease: ResolvedLease) -> str:
