@@ -22,7 +22,7 @@ from idoldbg.audit.subject import Subject
 from idoldbg.audit.types import check_types
 from idoldbg.build.program import ServedInterface
 
-__all__ = ["CODE_CHECKS", "IMAGE_CHECKS", "OPERATION_CHECKS", "SERVER_CHECKS"]
+__all__ = ["APPLICATION_CHECKS", "CODE_CHECKS", "IMAGE_CHECKS", "SERVER_CHECKS", "TYPE_CHECKS"]
 
 ServerCheck = Callable[[Image, ServedInterface], Iterable[Finding]]
 
@@ -35,12 +35,16 @@ IMAGE_CHECKS: Final[tuple[Callable[[Image], Iterable[Finding]], ...]] = (
 )
 #: Of each server, before its types are read.
 SERVER_CHECKS: Final[tuple[ServerCheck, ...]] = (check_text, check_started)
-#: Of each operation, once its types are resolved. An error of theirs: it cannot be called.
-OPERATION_CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
+#: Of each operation, once its types are resolved. An error of theirs: it cannot be called. They go
+#: by interface and debug information alone, not by hiffy: indices keep the findings.
+TYPE_CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     check_message,
     check_types,
     check_sizes,
     check_serialization,
+)
+#: Of each operation, too: what this image's hiffy can carry, and what the application allows it.
+APPLICATION_CHECKS: Final[tuple[Callable[[Subject], Iterable[Finding]], ...]] = (
     check_limits,
     check_caller,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.hiffy import Hiffy, read_hiffy
+from idoldbg.audit.hiffy import Hiffy
 from idoldbg.build.program import Program
 
 __all__ = ["Image", "check_hiffy"]
@@ -17,12 +17,6 @@ class Image:
     program: Program
     hiffy: Hiffy | None
     hiffy_findings: tuple[Finding, ...] = ()
-
-    @classmethod
-    def of(cls, program: Program) -> Image:
-        """Read hiffy, and begin to read the servers."""
-        program.prefetch()
-        return cls(program, *read_hiffy(program))
 
 
 def check_hiffy(image: Image) -> tuple[Finding, ...]:

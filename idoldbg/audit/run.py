@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 
 import idol
 from idol.findings import Level
 from idol.records import dataclass
 from idoldbg.audit.callers import is_restricted
-from idoldbg.audit.checks import CODE_CHECKS, IMAGE_CHECKS, OPERATION_CHECKS, SERVER_CHECKS
+from idoldbg.audit.checks import (
+    APPLICATION_CHECKS,
+    CODE_CHECKS,
+    IMAGE_CHECKS,
+    SERVER_CHECKS,
+    TYPE_CHECKS,
+)
 from idoldbg.audit.coverage import OperationCoverage, ServerCoverage, Summary, mark_aspects
 from idoldbg.audit.finding import Finding
-from idoldbg.audit.hiffy import Hiffy
+from idoldbg.audit.hiffy import Hiffy, read_hiffy
 from idoldbg.audit.image import Image
 from idoldbg.audit.interfaces import check_readable, read_text
+from idoldbg.audit.kept import (
+    IMAGE,
+    OPERATION_FINDINGS,
+    SERVER_FINDINGS,
+    ImageFacts,
+    OperationFindings,
+)
 from idoldbg.audit.limits import measure
 from idoldbg.audit.objects import damaged_types, without_debug_info
 from idoldbg.audit.subject import Subject
-from idoldbg.build.program import Program, ServedInterface
+from idoldbg.build.program import Program, ServedInterface, operation_key
+from idoldbg.build.workers import Job, share_out
 from idoldbg.errors import ArchiveError, DebugInfoError
-from idoldbg.model.archive import Archive
+from idoldbg.model.archive import KERNEL, Archive, TaskImage
 from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["Audit", "Progress", "audit"]
 
 Progress = Callable[[int, int, str], None]
-"""Told before each operation: how many are done, how many there are, and which is next."""
+"""Told before each task or operation: how many are done, how many there are, and which is next."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +69,20 @@ class Audit:
         return Summary.of(self.servers)
 
 
-def audit(program: Program, progress: Progress | None = None) -> Audit:
+def audit(program: Program, progress: Progress | None = None, *, workers: int = 1) -> Audit:
     """Check every operation of every interface of a build.
 
     Only the servers' objects, hiffy's and the kernel's are read, and others where a type is not in
-    its server's. Raises `ArchiveError` for a build that cannot be read at all.
+    its server's. With `workers`, so many processes do it: see `idoldbg.build.workers`, also for
+    errors. Raises `ArchiveError` for a build that cannot be read at all.
     """
-    image, archive = Image.of(program), program.archive
-    findings = [finding for check in IMAGE_CHECKS for finding in check(image)]
+    archive = program.archive
+    if workers > 1:
+        _find_ahead(program, progress, workers)
+    program.prefetch()
+    facts = _image_facts(program)
+    image = Image(program, facts.hiffy, facts.hiffy_findings)
+    findings = list(facts.findings)
     is_usable = image.hiffy is not None and not _has_error(findings)
     servers: dict[str, ServerCoverage] = {}
     # Of hiffy there are more words.
@@ -100,6 +120,37 @@ def audit(program: Program, progress: Progress | None = None) -> Audit:
     )
 
 
+def _image_facts(program: Program) -> ImageFacts:
+    def find() -> ImageFacts:
+        image = Image(program, *read_hiffy(program))
+        findings = tuple(finding for check in IMAGE_CHECKS for finding in check(image))
+        return ImageFacts(image.hiffy, image.hiffy_findings, findings)
+
+    return program.recall(IMAGE, "", find)
+
+
+def _find_ahead(program: Program, progress: Progress | None, workers: int) -> None:
+    """Find in several processes what an index can keep of this audit."""
+    if program.type_overrides:  # whose results are not kept
+        return
+    tasks = program.unread_tasks(SERVER_FINDINGS)
+
+    def start(number: int) -> None:
+        if progress is not None:
+            progress(number, len(tasks) + 1, tasks[number - 1].name if number else KERNEL)
+
+    jobs: list[Job] = [lambda: _image_facts(program)]
+    jobs += [partial(_find_of_task, program, task) for task in tasks]
+    share_out(program, jobs, workers, start=start)
+
+
+def _find_of_task(program: Program, task: TaskImage) -> None:
+    server = program.find_served(task)
+    if isinstance(server, ServedInterface):
+        # No hiffy: nothing that is kept goes by it.
+        _server_findings(Image(program, None), server, lambda _index, _name: None)
+
+
 def _audit_server(
     image: Image, server: ServedInterface, is_usable: bool, begin: Callable[[int, str], None]
 ) -> tuple[ServerCoverage, list[Finding]]:
@@ -107,20 +158,16 @@ def _audit_server(
     interface = server.interface
     findings = [finding for check in SERVER_CHECKS for finding in check(image, server)]
     operations: list[OperationCoverage] = []
-    if not image.program.object(server.task.name).has_debug_info:
+    of_code = _server_findings(image, server, begin)
+    if of_code is None:
         findings.append(without_debug_info(server))
     else:
-        for index, operation in enumerate(interface.operations):
-            begin(index, f"{interface.name}.{operation.name}")
-            try:
-                covered, found = _audit_operation(image, server, operation, is_usable)
-            except DebugInfoError as error:
-                findings.append(damaged_types(server, operation, error))
-                continue
-            operations.append(covered)
+        for operation in interface.operations:
+            covered, found = _audit_operation(image, server, operation, is_usable)
+            operations += [] if covered is None else [covered]
             findings += found
         if len(operations) == len(interface.operations):
-            findings += _check_code(image, server)
+            findings += of_code
     is_started = starts_at_boot(image.program, server.task)
     coverage = ServerCoverage(
         server.task.name, is_started, interface.source, interface, tuple(operations)
@@ -128,13 +175,39 @@ def _audit_server(
     return coverage, findings
 
 
+def _server_findings(
+    image: Image, server: ServedInterface, begin: Callable[[int, str], None]
+) -> tuple[Finding, ...] | None:
+    """Return the findings about a server's code, after those about its operations were found.
+
+    None where it has no debug information.
+    """
+
+    def find() -> tuple[Finding, ...] | None:
+        if not image.program.object(server.task.name).has_debug_info:
+            return None
+        for index, operation in enumerate(server.interface.operations):
+            begin(index, f"{server.interface.name}.{operation.name}")
+            _operation_findings(image, server, operation)
+        try:
+            return tuple(finding for check in CODE_CHECKS for finding in check(image, server))
+        except DebugInfoError as error:
+            return (damaged_types(server, None, error),)
+
+    return image.program.recall_settled(SERVER_FINDINGS, server.task.name, find)
+
+
 def _audit_operation(
     image: Image, server: ServedInterface, operation: idol.Operation, is_usable: bool
-) -> tuple[OperationCoverage, list[Finding]]:
-    """Check one operation; raise `DebugInfoError` where its types cannot be read."""
+) -> tuple[OperationCoverage | None, tuple[Finding, ...]]:
+    """Check one operation; without coverage where its types cannot be read."""
+    of_types = _operation_findings(image, server, operation)
+    if of_types.is_damaged:
+        return None, of_types.findings
     resolved = image.program.resolve(server, operation.name)
     subject = Subject(image, server, operation, resolved)
-    found = [finding for check in OPERATION_CHECKS for finding in check(subject)]
+    of_application = (f for check in APPLICATION_CHECKS for f in check(subject))
+    found = (*of_types.findings, *of_application)
     fit = measure(subject)
     restricted = is_restricted(server, operation.name)
     complete = not _has_error(found)
@@ -150,11 +223,22 @@ def _audit_operation(
     return covered, found
 
 
-def _check_code(image: Image, server: ServedInterface) -> list[Finding]:
-    try:
-        return [finding for check in CODE_CHECKS for finding in check(image, server)]
-    except DebugInfoError as error:
-        return [damaged_types(server, None, error)]
+def _operation_findings(
+    image: Image, server: ServedInterface, operation: idol.Operation
+) -> OperationFindings:
+    program = image.program
+
+    def find() -> OperationFindings:
+        try:
+            resolved = program.resolve(server, operation.name)
+            subject = Subject(image, server, operation, resolved)
+            found = tuple(finding for check in TYPE_CHECKS for finding in check(subject))
+        except DebugInfoError as error:
+            return OperationFindings(True, (damaged_types(server, operation, error),))
+        return OperationFindings(False, found)
+
+    key = operation_key(f"{server.interface.name}.{operation.name}", server.task.name)
+    return program.recall_settled(OPERATION_FINDINGS, key, find)
 
 
 def _has_error(findings: Iterable[Finding]) -> bool:

@@ -43,6 +43,8 @@ from idoldbg.resolver.operation import (
 
 __all__ = [
     "ADDRESS",
+    "CANDIDATE",
+    "HIFFY_LAYOUT",
     "INTERFACE",
     "LAYOUT",
     "OPERATION",
@@ -63,14 +65,14 @@ ADDRESS: Kind[int | None] = Kind("address", optional(INT))
 #: The type of an entry of the kernel's task table.
 TASK_TYPE: Kind[Struct] = Kind("task type", only(Struct))
 
-_CANDIDATE = inline(
+CANDIDATE = inline(
     Candidate, name=TEXT, size=INT, objects=many(TEXT), differences=many(TEXT), type=TYPE
 )
 _RESOLUTION = {
     "text": TEXT,
     "type": optional(TYPE),
     "how": choice(How),
-    "candidates": many(_CANDIDATE),
+    "candidates": many(CANDIDATE),
     "object": optional(TEXT),
 }
 _ARGUMENT = inline(ResolvedArgument, **_RESOLUTION, name=TEXT, wire=optional(MEMBER))
@@ -116,9 +118,7 @@ OPERATION: Kind[ResolvedOperation] = Kind("operation", Field(_OPERATION.put, _ge
 FoundTypes: TypeAlias = tuple[tuple[tuple[Candidate, int | None], ...], tuple[Candidate, ...]]
 """Types with their declared alignments (None: not said), and types that are only declared."""
 #: By name and object ("": all of them): the types that a name fits.
-TYPES: Kind[FoundTypes] = Kind(
-    "types", pair(many(pair(_CANDIDATE, optional(INT))), many(_CANDIDATE))
-)
+TYPES: Kind[FoundTypes] = Kind("types", pair(many(pair(CANDIDATE, optional(INT))), many(CANDIDATE)))
 
 _VARIABLE = inline(
     Variable,
@@ -139,7 +139,7 @@ STATICS: Kind[FoundStatics] = Kind(
 )
 
 _AREA = inline(Area, address=INT, size=INT)
-_LAYOUT = inline(
+HIFFY_LAYOUT = inline(
     HiffyLayout,
     text=_AREA,
     data=optional(_AREA),
@@ -161,7 +161,7 @@ _LAYOUT = inline(
     task_names=many(TEXT),
 )
 #: hiffy in this image.
-LAYOUT: Kind[HiffyLayout] = Kind("hiffy", _LAYOUT)
+LAYOUT: Kind[HiffyLayout] = Kind("hiffy", HIFFY_LAYOUT)
 
 _REGION = inline(
     Region,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from idoldbg.build.debuginfo import ObjectInfo, TypeInterner
     from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
 
-__all__ = ["Program", "ServedInterface"]
+__all__ = ["Program", "ServedInterface", "operation_key"]
 
 T = TypeVar("T")
 
@@ -77,6 +77,28 @@ class Program:
         """Keep a result that was just found out of the index."""
         self._results.forget(kind, argument)
 
+    def recall_settled(self, kind: Kind[T], argument: str, find: Callable[[], T]) -> T:
+        """Recall what depends on overrides of types: with any, no index has it, nor keeps it."""
+        results = self._overridden if self.type_overrides else self._results
+        return results.recall(kind, argument, find)
+
+    def news(self) -> bytes:
+        """Return the results found so far that no index has, for a `Program` of the same build."""
+        return self._results.news()
+
+    def adopt(self, news: bytes) -> None:
+        """Take over the results that another process has found."""
+        self._results.adopt(news)
+
+    def unread_tasks(self, kind: Kind[T]) -> tuple[TaskImage, ...]:
+        """Return the tasks that may serve something, and have no known result of this kind."""
+        return tuple(
+            task
+            for task in self.archive.tasks
+            if not self._results.knows(kind, task.name)
+            and not (self._results.knows(INTERFACE, task.name) and not self._interface_text(task))
+        )
+
     # -- objects and tasks
 
     def object(self, name: str) -> ObjectInfo:
@@ -102,17 +124,17 @@ class Program:
     def servers(self) -> tuple[ServedInterface, ...]:
         """Every interface of every task, in task order."""
         self.prefetch()
-        served = map(self._served_by, self.archive.tasks)
+        served = map(self.find_served, self.archive.tasks)
         return tuple(s for s in served if isinstance(s, ServedInterface))
 
     @property
     def unreadable_interfaces(self) -> tuple[tuple[str, str], ...]:
         """(task, reason) for each task whose interface cannot be read."""
         self.prefetch()
-        served = ((task.name, self._served_by(task)) for task in self.archive.tasks)
+        served = ((task.name, self.find_served(task)) for task in self.archive.tasks)
         return tuple((name, why) for name, why in served if isinstance(why, str))
 
-    def _served_by(self, task: TaskImage) -> ServedInterface | str | None:
+    def find_served(self, task: TaskImage) -> ServedInterface | str | None:
         """Return what a task serves, None for nothing, or why it cannot be read."""
         if task.name not in self._served:
             self._served[task.name] = self._read_served(task)
@@ -162,7 +184,7 @@ class Program:
             except DebugInfoError:
                 continue
             if interface in text or "\\" in text:  # an escape may hide it
-                served = self._served_by(task)
+                served = self.find_served(task)
                 if isinstance(served, ServedInterface) and served.interface.name == interface:
                     found.append(served)
         return found
@@ -215,8 +237,7 @@ class Program:
     def _recall_operation(
         self, name: str, task: str, find: Callable[[], ResolvedOperation]
     ) -> ResolvedOperation:
-        results = self._overridden if self.type_overrides else self._results
-        return results.recall(OPERATION, _operation_key(name, task), find)
+        return self.recall_settled(OPERATION, operation_key(name, task), find)
 
     def _find_operation(self, name: str, task: str) -> ResolvedOperation:
         interface, _, operation = name.partition(".")
@@ -261,7 +282,7 @@ class Program:
         if self.type_overrides or not results.knows(SERVER, interface):
             return False
         task = self.recall(SERVER, interface, lambda: "")
-        return results.knows(OPERATION, _operation_key(name, task))
+        return results.knows(OPERATION, operation_key(name, task))
 
     def resolve(self, server: ServedInterface, operation: str) -> ResolvedOperation:
         """Find the types of one operation in the debug information."""
@@ -400,7 +421,8 @@ class Program:
         return self.recall(ADDRESS, name, find)
 
 
-def _operation_key(name: str, task: str) -> str:
+def operation_key(name: str, task: str) -> str:
+    """Return what results about `Interface.operation` as a task serves it are kept by."""
     return f"{name}\0{task}"
 
 

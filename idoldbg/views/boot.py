@@ -7,6 +7,10 @@ The kernel goes by a table of its own, HUBRIS_TASK_DESCS, whose `flags` have STA
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from idoldbg.build.index import Kind
+from idoldbg.build.index.fields import BOOL, many, optional
 from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.archive import KERNEL, TaskImage
@@ -17,36 +21,44 @@ __all__ = ["starts_at_boot"]
 TABLE = "HUBRIS_TASK_DESCS"
 START_AT_BOOT = 1
 MOST_TASKS = 1024
+#: Of each task, in order of indices: whether the kernel's table starts it; None: not known.
+STARTED: Kind[tuple[bool | None, ...]] = Kind("started", many(optional(BOOL)))
 
 
 def starts_at_boot(program: Program, task: TaskImage) -> bool:
     """Return whether the kernel starts a task at boot, as its table says, else `app.toml`."""
-    is_started = _read_table(program, task.index)
+    table = program.recall(STARTED, "", lambda: _read_table(program))
+    is_started = table[task.index] if task.index < len(table) else None
     return task.start if is_started is None else is_started
 
 
-def _read_table(program: Program, index: int) -> bool | None:
-    """Look a task up in the kernel's table; None where the image has none that can be read."""
+def _read_table(program: Program) -> tuple[bool | None, ...]:
+    """Read the kernel's table; empty where the image has none that can be read."""
     if KERNEL not in program.archive.object_names:
-        return None
+        return ()
     try:
         for variable in program.kernel.find_variables(TABLE):
             table = variable.type
             if variable.address is None or not isinstance(table, Array):
                 continue
-            count, entry = table.count, table.element
             # A table of another length is not of these tasks.
-            if count != len(program.archive.tasks) or count > MOST_TASKS:
+            if table.count != len(program.archive.tasks) or table.count > MOST_TASKS:
                 continue
-            if not isinstance(entry, Struct):
-                continue
-            flags = next((m for m in entry.members if m.name == "flags"), None)
-            if flags is None or not 0 < flags.type.size <= 4:
-                continue
-            at = variable.address + index * entry.size + flags.offset
-            data = program.kernel.read_memory(at, flags.type.size)
-            if data is not None:
-                return bool(data[0] & START_AT_BOOT)
+            found = tuple(_read_flags(program, variable.address, table))
+            if any(is_started is not None for is_started in found):
+                return found
     except DebugInfoError:
         pass
-    return None
+    return ()
+
+
+def _read_flags(program: Program, address: int, table: Array) -> Iterator[bool | None]:
+    entry = table.element
+    members = entry.members if isinstance(entry, Struct) else ()
+    flags = next((m for m in members if m.name == "flags"), None)
+    if flags is None or not 0 < flags.type.size <= 4:
+        return
+    for index in range(table.count):
+        at = address + index * entry.size + flags.offset
+        data = program.kernel.read_memory(at, flags.type.size)
+        yield None if data is None else bool(data[0] & START_AT_BOOT)

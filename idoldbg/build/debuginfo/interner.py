@@ -47,7 +47,7 @@ def _key(type_: Type) -> tuple[Any, ...]:
         case Enum():
             tag = None if type_.tag is None else _member(type_.tag)
             variants = tuple((v.name, v.discriminant, v.offset, id(v.type)) for v in type_.variants)
-            return ("enum", type_.name, type_.size, tag, variants)
+            return ("enum", type_.name, type_.size, tag, variants, type_.skipped)
         case Array():
             return ("array", id(type_.element), type_.count)
         case Scalar():
@@ -56,7 +56,8 @@ def _key(type_: Type) -> tuple[Any, ...]:
             return ("pointer", type_.name, type_.size, type_.target_name)
         case CEnum():
             enumerators = tuple((e.name, e.value) for e in type_.enumerators)
-            return ("cenum", type_.name, type_.size, type_.signed, enumerators)
+            form = (type_.size, type_.signed)
+            return ("cenum", type_.name, form, enumerators, type_.skipped)
         case Subroutine():
             return ("subroutine", type_.name, type_.size)
         case Opaque():

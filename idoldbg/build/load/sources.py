@@ -25,9 +25,11 @@ __all__ = ["ROOTS", "code_version", "find_modules"]
 
 #: Where results are found: the modules that call `recall`.
 ROOTS = (
+    "idoldbg.audit.run",
     "idoldbg.call.opener",
     "idoldbg.build.load",
     "idoldbg.build.program",
+    "idoldbg.views.boot",
     "idoldbg.views.tasks",
     "idoldbg.views.types",
 )

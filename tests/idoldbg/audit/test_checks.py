@@ -323,8 +323,8 @@ def test_elements_that_fit_are_counted() -> None:
 
 def test_every_check_is_in_a_table() -> None:
     """One that is not would never be applied."""
-    tables = {*checks.IMAGE_CHECKS, *checks.SERVER_CHECKS, *checks.OPERATION_CHECKS}
-    tables |= set(checks.CODE_CHECKS)
+    tables = {*checks.IMAGE_CHECKS, *checks.SERVER_CHECKS, *checks.CODE_CHECKS}
+    tables |= {*checks.TYPE_CHECKS, *checks.APPLICATION_CHECKS}
     helpers = {"check_object", "check_readable"}  # of other checks and of `run`
     found = {
         name: value

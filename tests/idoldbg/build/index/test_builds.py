@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from idoldbg.audit import audit
 from idoldbg.build.debuginfo import ObjectInfo
 from idoldbg.build.index import FINGERPRINT_SIZE, Kind, Results
 from idoldbg.build.index.fields import TYPE
@@ -24,6 +25,7 @@ from idoldbg.views.types import read_types
 from idoldbg.views.variables import read_statics
 from tests.conftest import ARCHIVES
 
+GAPS = ARCHIVES.parent / "gaps" / "archives"
 BUILDS = [p.name for p in sorted(ARCHIVES.glob("*.zip"))]
 REAL = [
     "archives/build-gimlet-rot-c-image-b.zip",
@@ -96,7 +98,7 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
 
 
 def ask_everything(program: Program) -> dict[str, object]:
-    """What `list`, `call`, `map`, `tasks`, `types`, `vars` and `ringbuf` ask."""
+    """What `list`, `call`, `map`, `tasks`, `types`, `vars`, `ringbuf` and `audit` ask."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
@@ -127,6 +129,7 @@ def ask_everything(program: Program) -> dict[str, object]:
             found[f"type {name}"] = read_types(program, name, depth=3)
         except IdoldbgError as error:
             found[f"type {name}"] = str(error)
+    found["audit"] = audit(program)
     return found
 
 
@@ -184,6 +187,33 @@ def test_list_makes_calls_known() -> None:
     assert "_resolver" not in vars(program)
 
 
+def test_audit_makes_audits_and_calls_known() -> None:
+    archive = open_build(DEMO).archive
+    report = audit(Program(archive, NO_MEMORY))
+    program = make_known(archive, audit)
+    assert audit(program) == report
+    for server in report.servers:
+        for covered in server.operations:
+            assert program.operation(covered.resolved.name, server.task) == covered.resolved
+    assert "_resolver" not in vars(program)
+
+
+def test_audit_with_overrides_is_not_kept_and_gets_no_kept_result() -> None:
+    archive = open_build(DEMO).archive
+    overrides = {"Status": "task_sensor::Sample"}
+    plain = audit(Program(archive, NO_MEMORY))
+    changed = audit(Program(archive, NO_MEMORY, type_overrides=overrides))
+    assert changed.servers != plain.servers
+    program = make_known(archive, audit)
+    del program.object
+    program.override_types(overrides)
+    assert audit(program) == changed
+    learning = Results(None, FINGERPRINT)
+    assert audit(Program(archive, NO_MEMORY, type_overrides=overrides, results=learning)) == changed
+    known = Results(learning.to_bytes(FINGERPRINT), FINGERPRINT)
+    assert audit(Program(archive, NO_MEMORY, results=known)) == plain
+
+
 def test_overrides_are_not_kept_and_get_no_kept_result() -> None:
     archive = open_build(DEMO).archive
     program = make_known(archive, read_interfaces, lambda program: read_types(program, "Status"))
@@ -203,6 +233,11 @@ def test_overrides_are_not_kept_and_get_no_kept_result() -> None:
 @pytest.mark.parametrize("build", BUILDS)
 def test_operations_of_fixtures(build: str) -> None:
     assert compare_results(open_build(ARCHIVES / build).archive) > 10
+
+
+def test_types_that_differ_in_skipped_variants_alone_stay_apart() -> None:
+    """A message's own type has all variants; that of the argument is read without some."""
+    assert compare_results(open_build(GAPS / "gaps-types.zip").archive) > 10
 
 
 @pytest.mark.parametrize("build", REAL)

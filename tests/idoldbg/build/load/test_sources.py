@@ -155,7 +155,7 @@ def test_every_result_is_found_in_one_of_them(needed: set[str]) -> None:
         module
         for module, path in MODULES.items()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr == "recall"
+        if isinstance(node, ast.Attribute) and node.attr in ("recall", "recall_settled")
     }
     assert set(ROOTS) - {"idoldbg.build.load"} <= finders <= needed
 
