@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from idoldbg.target.emulated.server import running_board
+from tests.idoldbg.pytest_plugin.test_pytest_plugin import ARGUMENTS
 
 from .lab import LIMIT_S
 from .test_documents import File, read_guide
-from .test_pytest_plugin import ARGUMENTS
 
 pytest_plugins = "pytester"
 

@@ -112,7 +112,7 @@ def test_a_board_from_start_to_stop(tmp_path: Path, capsys: Capture) -> None:
         ("bad/name", None, ArgumentError, "cannot name a board"),
         ("", None, ArgumentError, "cannot name a board"),
         ("broken", "no-such-file.zip", ArchiveError, "no-such-file.zip"),
-        ("broken", __file__, ArchiveError, "test_processes.py"),
+        ("broken", __file__, ArchiveError, "test_process.py"),
     ],
 )
 def test_what_cannot_be_started(

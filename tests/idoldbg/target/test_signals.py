@@ -19,8 +19,7 @@ from idoldbg.device import Device, attach
 from idoldbg.session import emulated_board
 from idoldbg.target.emulated.emu import EmulatedBoard, StopReason
 from idoldbg.target.signals import HeldSignals
-
-from .machines import ALL, Machine
+from tests.idoldbg.target.emulated.emu.machines import ALL, Machine
 
 EMULATOR = str(Path(idoldbg.target.emulated.emu.__file__).parent)
 HELD = str(Path(idoldbg.target.emulated.emu.__file__).with_name("signals.py"))

@@ -33,7 +33,7 @@ from idoldbg.target.emulated.server import loop as loop_module
 from idoldbg.target.emulated.socket import RemoteBoard, connect_board, short_address
 from tests.conftest import wait_until
 
-from .conftest import FLASH, RAM, FakeChip, serving
+from ..conftest import FLASH, RAM, FakeChip, serving
 
 HELLO = encode_frame({"hello": PROTOCOL})
 READ = encode_frame({"do": [{"op": "read", "address": RAM, "size": 4}]})

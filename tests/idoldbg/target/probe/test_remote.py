@@ -19,7 +19,7 @@ from idoldbg.target.probe.remote import BoundedSocket
 from tests.conftest import wait_until
 from tests.tools import need_localhost
 
-from .conftest import FLASH, RAM, FakeChip
+from ..conftest import FLASH, RAM, FakeChip
 
 PATIENT = ProbeOptions(attempts=1, limit_s=120.0, connect_limit_s=120.0)
 QUICK = ProbeOptions(attempts=1, limit_s=1.0)  # where the other side never answers as it should

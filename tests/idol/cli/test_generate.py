@@ -14,9 +14,9 @@ import pytest
 from idol.cli import main
 from tests.tools import lacking
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 JEFE = ROOT / "fixtures" / "idl" / "jefe.idol"
-UNIFORM = Path(__file__).parent / "uniform.idol"
+UNIFORM = ROOT / "tests" / "idol" / "uniform.idol"
 TASKS = "jefe,hiffy,net"
 
 

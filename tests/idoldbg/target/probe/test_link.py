@@ -22,7 +22,7 @@ from idoldbg.target.probe import probes as pyocd_probes
 from idoldbg.target.probe.link import ProbeOptions, PyocdLink, _access_port, list_probes, open_probe
 from idoldbg.target.probe.probes import PROBE_CLASSES, FoundProbe, ProbeInfo, choose_probe
 
-from .conftest import DEMCR, FLASH, PPB, RAM, FakeChip
+from ..conftest import DEMCR, FLASH, PPB, RAM, FakeChip
 
 
 @pytest.fixture

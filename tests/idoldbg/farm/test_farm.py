@@ -14,10 +14,9 @@ import pytest
 from idoldbg import cli
 from idoldbg.session import demo_archive
 from tests.conftest import wait_until
+from tests.farm.lab import LIMIT_S, POWER, Lab, running_lab, skip_reason
+from tests.farm.test_everywhere import guide_test
 from tests.tools import lacking
-
-from .lab import LIMIT_S, POWER, Lab, running_lab, skip_reason
-from .test_everywhere import guide_test
 
 pytest.importorskip("labgrid")
 

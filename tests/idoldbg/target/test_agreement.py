@@ -25,7 +25,7 @@ from idoldbg.target.recording import Recorder
 from idoldbg.target.replay import ReplayLink
 from idoldbg.target.trace import Trace
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[3]
 IMAGES = ROOT / "fixtures" / "archives"
 BOARDS = sorted(
     {path.stem for path in IMAGES.glob("*.zip")}

@@ -15,7 +15,7 @@ from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
 from idoldbg.target.probe.link import PyocdLink, open_probe
 
-from .conftest import FLASH, RAM, FakeChip
+from ..conftest import FLASH, RAM, FakeChip
 
 PIECES = ((RAM, 4), (RAM + 0x3FD, 9), (FLASH, 12), (RAM + 3, 1), (RAM + 0x7FC, 0x80C))
 """Words and parts of words; two are over the end of what an address counts on by itself."""
