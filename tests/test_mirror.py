@@ -1,4 +1,4 @@
-"""Every module has its test: a file of its own, at the same place in `tests`, or a row in CONTRIBUTING."""
+"""Every module has a test file at the same place in `tests`, or a row in CONTRIBUTING."""
 
 from __future__ import annotations
 
