@@ -59,7 +59,7 @@ def bench_setup(repeat: int) -> None:
 
 
 def bench_growth(repeat: int) -> None:
-    """How the set-up grows with the number of tasks."""
+    """Measure the set-up of builds with more and more tasks."""
     print(f"set-up of one call as the archive grows ({COLUMNS})")
     demo = subjects()[0]
     with tempfile.TemporaryDirectory() as folder:

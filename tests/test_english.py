@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(
     path
-    for top in ("idol", "idoldbg", "tests", "benchmarks")
+    for top in ("idol", "idoldbg", "tests", "benchmarks", "fixtures")
     for path in (ROOT / top).rglob("*.py")
     if path != Path(__file__) and "_vendor" not in path.parts
 )
@@ -20,6 +20,7 @@ DOCUMENTS = sorted(
     [
         *(ROOT / "docs").glob("*.md"),
         *(ROOT / "idol").rglob("*.md"),
+        *(ROOT / "fixtures").rglob("*.md"),
         *(p for p in (ROOT / "idoldbg").rglob("*.md") if "_vendor" not in p.parts),
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     ]
@@ -106,7 +107,7 @@ def test_all_files_are_searched() -> None:
     assert {"README.md", "CHANGELOG.md", "docs/api.md", "idol/rules/bad-name.md"} <= names
 
 
-@pytest.mark.parametrize("top", ["idol", "idoldbg", "tests", "benchmarks", "documents"])
+@pytest.mark.parametrize("top", ["idol", "idoldbg", "tests", "benchmarks", "fixtures", "documents"])
 def test_no_idiom_is_left(top: str) -> None:
     files = (
         DOCUMENTS if top == "documents" else [p for p in SOURCES if p.is_relative_to(ROOT / top)]
@@ -126,8 +127,6 @@ def test_docstrings_do_not_begin_with_a_riddle() -> None:
     found = []
     lines = 0
     for path in SOURCES:
-        if path.is_relative_to(ROOT / "tests") or path.is_relative_to(ROOT / "benchmarks"):
-            continue
         for line, first in first_lines(path.read_text(encoding="utf-8")):
             lines += 1
             if RIDDLE.match(first):

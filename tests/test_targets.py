@@ -40,7 +40,7 @@ nucleo-h743zi2 nucleo-h753zi observer-a oxcon2023g0 oxide-rot-1 oxide-rot-1-self
 rot-carrier-1 rot-carrier-2 sidecar-b sidecar-c sidecar-d stm32f3-discovery stm32f4-discovery
 stm32g031-nucleo stm32g070-nucleo stm32g0b1-nucleo
 """
-"""What is in `boards/` of oxidecomputer/hubris."""
+"""Names in `boards/` of oxidecomputer/hubris."""
 
 
 def board_text(name: str) -> str:
@@ -299,7 +299,7 @@ def emulated(board: Board) -> Board:
 
 
 def test_validation_looks_at_values_too() -> None:
-    """What a program builds is checked by the same rules as what a file says."""
+    """Boards made in Python are checked by the same rules as those of files."""
     board = emulated(load_board(F4))
     assert board.emulation is not None
     twice = replace(board.emulation, spi_devices=board.emulation.spi_devices * 2)

@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from idol.bounded_toml import load_toml
+from idol.near import suggest
 from idol.records import dataclass
 from idoldbg.audit.finding import Finding
 from idoldbg.audit.rules import RULES, advise
@@ -80,11 +81,12 @@ def _parse(entry: Mapping[str, Any], number: int, name: str) -> Suppression:
     where = f"{name}, entry {number}"
     for key in entry:
         if key not in _KEYS:
-            raise ArgumentError(f"{where}: `{key}` is not known; there are {', '.join(_KEYS)}")
+            advice = suggest(key, _KEYS, otherwise=f"the keys are {', '.join(_KEYS)}")
+            raise ArgumentError(f"{where}: unknown key `{key}`: {advice}")
     fields = {key: value for key, value in entry.items() if key != "expires"}
     for key, value in fields.items():
         if not isinstance(value, str) or not value.strip():
-            raise ArgumentError(f"{where}: `{key}` should be a text, not {value!r:.60}")
+            raise ArgumentError(f"{where}: `{key}` must be a string, not {value!r:.60}")
     for key in ("rule", "reason"):
         if key not in fields:
             raise ArgumentError(f"{where}: `{key}` is missing; every suppression needs one")

@@ -91,9 +91,8 @@ def find_parameter(operation: ResolvedOperation, name: str) -> str:
         if known.replace("-", "_") == name.replace("-", "_"):
             return known
     takes = "it takes " + (", ".join(f"--{n.replace('_', '-')}" for n in names) or "no arguments")
-    raise NotFound(
-        "argument", name, near=near_misses(name, names), where=operation.name, hint=takes
-    )
+    near = near_misses(name, names)
+    raise NotFound("argument", name, near=near, where=operation.name, hint="" if near else takes)
 
 
 def prepare_call(

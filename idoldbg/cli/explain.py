@@ -35,8 +35,8 @@ def _get_rule(name: str) -> Rule:
     if name in RULES:
         return RULES[name]
     near = find_near_rule(name, RULES)
-    found = (near,) if near else ()
-    raise NotFound("rule", name, near=found, hint="`idoldbg audit --explain` lists them all")
+    hint = "" if near else "`idoldbg audit --explain` lists them all"
+    raise NotFound("rule", name, near=(near,) if near else (), hint=hint)
 
 
 def _object(rule: Rule) -> dict[str, object]:

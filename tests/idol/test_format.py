@@ -177,7 +177,7 @@ def test_time_is_linear(piece: str) -> None:
 
 
 def test_deep_nesting_ends() -> None:
-    """What would be tried in two ways at each level would take for ever."""
+    """A formatter that tried two ways at each level would take for ever."""
     text = format_text("[" * 120 + "]" * 120)
     assert format_text(text) == text
 

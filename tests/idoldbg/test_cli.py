@@ -322,7 +322,7 @@ def test_ctrl_c_ends_a_call_quietly(capsys: Capture, monkeypatch: pytest.MonkeyP
 
 
 def test_help_loads_little() -> None:
-    """What click does not load itself, only commands need."""
+    """Modules that click does not load are loaded by commands alone."""
     code = (
         "import sys\nfrom idoldbg.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"

@@ -366,7 +366,7 @@ def test_reset(desk: str, spec: str, hard: list[str], capsys: Capture) -> None:
 @pytest.mark.parametrize("kind", ["emu:NAME", "pyocd:board-NAME", "remote:localhost:PORT"])
 @pytest.mark.parametrize("command", ["flash", "reset"])
 def test_calls_of_others_end_first(desk: str, kind: str, command: str) -> None:
-    """Who has the call lock is not disturbed; the next call of another build is a mismatch."""
+    """The holder of the call lock is not disturbed; a call of another build is a mismatch."""
     name, port = desk.split()
     spec = kind.replace("NAME", name).replace("PORT", port)
     argv = ["-p", spec, command] if command == "reset" else ["-p", spec, command, FULL]

@@ -64,7 +64,7 @@ def test_reports_of_the_demo_builds(name: str, golden: Callable[[str, str], None
 
 
 def _without_ids(report: Audit, text: str) -> str:
-    """What changes with every build of the firmware has no place in a golden file."""
+    """Replace what changes with every build of the firmware."""
     text = text.replace(report.image_id, "IMAGE-ID")
     return text.replace(report.git_rev, "GIT-REV").replace(report.git_rev[:12], "GIT-REV")
 

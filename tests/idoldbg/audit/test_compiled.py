@@ -155,7 +155,7 @@ def test_signed_tags_are_read_and_written(options: str, compile_server: Compile)
 def test_other_forms_are_read_or_refused(
     options: str, after: str, why: str, compile_server: Compile
 ) -> None:
-    """What is refused says what to build instead, for each operation."""
+    """Each finding about a refused operation names what to build instead."""
     found = audit_server(compile_server(*options.split(), after=after))
     if not why:
         assert {key(f) for f in found} == FINDINGS

@@ -139,8 +139,8 @@ def test_unused_and_expired_suppressions_are_reported(report: Audit) -> None:
         ('[[suppress]]\nrule = "type-missing"', "`reason` is missing"),
         ('[[suppress]]\nreason = "x"', "`rule` is missing"),
         ('[[suppress]]\nrule = "type-mising"\nreason = "x"', "did you mean `type-missing`"),
-        ('[[suppress]]\nrule = "type-missing"\nreason = ""', "`reason` should be a text"),
-        ('[[suppress]]\nrule = "type-missing"\nreason = "x"\nop = "y"', "`op` is not known"),
+        ('[[suppress]]\nrule = "type-missing"\nreason = ""', "`reason` must be a string"),
+        ('[[suppress]]\nrule = "type-missing"\nreason = "x"\nop = "y"', "unknown key `op`"),
         ('[[suppress]]\nrule = "type-missing"\nreason = "x"\nexpires = 7', "should be a day"),
     ],
 )

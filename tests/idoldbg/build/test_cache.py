@@ -76,7 +76,7 @@ def test_second_look_reads_no_archive(
 
 
 def test_warm_start_loads_little(home: Path, archive: Path) -> None:
-    """What reads archives stays out of the process: it takes longer to load than the answer."""
+    """Modules that read archives are not loaded: they take longer than the answer."""
     argv = ["-a", str(archive), "list", "Spi.exchange"]
     assert run(argv) == 0
     gc.collect()

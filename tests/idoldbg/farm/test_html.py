@@ -137,7 +137,7 @@ def test_page_fits_its_window(
 
 
 def test_surrogates_and_odd_places_do_not_lose_the_report(tmp_path: Path) -> None:
-    """What JSON lines can hold may be more than a file can."""
+    """JSON lines can hold characters that a file cannot."""
     place = PlaceResult("../rack 1/ü")
     reader = ResultReader()
     reader.feed(lines(tmp_path, "desk", "stm32f4", {"test_evil": "failed"}))

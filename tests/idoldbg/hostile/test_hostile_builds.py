@@ -38,7 +38,7 @@ PATIENCE_S = 15 * TIME_LIMIT_S  # tests run on slower machines than the fuzzer d
 
 
 def test_the_whole_build_is_read_to_the_end(tmp_path: Path) -> None:
-    """What is damaged below is otherwise fine, so that there is something to damage."""
+    """The undamaged builds are fine, so that there is something to damage."""
     dump = tmp_path / "dump"
     for version in (4, 5):
         whole = mutations.archive(builds.parts(version))

@@ -1,4 +1,4 @@
-"""What types answer about themselves, and how their names are shortened."""
+"""Properties of types, and their shortened names."""
 
 from __future__ import annotations
 

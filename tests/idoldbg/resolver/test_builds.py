@@ -109,7 +109,7 @@ def test_own_builds_are_complete(build: str) -> None:
 
 @pytest.mark.parametrize("build", FIXTURES)
 def test_names_alone_lead_to_the_same_types(build: str) -> None:
-    """What the stubs keep tells whether the look-up by name is right."""
+    """Types that the stubs keep show that the look-up by name is right."""
     known = opened(ARCHIVES / f"{build}.zip")
     compared = 0
     for task, interface in known.servers():

@@ -159,7 +159,7 @@ def test_fields_of_a_variant_are_those_of_the_one_with_their_types(
 def test_a_reply_that_a_client_reads_without_a_field_is_refused(
     has_error: bool, die: Any, dwarf: Dwarf, resolve: Resolve
 ) -> None:
-    """What a server writes leaves no trace in it, but the tasks that read it know."""
+    """A server has no trace of what it writes; the tasks that read it have."""
     text = 'encoding: Hubpack, reply: Simple("Record")'
     if has_error:
         text = 'encoding: Hubpack, reply: Result(ok: "u8", err: Complex("Record"))'

@@ -184,7 +184,7 @@ def test_values_are_instances_of_the_packages_classes(right: Any, dev: Any) -> N
 
 @pytest.fixture(scope="module")
 def mypy_said(package: Path, request: pytest.FixtureRequest) -> list[str]:
-    """What mypy says about right and wrong use, the guide's, and the stubs of every board.
+    """mypy accepts right use, the guide's code and every board's stubs, and refuses wrong use.
 
     Asked once, with a cache that is kept between runs: it reads all of idoldbg first.
     """

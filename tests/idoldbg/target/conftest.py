@@ -120,7 +120,7 @@ class FakeChip:
         self.reset()
 
     def debug_writes(self) -> list[tuple[int, bytes]]:
-        """What was written to the private peripheral bus: breakpoints, halts, traces, …"""
+        """Return the writes to the private peripheral bus: breakpoints, halts, traces, …"""
         return [(address, data) for address, data in self.writes if address in PPB]
 
     def _find(self, address: int, size: int) -> tuple[bytearray, int]:

@@ -84,7 +84,7 @@ def test_reads_agree_everywhere(board: EmulatedBoard, links: tuple[Link, Link]) 
 
 
 def test_writes_agree(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
-    """What one link writes, the other reads; here at the end of RAM, which no task uses."""
+    """Each link reads what the other writes, at the end of RAM, which no task uses."""
     rng = random.Random(3)
     ram = next(m for m in board.board.memory() if m.address == 0x20000000)
     with links[0].halted():

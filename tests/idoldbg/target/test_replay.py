@@ -65,7 +65,7 @@ def test_replay_gives_the_same_answers(recorded: tuple[list[str], list[object]])
 def test_reads_that_were_not_one_transaction_are_planned_so_again(
     chip: FakeChip, tmp_path: Path
 ) -> None:
-    """Which blocks are read depends on it."""
+    """The recorded blocks depend on it."""
     path = tmp_path / "recorded"
     inner = EmulatedLink(chip)
     inner.reads_at_once = False  # type: ignore[attr-defined]  # as of ST-Link

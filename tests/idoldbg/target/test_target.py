@@ -1,4 +1,4 @@
-"""What each kind of target can do, and what it says of the rest."""
+"""Capabilities of each kind of target, and its refusals."""
 
 from __future__ import annotations
 

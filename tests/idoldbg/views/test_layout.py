@@ -56,7 +56,7 @@ def alignments(path: Path) -> Iterator[tuple[Type, int]]:
 
 
 def check_alignments(path: Path) -> None:
-    """What is computed is what rustc says, but for packed types that would not need to be."""
+    """Computed layouts equal rustc's, but for types that are packed without need."""
     equal = packed = 0
     for type_, said in alignments(path):
         computed = alignment_of(type_)

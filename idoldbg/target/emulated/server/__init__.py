@@ -185,12 +185,9 @@ def get_board(name: str) -> BoardEntry:
     entry = find_board_entry(name)
     if entry is None:
         names = [e.name for e in read_board_entries()]
-        raise NotFound(
-            "running board",
-            name,
-            near=near_misses(name, names),
-            hint=f"running: {', '.join(names)}" if names else "none is running",
-        )
+        near = near_misses(name, names)
+        running = f"running: {', '.join(names)}" if names else "none is running"
+        raise NotFound("running board", name, near=near, hint="" if near else running)
     return entry
 
 

@@ -245,7 +245,7 @@ def test_types_of_very_many_parts(
 def test_very_many_types_of_many_parts(
     die: Any, write_object: Callable[..., ObjectInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What one object can make the reader do has an end, also where each type is allowed."""
+    """The work for one object is limited, also where each type is allowed."""
     monkeypatch.setattr("idoldbg.build.debuginfo.type_reader.MAX_PARTS_READ", 100)
     u8 = die(dw.DW_TAG_base_type, [(dw.DW_AT_name, dw.DW_FORM_strp, "u8")])
     types = [
@@ -338,7 +338,7 @@ def test_compressed_sections() -> None:
 
 
 def test_compressed_bombs() -> None:
-    """What a section claims is refused when it is too much, and binding when it is not."""
+    """A section's size is refused when it is too large, and kept to otherwise."""
     bomb = zlib.compress(bytes(80 << 20))
     with pytest.raises(DebugInfoError, match="claims 83886080 bytes"):
         ObjectInfo("test", with_compressed_info(80 << 20, bomb)).section(".debug_info")

@@ -230,7 +230,7 @@ def test_forged_files_give_an_answer_or_are_refused() -> None:
 
 
 def test_a_forged_file_is_dropped_when_it_is_noticed() -> None:
-    """What came from it goes with it: results are found anew, and written in place of it."""
+    """A damaged index is dropped whole: results are found anew and replace it."""
     noticed = 0
     for seed in range(200):
         results = Results(forged(index_file(), random.Random(seed)), FINGERPRINT)

@@ -93,7 +93,7 @@ def link(relay: Relay) -> Iterator[PyocdLink]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the client did about each line that it wanted from a server."""
+    """Return what the client did about each line that it wanted from a server."""
     found: list[str] = []
     readline = BoundedSocket.readline
 

@@ -11,7 +11,7 @@ from .thumb import Program
 
 RAM = 0x20000000
 RESULTS = RAM + 0x400
-"""Where the test programs leave words for the test to look at."""
+"""Address of the words that the test programs leave for the test."""
 STACK, TASK_STACK = RAM + 0x1000, RAM + 0x1800
 
 

@@ -264,7 +264,7 @@ def test_sleep_and_lockup_are_visible(machine: Machine) -> None:
 
 @each_core
 def test_rom_table_names_the_core(machine: Machine) -> None:
-    """What a debugger reads to find out what it is attached to."""
+    """The identification registers name the core to a debugger."""
     board = machine.boot(counter(machine))
     probe = Probe(board)
     parts = {"v6-M": 0xC60, "v7-M": 0xC24, "v8-M": 0xD21}

@@ -13,7 +13,7 @@ from .thumb import LR, PSP, Program
 MPU_CTRL, MPU_RNR, MPU_RBAR, MPU_RASR = 0xE000ED94, 0xE000ED98, 0xE000ED9C, 0xE000EDA0
 SHCSR = 0xE000ED24
 BLOCK = RAM + 0x2000 - 0x400
-"""Where the tests' small region is; 256 bytes after it belong to nobody."""
+"""Address of the tests' small region; the 256 bytes after it belong to nobody."""
 READ_ONLY, READ_WRITE = 0, 1
 
 each_core = pytest.mark.parametrize("machine", ALL, ids=str)
