@@ -36,7 +36,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Board:
-    """What a link did to its board, in order."""
+    """Record of what a link did to its board, in order."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []

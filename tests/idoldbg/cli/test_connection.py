@@ -1,4 +1,4 @@
-"""Which build and target options, environment files and Humility's variables choose."""
+"""Build and target, as chosen by options, environment files and Humility's variables."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_places(
 
 
 def test_what_a_task_may_touch_is_not_below_its_stack() -> None:
-    """Where the linker puts data below a stack, nothing tells an overflow from an access to it."""
+    """An overflow into data that the linker put below a stack looks like an access to it."""
     regions = read_regions(program_of(LAYOUTS["references"]()))
     stacks = (StackArea("net", 0x2000_1400, 0x2000_1480),)
     assert RegionMap(regions.regions, stacks).below_stack("net", 0x2000_13FC) is None
