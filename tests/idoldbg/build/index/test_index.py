@@ -98,7 +98,7 @@ def test_types_of_real_builds(build: str, real_hubris: Path) -> None:
 
 
 def ask_everything(program: Program) -> dict[str, object]:
-    """Ask for all that `list`, `call`, `map`, `tasks`, `types`, `vars`, `ringbuf` and `audit` need."""
+    """Ask all that `list`, `call`, `map`, `tasks`, `types`, `vars`, `ringbuf` and `audit` ask."""
     found: dict[str, object] = {}
     for server in program.servers:
         for operation in server.interface.operations:
