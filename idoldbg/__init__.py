@@ -75,3 +75,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module `idoldbg` has no attribute `{name}`")
     return getattr(importlib.import_module(f"idoldbg.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "errors"])

@@ -23,12 +23,13 @@ class ProgressLine:
         self._is_shown = False
         self._is_on = sys.stderr is not None and sys.stderr.isatty()
 
-    def update(self, done: float, total: float, item: str) -> None:
-        """Show the progress; most calls do nothing."""
+    def update(self, done: float, total: float | None, item: str) -> None:
+        """Show the progress, of an unknown total for None; most calls do nothing."""
         if not self._is_on or time.monotonic() < self._next_s:
             return
         self._next_s = time.monotonic() + INTERVAL_S
-        text = f"{self._what}: {done:g}/{total:g} {item}"
+        of = "" if total is None else f"/{total:g}"
+        text = f"{self._what}: {done:g}{of} {item}"
         shown = "".join(c if c.isprintable() else "?" for c in text)
         width = max(20, shutil.get_terminal_size().columns - 1)
         sys.stderr.write(f"\r\x1b[K{shown[:width]}")

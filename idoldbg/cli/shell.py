@@ -7,8 +7,9 @@ import code
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import click
@@ -22,13 +23,13 @@ import idoldbg
 from idoldbg import errors
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import print_text, say
+from idoldbg.cli.progress import ProgressLine
 from idoldbg.device import Device, Err, Ok, open_target
 from idoldbg.device.completion import complete
 from idoldbg.device.operation import BoundOperation
+from idoldbg.device.shown import is_shown
 from idoldbg.errors import ArgumentError, IdoldbgError
-from idoldbg.render.printable import join_lines, printable
-from idoldbg.render.text import tasks
-from idoldbg.views.tasks import TaskTable
+from idoldbg.render.printable import join_lines, one_line, printable
 
 FAILED = 1
 BANNER = """{device}
@@ -73,7 +74,7 @@ def command(
         use_cache=not settings.no_cache,
     )
     with Device(session) as dev:
-        names = _namespace(dev)
+        names = make_namespace(dev)
         if script is not None:
             sys.path.insert(0, str(Path(script).resolve().parent))
         else:  # last: a `json.py` of the current directory is not to take the place of Python's
@@ -90,7 +91,8 @@ def command(
     click.get_current_context().exit(status)
 
 
-def _namespace(dev: Device) -> dict[str, Any]:
+def make_namespace(dev: Device) -> dict[str, Any]:
+    """Return the names that programs begin with."""
     names = {name: getattr(dev, name) for name in _interfaces(dev) if hasattr(dev, name)}
     own = {"dev": dev, "idoldbg": idoldbg, "errors": errors, "Ok": Ok, "Err": Err}
     return {"__name__": "__main__", "__doc__": None, **names, **own}
@@ -140,8 +142,8 @@ def _display(value: Any) -> None:
     """Show a value as the prompt does: operations as their help, tasks as a table, None not."""
     if isinstance(value, BoundOperation):
         print_text(value.__doc__ or "")
-    elif isinstance(value, TaskTable):
-        print_text(tasks(value))
+    elif is_shown(value):
+        print_text(str(value))
     elif value is not None:
         print_text(repr(value))
 
@@ -149,20 +151,41 @@ def _display(value: Any) -> None:
 class _Console(code.InteractiveConsole):
     """Python's own loop, with lines from prompt_toolkit and errors of the target in one line."""
 
-    def __init__(self, names: dict[str, Any], prompt: PromptSession[str]) -> None:
+    def __init__(self, names: dict[str, Any], prompt: PromptSession[str], dev: Device) -> None:
         super().__init__(names, "<shell>")
         self._prompt = prompt
+        self._link = dev.session.link
 
     def raw_input(self, prompt: str = "") -> str:
         return self._prompt.prompt(prompt)
 
+    def runcode(self, code: CodeType) -> None:
+        """Run a line; show how long the target is waited for, as `call` does."""
+        begin_s = self._link.monotonic()
+        with ProgressLine("waiting for the target") as line:
+
+            def show_time() -> None:
+                line.update(round(self._link.monotonic() - begin_s, 1), None, "s of its time")
+
+            before, self._link.on_wait = self._link.on_wait, show_time
+            try:
+                super().runcode(code)
+            finally:
+                self._link.on_wait = before
+
     def showtraceback(self) -> None:
         error = sys.exc_info()[1]
-        if isinstance(error, IdoldbgError):
-            notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
+        if isinstance(error, KeyboardInterrupt):
+            self.write("; ".join(["interrupted", *map(one_line, _notes(error))]) + "\n")
+        elif isinstance(error, IdoldbgError):
+            notes = [f"  {note}" for note in _notes(error)]
             self.write(join_lines([f"{type(error).__name__}: {error}", *notes]) + "\n")
         else:
             super().showtraceback()
+
+
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", []))
 
 
 class _Completer(Completer):
@@ -174,15 +197,20 @@ class _Completer(Completer):
             yield Offer(found.text, -found.length, display_meta=found.meta)
 
 
+def make_banner(dev: Device, names: Mapping[str, Any]) -> str:
+    """Return the first lines of a session, with the interfaces that have names of their own."""
+    here = [name for name in _interfaces(dev) if name in names]
+    return BANNER.format(device=printable(str(dev)), names=printable(", ".join(here) or "nothing"))
+
+
 def _interact(dev: Device, names: dict[str, Any]) -> int:
     session: PromptSession[str] = PromptSession(
         history=_history(), completer=_Completer(names), complete_while_typing=False
     )
-    names_here = printable(", ".join(_interfaces(dev)) or "nothing")
-    banner = BANNER.format(device=printable(str(dev)), names=names_here)
+    banner = make_banner(dev, names)
     hook, sys.displayhook = sys.displayhook, _remember(names)
     try:
-        _Console(names, session).interact(banner, exitmsg="")
+        _Console(names, session, dev).interact(banner, exitmsg="")
     except SystemExit as stop:
         return _status(stop)
     finally:

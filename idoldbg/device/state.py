@@ -5,6 +5,8 @@ from __future__ import annotations
 from idoldbg import startup
 from idoldbg.build.program import Program
 from idoldbg.device.core import Core
+from idoldbg.device.shown import shown
+from idoldbg.render import text
 from idoldbg.session import Session
 from idoldbg.views.source import Source, read_source
 from idoldbg.views.tasks import TaskTable, read_tasks
@@ -37,4 +39,4 @@ class StateReader:
         """Read the task table, once a target that just began to run has started its tasks."""
         with self._core.exclusive():
             startup.settle(self.session)
-            return read_tasks(self.program)
+            return shown(read_tasks(self.program), text.tasks)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import idoldbg
+from idoldbg.cli.shell import make_banner, make_namespace
 from idoldbg.device import Device
 from idoldbg.device.completion import complete
 
@@ -181,3 +182,35 @@ def test_a_session_on_a_terminal(tmp_path: Path) -> None:
     history = (tmp_path / "idoldbg" / "shell_history").read_text()
     assert "+Sensor.temperature()" in history
     assert (tmp_path / "idoldbg" / "shell_history").stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_c_in_a_call_is_one_line_and_the_board_goes_on(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.expect("Ctrl-D leaves.")
+    terminal.expect_prompt()
+    terminal.send("dev.timeout_s = 1000\r")
+    terminal.expect_prompt()
+    terminal.send("Victim = dev['victim'].Victim; Victim.hang(milliseconds=900000)\r")
+    terminal.expect("waiting for the target: ")
+    terminal.send("\x03")
+    terminal.expect("interrupted")
+    shown = terminal.seen
+    terminal.expect_prompt()
+    assert "Traceback" not in shown + terminal.seen
+    terminal.send("dev.reset(); Sensor.get(0)\r")
+    terminal.expect("Reply(21.5)")
+    terminal.expect_prompt()
+    terminal.send("print(dev.tasks())\r")
+    terminal.expect("ID  TASK")
+    terminal.expect_prompt()
+    terminal.send("\x04")
+    assert terminal.wait() == 0
+
+
+def test_the_names_of_the_banner_exist(dev: Device) -> None:
+    names = make_namespace(dev)
+    (line,) = (n for n in make_banner(dev, names).split("\n") if "also here: " in n)
+    shown = line.partition("also here: ")[2].removesuffix(".").split(", ")
+    assert "Spi" in shown
+    assert "Victim" not in shown  # two tasks serve it
+    assert set(shown) <= set(names)

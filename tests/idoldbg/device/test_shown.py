@@ -1,0 +1,26 @@
+"""Views of a device print as the command line prints them, and stay the data that they are."""
+
+from __future__ import annotations
+
+import copy
+
+import idoldbg
+from idoldbg.render import text
+from idoldbg.views.tasks import TaskTable
+
+
+def test_a_view_prints_as_its_table() -> None:
+    with idoldbg.attach(probe="emu") as dev:
+        table = dev.tasks()
+    assert isinstance(table, TaskTable)
+    assert str(table) == text.tasks(table)
+    plain = TaskTable(table.time_ms, table.rows, table.epitaph)
+    assert repr(table) == repr(plain)
+    assert table == plain
+    assert copy.copy(table) == table
+
+
+def test_the_package_lists_its_public_names() -> None:
+    assert {"attach", "Device", "errors"} <= set(dir(idoldbg))
+    for name in dir(idoldbg):
+        assert getattr(idoldbg, name) is not None
