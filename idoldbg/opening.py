@@ -5,11 +5,11 @@ A module of its own because it loads in a tenth of the time: questions about a b
 
 from __future__ import annotations
 
-import weakref
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from idoldbg.build.cache import Cache
+from idoldbg.build.learned import keep_later
 from idoldbg.build.load import Build, open_build
 from idoldbg.build.program import Program
 from idoldbg.errors import ArchiveError, ArgumentError, NotFound
@@ -36,11 +36,13 @@ DEMO_BOARD = "stm32f4-discovery"
 
 
 def open_program(options: TargetOptions) -> Program:
-    """Open the build that the options mean, without a target; see `find_build`."""
+    """Open the build that the options mean, without a target; see `find_build`.
+
+    What is learned from it is written to the index by `save_learned`, at the latest at exit.
+    """
     build = find_build(options)
     program = Program(build.archive, build, results=build.results)
-    # What is learned from the archive is kept when nobody asks any more, at the latest at exit.
-    weakref.finalize(program, build.save)
+    keep_later(program, build.save)
     return program
 
 

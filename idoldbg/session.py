@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from idoldbg.build.learned import save_learned
 from idoldbg.build.load import may_be_dump
 from idoldbg.build.program import Program
 from idoldbg.call.opener import TransportSource, open_caller
@@ -88,8 +89,11 @@ class Session:
         return self.link.traffic
 
     def close(self) -> None:
-        """Let go of the target."""
-        self.target.close()
+        """Let go of the target, and write down what was learned of the build."""
+        try:
+            self.target.close()
+        finally:
+            save_learned()
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ import click
 from idol.printable import escape_json, join_lines
 from idol.streams import use_surrogateescape
 from idoldbg import errors
+from idoldbg.build.learned import save_learned
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
 from idoldbg.cli.options import Settings, global_options, output_format
@@ -149,7 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; return the exit code."""
     with hearing_ctrl_c():
-        return _run(arguments)
+        code = _run(arguments)
+        try:
+            save_learned()
+        except KeyboardInterrupt as interrupt:
+            return _report_interrupt(arguments, interrupt)
+        return code
 
 
 def _run(arguments: list[str]) -> int:

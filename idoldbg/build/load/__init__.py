@@ -257,10 +257,15 @@ def _open_recorded(cache: Cache, shown: str, digest: str, data: bytes | None) ->
             raise ArchiveError(f"{shown}: has been replaced meanwhile; try again", path=shown)
         return read_archive(shown, contents)
 
+    kept = 0
+
     def save() -> None:
-        version = _find_version(cache) if results.has_news else None
+        nonlocal kept
+        count = results.news_count
+        version = _find_version(cache) if count != kept else None
         if version is not None:
             cache.store_index(digest, results.to_bytes(fingerprint(digest, version)))
+            kept = count
 
     return Build(recorded_archive(shown, results, read), results=results, save=save)
 

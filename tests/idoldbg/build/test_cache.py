@@ -17,6 +17,7 @@ import pytest
 from idoldbg.build import cache as cache_module
 from idoldbg.build.cache import Cache, cache_directory, fingerprint, sha256_hex
 from idoldbg.build.index import Results
+from idoldbg.build.learned import save_learned
 from idoldbg.build.load import open_build
 from idoldbg.build.load.sources import code_version
 from idoldbg.cli import run
@@ -55,8 +56,7 @@ def resolve(path: Path, notes: list[str] | None = None) -> str:
     program = open_program(TargetOptions(archive=str(path), notify=told.append))
     operation = program.operation("Spi.exchange")
     answer = f"{operation.message} {operation.ok.type} {program.archive.image_id!r}"
-    del program
-    gc.collect()
+    save_learned()
     return answer
 
 
@@ -79,7 +79,6 @@ def test_warm_start_loads_little(home: Path, archive: Path) -> None:
     """Modules that read archives are not loaded: they take longer than the answer."""
     argv = ["-a", str(archive), "list", "Spi.exchange"]
     assert run(argv) == 0
-    gc.collect()
     unwanted = ("elftools", "zipfile", "bz2", "_hashlib", "tomllib", "unicorn", "pyocd", "socket")
     code = (
         "import sys, idoldbg.cli\n"
@@ -103,8 +102,7 @@ def test_files_are_the_users_own(home: Path, archive: Path, settled: None) -> No
 def test_no_cache_keeps_nothing(home: Path, archive: Path) -> None:
     program = open_program(TargetOptions(archive=str(archive), use_cache=False))
     program.operation("Spi.exchange")
-    del program
-    gc.collect()
+    save_learned()
     assert not home.exists()
 
 
@@ -118,7 +116,6 @@ def test_command_without_cache(
     if not argv:
         monkeypatch.setenv("IDOLDBG_NO_CACHE", "1")
     assert run([*argv, "list", "Spi.exchange"]) == 0
-    gc.collect()
     assert not home.exists()
 
 
