@@ -53,6 +53,7 @@ __all__ = [
     "STATICS",
     "TASK_TYPE",
     "TYPES",
+    "USED_SIZES",
     "FoundTypes",
 ]
 
@@ -182,3 +183,5 @@ _REGION_MAP = inline(
 )
 #: Who may touch what memory.
 REGIONS: Kind[RegionMap] = Kind("regions", _REGION_MAP)
+#: By the order of the regions: how many bytes of each are used; None: unknown.
+USED_SIZES: Kind[tuple[int | None, ...]] = Kind("used sizes", many(optional(INT)))

@@ -43,6 +43,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Write a Python package with the types of a build's interfaces.",
     ),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
+    "map": ("idoldbg.cli.map_", "Show who may touch what memory, or what is at an address."),
+    "stackmargin": (
+        "idoldbg.cli.stackmargin",
+        "Show how far the stack of each task has been used.",
+    ),
     "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
     "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),
     "resume": ("idoldbg.cli.resume", "Let a halted core run on."),

@@ -8,7 +8,9 @@ from idoldbg.device.core import Core
 from idoldbg.device.shown import shown
 from idoldbg.render import text
 from idoldbg.session import Session
+from idoldbg.views.memory_map import MemoryMap, read_memory_map
 from idoldbg.views.source import Source, read_source
+from idoldbg.views.stack_use import StackUse, read_stack_use
 from idoldbg.views.tasks import TaskTable, read_tasks
 
 __all__ = ["StateReader"]
@@ -34,6 +36,16 @@ class StateReader:
         with self._core.exclusive():
             target = self.session.target
             return read_source(self.program, target.source, ticks=target.ticks)
+
+    def memory_map(self, task: str | None = None) -> MemoryMap:
+        """Return who may touch what memory, or what one task may."""
+        return read_memory_map(self.program, task)
+
+    def stack_use(self, *tasks: str) -> tuple[StackUse, ...]:
+        """Read how far the stacks of these tasks have been used; of all without names."""
+        with self._core.exclusive():
+            startup.settle(self.session)
+            return read_stack_use(self.program, tasks)
 
     def tasks(self) -> TaskTable:
         """Read the task table, once a target that just began to run has started its tasks."""

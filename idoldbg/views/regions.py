@@ -25,7 +25,7 @@ from idoldbg.model.symbols import Symbol
 from idoldbg.model.types import Array, Struct
 from idoldbg.model.values import ArrayValue, PointerValue, Raw, Value, find_number
 
-__all__ = ["Place", "find_place", "peripherals", "read_regions"]
+__all__ = ["Place", "find_place", "memories", "peripherals", "read_regions"]
 
 READ, WRITE, EXECUTE, DEVICE, DMA = (1 << bit for bit in range(5))  # RegionAttributes
 RIGHTS = READ | WRITE | EXECUTE
@@ -104,7 +104,7 @@ def _symbol_at(program: Program, owner: str, address: int) -> Symbol | None:
 
 def _unowned(archive: Archive, address: int) -> Place:
     """Describe an address that no region covers: what `chip.toml` and `memory.toml` know of it."""
-    for name, (low, size) in (peripherals(archive) | _memories(archive)).items():
+    for name, (low, size) in (peripherals(archive) | memories(archive)).items():
         if low <= address < low + size:
             return Place(address, f"{name} (of no task)", offset=address - low)
     return Place(address, None)
@@ -118,7 +118,7 @@ def peripherals(archive: Archive) -> dict[str, tuple[int, int]]:
     return _extents(archive.chip_description) | _extents(archive.app.get("peripherals"))
 
 
-def _memories(archive: Archive) -> dict[str, tuple[int, int]]:
+def memories(archive: Archive) -> dict[str, tuple[int, int]]:
     """Return the memories of `memory.toml` or, before there was one, of `app.toml`."""
     found = _extents(archive.app.get("outputs"))
     for name, parts in archive.memory_description.items():

@@ -33,6 +33,7 @@ __all__ = [
     "read_fault",
     "is_before_tasks",
     "is_halted",
+    "read_blocks",
     "read_task",
     "read_tasks",
     "table_address",
@@ -178,7 +179,7 @@ def read_tasks(program: Program) -> TaskTable:
         early = [TaskRow(task.index, task.name, None, None, problem=BEFORE_TASKS) for task in tasks]
         return TaskTable(0, tuple(early), program.epitaph())  # its clock starts with its tasks
     base = table_address(program)
-    blocks = _read_blocks(program, base, size, len(tasks))
+    blocks = read_blocks(program)
     time_ms = program.ticks()
     current = program.find_word("CURRENT_TASK_PTR")
     rows = []
@@ -255,7 +256,13 @@ def table_address(program: Program) -> int:
     return address
 
 
-def _read_blocks(program: Program, base: int, size: int, count: int) -> list[bytes | str]:
+def read_blocks(program: Program) -> list[bytes | str]:
+    """Read the table's entries, each a `kern::task::Task` or the reason why it cannot be read."""
+    base, size, count = (
+        table_address(program),
+        task_type(program).size,
+        len(program.archive.tasks),
+    )
     try:
         data = program.memory.read(base, size * count)
         return [data[i * size : (i + 1) * size] for i in range(count)]

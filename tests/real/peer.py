@@ -6,6 +6,8 @@ listed in `differences/COMMAND.toml`:
     [[difference]]
     objects = "ouray.*"              # pattern of the dumps' names
     facts = "* owners"               # pattern of the facts' names
+    theirs = "0"                     # pattern of Humility's value as Python writes it; default: any
+    ours = "None"                    # the same for ours
     reason = "why ours is right"
 """
 
@@ -35,6 +37,11 @@ from idoldbg.session import open_session
 __all__ = ["Differences", "Peer", "find_peers"]
 
 MISSING = "(missing)"
+BUG = 70  # exit code
+
+
+class CommandFailed(Exception):
+    """A command ended with an error that it explained."""
 
 
 @dataclass
@@ -44,10 +51,18 @@ class Difference:
     objects: str
     facts: str
     reason: str
+    theirs: str = "*"
+    ours: str = "*"
     used: int = 0
 
-    def fits(self, name: str, fact: str) -> bool:
-        return fnmatchcase(name, self.objects) and fnmatchcase(fact, self.facts)
+    def fits(self, name: str, fact: str, theirs: object, ours: object) -> bool:
+        pairs = (
+            (name, self.objects),
+            (fact, self.facts),
+            (repr(theirs), self.theirs),
+            (repr(ours), self.ours),
+        )
+        return all(fnmatchcase(value, pattern) for value, pattern in pairs)
 
 
 @dataclass
@@ -80,7 +95,7 @@ class Differences:
             if expected == found:
                 self.agreed += 1
                 continue
-            reasons = [d for d in self.listed if d.fits(name, fact)]
+            reasons = [d for d in self.listed if d.fits(name, fact, expected, found)]
             self.differed += bool(reasons)
             for reason in reasons[:1]:
                 reason.used += 1
@@ -118,19 +133,24 @@ class Peer:
         return open_session(options).program
 
     def json(self, *arguments: str) -> Any:
-        """Run one of our commands on the object, and return its JSON; raise if it fails."""
+        """Run one of our commands on the object, and return its JSON.
+
+        Raises `CommandFailed`.
+        """
         probe = ["-p", "archive"] if self.path.suffix == ".zip" else []
         out = io.StringIO()
         with redirect_stdout(out):
             code = run([*arguments, "-a", str(self.path), *probe, "--format", "json"])
-        assert code == 0, f"{arguments} ended with {code}"
+        assert code != BUG, f"{arguments} ended with a bug"
+        if code:
+            raise CommandFailed(f"{arguments} ended with {code}")
         return loads(out.getvalue())
 
     def may_fail(self, answer: Callable[[], Any]) -> NoReturn:
         """Skip, where Humility has no answer: ours answers, or fails with an error of its own."""
         try:
             answer()
-        except IdoldbgError as error:
+        except (IdoldbgError, CommandFailed) as error:
             pytest.skip(f"neither reads it: {error}")
         pytest.skip("Humility fails, and there is nothing to compare with")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from idoldbg.audit import Audit, OperationCoverage
 from idoldbg.audit.walk import walk_types
 from idoldbg.model.types import CEnum, Enum, Struct, Type, Union, short_name
-from idoldbg.render.audit.html.element import Html, el, join
+from idoldbg.render.element import Html, el, join
 from idoldbg.views.layout import Part, PartKind, Tag, kind_of, lay_out
 
 __all__ = ["TypeIndex", "drawing", "types_section"]

@@ -10,8 +10,8 @@ from idoldbg.audit import RULES, Finding, Level
 from idoldbg.audit.verdict import Standing, Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex, drawing
-from idoldbg.render.audit.html.element import Html, el, join
 from idoldbg.render.audit.html.signs import SIGNS, prose
+from idoldbg.render.element import Html, el, join
 
 __all__ = ["findings_section"]
 

@@ -9,8 +9,8 @@ from idoldbg.audit.verdict import Verdict
 from idoldbg.model.types import short_name
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex
-from idoldbg.render.audit.html.element import Html, el, join
 from idoldbg.render.audit.html.signs import MARK_LABELS, MARK_SIGNS, prose
+from idoldbg.render.element import Html, el, join
 from idoldbg.resolver import Resolution, ResolvedLease
 
 __all__ = ["matrix_section"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from idoldbg.audit import Audit, Level, ServerCoverage
 from idoldbg.audit.verdict import Standing, Verdict
-from idoldbg.render.audit.html.element import Html, el
+from idoldbg.render.element import Html, el
 
 __all__ = ["overview_section", "page_head"]
 

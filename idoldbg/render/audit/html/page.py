@@ -9,10 +9,10 @@ from importlib import resources
 from idoldbg.audit.verdict import Verdict
 from idoldbg.render.audit.files import Files
 from idoldbg.render.audit.html.drawings import TypeIndex, types_section
-from idoldbg.render.audit.html.element import Html, el, join
 from idoldbg.render.audit.html.findings import findings_section
 from idoldbg.render.audit.html.matrix import matrix_section
 from idoldbg.render.audit.html.overview import overview_section, page_head
+from idoldbg.render.element import Html, el, join
 
 __all__ = ["to_html"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from idoldbg.audit import Level, Mark
-from idoldbg.render.audit.html.element import Html, el, join
+from idoldbg.render.element import Html, el, join
 
 __all__ = ["MARK_SIGNS", "MARK_LABELS", "SIGNS", "prose"]
 

@@ -1,0 +1,54 @@
+"""`idoldbg map`."""
+
+from __future__ import annotations
+
+import click
+
+from idoldbg.cli.options import Settings, command_options
+from idoldbg.cli.output import show
+from idoldbg.errors import ArgumentError
+from idoldbg.opening import open_program
+from idoldbg.render import memory_map
+from idoldbg.views.memory_map import read_memory_map
+from idoldbg.views.regions import find_place
+from idoldbg.views.source import read_source
+
+
+@click.command("map")
+@click.argument("address", required=False, metavar="[ADDRESS]")
+@click.option("--task", metavar="NAME", help="What this task may touch (`kernel`: the kernel).")
+@command_options
+def command(settings: Settings, address: str | None, task: str | None) -> None:
+    """Show who may touch what memory, or what is at an address.
+
+    One line a region, by address, with gaps between them. UNUSED are bytes that the owner's program
+    does not need: sizes that the MPU can do are larger. Needs no board.
+
+    \b
+    idoldbg map
+    idoldbg map 0x20001404
+    """
+    where = None if address is None else _parse(address)
+    program = open_program(settings.build())
+    found = read_memory_map(program, task)
+    source = read_source(program, "archive")
+    if where is None:
+        show(settings, lambda: memory_map.text(found), lambda: memory_map.json(found, source))
+        return
+    place = find_place(program, where, task=task)
+    rows = [row for row in found.rows if where in row.region]
+    show(
+        settings,
+        lambda: memory_map.at_text(place, rows),
+        lambda: memory_map.at_json(place, rows, source),
+    )
+
+
+def _parse(address: str) -> int:
+    try:
+        value = int(address, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 32:
+        raise ArgumentError(f"`{address}` is not an address, such as 0x20001404", name="ADDRESS")
+    return value
