@@ -29,6 +29,7 @@ from idoldbg.build.index.fields import (
 )
 from idoldbg.build.index.results import Kind
 from idoldbg.call.hiffy.layout import Area, HiffyFunction, HiffyLayout, TaskEntry
+from idoldbg.model.code import CodePoint, SourceFrame, UnwindRow
 from idoldbg.model.regions import Region, RegionKind, RegionMap, StackArea
 from idoldbg.model.symbols import Variable
 from idoldbg.model.types import Struct
@@ -44,6 +45,7 @@ from idoldbg.resolver.operation import (
 __all__ = [
     "ADDRESS",
     "CANDIDATE",
+    "CODE",
     "HIFFY_LAYOUT",
     "INTERFACE",
     "LAYOUT",
@@ -63,6 +65,29 @@ INTERFACE: Kind[str | None] = Kind("interface", optional(TEXT))
 SERVER: Kind[str] = Kind("server", TEXT)
 #: By the name of a static of the kernel: its address, None where it has none.
 ADDRESS: Kind[int | None] = Kind("address", optional(INT))
+#: By object and address: the code there. As many as addresses on stacks have been looked at.
+CODE: Kind[CodePoint] = Kind(
+    "code",
+    inline(
+        CodePoint,
+        function=optional(TEXT),
+        start=optional(INT),
+        sources=many(
+            inline(
+                SourceFrame,
+                function=optional(TEXT),
+                file=optional(TEXT),
+                line=optional(INT),
+                column=optional(INT),
+                is_inlined=BOOL,
+            )
+        ),
+        row=optional(
+            inline(UnwindRow, cfa_register=INT, cfa_offset=INT, saved=mapping(INT, key=INT))
+        ),
+        is_stub=BOOL,
+    ),
+)
 #: The type of an entry of the kernel's task table.
 TASK_TYPE: Kind[Struct] = Kind("task type", only(Struct))
 

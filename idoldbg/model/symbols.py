@@ -18,7 +18,6 @@ from idoldbg.model.types import Type
 
 __all__ = [
     "Block",
-    "SourceFrame",
     "Subprogram",
     "Symbol",
     "SymbolKind",
@@ -94,20 +93,6 @@ class Block:
     full_name: str
     variables: tuple[tuple[str, Type], ...]
     blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFrame:
-    """One function at a code address, and the place in its source that the code is of.
-
-    `file` is the path that the compiler wrote. What debug information does not say is None.
-    """
-
-    function: str | None
-    file: str | None
-    line: int | None
-    column: int | None
-    is_inlined: bool = False
 
 
 class SymbolTable:

@@ -18,7 +18,7 @@ from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.board import Board, MemoryKind
 from idoldbg.model.memory import Segment
-from idoldbg.render import ring_buffers, text
+from idoldbg.render import ring_buffers, stacks, text
 from idoldbg.render.printable import join_lines, one_line
 from idoldbg.target.link import Link
 from idoldbg.views.backtrace import Backtrace, read_backtrace
@@ -90,25 +90,18 @@ def collect(
 
 def _stacks(program: Program, link: Link) -> str:
     current = next((r.index for r in read_tasks(program).rows if r.is_current), None)
-    rows = []
+    lines = []
     with link.halted():
         live = _registers(link)
         for task in program.archive.tasks:
             trace = read_backtrace(program, task.index, live if task.index == current else None)
-            rows += _trace_rows(task.index, trace)
-    return text.table(rows)
+            lines += _trace_lines(task.index, trace)
+    return join_lines(lines)
 
 
-def _trace_rows(index: int, trace: Backtrace) -> list[list[str]]:
-    """Write where a task is, then its callers below; a task alone has its number and name."""
-    rows = []
-    for frame in trace.frames:
-        where = f"{frame.function} + {frame.offset}" if frame.function else "?"
-        rows.append(["", "", f"0x{frame.address:08x}", where])
-    if trace.problem or not rows:
-        rows.append(["", "", "", f"({trace.problem or 'nothing known'})"])
-    rows[0][:2] = [f"{index:2}", trace.task]
-    return rows
+def _trace_lines(index: int, trace: Backtrace) -> list[str]:
+    """Write where a task is, then its callers below."""
+    return [f"{index:2}  {trace.task}", *(f"      {x}" for x in stacks.lines(trace, sources=True))]
 
 
 def _registers(link: Link) -> dict[str, int]:

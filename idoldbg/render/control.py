@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from idoldbg.call.supervisor import Controlled, Request
 from idoldbg.render import source as source_of
+from idoldbg.render import stacks
 from idoldbg.render.json import task_row
 from idoldbg.render.printable import join_lines
 from idoldbg.render.tasks import describe_state
-from idoldbg.render.text import table_lines
 from idoldbg.views.backtrace import Backtrace
 from idoldbg.views.source import Source
 
@@ -31,7 +30,7 @@ def text(done: Controlled, stack: Backtrace | None = None) -> str:
     lines = [f"{after.name}: {_outcome(done)}", f"  before  {describe_state(before)}"]
     lines.append(f"  now     {describe_state(after)}")
     if stack is not None:
-        lines += ["  stack", *(f"    {line}" for line in _stack_lines(stack))]
+        lines += ["  stack", *(f"    {line}" for line in stacks.lines(stack, sources=True))]
     return join_lines(lines)
 
 
@@ -53,15 +52,6 @@ def _outcome(done: Controlled) -> str:
     return "held; it is not restarted when it faults next"
 
 
-def _stack_lines(stack: Backtrace) -> list[str]:
-    rows = [
-        [f"0x{frame.address:08x}", f"{frame.function} + {frame.offset}" if frame.function else "?"]
-        for frame in stack.frames
-    ]
-    problem = [f"({stack.problem})"] if stack.problem else []
-    return [*table_lines(rows), *problem]
-
-
 def json(done: Controlled, source: Source, stack: Backtrace | None = None) -> dict[str, Any]:
     """Return the object of `task`; `stack` is None unless it was waited for a fault."""
     return {
@@ -72,5 +62,5 @@ def json(done: Controlled, source: Source, stack: Backtrace | None = None) -> di
         "before": task_row(done.before),
         "after": task_row(done.after),
         "kept_fault": done.kept_fault,
-        "stack": None if stack is None else asdict(stack),
+        "stack": None if stack is None else stacks.json(stack),
     }

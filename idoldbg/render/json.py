@@ -228,10 +228,12 @@ def place(found: Place) -> Object:
 
 def post_mortem(found: PostMortem) -> Object:
     """Return what an error object says of a post-mortem."""
+    from idoldbg.render import stacks
+
     return {
         "waits": [task_row(row) for row in found.waits],
         "running": None if found.running is None else task_row(found.running),
-        "backtrace": None if found.backtrace is None else asdict(found.backtrace),
+        "backtrace": None if found.backtrace is None else stacks.json(found.backtrace),
         "epitaph": found.epitaph,
         "is_halted": found.is_halted,
         "is_circular": found.is_circular,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # walks stacks: brings pyelftools
     from idoldbg.views.regions import Place
 
 __all__ = [
+    "describe_end",
     "describe_fault",
     "describe_place",
     "describe_state",
@@ -185,8 +186,44 @@ def _describe_row(row: TaskRow) -> str:
 
 def _where(backtrace: Backtrace | None) -> str:
     frames = () if backtrace is None else backtrace.frames
-    names = [f.function or f"0x{f.address:08x}" for f in frames[:FRAMES]]
+    called = [f for f in frames if not f.is_inlined]
+    names = [f.function or f"0x{f.address:08x}" for f in called[:FRAMES]]
     if backtrace is None or not names:
         return ""
     text = f"`{backtrace.task}` stands in {', called from '.join(names)}"
-    return f"{text} ({backtrace.problem})" if backtrace.problem.startswith("a guess") else text
+    return f"{text} ({describe_end(backtrace)})" if backtrace.doubt is not None else text
+
+
+RUNNING = "this task was running, and the core's registers are not known"
+DOUBTS: dict[str, str] = {
+    "stale": f"a guess: {RUNNING}; this is where it last stopped",
+    "frame-pointers": "a guess: the top of its stack is lost, and these are found by frame "
+    "pointers",
+    "naked-handler": "a guess: where the handler in assembly was called from is not certain",
+}
+"""`Doubt` in words."""
+
+ENDS: dict[str, str] = {
+    "unreadable": "the stack is unreadable",
+    "no-cfi": "no call frame information here",
+    "no-code": "no function of this task is there",
+    "circular": "the stack goes in circles",
+    "limit": "more frames are not shown",
+    "not-run": "it has not run yet, or went to address 0",
+    "no-registers": "its registers cannot be read",
+    "unsupported": "stacks of this processor are not unwound",
+}
+"""`End` in words; a stack whose ends are not here is whole."""
+
+
+def describe_end(trace: Backtrace) -> str:
+    """Describe why a stack ends early, or is a guess; "" for one that is whole and certain."""
+    if trace.doubt == "stale" and not trace.frames:
+        return f"{RUNNING}, and it never stopped before"
+    end = ENDS.get(trace.end, "")
+    if trace.end == "unsupported" and trace.reason:
+        end = f"stacks of {trace.reason} are not unwound"
+    elif end and trace.reason:
+        end = f"{end}: {trace.reason}"
+    doubt = "" if trace.doubt is None else DOUBTS[trace.doubt]
+    return "; ".join(each for each in (doubt, end) if each)

@@ -15,7 +15,7 @@ from idoldbg.build.program import Program
 from idoldbg.cli import run
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.types import Member, Struct, Type
-from idoldbg.render.tasks import describe_state
+from idoldbg.render.tasks import describe_end, describe_state
 from idoldbg.session import Session, TargetOptions, demo_archive, open_session
 from idoldbg.startup import settle
 from idoldbg.views.backtrace import read_backtrace
@@ -144,7 +144,7 @@ def test_stacks_of_others_are_not_guessed_at(
     program = renamed(session, RISCV, monkeypatch)
     trace = read_backtrace(program, program.task("spi").index)
     assert len(trace.frames) == 1
-    assert "are not unwound" in trace.problem
+    assert "are not unwound" in describe_end(trace)
 
 
 def test_demo_is_for_arm() -> None:

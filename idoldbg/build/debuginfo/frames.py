@@ -7,7 +7,6 @@ stubs that make system calls are assembly without such rows: what they push is r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -16,24 +15,12 @@ from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
 
-from idol.records import dataclass, field
+from idoldbg.model.code import UnwindRow
 
-__all__ = ["FrameRules", "UnwindRow", "find_stub_row"]
+__all__ = ["FrameRules", "find_stub_row"]
 
 SP, LR, PC = 13, 14, 15
 _LOW_REGISTERS = range(8)
-
-
-@dataclass(frozen=True, slots=True)
-class UnwindRow:
-    """The canonical frame address is a register plus an offset; `saved` maps registers to offsets.
-
-    Offsets count from the canonical frame address. Registers are DWARF's numbers: 13 is sp, 14 lr.
-    """
-
-    cfa_register: int
-    cfa_offset: int
-    saved: Mapping[int, int] = field(default_factory=dict)
 
 
 class FrameRules:

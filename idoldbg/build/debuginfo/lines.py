@@ -16,7 +16,8 @@ from idoldbg.build.debuginfo.line_table import LineTable, is_dead, read_line_tab
 from idoldbg.build.debuginfo.malformed import Malformed
 from idoldbg.build.debuginfo.ranges import Pieces, RangeReader
 from idoldbg.build.debuginfo.units import Unit
-from idoldbg.model.symbols import SourceFrame, demangle
+from idoldbg.model.code import SourceFrame
+from idoldbg.model.symbols import demangle
 
 __all__ = ["LineReader", "read_aranges"]
 

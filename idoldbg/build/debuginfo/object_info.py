@@ -24,12 +24,14 @@ from idoldbg.build.debuginfo.name_search import NameSearch
 from idoldbg.build.debuginfo.type_reader import MAX_DEPTH, TypeReader
 from idoldbg.build.debuginfo.units import read_uleb
 from idoldbg.errors import DebugInfoError
-from idoldbg.model.symbols import Block, SourceFrame, Subprogram, SymbolTable, Variable
+from idoldbg.model.code import SourceFrame
+from idoldbg.model.symbols import Block, Subprogram, SymbolTable, Variable
 from idoldbg.model.types import Opaque, Type, TypeAt
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
+    from idoldbg.build.debuginfo.frames import FrameRules
     from idoldbg.build.debuginfo.lines import LineReader
 
 __all__ = ["ObjectInfo"]
@@ -163,6 +165,13 @@ class ObjectInfo:
 
         names = (".debug_line", ".debug_ranges", ".debug_rnglists", ".debug_aranges")
         return LineReader(self._reader, *(self.section(name) or b"" for name in names))
+
+    @cached_property
+    def frame_rules(self) -> FrameRules:
+        """The call frame information."""
+        from idoldbg.build.debuginfo.frames import FrameRules  # brings all of pyelftools
+
+        return FrameRules(self.elf.data)
 
     def find_frames(self, address: int) -> tuple[SourceFrame, ...]:
         """Return the functions at a code address, innermost first, with their source.

@@ -29,8 +29,9 @@ from idoldbg.render import json as render_json
 from idoldbg.target.board_files import load_board
 from idoldbg.target.emulated.entries import BoardEntry
 from idoldbg.target.probe.probes import ProbeInfo
-from idoldbg.views.backtrace import Backtrace, Frame
+from idoldbg.views.backtrace import Backtrace, End, Frame
 from idoldbg.views.counters import CounterKind, CounterLeaf, CounterStatic
+from idoldbg.views.regions import Place
 from idoldbg.views.ring_buffers import NewEntries, RingBuffer, RingEntry
 from idoldbg.views.tasks import TaskRow, TaskTable
 from tests.idoldbg.hostile import names
@@ -180,8 +181,14 @@ def test_evidence_of_failed_tests(evil: str) -> None:
         f"p{evil}",
     )
     names.check_lines(counters.text([static, static], full=True))
-    trace = Backtrace(f"task{evil}", (Frame(0, f"f{evil}", 4), Frame(0, None)), f"why {evil}")
-    names.check_lines(text.table(evidence._trace_rows(0, trace)))
+    place = Place(0, None, f"f{evil}", 4, f"/{evil}", 3)
+    frames = (
+        Frame(place, f"f{evil}"),
+        Frame(place, f"g{evil}", is_inlined=True),
+        Frame(place, None),
+    )
+    trace = Backtrace(f"task{evil}", frames, End.UNREADABLE, reason=f"why {evil}")
+    names.check_lines(join_lines(evidence._trace_lines(0, trace)))
 
 
 def farm_result(evil: str, folder: Path | None = None) -> FarmResult:

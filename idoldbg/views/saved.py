@@ -1,0 +1,100 @@
+"""Registers of tasks that do not run: in the task table, and on their stacks.
+
+The kernel keeps r4 to r11, the stack pointer and, where it knows of floating point, s16 to s31 in
+`Task.save` (sys/kern/src/arch/arm_m.rs, SavedState); exception entry has put the others on the
+task's stack (Armv7-M ARM B1.5.6; with floating point B1.5.7).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from idol.records import dataclass
+from idoldbg.build.program import Program
+from idoldbg.call.codec import image
+from idoldbg.errors import DebugInfoError, DecodeError, FaultError, NotFound
+from idoldbg.model.memory import MemoryReader
+from idoldbg.model.values import Value
+from idoldbg.views.tasks import table_address, task_type
+
+__all__ = ["SavedTask", "is_exc_return", "read_saved", "unstack"]
+
+_BASIC = struct.Struct("<8I")  # r0, r1, r2, r3, r12, lr, pc, xpsr
+_BASIC_NAMES = ("r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr")
+_FLOATS = struct.Struct("<17I")  # s0 to s15, fpscr; one more word is reserved
+_FLOAT_NAMES = (*(f"s{i}" for i in range(16)), "fpscr")
+_EXTENDED_BYTES = 0x68
+_XPSR_ALIGNED = 1 << 9  # exception entry left a word free to align the stack
+_EXC_RETURN_BASIC = 1 << 4
+_KEPT = (*(f"r{i}" for i in range(4, 12)), *(f"s{i}" for i in range(16, 32)))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTask:
+    """Registers of a task as it was put aside: names in lower case to 32-bit values.
+
+    `psp` is where its exception frame begins, None on processors without one, 0 before it has run.
+    Only what is known is in `registers`; `problem` says why those of the exception frame are not.
+    """
+
+    registers: Mapping[str, int]
+    psp: int | None
+    exc_return: int | None
+    problem: str = ""
+
+
+def read_saved(program: Program, index: int) -> SavedTask:
+    """Read the registers of task `index`; raise what reading its entry of the table does."""
+    entry = task_type(program)
+    address = table_address(program) + index * entry.size
+    block = program.memory.read(address, entry.size)
+    save = image.decode(entry, block, address=address)["save"]
+    if save.get("psp") is None:
+        pc = save.get("pc")  # RISC-V
+        return SavedTask({} if pc is None else {"pc": _number(save, "pc")}, None, None)
+    registers = {name: _number(save, name) for name in _KEPT if save.get(name) is not None}
+    psp = _number(save, "psp")
+    exc_return = _number(save, "exc_return") if save.get("exc_return") is not None else None
+    if not psp:
+        return SavedTask(registers, psp, exc_return)
+    try:
+        stacked = unstack(program.memory, psp, exc_return)
+    except FaultError as error:
+        return SavedTask(registers, psp, exc_return, error.message)
+    return SavedTask(registers | stacked, psp, exc_return)
+
+
+def _number(save: Value, name: str) -> int:
+    try:
+        return int(save[name])
+    except (NotFound, DecodeError):
+        message = f"`kern::task::Task` saves no register `{name}` as a number"
+        raise DebugInfoError(message) from None
+
+
+def is_exc_return(value: int) -> bool:
+    """Return whether a value in lr ends an exception (Armv8-M ARM: from 0xffffff00 on)."""
+    return value >= 0xFFFFFF00
+
+
+def unstack(memory: MemoryReader, address: int, exc_return: int | None) -> dict[str, int]:
+    """Read an exception frame; return its registers, and the stack pointer from before it.
+
+    `exc_return` says whether floating point is in it; kernels that do not keep one have none.
+    Raises `FaultError`.
+    """
+    registers = dict(
+        zip(_BASIC_NAMES, _BASIC.unpack(memory.read(address, _BASIC.size)), strict=True)
+    )
+    size = _BASIC.size
+    if exc_return is not None and not exc_return & _EXC_RETURN_BASIC:
+        size = _EXTENDED_BYTES
+        try:
+            data = memory.read(address + _BASIC.size, _FLOATS.size)
+        except FaultError:
+            pass  # the basic part says where the code is
+        else:
+            registers |= zip(_FLOAT_NAMES, _FLOATS.unpack(data), strict=True)
+    padding = 4 if registers["xpsr"] & _XPSR_ALIGNED else 0
+    return registers | {"sp": address + size + padding & 0xFFFFFFFF}
