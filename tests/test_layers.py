@@ -48,6 +48,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.target.schemes": "one module for each kind of SPEC",
     "idoldbg.session": "opens the target that options mean",
     "idoldbg.startup": "resets a target, waits until its firmware is up",
+    "idoldbg.writing": "sets variables",
     "idoldbg.flashing": "programs a board",
     "idoldbg.device": "the Python API",
     "idoldbg.stubs": "typed packages of a build's interfaces",

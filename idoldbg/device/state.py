@@ -6,6 +6,7 @@ from idoldbg import startup
 from idoldbg.build.program import Program
 from idoldbg.device.core import Core
 from idoldbg.device.shown import shown
+from idoldbg.device.statics import StaticsReader
 from idoldbg.render import text
 from idoldbg.session import Session
 from idoldbg.views.memory_map import MemoryMap, read_memory_map
@@ -16,7 +17,7 @@ from idoldbg.views.tasks import TaskTable, read_tasks
 __all__ = ["StateReader"]
 
 
-class StateReader:
+class StateReader(StaticsReader):
     """Views of a target's state; each is read while no other thread makes a call."""
 
     _core: Core

@@ -11,7 +11,7 @@ from idoldbg.render.text import table_lines
 from idoldbg.views.counters import CounterKind, CounterLeaf, CounterStatic
 from idoldbg.views.source import Source
 
-__all__ = ["json", "leaf_words", "sorted_leaves", "text"]
+__all__ = ["json", "leaf_words", "listing", "sorted_leaves", "text"]
 
 Object = dict[str, Any]
 
@@ -104,6 +104,17 @@ def _tree_rows(leaves: Sequence[CounterLeaf], order: str) -> list[list[str]]:
 
     add(_tree(leaves), 0)
     return rows
+
+
+def listing(statics: Sequence[CounterStatic]) -> str:
+    """Write one line for each static of counters."""
+    if not statics:
+        return "no counters"
+    rows = [["TASK", "ADDRESS", "SIZE", "KIND", "STATIC"]]
+    for each in statics:
+        at = f"0x{each.address:08x}"
+        rows.append([each.task, at, str(each.size), str(each.kind), each.full_name])
+    return join_lines(table_lines(rows, right=(2,)))
 
 
 def json(source: Source, statics: Iterable[CounterStatic]) -> Object:

@@ -32,6 +32,7 @@ __all__ = [
     "boards",
     "dumps",
     "interfaces",
+    "line",
     "operation_error",
     "place",
     "post_mortem",
@@ -48,6 +49,12 @@ Object = dict[str, Any]
 def dumps(value: Object) -> str:
     """Write one object, indented, keys sorted, non-ASCII text as it is where it is printable."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return escape_json(text)
+
+
+def line(value: Object) -> str:
+    """Write one object in a line, as `dumps` does, for output that goes on."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return escape_json(text)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from idol.records import dataclass
@@ -33,6 +33,7 @@ __all__ = [
     "read_counter_statics",
     "read_counters",
     "read_leaves",
+    "select_counters",
     "subtract_leaves",
 ]
 
@@ -184,6 +185,18 @@ def _interface(variable: Variable, type_: Type) -> str | None:
         return None
     events = short_name(type_.name).removesuffix("Counts").removesuffix("Event")
     return events if events.upper() == stub[1] else stub[1]
+
+
+def select_counters(
+    sets: Iterable[CounterSet], filters: Sequence[str] = (), *, task: str | None = None
+) -> tuple[CounterSet, ...]:
+    """Return the sets of `task` whose task's or static's name contains one of the filters."""
+    wanted = [f.lower() for f in filters]
+    return tuple(
+        each
+        for each in sets
+        if task in (None, each.task) and (not wanted or any(w in each.name.lower() for w in wanted))
+    )
 
 
 # ---- reading ------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def _find(
         if address is None and symbol is not None and symbol.section:
             address = symbol.address
         if address is None:
-            others.setdefault(variable.full_name, _without_type(variable))
+            others.setdefault(variable.full_name, variable)
         elif variable.size:
             placed.setdefault(address, []).append(_at(variable, address))
     rows: list[tuple[Variable, tuple[str, str | None, tuple[str, ...]]]] = []
@@ -119,7 +119,9 @@ def _find(
         rows.append((first, (RAM if is_ram else FLASH, None, tuple(aliases))))
     for name, variable in others.items():
         if name not in known:
-            rows.append((variable, (SPLIT if variable.pieces else OPTIMISED, None, ())))
+            is_split = sum(size for _, size in variable.pieces) == variable.size > 0
+            kept = variable if is_split else _without_type(variable)
+            rows.append((kept, (SPLIT if is_split else OPTIMISED, None, ())))
     rows.sort(key=lambda row: (row[0].full_name, row[0].address or 0))
     yield from rows
 
@@ -159,7 +161,8 @@ def list_variables(
             unreadable.append((name, str(error)))
             continue
         for static in statics:
-            wanted = [static.variable.full_name, *static.aliases, static.path]
+            wanted = [static.variable.full_name, *static.aliases]
+            wanted += [static.path] if pattern and "/" in pattern else []
             if (
                 (pattern is None or any(pattern.lower() in each.lower() for each in wanted))
                 and (type_name is None or type_name in static.variable.type.name)
@@ -206,7 +209,7 @@ def match_statics(program: Program, path: str, task: str | None = None) -> tuple
                 break
     found = exact or ends
     if found:
-        there = tuple(s for s in found if s.variable.address is not None)
+        there = tuple(s for s in found if s.memory != OPTIMISED)
         return there or tuple(found)
     short = {full.rsplit("::", 1)[-1] for full in known}
     near = near_misses(path, sorted(known if "::" in path else short))

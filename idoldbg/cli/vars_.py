@@ -1,0 +1,53 @@
+"""`idoldbg vars`."""
+
+from __future__ import annotations
+
+import click
+
+from idoldbg.cli.options import Settings, build_options
+from idoldbg.cli.output import say, show
+from idoldbg.opening import open_program
+from idoldbg.render import variables
+from idoldbg.views.source import read_source
+from idoldbg.views.variables import list_variables
+
+
+@click.command("vars")
+@click.argument("pattern", required=False)
+@click.option("--task", metavar="NAME", help="Those of this task alone, or of `kernel`.")
+@click.option("--type", "type_name", metavar="NAME", help="Those whose type's name contains NAME.")
+@click.option(
+    "--section",
+    type=click.Choice(["flash", "ram"]),
+    help="Those in flash or in RAM alone.",
+)
+@build_options
+def command(
+    settings: Settings,
+    pattern: str | None,
+    *,
+    task: str | None,
+    type_name: str | None,
+    section: str | None,
+) -> None:
+    """List the statics of a build.
+
+    Task, name, address, size, memory and type. PATTERN is a part of a name. What the compiler
+    optimised away or split up is marked as such. Of statics with equal contents at one address
+    the other names are given. Needs no board.
+
+    \b
+    idoldbg vars
+    idoldbg vars RINGBUF --task net
+    idoldbg vars --type AtomicU32 --section ram
+    """
+    program = open_program(settings.build())
+    found = list_variables(program, pattern, task=task, type_name=type_name, memory=section)
+    for name, reason in found.unreadable:
+        say(f"`{name}` is left out: {reason}")
+    source = read_source(program, "archive")
+    show(
+        settings,
+        lambda: variables.list_text(found),
+        lambda: variables.list_json(source, found),
+    )

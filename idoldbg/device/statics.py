@@ -1,0 +1,65 @@
+"""Methods of a device that read the firmware's statics."""
+
+from __future__ import annotations
+
+from idoldbg.device.core import Core
+from idoldbg.device.shown import shown
+from idoldbg.model.values import Value
+from idoldbg.render import counters, ring_buffers, task_calls, variables
+from idoldbg.views.counters import (
+    CounterStatic,
+    find_counters,
+    read_counter_statics,
+    select_counters,
+)
+from idoldbg.views.parts import VarRead, evaluate
+from idoldbg.views.ring_buffers import RingBuffer, read_ring_buffers, select_ring_buffers
+from idoldbg.views.task_calls import TaskCalls, read_task_calls
+from idoldbg.views.variables import VariableList, list_variables
+
+__all__ = ["StaticsReader"]
+
+
+class StaticsReader:
+    """Variables, counters and ring buffers; read while no other thread makes a call."""
+
+    _core: Core
+
+    def ringbufs(self, *filters: str) -> tuple[RingBuffer, ...]:
+        """Read the ring buffers, each of which prints itself; filters as `select_ring_buffers`."""
+        with self._core.exclusive():
+            rings = select_ring_buffers(read_ring_buffers(self._core.program), filters)
+            return tuple(shown(ring, lambda each: ring_buffers.text([each])) for ring in rings)
+
+    def counters(self, *filters: str) -> tuple[CounterStatic, ...]:
+        """Read the event counters, which print themselves; filters as `select_counters`."""
+        with self._core.exclusive():
+            sets = select_counters(find_counters(self._core.program), filters)
+            statics = read_counter_statics(self._core.program, sets)
+            return tuple(shown(static, lambda each: counters.text([each])) for static in statics)
+
+    def task_calls(self) -> TaskCalls:
+        """Read which task called which, as both ends counted it."""
+        with self._core.exclusive():
+            return shown(read_task_calls(self._core.program), task_calls.text)
+
+    def read_all(self, expression: str) -> tuple[VarRead, ...]:
+        """Read every static that an expression means, such as `__RINGBUF.last`; as `evaluate`."""
+        with self._core.exclusive():
+            return evaluate(self._core.program, expression)
+
+    def read(self, expression: str) -> Value:
+        """Read one static or a part of it, such as `net/STATE.phase`.
+
+        Raises `ArgumentError` where several statics have that name, and as `evaluate`.
+        """
+        with self._core.exclusive():
+            (found,) = evaluate(self._core.program, expression, one=True)
+            return found.value
+
+    def variables(self, pattern: str | None = None, *, task: str | None = None) -> VariableList:
+        """List the statics of the build; as `list_variables`."""
+        with self._core.exclusive():
+            return shown(
+                list_variables(self._core.program, pattern, task=task), variables.list_text
+            )
