@@ -3,9 +3,10 @@
 Names lie in `.debug_str`, and entries hold offsets into it. So a name is searched as text in
 `.debug_str`, then its offset as four bytes in `.debug_info`: each hit lies in an entry that has
 this name, or is some other number that looks the same, which decoding the entry tells. Only the
-units with hits are walked. Units of DWARF 5 that number their strings (`DW_FORM_strx`) have no
-such bytes to search; there the names of whole units are read, once, if the unit has the string at
-all.
+units with hits are walked. Whoever looks for many names, as the audit does, has the names of all
+entries read once, by the offsets of their strings. Units of DWARF 5 that number their strings
+(`DW_FORM_strx`) have no such bytes to search; there the names of whole units are read, once, if the
+unit has the string at all.
 """
 
 from __future__ import annotations
@@ -19,31 +20,47 @@ from idoldbg.build.debuginfo import constants as dw
 from idoldbg.build.debuginfo.attributes import MAX_NAME
 from idoldbg.build.debuginfo.dies import DieReader
 from idoldbg.build.debuginfo.malformed import Malformed
-from idoldbg.build.debuginfo.units import Abbreviation, Unit, fixed_size, read_uleb
+from idoldbg.build.debuginfo.units import (
+    Abbreviation,
+    Unit,
+    fixed_size,
+    read_uleb,
+    skip,
+    skipping_steps,
+)
 
 __all__ = ["NameSearch"]
 
 _STRX_FORMS = frozenset(
     {dw.DW_FORM_strx, dw.DW_FORM_strx1, dw.DW_FORM_strx2, dw.DW_FORM_strx3, dw.DW_FORM_strx4}
 )
-_MANY = 64  # strings that end in a name: beyond that, reading all names is faster
+_NAMES = frozenset({dw.DW_AT_name, dw.DW_AT_linkage_name})
+_MANY = 64  # strings that end in a name: beyond that, decoding all names is faster
+MANY_SCANS = 24  # of .debug_info: they take as long as reading the names of all entries
 
 
 class _Shape(NamedTuple):
     """Position of the name in entries of one kind: form, and bytes after the code.
 
     With `is_varying`, some name comes after an attribute of varying size: decoding tells where.
+    `paths` are the steps to each name that is an offset of a string.
     """
 
     places: tuple[tuple[int, int], ...]
     is_varying: bool
+    paths: tuple[tuple[int, ...], ...]
 
 
 class NameSearch:
-    """Finds the entries of one object that have a given DW_AT_name or linkage name."""
+    """Finds the entries of one object that have a given DW_AT_name or linkage name.
 
-    def __init__(self, reader: DieReader) -> None:
+    After `scans` of all entries for a name, the names of all are read.
+    """
+
+    def __init__(self, reader: DieReader, scans: int = MANY_SCANS) -> None:
         self._reader = reader
+        self._scans_left: float = scans
+        self._by_offset: dict[int, list[int]] | None = None
         self._unit_names: dict[int, dict[str, list[int]]] = {}
         self._shapes: dict[int, dict[int, _Shape | None]] = {}
         self._found: dict[str, tuple[int, ...]] = {}
@@ -97,14 +114,52 @@ class NameSearch:
     def _by_bytes(self, name: str) -> Iterator[int]:
         raw = name.encode("utf-8", "surrogatepass")
         offsets = self._string_offsets(raw)
-        if len(offsets) > _MANY:
+        self._scans_left -= len(offsets)
+        if self._scans_left < 0 and self._by_offset is None:
+            try:
+                self._by_offset = self._read_offsets()
+            except Malformed:  # a unit that nobody may need: scans keep away from it
+                self._scans_left = float("inf")
+        if self._by_offset is not None:
+            for at in offsets:
+                yield from self._by_offset.get(at, ())
+        elif len(offsets) > _MANY:
             for unit in self._reader.units:
                 yield from self.unit_names(unit).get(name, ())
             return
-        for at in offsets:
-            yield from self._entries_with(struct.pack("<I", at), dw.DW_FORM_strp, name)
-        # Assemblers may put short names into the entry itself.
-        yield from self._entries_with(raw + b"\0", dw.DW_FORM_string, name)
+        else:
+            for at in offsets:
+                yield from self._entries_with(struct.pack("<I", at), dw.DW_FORM_strp, name)
+        if self._inline:  # assemblers may put short names into the entry itself
+            yield from self._entries_with(raw + b"\0", dw.DW_FORM_string, name)
+
+    def _read_offsets(self) -> dict[int, list[int]]:
+        """Read all names that are offsets of strings: each offset with its entries."""
+        info = self._reader.info
+        found: dict[int, list[int]] = {}
+        for unit in self._reader.units:
+            unpack = struct.Struct("<I" if unit.offset_size == 4 else "<Q").unpack_from
+            paths: dict[int, tuple[tuple[int, ...], ...]] = {}
+            for entry in self._reader.index(unit).offsets:
+                code, body = info[entry], entry + 1
+                if code > 127:
+                    code, body = read_uleb(info, entry)
+                if code not in paths:
+                    shape = self._name_shape(unit, code)
+                    paths[code] = () if shape is None else shape.paths
+                for path in paths[code]:
+                    if len(path) == 1 and path[0] > 0:
+                        at = body + path[0]
+                    else:
+                        at = skip(info, body, path, unit) if path else body
+                    if at + unit.offset_size > unit.end:
+                        raise Malformed("a name reaches beyond its unit", entry)
+                    (offset,) = unpack(info, at)
+                    if offset in found:
+                        found[offset].append(entry)
+                    else:
+                        found[offset] = [entry]
+        return found
 
     def _entries_with(self, pattern: bytes, form: int, name: str) -> Iterator[int]:
         """Find the entries that have these bytes where their name is, in that form.
@@ -180,11 +235,7 @@ class NameSearch:
         return [
             u
             for u in self._reader.units
-            if any(
-                s.form == dw.DW_FORM_string and s.attribute == dw.DW_AT_name
-                for a in self._reader.table(u).values()
-                for s in a.specs
-            )
+            if any(a.has_inline_name for a in self._reader.table(u).values())
         ]
 
     def _by_unit(self, name: str) -> Iterator[int]:
@@ -218,15 +269,19 @@ def _name_shape(abbreviation: Abbreviation, unit: Unit) -> _Shape | None:
     places: list[tuple[int, int]] = []
     distance: int | None = 0
     is_varying = False
-    for spec in abbreviation.specs:
-        if spec.attribute in (dw.DW_AT_name, dw.DW_AT_linkage_name):
+    paths = []
+    for index, spec in enumerate(abbreviation.specs):
+        if spec.attribute in _NAMES:
+            if spec.form == dw.DW_FORM_strp:
+                before = abbreviation.specs[:index]
+                paths.append(skipping_steps(before, unit.version, unit.offset_size))
             if distance is None:
                 is_varying = True
             elif spec.form in (dw.DW_FORM_strp, dw.DW_FORM_string):
                 places.append((spec.form, distance))
         width = fixed_size(spec.form, unit.version, unit.offset_size)
         distance = None if width is None or distance is None else distance + width
-    return _Shape(tuple(places), is_varying) if places or is_varying else None
+    return _Shape(tuple(places), is_varying, tuple(paths)) if places or is_varying else None
 
 
 def _is_balanced(text: bytes) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
@@ -33,6 +33,7 @@ __all__ = [
     "read_sleb",
     "read_uleb",
     "skip",
+    "skipping_steps",
 ]
 
 
@@ -113,19 +114,24 @@ class _Shape(NamedTuple):
     specs: tuple[AttributeSpec, ...]
     size: int
     steps: tuple[int, ...]
+    attributes: frozenset[int]
+    has_inline_name: bool
 
 
 class Abbreviation:
     """One entry of an abbreviation table, ready for reading.
 
     `size` is that of the attributes, -1 where it varies; then `steps` says how to skip them.
+    `has_inline_name`: some name is not an offset or a number, but stands in the entry.
     """
 
     __slots__ = (
+        "_attributes",
         "_constant_sizes",
         "code",
         "decode",
         "has_children",
+        "has_inline_name",
         "size",
         "specs",
         "steps",
@@ -134,7 +140,8 @@ class Abbreviation:
 
     def __init__(self, code: int, shape: _Shape) -> None:
         self.code = code
-        self.tag, self.has_children, self.specs, self.size, self.steps = shape
+        self.tag, self.has_children, self.specs, self.size, self.steps = shape[:5]
+        self._attributes, self.has_inline_name = shape[5:]
         # Made by `dies` when an entry of this kind is first decoded.
         self.decode: Decode | None = None
         self._constant_sizes: dict[int, int] | None = None
@@ -154,7 +161,7 @@ class Abbreviation:
 
     def has(self, attribute: int) -> bool:
         """Return whether entries of this kind have the attribute."""
-        return any(s.attribute == attribute for s in self.specs)
+        return attribute in self._attributes
 
 
 # From where the attributes start to the attributes by number, and where they end.
@@ -342,6 +349,20 @@ def _shape(body: bytes, version: int, offset_size: int) -> _Shape:
     The tables of a build hold the same few hundred declarations again and again, under other codes.
     """
     tag, has_children, specs = _read_declaration(body)
+    steps = skipping_steps(specs, version, offset_size)
+    size = sum(steps) if all(s > 0 for s in steps) else -1
+    has_inline_name = any(
+        s.form == dw.DW_FORM_string and s.attribute in (dw.DW_AT_name, dw.DW_AT_linkage_name)
+        for s in specs
+    )
+    attributes = frozenset(s.attribute for s in specs)
+    return _Shape(tag, has_children, specs, size, steps, attributes, has_inline_name)
+
+
+def skipping_steps(
+    specs: Sequence[AttributeSpec], version: int, offset_size: int
+) -> tuple[int, ...]:
+    """Return the steps that `skip` takes over some attributes, in units of this format."""
     steps: list[int] = []
     for spec in specs:
         width = fixed_size(spec.form, version, offset_size)
@@ -354,8 +375,7 @@ def _shape(body: bytes, version: int, offset_size: int) -> _Shape:
             steps[-1] += width
         elif width:
             steps.append(width)
-    size = sum(steps) if all(s > 0 for s in steps) else -1
-    return _Shape(tag, has_children, specs, size, tuple(steps))
+    return tuple(steps)
 
 
 def read_uleb(data: bytes, at: int) -> tuple[int, int]:

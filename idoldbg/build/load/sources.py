@@ -30,8 +30,10 @@ ROOTS = (
     "idoldbg.build.load",
     "idoldbg.build.program",
     "idoldbg.views.boot",
+    "idoldbg.views.regions",
     "idoldbg.views.tasks",
     "idoldbg.views.types",
+    "idoldbg.views.variables",
 )
 _PACKAGES = ("idol", "idoldbg", "elftools")
 _INIT = "/__init__.py"
