@@ -54,6 +54,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.stubs": "typed packages of a build's interfaces",
     "idoldbg.farm": "one suite on many boards",
     "idoldbg.labgrid": "labgrid's resources, driver and exporter",
+    "idoldbg.environment": "names for boards, from files of three kinds",
     "idoldbg.pytest_plugin": "fixtures and evidence",
     "idoldbg.cli": "the commands",
 }

@@ -175,7 +175,7 @@ def _probe_serials() -> Iterator[str]:
 
 
 def _targets(context: click.Context) -> Items:
-    from idoldbg.cli.environment import YAML, read_environment
+    from idoldbg.environment import YAML, read_environment
 
     path = _settings(context).environment or os.environ.get("HUMILITY_ENVIRONMENT")
     if path and not path.endswith(YAML):  # labgrid takes a second to load

@@ -76,7 +76,7 @@ def _named(
     settings: Settings, name: str, path: str | None, archive: str | None, note: Note
 ) -> Connection:
     """Return the connection to a target of an environment file."""
-    from idoldbg.cli.environment import get_target
+    from idoldbg.environment import get_target
 
     if path is None:
         raise ArgumentError(
@@ -105,7 +105,19 @@ def _has_build(probe: str | None) -> bool:
 
 
 def _to_spec(probe: str | None) -> str | None:
-    return None if probe is None else humility.to_spec(probe, _list_probes)
+    if probe is None or _is_spec(probe):
+        return probe
+    from idoldbg.environment import to_spec
+
+    return to_spec(probe, _list_probes)
+
+
+def _is_spec(text: str) -> bool:
+    try:
+        find_scheme(Spec.parse(text))
+    except ArgumentError:
+        return False
+    return True
 
 
 def _list_probes() -> Sequence[str]:

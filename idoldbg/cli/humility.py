@@ -1,4 +1,4 @@
-"""Habits of Humility's users: its environment variables, its texts for probes, its commands.
+"""Habits of Humility's users: its environment variables and its commands.
 
 After `humility-cli/src/lib.rs` of Humility 0.13. Nothing of it counts where an option or a variable
 `IDOLDBG_…` says something else.
@@ -6,19 +6,14 @@ After `humility-cli/src/lib.rs` of Humility 0.13. Nothing of it counts where an 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from idol.patterns import compile_late
 from idol.records import dataclass
-from idoldbg.errors import ArgumentError, ProbeNotFound
+from idoldbg.errors import ArgumentError
 
-__all__ = ["IGNORE", "Variables", "advise", "read_variables", "to_spec", "translate_call"]
+__all__ = ["IGNORE", "Variables", "advise", "read_variables", "translate_call"]
 
 IGNORE = "IDOLDBG_IGNORE_HUMILITY"
-USB_DEVICES = "/sys/bus/usb/devices"
-_USB = compile_late(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::([^\n]*))?")
-_NTH = compile_late(r"usb-(\d{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,56 +63,6 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
             name=name,
         )
     return Variables(archive, None, None, environment)
-
-
-def to_spec(text: str, list_probes: Callable[[], Sequence[str]]) -> str:
-    """Return the SPEC for Humility's text of a probe, any other text as it is.
-
-    `auto` and `usb` are the only probe, `usb-N` the one of that index among `list_probes()`, their
-    ids; `VID:PID:SERIAL` and `VID:PID` are found by their serial number. Raises `ProbeNotFound`.
-    """
-    if text in ("auto", "usb"):
-        return "pyocd"
-    nth = _NTH.fullmatch(text)
-    if nth is not None:
-        ids = sorted(list_probes())
-        if int(nth[1]) >= len(ids):
-            raise ProbeNotFound(f"`{text}`: {len(ids)} probes are connected", link=text)
-        return f"pyocd:{ids[int(nth[1])]}"
-    usb = _USB.fullmatch(text)
-    if usb is None:
-        return text
-    vendor, product, serial = usb.groups()
-    return f"pyocd:{serial or _find_serial(vendor.lower(), product.lower())}"
-
-
-def _find_serial(vendor: str, product: str, devices: str = USB_DEVICES) -> str:
-    """Return the serial number of the only USB device with these ids, from Linux's list."""
-    names = sorted(os.listdir(devices)) if os.path.isdir(devices) else []  # noqa: PTH112, PTH208  # slow to import
-    folders = [f"{devices}/{name}" for name in names]
-    serials = [
-        _read(f"{folder}/serial")
-        for folder in folders
-        if (_read(f"{folder}/idVendor"), _read(f"{folder}/idProduct")) == (vendor, product)
-    ]
-    name = f"{vendor}:{product}"
-    if len(serials) == 1 and serials[0]:
-        return serials[0]
-    if not serials:
-        raise ProbeNotFound(f"{name}: no such USB device is connected", link=name)
-    raise ProbeNotFound(
-        f"{name} fits {len(serials)} USB devices, name one by its serial number: "
-        + ", ".join(f"{name}:{serial or '?'}" for serial in serials),
-        link=name,
-    )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, errors="replace") as file:  # noqa: PTH123  # slow to import
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 _OTHER_NAMES = {

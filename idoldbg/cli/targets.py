@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from idol.near import near_misses
-from idoldbg.cli.environment import NamedTarget, get_target, read_environment
 from idoldbg.cli.options import Settings, options_except
 from idoldbg.cli.output import show
+from idoldbg.environment import NamedTarget, get_target, read_environment
 from idoldbg.errors import ArgumentError, NotFound
 from idoldbg.render import targets as render
 

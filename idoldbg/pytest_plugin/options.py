@@ -16,7 +16,7 @@ _OPTIONS = (
     ("board", "NAME", "a board of `idoldbg boards`, or the path of a board file"),
     ("probe", "SPEC", "emu (default), emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT"),
     ("timeout", "SECONDS", "how long to wait for the target (default: 5)"),
-    ("env", "FILE", "humility's environment file (JSON): targets with probe and archive"),
+    ("env", "FILE", "environment file (TOML, or Humility's JSON): targets with probe and archive"),
     ("boards", "LIST", "boards to share out: names of --idoldbg-env, SPECs, or NAME=SPEC"),
     ("wait", "SECONDS", "how long to wait for a board that others use (default: 60)"),
     ("evidence", "DIR", "where core dumps of failures go (default: pytest's temporary folder)"),

@@ -13,14 +13,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from idol.near import near_misses
 from idol.records import dataclass
-from idoldbg.build.load.files import read_regular
-from idoldbg.errors import ArgumentError, LinkError
+from idoldbg.environment import YAML, NamedTarget, read_environment, to_spec
+from idoldbg.errors import ArgumentError, LinkError, ProbeNotFound, TargetFileError
 from idoldbg.target.open import Site, find_scheme, spec_forms
 from idoldbg.target.runtime_dir import private_dir
 from idoldbg.target.spec import Spec
@@ -30,12 +30,10 @@ __all__ = [
     "PlaceLock",
     "iter_rotated",
     "parse_board_list",
-    "read_environment",
+    "read_places",
 ]
 
-MAX_ENVIRONMENT_SIZE = 1 << 20  # bytes
 HOLDER_LIMIT = 4096
-ENVIRONMENT_KEYS = {"probe", "archive", "description", "cmds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,63 +85,42 @@ def parse_board_list(entries: list[str], known: list[Place], default: Place) -> 
     return found
 
 
-def read_environment(path: Path) -> list[Place]:
-    """Read humility's environment file: JSON, from a target's name to its probe and archive.
+def read_places(path: str) -> list[Place]:
+    """Return the targets of an environment file as places.
 
-    Format: humility's README, "Environment file structure". Where a target has several archives,
-    there is a place for each, called TARGET:NAME. Raises `ArgumentError`.
+    Where a target has several archives, there is a place for each, called TARGET:NAME. Raises
+    `ArgumentError`.
     """
     option = "--idoldbg-env"
+    if path.endswith(YAML):
+        raise ArgumentError(f"{path}: give labgrid's environment with --lg-env", name=option)
     try:
-        data = json.loads(read_regular(path, MAX_ENVIRONMENT_SIZE))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArgumentError(f"{path}: {error}", name=option) from error
-    if not isinstance(data, dict) or not data:
-        raise ArgumentError(
-            f"{path}: expected an object with a member for each target", name=option
-        )
-    places = []
-    for name, target in data.items():
-        where = f"{path}: target `{name}`"
-        if not isinstance(target, dict):
-            raise ArgumentError(f"{where} is not an object", name=option)
-        unknown = sorted(target.keys() - ENVIRONMENT_KEYS)
-        if unknown:
-            raise ArgumentError(f"{where} has an unknown member `{unknown[0]}`", name=option)
-        probe = _probe_spec(target.get("probe"), where)
-        archives = target.get("archive")
-        named = {name: archives} if isinstance(archives, str) else archives
-        if not isinstance(named, dict) or not all(isinstance(v, str) for v in named.values()):
-            raise ArgumentError(f"{where}: `archive` is a path, or paths by name", name=option)
-        for archive_name, archive in named.items():
-            full = name if isinstance(archives, str) else f"{name}:{archive_name}"
-            places.append(Place(full, _find_file(archive, path.parent), None, probe))
-    return places
+        targets = read_environment(path)
+    except OSError as error:
+        raise ArgumentError(f"{path}: {error.strerror}", name=option) from error
+    except TargetFileError as error:
+        raise ArgumentError(str(error), name=option) from error
+    if not targets:
+        raise ArgumentError(f"{path}: no target is in it", name=option)
+    return [place for target in targets.values() for place in _places(target, path)]
 
 
-def _find_file(text: str, folder: Path) -> str:
-    """Look where humility does, in the working directory; then beside the environment file."""
-    beside = folder / text
-    return str(beside) if not Path(text).exists() and beside.exists() else text
-
-
-def _probe_spec(probe: Any, where: str) -> str:
-    """Turn humility's words for a probe into a SPEC; SPECs of our own are fine, too."""
-    if isinstance(probe, str):
-        if _is_spec(probe):
-            return probe
-        parts = probe.split(":")
-        if parts[0] in ("usb", "auto"):
-            return "pyocd"
-        if len(parts) == 3 and all(parts):
-            return f"pyocd:{parts[2]}"
-        if len(parts) == 2 and all(len(p) == 4 for p in parts):
-            return "pyocd"
-    raise ArgumentError(
-        f"{where}: `probe` is {probe!r}; idoldbg uses VID:PID:SERIAL, usb, auto, or a SPEC "
-        f"({spec_forms()})",
-        name="--idoldbg-env",
-    )
+def _places(target: NamedTarget, path: str) -> Iterator[Place]:
+    probe = target.probe
+    if probe is not None and not _is_spec(probe):
+        try:
+            probe = to_spec(probe, list)
+        except ProbeNotFound as error:
+            raise ArgumentError(f"{path}: target `{target.name}`: {error}") from None
+        if not _is_spec(probe):
+            raise ArgumentError(
+                f"{path}: target `{target.name}`: `probe` is {probe!r}; idoldbg uses "
+                f"VID:PID:SERIAL, usb, auto, or a SPEC ({spec_forms()})",
+                name="--idoldbg-env",
+            )
+    archives: Mapping[str, str | None] = target.archives or {"": None}
+    for name, archive in archives.items():
+        yield Place(f"{target.name}:{name}" if name else target.name, archive, target.board, probe)
 
 
 def _is_spec(text: str) -> bool:

@@ -11,7 +11,7 @@ from idol.records import dataclass
 from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import read_seconds
 from idoldbg.pytest_plugin.options import Said, read_labgrid, read_said
-from idoldbg.pytest_plugin.places import Place, parse_board_list, read_environment
+from idoldbg.pytest_plugin.places import Place, parse_board_list, read_places
 
 __all__ = ["Settings", "read_settings", "worker_count", "worker_name"]
 
@@ -90,7 +90,7 @@ def _list_places(said: dict[str, Said | None], default: Place) -> tuple[Place, .
     """Return the boards of `env` and `boards`."""
     environment, boards = said["env"], said["boards"]
     try:
-        known = [] if environment is None else read_environment(Path(environment.value))
+        known = [] if environment is None else read_places(environment.value)
         if boards is None:
             if environment is not None:
                 _check_idle(said, ("archive", "board", "probe"), environment, "each target has its")

@@ -1,14 +1,12 @@
-"""Humility's variables, its texts for probes, and commands typed as in Humility."""
+"""Humility's variables, and commands typed as in Humility."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from idoldbg.cli import run
-from idoldbg.cli.humility import Variables, _find_serial, read_variables, to_spec, translate_call
-from idoldbg.errors import ArgumentError, ProbeNotFound
+from idoldbg.cli.humility import Variables, read_variables, translate_call
+from idoldbg.errors import ArgumentError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -41,41 +39,6 @@ def test_the_first_variable_counts(environ: dict[str, str], expected: Variables)
 def test_what_cannot_be_done_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(ArgumentError, match="IDOLDBG_IGNORE_HUMILITY=1"):
         read_variables(environ)
-
-
-PROBES = [
-    ("auto", "pyocd"),
-    ("usb", "pyocd"),
-    ("usb-1", "pyocd:B"),
-    ("0483:374E:002f0A", "pyocd:002f0A"),
-    ("1fc9:0143:A:B", "pyocd:A:B"),
-    ("emu:desk", "emu:desk"),
-    ("dump:0483:374e", "dump:0483:374e"),
-    ("usb-x", "usb-x"),
-]
-
-
-@pytest.mark.parametrize(("text", "spec"), PROBES)
-def test_texts_for_probes(text: str, spec: str) -> None:
-    assert to_spec(text, lambda: ["B", "A"]) == spec
-
-
-def test_an_index_beyond_the_probes_is_an_error() -> None:
-    with pytest.raises(ProbeNotFound, match="2 probes"):
-        to_spec("usb-2", lambda: ["B", "A"])
-
-
-def test_a_usb_device_is_found_by_its_ids_if_it_is_the_only_one(tmp_path: Path) -> None:
-    for name, product, serial in (("1-1", "374e", "A"), ("1-2", "374b", "B"), ("1-3", "374e", "C")):
-        device = tmp_path / name
-        device.mkdir()
-        for file, text in (("idVendor", "0483"), ("idProduct", product), ("serial", serial)):
-            (device / file).write_text(f"{text}\n")
-    assert _find_serial("0483", "374b", str(tmp_path)) == "B"
-    with pytest.raises(ProbeNotFound, match="0483:374e:A, 0483:374e:C"):
-        _find_serial("0483", "374e", str(tmp_path))
-    with pytest.raises(ProbeNotFound, match="no such USB device"):
-        _find_serial("0483", "0000", str(tmp_path))
 
 
 CALLS = [

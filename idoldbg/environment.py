@@ -2,13 +2,15 @@
 
 Read are TOML of our own (`[targets.NAME]` with `probe`, `archive`, `board`, `description`,
 `commands`; paths relative to the file), Humility's JSON (its `humility-cli/src/env.rs`: `probe`,
-`archive`, `description`, `cmds`; paths relative to the working directory) and labgrid's YAML.
+`archive`, `description`, `cmds`; paths relative to the working directory, else to the file) and
+labgrid's YAML.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +18,19 @@ from typing import Any
 
 from idol.bounded_toml import load_toml
 from idol.near import near_misses
+from idol.patterns import compile_late
 from idol.records import dataclass, field
 from idoldbg.build.load.files import read_regular
-from idoldbg.errors import ArgumentError, NotFound, TargetFileError
+from idoldbg.errors import ArgumentError, NotFound, ProbeNotFound, TargetFileError
 
-__all__ = ["NamedTarget", "get_target", "read_environment"]
+__all__ = ["YAML", "NamedTarget", "get_target", "read_environment", "to_spec"]
 
 MAX_SIZE = 1 << 20  # bytes
 MAX_DEPTH = 16  # of nested commands
 YAML = (".yaml", ".yml")
+USB_DEVICES = "/sys/bus/usb/devices"
+_USB = compile_late(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::([^\n]*))?")
+_NTH = compile_late(r"usb-(\d{1,4})")
 Commands = Mapping[str, Any]
 
 
@@ -87,11 +93,12 @@ def read_environment(path: str) -> dict[str, NamedTarget]:
         return {name: NamedTarget(name, None, {}) for name in _labgrid().list_targets(path)}
     try:
         text = read_regular(path, MAX_SIZE).decode()
+        folder = Path(path).parent
         if path.endswith(".json"):
-            return _read_all(json.loads(text), _read_humility)
+            document = json.loads(text)
+            return _read_all(document, lambda name, entry: _read_humility(name, entry, folder))
         document = load_toml(text)
         _check_keys(document, {"targets"}, "")
-        folder = Path(path).parent
         return _read_all(
             document.get("targets", {}), lambda name, entry: _read_own(name, entry, folder)
         )
@@ -117,7 +124,7 @@ def _read_all(document: Any, read: Callable[[str, Any], NamedTarget]) -> dict[st
     return {name: read(name, entry) for name, entry in document.items()}
 
 
-def _read_humility(name: str, entry: Any) -> NamedTarget:
+def _read_humility(name: str, entry: Any, folder: Path) -> NamedTarget:
     _check_keys(entry, {"probe", "archive", "description", "cmds"}, f"`{name}`: ")
     for key in ("probe", "archive"):
         if key not in entry:
@@ -125,7 +132,11 @@ def _read_humility(name: str, entry: Any) -> NamedTarget:
     return NamedTarget(
         name,
         _text(entry, "probe", name),
-        _archives(entry["archive"], name, Path()),
+        {
+            key: found if Path(found).exists() or not (folder / found).exists() else beside
+            for key, found in _archives(entry["archive"], name, Path()).items()
+            for beside in [str(folder / found)]
+        },
         None,
         _text(entry, "description", name) or "",
         _commands(entry.get("cmds", {}), f"`{name}`: `cmds`"),
@@ -178,3 +189,53 @@ def _commands(value: Any, where: str, depth: int = 0) -> Commands:
         if not isinstance(entry, str):
             _commands(entry, f"{where}.`{key}`", depth + 1)
     return value
+
+
+def to_spec(text: str, list_probes: Callable[[], Sequence[str]]) -> str:
+    """Return the SPEC for Humility's text of a probe, any other text as it is.
+
+    `auto` and `usb` are the only probe, `usb-N` the one of that index among `list_probes()`, their
+    ids; `VID:PID:SERIAL` and `VID:PID` are found by their serial number. Raises `ProbeNotFound`.
+    """
+    if text in ("auto", "usb"):
+        return "pyocd"
+    nth = _NTH.fullmatch(text)
+    if nth is not None:
+        ids = sorted(list_probes())
+        if int(nth[1]) >= len(ids):
+            raise ProbeNotFound(f"`{text}`: {len(ids)} probes are connected", link=text)
+        return f"pyocd:{ids[int(nth[1])]}"
+    usb = _USB.fullmatch(text)
+    if usb is None:
+        return text
+    vendor, product, serial = usb.groups()
+    return f"pyocd:{serial or _find_serial(vendor.lower(), product.lower())}"
+
+
+def _find_serial(vendor: str, product: str, devices: str = USB_DEVICES) -> str:
+    """Return the serial number of the only USB device with these ids, from Linux's list."""
+    names = sorted(os.listdir(devices)) if os.path.isdir(devices) else []  # noqa: PTH112, PTH208  # slow to import
+    folders = [f"{devices}/{name}" for name in names]
+    serials = [
+        _read(f"{folder}/serial")
+        for folder in folders
+        if (_read(f"{folder}/idVendor"), _read(f"{folder}/idProduct")) == (vendor, product)
+    ]
+    name = f"{vendor}:{product}"
+    if len(serials) == 1 and serials[0]:
+        return serials[0]
+    if not serials:
+        raise ProbeNotFound(f"{name}: no such USB device is connected", link=name)
+    raise ProbeNotFound(
+        f"{name} fits {len(serials)} USB devices, name one by its serial number: "
+        + ", ".join(f"{name}:{serial or '?'}" for serial in serials),
+        link=name,
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, errors="replace") as file:  # noqa: PTH123  # slow to import
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli import run
-from idoldbg.cli.environment import get_target, read_environment
-from idoldbg.errors import TargetFileError
+from idoldbg.environment import _find_serial, get_target, read_environment, to_spec
+from idoldbg.errors import ProbeNotFound, TargetFileError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -101,3 +101,38 @@ def test_targets_are_listed(tmp_path: Path, capsys: Capture) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == "idoldbg.targets/1"
     assert [target["name"] for target in found["targets"]] == ["sn4", "rot"]
+
+
+PROBES = [
+    ("auto", "pyocd"),
+    ("usb", "pyocd"),
+    ("usb-1", "pyocd:B"),
+    ("0483:374E:002f0A", "pyocd:002f0A"),
+    ("1fc9:0143:A:B", "pyocd:A:B"),
+    ("emu:desk", "emu:desk"),
+    ("dump:0483:374e", "dump:0483:374e"),
+    ("usb-x", "usb-x"),
+]
+
+
+@pytest.mark.parametrize(("text", "spec"), PROBES)
+def test_texts_for_probes(text: str, spec: str) -> None:
+    assert to_spec(text, lambda: ["B", "A"]) == spec
+
+
+def test_an_index_beyond_the_probes_is_an_error() -> None:
+    with pytest.raises(ProbeNotFound, match="2 probes"):
+        to_spec("usb-2", lambda: ["B", "A"])
+
+
+def test_a_usb_device_is_found_by_its_ids_if_it_is_the_only_one(tmp_path: Path) -> None:
+    for name, product, serial in (("1-1", "374e", "A"), ("1-2", "374b", "B"), ("1-3", "374e", "C")):
+        device = tmp_path / name
+        device.mkdir()
+        for file, text in (("idVendor", "0483"), ("idProduct", product), ("serial", serial)):
+            (device / file).write_text(f"{text}\n")
+    assert _find_serial("0483", "374b", str(tmp_path)) == "B"
+    with pytest.raises(ProbeNotFound, match="0483:374e:A, 0483:374e:C"):
+        _find_serial("0483", "374e", str(tmp_path))
+    with pytest.raises(ProbeNotFound, match="no such USB device"):
+        _find_serial("0483", "0000", str(tmp_path))
