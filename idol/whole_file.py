@@ -10,10 +10,13 @@ import sys
 
 from idol.hints import Final
 
-__all__ = ["write_whole"]
+__all__ = ["write_new", "write_whole"]
 
 #: A folder that takes no new files, or a file that is a mount of its own, as in containers.
 _CANNOT_REPLACE: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
+
+#: File systems without hard links, such as those of USB sticks.
+_CANNOT_LINK: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EMLINK)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
@@ -39,6 +42,41 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     except OSError as error:
         error.filename, error.filename2 = os.fspath(path), None  # not that of the draft
         raise
+
+
+def write_new(path: str | os.PathLike[str], data: bytes) -> None:
+    """Make a file with `data` in it, which appears as a whole; nothing is ever overwritten.
+
+    :raises FileExistsError: where there is something of that name, also a broken link.
+    :raises OSError: with the name of the file.
+    """
+    target = os.fspath(path)
+    draft = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.tmp")
+    try:
+        with open(draft, "xb") as file:
+            try:
+                file.write(data)
+                file.close()
+                _link(draft, target)
+            finally:
+                os.unlink(draft)
+    except OSError as error:
+        error.filename, error.filename2 = target, None
+        raise
+
+
+def _link(draft: str, target: str) -> None:
+    try:
+        os.link(draft, target, follow_symlinks=False)  # fails where the name is taken
+    except OSError as error:
+        if error.errno not in _CANNOT_LINK:
+            raise
+        with open(draft, "rb") as source, open(target, "xb") as file:
+            try:
+                file.write(source.read())
+            except BaseException:
+                os.unlink(target)
+                raise
 
 
 def _write(path: str, data: bytes) -> None:

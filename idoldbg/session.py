@@ -133,6 +133,7 @@ def open_session(
         notify(notice)
     if not target.can(TransportSource):  # else the build's own flash stays all there is to read
         program.memory = target.memory
+        program.taken_at = target.ticks
     return Session(program, target, options.timeout_s, notify)
 
 

@@ -50,6 +50,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.startup": "resets a target, waits until its firmware is up",
     "idoldbg.writing": "sets variables",
     "idoldbg.flashing": "programs a board",
+    "idoldbg.dumping": "takes core dumps",
     "idoldbg.device": "the Python API",
     "idoldbg.stubs": "typed packages of a build's interfaces",
     "idoldbg.farm": "one suite on many boards",

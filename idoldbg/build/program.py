@@ -62,6 +62,8 @@ class Program:
     ) -> None:
         self.archive = archive
         self.memory = memory
+        self.taken_at: int | None = None
+        """The kernel's time in ticks, where it is known though its memory is not."""
         self.type_overrides = dict(type_overrides or {})
         self._results = Results() if results is None else results
         self._overridden = Results()  # operations with overrides of types, which no index keeps
@@ -388,11 +390,11 @@ class Program:
         """Read the kernel's uptime in ticks (milliseconds); None where it cannot be read."""
         address = self.kernel_address("TICKS")
         if address is None:
-            return None
+            return self.taken_at
         try:
             (ticks,) = struct.unpack("<Q", self.memory.read(address, 8))
         except FaultError:
-            return None
+            return self.taken_at
         return int(ticks)
 
     def epitaph(self) -> str | None:

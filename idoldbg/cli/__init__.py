@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "counters": ("idoldbg.cli.counters", "Show event counters, and who calls whom."),
     "readvar": ("idoldbg.cli.readvar", "Read statics or parts of them, or set one."),
     "vars": ("idoldbg.cli.vars_", "List the statics of a build."),
+    "dump": ("idoldbg.cli.dump", "Write a core dump of a target."),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),

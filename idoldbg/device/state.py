@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 from idoldbg import startup
 from idoldbg.build.program import Program
 from idoldbg.device.core import Core
@@ -13,6 +16,9 @@ from idoldbg.views.memory_map import MemoryMap, read_memory_map
 from idoldbg.views.source import Source, read_source
 from idoldbg.views.stack_use import StackUse, read_stack_use
 from idoldbg.views.tasks import TaskTable, read_tasks
+
+if TYPE_CHECKING:
+    from idoldbg.model.snapshot import Written
 
 __all__ = ["StateReader"]
 
@@ -53,3 +59,17 @@ class StateReader(StaticsReader):
         with self._core.exclusive():
             startup.settle(self.session)
             return shown(read_tasks(self.program), text.tasks)
+
+    def dump(self, path: str | os.PathLike[str] | None = None, task: str | None = None) -> Written:
+        """Write a core dump of the target, or of one task, to a new file; it runs on afterwards.
+
+        By default that is the first free one of `hubris.core.N`, or of `hubris.core.TASK.N`. Raises
+        `FileExistsError` where there is something at `path`, `NotFound` for an unknown task.
+        """
+        from idoldbg import dumping  # few programs take dumps
+
+        dumping.check_path(path)
+        with self._core.exclusive():
+            startup.check_image(self.session)
+            snapshot = dumping.take_snapshot(self.session, task)
+            return dumping.write_snapshot(snapshot, self.program.archive, path)

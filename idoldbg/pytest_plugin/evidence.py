@@ -11,13 +11,12 @@ from pathlib import Path
 
 from idol.records import dataclass, field
 from idol.whole_file import write_whole
-from idoldbg.build.load.archive_zip import read_archive
+from idoldbg.build.load import read_archive_file
 from idoldbg.build.load.dump_writer import encode_dump
 from idoldbg.build.program import Program
-from idoldbg.errors import ArchiveError, FaultError, IdoldbgError
-from idoldbg.model.archive import Archive
-from idoldbg.model.board import Board, MemoryKind
-from idoldbg.model.memory import Segment
+from idoldbg.dumping import read_registers, read_snapshot
+from idoldbg.errors import IdoldbgError
+from idoldbg.model.board import Board
 from idoldbg.render import ring_buffers, stacks, text
 from idoldbg.render.printable import join_lines, one_line
 from idoldbg.target.link import Link
@@ -28,13 +27,6 @@ from idoldbg.views.tasks import read_tasks
 
 __all__ = ["Evidence", "collect", "file_stem", "write_dump", "write_evidence"]
 
-REGISTERS = (
-    *(f"r{i}" for i in range(13)),
-    *("sp", "lr", "pc", "xpsr", "msp", "psp"),
-    *("primask", "basepri", "faultmask", "control"),
-)
-DUMP_PIECE = 4096  # what one hole in the memory costs, at most
-DUMP_LIMIT = 16 << 20
 STEM_LIMIT = 120
 _PLAIN_NODE_ID = re.compile(r"(?=.{1,120}$)[\w/.]+(::\w+)*(\[[\w.]+\])?", re.ASCII)
 RING_ENTRIES = 40  # of each ring buffer, the newest
@@ -84,7 +76,7 @@ def collect(
     add("ring buffers", lambda: _rings(program))
     dump: list[str] = []
     if dump_path is not None:
-        add("core dump", lambda: _dump(dump_path, program.archive, link, target, dump))
+        add("core dump", lambda: _dump(dump_path, program, link, target, dump))
     return Evidence(board, dict(facts), tuple(sections), dump[0] if dump else None, tuple(problems))
 
 
@@ -92,7 +84,7 @@ def _stacks(program: Program, link: Link) -> str:
     current = next((r.index for r in read_tasks(program).rows if r.is_current), None)
     lines = []
     with link.halted():
-        live = _registers(link)
+        live = read_registers(link)
         for task in program.archive.tasks:
             trace = read_backtrace(program, task.index, live if task.index == current else None)
             lines += _trace_lines(task.index, trace)
@@ -102,16 +94,6 @@ def _stacks(program: Program, link: Link) -> str:
 def _trace_lines(index: int, trace: Backtrace) -> list[str]:
     """Write where a task is, then its callers below."""
     return [f"{index:2}  {trace.task}", *(f"      {x}" for x in stacks.lines(trace, sources=True))]
-
-
-def _registers(link: Link) -> dict[str, int]:
-    found = {}
-    for name in REGISTERS:
-        try:
-            found[name] = link.read_register(name)
-        except IdoldbgError:
-            continue  # not on this core
-    return found
 
 
 def _moved(program: Program, counters: tuple[CounterSet, ...], before: Mapping[str, int]) -> str:
@@ -126,61 +108,25 @@ def _rings(program: Program) -> str:
 
 
 def _dump(
-    path: Path, archive: Archive, link: Link, target: Board | None, written: list[str]
+    path: Path, program: Program, link: Link, target: Board | None, written: list[str]
 ) -> str:
-    write_dump(path, archive, link, target)
+    write_dump(path, program, link, target)
     written.append(str(path))
     return join_lines([str(path), f"open it with: idoldbg -p dump:{path} tasks"])
 
 
-def write_dump(path: Path, archive: Archive, link: Link, target: Board | None = None) -> None:
+def write_dump(path: Path, program: Program, link: Link, target: Board | None = None) -> None:
     """Write a core dump of the whole target: flash from the build, RAM and registers as they are.
 
     `target` says where RAM is for builds that do not. Raises `ArchiveError` or `OSError` where the
     archive is not there any more, `FaultError` where no RAM can be read.
     """
-    zipped = Path(archive.path).read_bytes() if Path(archive.path).is_file() else b""
-    # Only an archive can be put in, and only the one whose symbols are the target's.
-    if read_archive(archive.path, zipped).image_id != archive.image_id:
-        raise ArchiveError(f"{archive.path} has changed since it was opened", path=archive.path)
-    with link.halted():
-        registers = _registers(link)
-        ram = [piece for start, size in _ram(archive, target) for piece in _read(link, start, size)]
-    if not ram:
-        raise FaultError("no RAM could be read", address=0)
+    archive = program.archive
+    build = read_archive_file(archive)
+    flash = archive.flash_segments()
+    snapshot = read_snapshot(program, link, board=target, known=flash)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, encode_dump(zipped, [*archive.flash_segments(), *ram], registers))
-
-
-def _ram(archive: Archive, target: Board | None) -> list[tuple[int, int]]:
-    """Return (address, size) of RAM: as the build says, else as the chip's file does."""
-    found = []
-    for regions in archive.memory_description.values():
-        for region in regions if isinstance(regions, list) else []:
-            if isinstance(region, dict) and region.get("write") is True:
-                address, size = region.get("address"), region.get("size")
-                if isinstance(address, int) and isinstance(size, int):
-                    found.append((address, size))
-    if not found and target is not None:
-        memory = target.chip.memory
-        found = [(m.address, m.size) for m in memory if m.kind is MemoryKind.RAM]
-    return sorted(set(found))
-
-
-def _read(link: Link, start: int, size: int) -> list[Segment]:
-    """Read a region; what cannot be read (clocked off, locked) is left out, page by page."""
-    size = min(size, DUMP_LIMIT)
-    try:
-        return [Segment(start, link.read(start, size))]
-    except FaultError:
-        pass
-    pieces = []
-    for at in range(start, start + size, DUMP_PIECE):
-        try:
-            pieces.append(Segment(at, link.read(at, min(DUMP_PIECE, start + size - at))))
-        except FaultError:
-            continue
-    return pieces
+    write_whole(path, encode_dump(build, snapshot.segments, snapshot.registers))
 
 
 def write_evidence(path: Path, found: list[Evidence]) -> None:

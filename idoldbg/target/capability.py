@@ -14,6 +14,7 @@ from idoldbg.errors import Unsupported
 from idoldbg.model.memory import Clock, MemoryWriter, Segment
 
 if TYPE_CHECKING:
+    from idoldbg.build.load.dump_file import DumpFile
     from idoldbg.model.board import Board
     from idoldbg.target.link import BaseLink
 
@@ -23,6 +24,7 @@ __all__ = [
     "Halting",
     "Identity",
     "Progress",
+    "Recorded",
     "Registers",
     "ResetControl",
     "RunControl",
@@ -61,6 +63,15 @@ class Halting(Protocol):
 
         Registers may also be read outside, but then each read stops the core for itself.
         """
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A target that is the core dump of another."""
+
+    @property
+    def dump(self) -> DumpFile:
+        """The dump, without the build in it."""
 
 
 @runtime_checkable
@@ -131,6 +142,7 @@ _REFUSALS: dict[type, tuple[str, str]] = {
     MemoryWriter: ("write", "its memory cannot be written"),
     Registers: ("registers", "it holds no registers"),
     Halting: ("run", "it does not run"),
+    Recorded: ("dump", "it is not a core dump"),
     Clock: ("run", "it does not run, so there is nothing to wait for"),
     RunControl: ("run", "it does not run"),
     Flash: ("flash", "it cannot be flashed"),

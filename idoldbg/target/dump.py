@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from idoldbg.errors import FaultError, Unsupported
 from idoldbg.model.memory import MemoryReader
 from idoldbg.target.link import BaseLink
 
+if TYPE_CHECKING:
+    from idoldbg.build.load.dump_file import DumpFile
+
 __all__ = ["ArchiveLink", "DumpLink", "RegisterDumpLink"]
 
 
 class DumpLink(BaseLink):
-    """Reads `memory` (such as a dump's `MemoryImage`).
+    """Reads `memory`: that of a core dump, over the flash of its build.
 
-    `ticks` is set for the dump of a single task: the kernel's time when it was taken.
+    `task` is the name of the task that it is a dump of, "" for a dump of the whole system.
     """
 
     kind = "core dump"
     source = "dump"
 
-    def __init__(self, memory: MemoryReader, *, path: str = "", ticks: int | None = None) -> None:
+    def __init__(
+        self, memory: MemoryReader, dump: DumpFile, *, path: str = "", task: str = ""
+    ) -> None:
         super().__init__(f"dump:{path}" if path else "dump", f"core dump {path}".rstrip())
         self._memory = memory
-        if ticks is not None:
+        self.dump = dump
+        self._task = task
+        if dump.task is not None:
             self.source = "task-dump"
-            self.ticks = ticks
+            self.ticks = dump.ticks
 
     def read(self, address: int, size: int) -> bytes:
-        return self._memory.read(address, size)
+        try:
+            return self._memory.read(address, size)
+        except FaultError as error:
+            if not self._task:
+                raise
+            raise FaultError(
+                f"0x{error.address:08x} is not in the dump: it is one of task `{self._task}` alone",
+                address=error.address,
+                size=error.size,
+            ) from None
 
 
 class RegisterDumpLink(DumpLink):
-    """One that has `registers` too: lower-case names and 32-bit values."""
-
-    def __init__(
-        self,
-        memory: MemoryReader,
-        registers: Mapping[str, int],
-        *,
-        path: str = "",
-        ticks: int | None = None,
-    ) -> None:
-        super().__init__(memory, path=path, ticks=ticks)
-        self._registers = registers
+    """One that has registers too: lower-case names and 32-bit values."""
 
     def read_register(self, name: str) -> int:
         try:
-            return self._registers[name.lower()]
+            return self.dump.registers[name.lower()]
         except KeyError:
-            known = " ".join(self._registers)
+            known = " ".join(self.dump.registers)
             raise Unsupported(
                 f"{self.spec}: a core dump has no register `{name}`: it has {known}",
                 capability="registers",

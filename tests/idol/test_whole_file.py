@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from idol.whole_file import write_whole
+from idol.whole_file import write_new, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -110,3 +112,48 @@ def test_pipes_and_devices_are_written_to(tmp_path: Path) -> None:
     reader.join(60)
     assert got == [b"through"]
     assert pipe.is_fifo()
+
+
+def test_a_new_file_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    write_new(path, b"one")
+    assert path.read_bytes() == b"one"
+    (tmp_path / "link").symlink_to("nowhere")
+    for taken in (path, tmp_path / "link", tmp_path):
+        with pytest.raises(FileExistsError) as caught:
+            write_new(taken, b"two")
+        assert caught.value.filename == str(taken)
+    assert path.read_bytes() == b"one"
+    assert names(tmp_path) == ["dump", "link"]
+
+
+def test_of_many_who_make_a_file_one_does(tmp_path: Path) -> None:
+    path, done = tmp_path / "dump", []
+
+    def make(number: int) -> None:
+        with contextlib.suppress(FileExistsError):
+            write_new(path, bytes([number]) * 100_000)
+            done.append(number)
+
+    threads = [threading.Thread(target=make, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() == bytes(done) * 100_000
+    assert names(tmp_path) == ["dump"]
+
+
+def test_a_new_file_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(os, "link", link)
+    path = tmp_path / "dump"
+    write_new(path, b"one")
+    with pytest.raises(FileExistsError):
+        write_new(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert names(tmp_path) == ["dump"]

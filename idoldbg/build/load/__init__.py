@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
     from idoldbg.build.load.dump_file import DumpFile
 
-__all__ = ["Build", "CachedBuild", "list_cached", "may_be_dump", "open_build", "open_dump"]
+__all__ = [
+    "Build",
+    "CachedBuild",
+    "list_cached",
+    "may_be_dump",
+    "open_build",
+    "open_dump",
+    "read_archive_file",
+    "read_dump_file",
+]
 
 _ELF, _ZIP = b"\x7fELF", b"PK"  # how these files begin
 _COMMENT, _COMMENT_SIZE = b"hubris build archive v", 48  # how archives end, within so many bytes
@@ -56,6 +65,14 @@ class Build:
     def memory(self) -> MemoryImage:
         """Known memory of the target: the flashed image, overlaid by the dump."""
         return MemoryImage([*self.archive.flash_segments(), *self.dump_segments])
+
+    @property
+    def task_name(self) -> str:
+        """Name of the task that a dump is of, "" for other dumps and for builds."""
+        if self.task is None:
+            return ""
+        tasks = self.archive.tasks
+        return tasks[self.task].name if self.task < len(tasks) else f"unknown#{self.task}"
 
     def read(self, address: int, size: int) -> bytes:
         """Read what is known of the target's memory; the build is a `MemoryReader` itself.
@@ -131,11 +148,41 @@ def open_dump(path: str | Path, archive: Archive) -> Build:
     known = _find_open(shown)
     if known is not None and known.archive is archive:
         return known
+    return _open_dump(shown, read_dump_file(shown), archive, None)
+
+
+def read_dump_file(path: str | Path) -> DumpFile:
+    """Read a core dump, also one inside a zip; raise `ArchiveError` for what is none.
+
+    Whether it belongs to any build is not looked at.
+    """
+    shown = str(path)
     data = read_file(shown, shown, check_start=partial(_refuse_unknown, shown))
     dump = _read_other(shown, data)
     if dump is None or isinstance(dump, Archive):
         raise ArchiveError(f"{shown}: not a core dump", path=shown)
-    return _open_dump(shown, dump, archive, None)
+    return dump
+
+
+def read_archive_file(archive: Archive) -> bytes | None:
+    """Return the zip file of a build, also from inside a core dump; None where it is not from one.
+
+    Raises `ArchiveError` where the file has changed since the build was opened.
+    """
+    from idoldbg.build.load.archive_zip import read_archive
+
+    path = archive.path
+    if os.path.isdir(path):
+        return None
+    data = read_file(path, path)
+    other = _read_other(path, data)
+    if isinstance(other, Archive):
+        return None
+    zipped = data if other is None else other.archive
+    # Only an archive can be put in, and only the one whose symbols are the target's.
+    if zipped is None or read_archive(path, zipped).image_id != archive.image_id:
+        raise ArchiveError(f"{path} has changed since it was opened", path=path)
+    return zipped
 
 
 # Dumps that are in use, by path: who asks what a file is, and then for its memory, opens it once.

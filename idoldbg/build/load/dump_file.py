@@ -9,14 +9,21 @@ by other tools has NT_PRSTATUS for the registers instead.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from idol.records import dataclass
 from idoldbg.build.debuginfo.elf import PT_LOAD, ElfFile, Note
 from idoldbg.errors import ArchiveError
 from idoldbg.model.memory import Segment
 
-__all__ = ["DCRSR_NUMBERS", "PACKED_NAMES", "PACKED_NUMBER", "DumpFile", "read_dump"]
+__all__ = [
+    "DCRSR_NUMBERS",
+    "PACKED_NAMES",
+    "PACKED_NUMBER",
+    "DumpFile",
+    "name_registers",
+    "read_dump",
+]
 
 OWNER = "Oxide Computer Company"
 NT_ARCHIVE, NT_REGISTERS, NT_TASK = 0x1DE00001, 0x1DE00002, 0x1DE00003
@@ -69,7 +76,7 @@ def read_dump(elf: ElfFile) -> DumpFile:
         if note.owner == OWNER and note.type == NT_ARCHIVE:
             archives.append(note.data)
         elif note.owner == OWNER and note.type == NT_REGISTERS:
-            registers = _registers(note)
+            registers = name_registers(_pairs(note))
         elif note.owner == OWNER and note.type == NT_TASK:
             if len(note.data) < 16:
                 raise ArchiveError(f"{path}: the task note is cut short", path=path)
@@ -90,9 +97,14 @@ def read_dump(elf: ElfFile) -> DumpFile:
     return DumpFile(archive, segments, registers, task, ticks, elf.missing_size)
 
 
-def _registers(note: Note) -> dict[str, int]:
+def _pairs(note: Note) -> Iterable[tuple[int, int]]:
+    return struct.iter_unpack("<II", note.data[: len(note.data) // 8 * 8])
+
+
+def name_registers(pairs: Iterable[tuple[int, int]]) -> dict[str, int]:
+    """Name registers by their DCRSR numbers; unknown ones are left out."""
     registers: dict[str, int] = {}
-    for number, value in struct.iter_unpack("<II", note.data[: len(note.data) // 8 * 8]):
+    for number, value in pairs:
         if number in _DCRSR:
             registers[_DCRSR[number]] = value
         elif number == PACKED_NUMBER:

@@ -27,12 +27,13 @@ def _check_build(spec: Spec, archive: Archive) -> None:
 def open_dump(spec: Spec, wanted: Wanted) -> BaseLink:
     """Open a core dump to be read with a build."""
     from idoldbg.build.load import open_dump as open_file
+    from idoldbg.build.load.dump_file import DumpFile
     from idoldbg.target.dump import DumpLink, RegisterDumpLink
 
     path = spec.rest or ""
     build = open_file(path, wanted.archive)
     for notice in build.notices:
         wanted.notify(notice)
-    if build.registers is None:
-        return DumpLink(build.memory, path=path, ticks=build.ticks)
-    return RegisterDumpLink(build.memory, build.registers, path=path, ticks=build.ticks)
+    dump = DumpFile(None, build.dump_segments, build.registers or {}, build.task, build.ticks)
+    link = RegisterDumpLink if dump.registers else DumpLink
+    return link(build.memory, dump, path=path, task=build.task_name)

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from idoldbg.build.load.dump_file import DumpFile
 from idoldbg.errors import FaultError, Unsupported
 from idoldbg.model.memory import MemoryImage, Segment
 from idoldbg.target.dump import DumpLink, RegisterDumpLink
@@ -140,7 +141,11 @@ def test_close_twice(link: Link) -> None:
 
 def dump() -> Trace:
     image = MemoryImage([Segment(RAM, bytes(range(16))), Segment(RAM + 16, b"more")])
-    return Trace(RegisterDumpLink(image, {"r0": 7, "pc": 0x08000400}, path="core.0"))
+    return Trace(
+        RegisterDumpLink(
+            image, DumpFile(None, (), {"r0": 7, "pc": 0x08000400}, None, None), path="core.0"
+        )
+    )
 
 
 def test_dump_reads_memory_and_registers() -> None:
@@ -163,7 +168,9 @@ def test_dump_reads_memory_and_registers() -> None:
         lambda link: link.wait(1),
         lambda link: link.read_register("r1"),
         lambda link: link.halt(),
-        lambda link: Trace(DumpLink(MemoryImage([]))).read_register("r1"),
+        lambda link: Trace(
+            DumpLink(MemoryImage([]), DumpFile(None, (), {}, None, None))
+        ).read_register("r1"),
     ],
 )
 def test_dump_refuses_the_rest_and_says_so(refused: object) -> None:

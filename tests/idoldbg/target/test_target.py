@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from idoldbg.build.load.dump_file import DumpFile
 from idoldbg.errors import LinkError, Unsupported
 from idoldbg.model.memory import Clock, MemoryImage, MemoryReader, MemoryWriter, Segment
 from idoldbg.session import TargetOptions, open_session
@@ -16,11 +17,12 @@ from idoldbg.target.target import Target
 from idoldbg.target.turns import Turns
 
 IMAGE = MemoryImage([Segment(0, b"abcd")])
+DUMP = DumpFile(None, (), {"r0": 1}, None, None)
 RUNNING = {MemoryReader, MemoryWriter, Clock, Registers, RunControl, Halting, ResetControl}
 EVERYTHING = {*RUNNING, Flash}
 FILES: list[tuple[BaseLink, set[type]]] = [
-    (DumpLink(IMAGE, path="core"), {MemoryReader}),
-    (RegisterDumpLink(IMAGE, {"r0": 1}, path="core"), {MemoryReader, Registers}),
+    (DumpLink(IMAGE, DUMP, path="core"), {MemoryReader}),
+    (RegisterDumpLink(IMAGE, DUMP, path="core"), {MemoryReader, Registers}),
     (ReplayLink([f'{{"schema": "{SCHEMA}"}}'], "file"), RUNNING),
 ]
 

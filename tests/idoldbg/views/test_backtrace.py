@@ -10,9 +10,9 @@ import pytest
 from idoldbg.build.debuginfo.frames import FrameRules, find_stub_row
 from idoldbg.build.load import open_build
 from idoldbg.build.program import Program
+from idoldbg.dumping import REGISTERS
 from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.types import Struct
-from idoldbg.pytest_plugin.evidence import REGISTERS
 from idoldbg.render.tasks import describe_end
 from idoldbg.session import TargetOptions, demo_boards, open_session
 from idoldbg.startup import settle

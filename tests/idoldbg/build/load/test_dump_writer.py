@@ -13,6 +13,7 @@ from idoldbg.build.load import open_build
 from idoldbg.build.load.dump_writer import encode_dump
 from idoldbg.build.program import Program
 from idoldbg.cli import run
+from idoldbg.errors import EncodeError
 from idoldbg.model.memory import Segment
 from idoldbg.pytest_plugin.evidence import write_dump
 from idoldbg.session import TargetOptions, demo_archive, open_session
@@ -44,11 +45,11 @@ HUMILITY_NUMBERS = [*range(19), 20]
 
 
 def register_pairs(path: Path) -> list[tuple[int, int]]:
-    """Return what is in the register note."""
-    (data,) = (
-        n.data for n in ElfFile("core", path.read_bytes()).iter_notes() if n.type == 0x1DE00002
-    )
-    return list(struct.iter_unpack("<II", data))
+    """Return what is in the register note; there is none for no registers."""
+    notes = ElfFile("core", path.read_bytes()).iter_notes()
+    found = [n.data for n in notes if n.type == 0x1DE00002]
+    assert len(found) <= 1
+    return list(struct.iter_unpack("<II", b"".join(found)))
 
 
 def test_special_registers_are_one_word(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_dump_of_a_board_has_the_registers_that_humility_wants(
     with open_session(TargetOptions(board=board, probe=spec)) as session:
         settle(session)
         session.link.halt()
-        write_dump(path, session.program.archive, session.link)
+        write_dump(path, session.program, session.link)
         live = {name: session.link.read_register(name) for name in ("control", "psp", "msp", "pc")}
     pairs = register_pairs(path)
     assert [number for number, _ in pairs] == HUMILITY_NUMBERS
@@ -85,6 +86,23 @@ def test_dump_of_a_board_has_the_registers_that_humility_wants(
     assert registers[20] >> 24 == live["control"] & 0xFF
     assert (registers[15], registers[17], registers[18]) == (live["pc"], live["msp"], live["psp"])
     assert live["control"] & 1, "a task runs unprivileged"
+
+
+def test_dump_of_a_task(tmp_path: Path) -> None:
+    path = tmp_path / "task.core"
+    memory = [Segment(0x20000000, b"abcd")]
+    path.write_bytes(encode_dump(ARCHIVE.read_bytes(), memory, REGISTERS, task=(3, 1 << 40)))
+    notes = list(ElfFile("core", path.read_bytes()).iter_notes())
+    assert [n.type for n in notes] == [0x1DE00003, 0x1DE00001]
+    assert notes[0].data.hex() == "dada0300" + "00000000" + (1 << 40).to_bytes(8, "little").hex()
+    build = open_build(path)
+    assert (build.task, build.task_name, build.ticks) == (3, "sensor", 1 << 40)
+    assert (build.registers, list(build.dump_segments)) == ({}, memory)
+
+
+def test_more_segments_than_readers_take_are_refused() -> None:
+    with pytest.raises(EncodeError, match="9000 pieces of memory"):
+        encode_dump(None, [Segment(8 * i, b"abcd") for i in range(9000)], {})
 
 
 def test_dump_of_a_board_shows_the_board_s_tasks(tmp_path: Path) -> None:
