@@ -39,6 +39,7 @@ soak: $(VENV)/.installed
 firmware: $(VENV)/.installed
 	$(RUN)/python fixtures/firmware/build.py
 	$(RUN)/python fixtures/firmware/build.py --gaps
+	$(RUN)/python fixtures/firmware/build.py --suite
 	$(RUN)/python fixtures/firmware/build.py --toolchains
 
 # Looked at every time, and cheap: the interpreter may be another one today.

@@ -19,13 +19,14 @@ FIXTURES = ROOT / "fixtures"
 FIRMWARE = FIXTURES / "firmware"
 ALL = [
     path.relative_to(FIXTURES)
-    for folder in ("archives", "gaps/archives", "toolchains")
+    for folder in ("archives", "gaps/archives", "suite/archives", "toolchains")
     for path in sorted((FIXTURES / folder).glob("*.zip"))
 ]
 # One of each kind; the first two are for the same chip, and share most of the time that they take.
 WHAT = {
     "archives": ("--chip", "stm32f4-discovery"),
     "gaps": ("--gaps", "--chip", "gaps-no-read-write"),
+    "suite": ("--suite",),
     "toolchains": ("--toolchains", "--chip", "dwarf-5"),
 }
 # Where people and machines have their files; the build puts names of its own in their place.
@@ -82,7 +83,8 @@ def test_each_is_of_the_sources_of_now(archive: Path, tmp_path: Path) -> None:
     build = zipfile.ZipFile(FIXTURES / archive)
     if "git-rev" not in build.namelist():
         pytest.skip("has one program only")
-    sources = Sources(FIRMWARE, FIXTURES / "gaps" if archive.parts[0] == "gaps" else None)
+    beside = archive.parts[0] in ("gaps", "suite")
+    sources = Sources(FIRMWARE, FIXTURES / archive.parts[0] if beside else None)
     if archive.parts[0] == "toolchains":
         (variant,) = [v for v in load_variants(FIXTURES / "toolchains") if v.name == archive.stem]
         sources = variant.prepare(FIRMWARE, tmp_path)
