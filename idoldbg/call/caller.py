@@ -17,6 +17,8 @@ from idoldbg.call.calls import (
     lease_kinds,
 )
 from idoldbg.call.forensics import Forensics
+from idoldbg.call.hif.results import FunctionResult
+from idoldbg.call.hiffy.program import HifProgram
 from idoldbg.call.message import ErrorReply, Message, Outcome, ServerDeath
 from idoldbg.call.transport import Room, Transport
 from idoldbg.errors import (
@@ -93,6 +95,19 @@ class Caller:
             except (OperationError, ServerDied) as error:
                 answer = error
             yield answer
+
+    def run(self, program: HifProgram) -> tuple[FunctionResult, ...]:
+        """Execute a program of hiffy's functions; errors as `call`, those of functions returned.
+
+        Raises `NotCallable` where calls do not travel through hiffy's memory.
+        """
+        if self.forensics is None:
+            raise NotCallable("hiffy's functions are called through its memory, which is not here")
+        self.check_image()
+        try:
+            return self.forensics.transport.run(program, timeout_s=self.timeout_s)
+        except (HiffyFailure, LinkTimeout, MismatchError) as error:
+            raise self._look_into(error)[0] from error.__cause__
 
     def room(self, operation: ResolvedOperation) -> Room:
         """Return how much a call of an operation can carry; raise `NotCallable` if none can be."""

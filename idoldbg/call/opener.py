@@ -21,7 +21,7 @@ from idoldbg.model.archive import Archive, TaskImage
 from idoldbg.model.memory import MemoryImage, TagSource
 from idoldbg.views.tasks import table_address, task_type
 
-__all__ = ["TransportSource", "open_caller", "open_hiffy"]
+__all__ = ["TransportSource", "find_layout", "open_caller", "open_hiffy"]
 
 
 @runtime_checkable
@@ -56,7 +56,7 @@ def open_hiffy(program: Program, target: LiveTarget) -> HiffyTransport:
 
     def open_mailbox(mark: ImageMark | None) -> Mailbox:
         return Mailbox(
-            _find_layout(program),
+            find_layout(program),
             mark=mark,
             ticks=program.kernel_address("TICKS"),
             make_tag=target.make_tag if isinstance(target, TagSource) else random_tag,
@@ -75,7 +75,8 @@ def _find_marks(archive: Archive) -> list[ImageMark]:
     return marks
 
 
-def _find_layout(program: Program) -> HiffyLayout:
+def find_layout(program: Program) -> HiffyLayout:
+    """Return hiffy's layout in a build; raise `NotCallable`, `DebugInfoError`."""
     processor = program.archive.other_processor
     if processor:
         raise NotCallable(

@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "idoldbg.cli.stackmargin",
         "Show how far the stack of each task has been used.",
     ),
+    "hiffy": (
+        "idoldbg.cli.hiffy",
+        "Call one of hiffy's own functions, or list those of the image.",
+    ),
     "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
     "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),
     "resume": ("idoldbg.cli.resume", "Let a halted core run on."),

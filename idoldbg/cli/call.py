@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from idol.whole_file import write_whole
 from idoldbg.build.program import Program
 from idoldbg.call.calls import Call, Reply, find_parameter, prepare_call
 from idoldbg.cli.call_options import GivenOption, own_names, own_values, split_options
+from idoldbg.cli.data import read_data
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import print_text, say, show
@@ -28,7 +28,6 @@ from idoldbg.resolver import ResolvedOperation
 if TYPE_CHECKING:
     from idoldbg.session import Session
 
-MAX_DATA = 1 << 20
 # Options of the command that must be known before the operation can be looked up.
 LOADING = frozenset({"archive", "board", "probe"})
 
@@ -94,7 +93,7 @@ def command(settings: Settings, operation: str, options: tuple[str, ...], **own:
     arguments = _arguments(resolved, [o for o in parsed if not o.is_own(mine)])
     if own["output"] is not None and not any(lease.write for lease in resolved.leases):
         raise click.UsageError(f"-o: no lease of {resolved.name} is written by its server")
-    call = prepare_call(resolved, arguments, read_data=_read_data)
+    call = prepare_call(resolved, arguments, read_data=read_data)
     if own["output"] is not None:
         _check_output(Path(own["output"]))
     _make(settings, program, call, own)
@@ -224,15 +223,3 @@ def _refuse_option(name: str, near: Collection[str]) -> None:
     if near:
         meant = " or ".join(f"`--{each.replace('_', '-')}`" for each in near)
         raise click.UsageError(f"no option `--{name.replace('_', '-')}`; did you mean {meant}?")
-
-
-def _read_data(source: str) -> bytes:
-    """Read the file of `@FILE`, or standard input for `-`."""
-    if source == "-":
-        data = sys.stdin.buffer.read(MAX_DATA + 1)
-    else:
-        with Path(source).open("rb") as file:
-            data = file.read(MAX_DATA + 1)
-    if len(data) > MAX_DATA:
-        raise ArgumentError(f"`{source}` holds more than {MAX_DATA} bytes")
-    return data

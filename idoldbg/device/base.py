@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from idoldbg import startup
+from idoldbg.call.functions import FunctionCall, call_function
 from idoldbg.call.supervisor import Controlled, Request, Supervisor
 from idoldbg.device.core import Core
 from idoldbg.device.state import StateReader
@@ -104,6 +105,16 @@ class BaseDevice(StateReader):
         """Reset the target and let it run."""
         with self._core.exclusive():
             startup.reset(self.session)
+
+    def hiffy(self, function: str, *arguments: str | int | None, data: bytes = b"") -> FunctionCall:
+        """Call one of hiffy's own functions, with `data` in HIFFY_DATA; its failure is returned.
+
+        Arguments that are strings are read as `idoldbg hiffy` reads them: variants of enums by
+        name, `hex:…` for a buffer. None is an empty entry. Raises `HiffyFailure`, `NotCallable`.
+        """
+        texts = ["None" if each is None else str(each) for each in arguments]
+        with self._core.exclusive():
+            return call_function(self.session.caller, function, texts, data=data)
 
     def wait(self, seconds: float) -> None:
         """Let the target run for that long: its own seconds on an emulated board."""

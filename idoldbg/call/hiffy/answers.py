@@ -42,6 +42,17 @@ _HINTS = {
     "Fault(StackOverflow)": "the program pushed more than the stack holds",
     "IllegalOp(BadFunction)": "the running image has fewer functions than the debug information",
 }
+# Of programs that call other functions.
+_FUNCTION_HINTS = {
+    "Invalid": _HINTS["Invalid"],
+    "Fault(BadParameter(": "an argument has a value that the function does not take (they are "
+    "counted from 0)",
+    "Fault(EmptyParameter(": "an argument must not be None (they are counted from 0)",
+    "Fault(ReturnStackOverflow)": "the results did not fit in HIFFY_RSTACK",
+    "Fault(ReturnValueOverflow)": "the result did not fit in HIFFY_SCRATCH",
+    "Fault(StackOverflow)": _HINTS["Fault(StackOverflow)"],
+    "IllegalOp(BadFunction)": _HINTS["IllegalOp(BadFunction)"],
+}
 # Reasons for which hiffy stops before it sends anything.
 _UNSENT = ("Invalid", "IllegalOp", "Fault(BadParameter", "Fault(StackOverflow", "Fault(Missing")
 
@@ -137,9 +148,10 @@ def stopped(layout: HiffyLayout, program: HifProgram, data: bytes) -> Unanswered
     if isinstance(value, EnumValue) and value.variant == "Some":
         value = value.only
     failure = format_value(value)
-    hint = f": {_HINTS[failure]}" if failure in _HINTS else ""
+    known = _HINTS if program.messages else _FUNCTION_HINTS
+    hint = next((f": {words}" for start, words in known.items() if failure.startswith(start)), "")
     reason = Reason(failure, f"hiffy stopped the program with {failure}{hint}")
-    is_unsent = len(program.messages) <= 1 and failure.startswith(_UNSENT)
+    is_unsent = len(program.messages) == 1 and failure.startswith(_UNSENT)
     return Unanswered(reason, is_unsent=is_unsent)
 
 

@@ -6,7 +6,7 @@ Names and meaning: Hubris, `task/hiffy/src/main.rs` (HIFFY_*) and `generic.rs`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from idol.records import dataclass, field
@@ -31,6 +31,7 @@ __all__ = [
     "PlacedVariable",
     "TaskEntry",
     "build_layout",
+    "find_functions",
     "find_variables",
 ]
 
@@ -230,14 +231,22 @@ def _find_bytes(type_: Type, offset: int, depth: int) -> tuple[int, int] | None:
 
 
 def _functions(type_: Type) -> dict[str, HiffyFunction]:
-    """Read `Option<&Functions>`: a variant for each function, holding (arguments, error)."""
-    functions = _functions_enum(type_)
+    """Read the functions of `Option<&Functions>`, as far as sending takes them."""
     result: dict[str, HiffyFunction] = {}
-    for number, variant in enumerate(functions.variants):
-        arguments, error = _signature(variant)
+    for number, (name, arguments, error) in enumerate(find_functions(type_)):
         errors = {e.value: e.name for e in error.enumerators} if isinstance(error, CEnum) else {}
-        result[variant.name] = HiffyFunction(variant.name, number, arguments, errors)
+        result[name] = HiffyFunction(name, number, len(arguments), errors)
     return result
+
+
+def find_functions(type_: Type) -> Iterator[tuple[str, tuple[Type, ...], Type]]:
+    """Yield (name, argument types, error type) in the order of the functions' numbers.
+
+    `type_` is that of HIFFY_FUNCTIONS, `Option<&Functions>`: a variant for each function, holding
+    (arguments, error). Raises `DebugInfoError` for others.
+    """
+    for variant in _functions_enum(type_).variants:
+        yield variant.name, *_signature(variant)
 
 
 def _functions_enum(type_: Type) -> Enum:
@@ -252,7 +261,7 @@ def _functions_enum(type_: Type) -> Enum:
     raise DebugInfoError("HIFFY_FUNCTIONS is not an Option<&Functions>", object="hiffy")
 
 
-def _signature(variant: Variant) -> tuple[int, Type]:
+def _signature(variant: Variant) -> tuple[tuple[Type, ...], Type]:
     members = {m.name: m.type for m in variant.type.members}
     if set(members) != {"__0", "__1"}:
         raise DebugInfoError(
@@ -260,9 +269,17 @@ def _signature(variant: Variant) -> tuple[int, Type]:
             object="hiffy",
         )
     arguments = members["__0"]
-    if isinstance(arguments, Struct):
-        return len(arguments.members), members["__1"]
-    return (0 if isinstance(arguments, Scalar) and arguments.size == 0 else 1), members["__1"]
+    if isinstance(arguments, Struct) and _is_tuple(arguments):
+        ordered = sorted(arguments.members, key=lambda m: int(m.name.removeprefix("__")))
+        return tuple(m.type for m in ordered), members["__1"]
+    is_unit = isinstance(arguments, Scalar) and arguments.size == 0
+    return () if is_unit else (arguments,), members["__1"]
+
+
+def _is_tuple(type_: Struct) -> bool:
+    """Return whether a type is a tuple, not a struct that is one argument."""
+    numbered = all(m.name.removeprefix("__").isdecimal() for m in type_.members)
+    return type_.name.startswith("(") and numbered
 
 
 def _task(address: int, type_: Type) -> TaskEntry:

@@ -7,10 +7,17 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+from idoldbg.call.hif.results import FunctionResult
 from idoldbg.call.hiffy.actions import Machine, drive
 from idoldbg.call.hiffy.layout import HiffyLayout
 from idoldbg.call.hiffy.mailbox import Mailbox
-from idoldbg.call.hiffy.program import find_function, find_shape, measure_room, split_batches
+from idoldbg.call.hiffy.program import (
+    HifProgram,
+    find_function,
+    find_shape,
+    measure_room,
+    split_batches,
+)
 from idoldbg.call.hiffy.status import ImageMark
 from idoldbg.call.message import Lease, Message, Outcome
 from idoldbg.call.transport import Room
@@ -108,6 +115,10 @@ class HiffyTransport:
     def send(self, messages: Sequence[Message], *, timeout_s: float) -> Iterator[Outcome]:
         """Execute one program of hiffy's; a failure leaves all of its messages without outcome."""
         yield from self._drive(self.mailbox.send(messages, timeout_s=timeout_s))
+
+    def run(self, program: HifProgram, *, timeout_s: float) -> tuple[FunctionResult, ...]:
+        """Execute a program of other functions than sends; errors as `send`."""
+        return self._drive(self.mailbox.run(program, timeout_s=timeout_s))
 
     def forget(self) -> None:
         self._is_image_checked = False
