@@ -1,0 +1,89 @@
+// "op": (
+//     args: {"reply": "u8"},
+//     reply: Result(
+//         ok: (type: "core::option::Option<Mode>", recv: FromPrimitive("u32")),
+//         err: CLike("PlainError"),
+//     ),
+// ),
+
+// ---- client
+    pub fn op(&self, reply: u8) -> Result<core::option::Option<Mode>, PlainError> {
+…
+        struct I_op_ARGS {
+            reply: u8,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct I_op_REPLY_value {
+            is_some: u8,
+            value: u32,
+        }
+        #[allow(non_camel_case_types)]
+        #[derive(zerocopy_derive::FromBytes)]
+        #[repr(C, packed)]
+        struct I_op_REPLY {
+            value: I_op_REPLY_value,
+        }
+        const IDOL_REPLY_SIZE: usize = core::mem::size_of::<I_op_REPLY_value>();
+…
+        let idol_arguments = I_op_ARGS { reply };
+…
+        let Ok::<I_op_REPLY, _>(idol_value) = zerocopy::FromBytes::read_from_bytes(&idol_reply)
+        else {
+            panic!();
+        };
+        let idol_value = match idol_value.value.is_some {
+            0 => Some(None),
+            1 => userlib::FromPrimitive::from_u32(idol_value.value.value).map(Some),
+            _ => None,
+        };
+        let Some(idol_value) = idol_value else {
+            panic!();
+        };
+        Ok(idol_value)
+…
+
+// ---- server
+/// How the reply travels: 0 and nothing of note, or 1 and a number.
+#[allow(non_camel_case_types)]
+#[derive(zerocopy_derive::IntoBytes, zerocopy_derive::Immutable)]
+#[repr(C, packed)]
+pub struct I_op_REPLY_value {
+    pub is_some: u8,
+    pub value: u32,
+}
+
+…
+pub struct I_op_ARGS {
+    pub reply: u8,
+}
+…
+    value: core::option::Option<Mode>,
+…
+    arguments: (u8,),
+…
+pub const OP_REPLY_SIZE: usize = core::mem::size_of::<I_op_REPLY_value>();
+…
+        reply: u8,
+    ) -> Result<core::option::Option<Mode>, idol_runtime::RequestError<PlainError>>
+…
+                let Some(idol_arguments) = read_op_msg(incoming) else {
+…
+                let idol_result =
+                    <IdolServer as InOrderIImpl>::op(self.1, rm, idol_arguments.reply);
+…
+                    Ok(idol_value) => {
+                        let idol_reply = I_op_REPLY_value {
+                            is_some: idol_value.is_some() as u8,
+                            value: idol_value.map_or(0, |idol| idol as u32),
+                        };
+                        userlib::sys_reply(
+                            rm.sender,
+                            0,
+                            zerocopy::IntoBytes::as_bytes(&idol_reply),
+                        );
+…
+        reply: u8,
+    ) -> Result<core::option::Option<Mode>, idol_runtime::RequestError<PlainError>> {
+…

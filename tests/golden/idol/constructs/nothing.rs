@@ -1,0 +1,5 @@
+// "op": (reply: Simple("()"), idempotent: true),
+
+// ---- client
+
+// ---- server

@@ -1,0 +1,46 @@
+// "op": (
+//     args: {"a": "u8"},
+//     leases: {"data": (type: "[u8]", read: true, max_len: Some(16))},
+//     reply: Result(ok: "bool", err: CLike("OpError")),
+// ),
+
+// ---- client
+
+/// What can come of calls of `I`.
+#[derive(counters::Count)]
+#[allow(non_camel_case_types)]
+pub enum IEvent {
+    op(#[count(children)] Result<(), OpError>),
+}
+
+counters::counters!(__I_CLIENT_COUNTERS, IEvent);
+…
+            counters::count!(__I_CLIENT_COUNTERS, IEvent::op(Err(idol_error)));
+…
+        counters::count!(__I_CLIENT_COUNTERS, IEvent::op(Ok(())));
+…
+
+// ---- server
+/// What can come of calls of `I`.
+#[derive(counters::Count)]
+#[allow(non_camel_case_types)]
+pub enum IEvent {
+    op(#[count(children)] Result<(), OpError>),
+    ClientError(#[count(children)] idol_runtime::ClientError),
+}
+
+counters::counters!(__I_SERVER_COUNTERS, IEvent);
+
+…
+                        counters::count!(__I_SERVER_COUNTERS, IEvent::op(Ok(())));
+…
+                    Err(idol_runtime::RequestError::Runtime(idol_error)) => {
+                        let idol_event = Err(idol_error);
+                        counters::count!(__I_SERVER_COUNTERS, IEvent::op(idol_event));
+                        Err(idol_runtime::RequestError::Runtime(u16::from(idol_error)))
+                    }
+                    Err(idol_runtime::RequestError::Fail(idol_error)) => {
+                        counters::count!(__I_SERVER_COUNTERS, IEvent::ClientError(idol_error));
+                        Err(idol_runtime::RequestError::Fail(idol_error))
+                    }
+…

@@ -1,0 +1,13 @@
+// "op": (
+//     args: {"a": "u8"},
+//     leases: {"data": (type: "[u8]", read: true, max_len: Some(16))},
+//     reply: Result(ok: "bool", err: CLike("OpError")),
+// ),
+
+// ---- client
+#[derive(Copy, Clone, Debug, Eq, PartialEq, userlib::FromPrimitive, serde::Serialize)]
+…
+
+// ---- server
+#[derive(Copy, Clone, Debug, Eq, PartialEq, userlib::FromPrimitive, serde::Serialize)]
+…
