@@ -87,21 +87,21 @@ class Forensics:
             return False
         is_recovered = False
         if isinstance(error, CallTimeout) and found.is_wedged and recovers:
-            recovery, is_recovered = self._recover(found, timeout_s)
-            found = replace(found, recovery=recovery)
+            found, is_recovered = self._recover(found, timeout_s)
         if isinstance(error, HiffyFailure):
             error.post_mortem = found
         for sentence in post_mortem_sentences(found):
             error.add_note(sentence)
         return is_recovered
 
-    def _recover(self, found: PostMortem, timeout_s: float) -> tuple[str, bool]:
-        """Restart hiffy; return in words what came of it, and whether it works again."""
+    def _recover(self, found: PostMortem, timeout_s: float) -> tuple[PostMortem, bool]:
+        """Restart hiffy; return the post-mortem with the outcome, and whether hiffy works again."""
         from idoldbg.call.supervisor import SUPERVISOR, Request, Supervisor  # for what went wrong
+        from idoldbg.views.postmortem import Recovery, RecoveryOutcome
 
         target = self.transport.target
         supervisor = self.program.archive.tasks[SUPERVISOR].name
-        done = f"hiffy was restarted through `{supervisor}`"
+        outcome, reason = RecoveryOutcome.RESTARTED, ""
         try:
             with use_alone(target):  # else a restart may come into another's call
                 Supervisor(self.program, target).ask(Request.START, HIFFY)
@@ -111,10 +111,11 @@ class Forensics:
             restart_s = RESTART_S if found.starving_task is None else STARVED_RESTART_S
             self.transport.wait_until_ready(timeout_s=min(restart_s, timeout_s))
         except HiffyFailure as error:
-            return f"{done}, which did not help: {error.message}", False
+            outcome, reason = RecoveryOutcome.USELESS, error.message
         except IdoldbgError as error:
-            return f"hiffy stays stuck until the board is reset: {error.message}", False
-        return f"{done}, so that calls can be made again", True
+            outcome, reason = RecoveryOutcome.FAILED, error.message
+        found = replace(found, recovery=Recovery(outcome, supervisor, reason))
+        return found, outcome is RecoveryOutcome.RESTARTED
 
     def describe_death(self, task: TaskImage, generation: int) -> str:
         """Return why a task died in a call, and its state now; `generation` is the new one's."""

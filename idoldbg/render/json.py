@@ -236,6 +236,7 @@ def place(found: Place) -> Object:
 def post_mortem(found: PostMortem) -> Object:
     """Return what an error object says of a post-mortem."""
     from idoldbg.render import stacks
+    from idoldbg.render.tasks import describe_recovery  # no call that succeeds needs it
 
     return {
         "waits": [task_row(row) for row in found.waits],
@@ -244,7 +245,7 @@ def post_mortem(found: PostMortem) -> Object:
         "epitaph": found.epitaph,
         "is_halted": found.is_halted,
         "is_circular": found.is_circular,
-        "recovery": found.recovery,
+        "recovery": describe_recovery(found.recovery),
     }
 
 

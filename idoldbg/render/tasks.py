@@ -12,13 +12,14 @@ from idoldbg.views.tasks import Fault, Notification, SchedulerState, TaskRef, Ta
 
 if TYPE_CHECKING:  # walks stacks: brings pyelftools
     from idoldbg.views.backtrace import Backtrace
-    from idoldbg.views.postmortem import PostMortem
+    from idoldbg.views.postmortem import PostMortem, Recovery
     from idoldbg.views.regions import Place
 
 __all__ = [
     "describe_end",
     "describe_fault",
     "describe_place",
+    "describe_recovery",
     "describe_state",
     "post_mortem_sentences",
     "server_name",
@@ -176,7 +177,20 @@ def post_mortem_sentences(found: PostMortem) -> list[str]:
     if found.running is not None and found.running not in found.waits:
         sentences.append(f"{_describe_row(found.running)} instead")
     where = _where(found.backtrace)
-    return [*sentences, *(s for s in (where, found.recovery) if s)]
+    return [*sentences, *(s for s in (where, describe_recovery(found.recovery)) if s)]
+
+
+def describe_recovery(recovery: Recovery | None) -> str:
+    """Describe the attempt to restart hiffy, "" where there was none."""
+    if recovery is None:
+        return ""
+    done = f"hiffy was restarted through `{recovery.supervisor}`"
+    match recovery.outcome.value:
+        case "restarted":
+            return f"{done}, so that calls can be made again"
+        case "useless":
+            return f"{done}, which did not help: {recovery.reason}"
+    return f"hiffy stays stuck until the board is reset: {recovery.reason}"
 
 
 def _describe_row(row: TaskRow) -> str:

@@ -23,7 +23,16 @@ from idoldbg.model.types import (
     shown_field,
 )
 
-__all__ = ["Part", "PartKind", "Tag", "alignment_of", "find_padding", "kind_of", "lay_out"]
+__all__ = [
+    "Part",
+    "PartKind",
+    "Tag",
+    "TypeKind",
+    "alignment_of",
+    "find_padding",
+    "kind_of",
+    "lay_out",
+]
 
 DEPTH_LIMIT = 16
 PARTS_LIMIT = 4000  # in all; an enum of registers has hundreds, what is made up may have millions
@@ -37,6 +46,36 @@ class PartKind(StrEnum):
     ELEMENT = "element"  # of an array: the first stands for all
     VARIANT = "variant"
     PADDING = "padding"
+
+
+class TypeKind(StrEnum):
+    """Kind of a type; the values are those of JSON."""
+
+    STRUCT = "struct"
+    TUPLE = "tuple"
+    TUPLE_STRUCT = "tuple struct"
+    ENUM = "enum"
+    UNION = "union"
+    ARRAY = "array"
+    POINTER = "pointer"
+    FUNCTION = "function"
+    UNSIGNED = "unsigned integer"
+    SIGNED = "signed integer"
+    FLOAT = "float"
+    BOOL = "bool"
+    CHAR = "char"
+    UNIT = "unit type"
+    NEVER = "type without values"
+    UNKNOWN = "unknown"  # only declared
+
+
+_SCALARS = {
+    Encoding.UNSIGNED: TypeKind.UNSIGNED,
+    Encoding.SIGNED: TypeKind.SIGNED,
+    Encoding.FLOAT: TypeKind.FLOAT,
+    Encoding.BOOL: TypeKind.BOOL,
+    Encoding.CHAR: TypeKind.CHAR,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +114,29 @@ class Part:
     hidden: int = 0
 
 
-def kind_of(type_: Type) -> str:
-    """Return what a type is, in Rust's words."""
+def kind_of(type_: Type) -> TypeKind:
+    """Return the kind of a type, as Rust has them."""
     match type_:
         case Struct():
             if type_.name.startswith("("):
-                return "tuple"
-            return "tuple struct" if type_.is_tuple_like else "struct"
+                return TypeKind.TUPLE
+            return TypeKind.TUPLE_STRUCT if type_.is_tuple_like else TypeKind.STRUCT
         case CEnum() | Enum():
-            return "enum"
+            return TypeKind.ENUM
         case Scalar(encoding=Encoding.UNSIGNED, size=0):
-            return "type without values" if type_.name == "!" else "unit type"
+            return TypeKind.NEVER if type_.name == "!" else TypeKind.UNIT
         case Scalar(encoding=encoding):
-            names = {Encoding.UNSIGNED: "unsigned integer", Encoding.SIGNED: "signed integer"}
-            return names.get(encoding, encoding.value)
+            return _SCALARS[encoding]
         case Subroutine():
-            return "function"
+            return TypeKind.FUNCTION
         case Opaque():
-            return "unknown"
-        case Array() | Pointer() | Union():
-            return type(type_).__name__.lower()
+            return TypeKind.UNKNOWN
+        case Array():
+            return TypeKind.ARRAY
+        case Pointer():
+            return TypeKind.POINTER
+        case Union():
+            return TypeKind.UNION
 
 
 def lay_out(type_: Type, depth: int = 1) -> Part:

@@ -6,15 +6,34 @@ cannot be read is left out.
 
 from __future__ import annotations
 
+from enum import Enum
+
 from idol.records import dataclass
 from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.tasks import TaskRow, is_halted, read_tasks
 
-__all__ = ["PostMortem", "read_post_mortem"]
+__all__ = ["PostMortem", "Recovery", "RecoveryOutcome", "read_post_mortem"]
 
 HIFFY = "hiffy"
+
+
+class RecoveryOutcome(Enum):
+    """Outcome of an attempt to restart hiffy."""
+
+    RESTARTED = "restarted"
+    USELESS = "useless"  # restarted, and still not ready
+    FAILED = "failed"  # not restarted: it stays stuck until the board is reset
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Attempt to restart hiffy through the task `supervisor`; `reason` is why it did not help."""
+
+    outcome: RecoveryOutcome
+    supervisor: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +42,7 @@ class PostMortem:
 
     `waits` are hiffy and whoever it waits for, each waiting for the next. `running` is the task
     that had the processor; `backtrace` says where the last of `waits` stands or, where that could
-    run, who runs instead. `recovery` says what was done about it, "" if nothing.
+    run, who runs instead. `recovery` is None where hiffy was left as it was.
     """
 
     waits: tuple[TaskRow, ...]
@@ -32,7 +51,7 @@ class PostMortem:
     epitaph: str | None = None
     is_halted: bool = False
     is_circular: bool = False
-    recovery: str = ""
+    recovery: Recovery | None = None
 
     @property
     def is_wedged(self) -> bool:

@@ -7,8 +7,9 @@ import pytest
 from idoldbg.build.program import Program
 from idoldbg.model.types import Enum, Type
 from idoldbg.model.values import EnumValue, Int, StructValue, Unreadable, Value, make_enum
-from idoldbg.render.tasks import describe_fault, describe_state
+from idoldbg.render.tasks import describe_fault, describe_recovery, describe_state
 from idoldbg.session import TargetOptions, open_program
+from idoldbg.views.postmortem import Recovery, RecoveryOutcome
 from idoldbg.views.tasks import Notification, SchedulerState, TaskRef, TaskRow, read_fault
 from tests.idoldbg.typegen import U16, U32, make_clike, make_option, make_struct, make_tagged
 
@@ -177,3 +178,19 @@ def test_a_row_that_cannot_be_read_says_why() -> None:
     row = TaskRow(3, "idle", None, None, problem="unreadable: no memory at 0x20000000")
     assert describe_state(row) == "[unreadable: no memory at 0x20000000]"
     assert row.waits_for is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "shown"),
+    [
+        (RecoveryOutcome.RESTARTED, "", "was restarted through `jefe`, so that calls can be made"),
+        (RecoveryOutcome.USELESS, "not ready", "through `jefe`, which did not help: not ready"),
+        (RecoveryOutcome.FAILED, "no control", "stuck until the board is reset: no control"),
+    ],
+)
+def test_recoveries(outcome: RecoveryOutcome, reason: str, shown: str) -> None:
+    assert shown in describe_recovery(Recovery(outcome, "jefe", reason))
+
+
+def test_no_recovery() -> None:
+    assert describe_recovery(None) == ""
