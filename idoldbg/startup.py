@@ -146,7 +146,8 @@ def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
     """
     caller, link = session.caller, session.link
     forensics = caller.forensics
-    with link.exclusive():
+
+    def reset_alone() -> None:
         caller.forget()  # others may have flashed it until now
         try:
             caller.check_image()
@@ -163,4 +164,6 @@ def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
             current = session.program.kernel_address("CURRENT_TASK_PTR")
             if is_ours and halt and current is not None:
                 link.write(current, bytes(4))
+
+    link.alone(reset_alone)
     caller.forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from idol.records import replace
@@ -103,8 +104,8 @@ class Forensics:
         supervisor = self.program.archive.tasks[SUPERVISOR].name
         outcome, reason = RecoveryOutcome.RESTARTED, ""
         try:
-            with use_alone(target):  # else a restart may come into another's call
-                Supervisor(self.program, target).ask(Request.START, HIFFY)
+            restart = partial(Supervisor(self.program, target).ask, Request.START, HIFFY)
+            use_alone(target, restart)  # else it may come into another's call
             row = read_task(self.program, self.program.task(HIFFY).index)
             if row.generation is not None:
                 self.restarts += (row.generation,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 
@@ -111,7 +112,7 @@ def _supervised(settings: Settings, name: str) -> Iterator[tuple[Reading, Superv
 
 def _control(settings: Settings, request: Request, name: str) -> None:
     with _supervised(settings, name) as (found, supervisor):
-        with use_alone(found.session.link):  # else it may come into another's call
-            done = supervisor.control(request, name)
+        control = partial(supervisor.control, request, name)
+        done = use_alone(found.session.link, control)  # else it may come into another's call
         source = found.source()
     show(settings, lambda: render.text(done), lambda: render.json(done, source))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from idoldbg import startup
 from idoldbg.call.functions import FunctionCall, call_function
 from idoldbg.call.supervisor import Controlled, Request, Supervisor
-from idoldbg.device.core import Core
+from idoldbg.device.core import Core, in_turn
 from idoldbg.device.state import StateReader
 from idoldbg.model.seconds import check_seconds
 from idoldbg.target.link import Link
@@ -25,10 +24,10 @@ class BaseTask:
     _core: Core
     _task: str | None
 
+    @in_turn
     def state(self) -> TaskRow:
         """Read the task's entry in the kernel's table."""
-        with self._core.exclusive():
-            return read_task(self._core.program, self._core.program.task(self._task or "").index)
+        return read_task(self._core.program, self._core.program.task(self._task or "").index)
 
     def start(self) -> Controlled:
         """Have the supervisor start the task, or restart it; as `hold` otherwise."""
@@ -47,9 +46,9 @@ class BaseTask:
 
         `timeout_s` is that of the device unless given; other errors as `hold`.
         """
-        with self._supervised() as supervisor:
-            limit_s = self._core.session.caller.timeout_s if timeout_s is None else timeout_s
-            return supervisor.hold_until_fault(self._task or "", timeout_s=limit_s)
+        limit_s = self._core.session.caller.timeout_s if timeout_s is None else timeout_s
+        task = self._task or ""
+        return self._supervise(lambda found: found.hold_until_fault(task, timeout_s=limit_s))
 
     def release(self) -> Controlled:
         """Undo `hold`: a task that has faulted meanwhile is restarted; errors as `hold`."""
@@ -63,14 +62,12 @@ class BaseTask:
         return self._ask(Request.FAULT)
 
     def _ask(self, request: Request) -> Controlled:
-        with self._supervised() as supervisor:
-            return supervisor.control(request, self._task or "")
+        return self._supervise(lambda found: found.control(request, self._task or ""))
 
-    @contextmanager
-    def _supervised(self) -> Iterator[Supervisor]:
-        with self._core.exclusive():
-            startup.check_image(self._core.session)
-            yield self._core.supervisor
+    @in_turn
+    def _supervise(self, action: Callable[[Supervisor], Controlled]) -> Controlled:
+        startup.check_image(self._core.session)
+        return action(self._core.supervisor)
 
 
 class BaseDevice(StateReader):
@@ -101,11 +98,12 @@ class BaseDevice(StateReader):
         check_seconds("timeout_s", seconds)
         self.session.caller.timeout_s = seconds
 
+    @in_turn
     def reset(self) -> None:
         """Reset the target and let it run."""
-        with self._core.exclusive():
-            startup.reset(self.session)
+        startup.reset(self.session)
 
+    @in_turn
     def hiffy(self, function: str, *arguments: str | int | None, data: bytes = b"") -> FunctionCall:
         """Call one of hiffy's own functions, with `data` in HIFFY_DATA; its failure is returned.
 
@@ -113,13 +111,12 @@ class BaseDevice(StateReader):
         name, `hex:…` for a buffer. None is an empty entry. Raises `HiffyFailure`, `NotCallable`.
         """
         texts = ["None" if each is None else str(each) for each in arguments]
-        with self._core.exclusive():
-            return call_function(self.session.caller, function, texts, data=data)
+        return call_function(self.session.caller, function, texts, data=data)
 
+    @in_turn
     def wait(self, seconds: float) -> None:
         """Let the target run for that long: its own seconds on an emulated board."""
-        with self._core.exclusive():
-            self.link.wait(seconds)
+        self.link.wait(seconds)
 
     def close(self) -> None:
         """Let go of the target; calls that are being made in other threads end first."""

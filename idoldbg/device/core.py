@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from idoldbg.build.program import Program
 from idoldbg.call import calls
@@ -20,7 +19,17 @@ from idoldbg.model.values import format_value
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session
 
-__all__ = ["Core"]
+__all__ = ["Core", "HasCore", "in_turn"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S", bound="HasCore")
+
+
+class HasCore(Protocol):
+    """A device, or a part of one."""
+
+    _core: Core
 
 
 class Core:
@@ -42,9 +51,8 @@ class Core:
             "a device cannot be copied or pickled, nor what belongs to it: open another with attach"
         )
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Have target and build for this thread alone.
+    def alone(self, action: Callable[[], T]) -> T:
+        """Return what `action` does with target and build for this thread alone.
 
         Raises `LinkError` once the device is closed, and in a process that was forked off: two
         cannot share one connection.
@@ -54,19 +62,23 @@ class Core:
                 "this device was attached by another process, of which this one is a fork; attach "
                 "here", link=self.session.link.spec,
             )  # fmt: skip
-        with self.turns.taken():
-            if self._is_closed:
-                raise LinkError("this device was closed", link=self.session.link.spec)
-            yield
+        return self.turns.alone(lambda: self._do(action))
+
+    def _do(self, action: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise LinkError("this device was closed", link=self.session.link.spec)
+        return action()
 
     def close(self) -> None:
         """Let go of the target; calls that are being made in other threads end first."""
         if os.getpid() != self._process:
             return  # it is the other process's
         self.stop()
-        with self.turns.taken():
-            self._is_closed = True
-            self.session.close()
+        self.turns.alone(self._close)
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self.session.close()
 
     @property
     def program(self) -> Program:
@@ -75,18 +87,20 @@ class Core:
 
     def call(self, call: calls.Call) -> Reply[Any, Leases]:
         """Make a call; raise the class of the error's variant where it answers with one."""
-        with self.exclusive():
-            try:
-                reply = self.session.caller.call(call)
-            except OperationError as error:
-                raise self.failures.specific(call.operation, error) from None
+        try:
+            reply = self.alone(lambda: self.session.caller.call(call))
+        except OperationError as error:
+            with self.turns.names:
+                specific = self.failures.specific(call.operation, error)
+            raise specific from None
         return self.reply(reply)
 
     def call_all(
         self, prepared: Sequence[calls.Call], done: Callable[[Reply[Any, Leases] | Exception], None]
     ) -> None:
         """Make calls in as few programs as they fit in; `done` gets their answers in order."""
-        with self.exclusive():
+
+        def make() -> None:
             answers = self.session.caller.call_all(prepared)
             for call, answer in zip(prepared, answers, strict=True):
                 if isinstance(answer, OperationError):
@@ -95,6 +109,8 @@ class Core:
                     done(answer)
                 else:
                     done(self.reply(answer))
+
+        self.alone(make)
 
     def try_call(self, call: calls.Call) -> Ok[Reply[Any, Leases]] | Err[Any]:
         """Make a call; return the operation's error instead of raising it."""
@@ -124,6 +140,16 @@ class Core:
             return []
         parts = (data[i : i + size] for i in range(0, len(data), size))
         return [self.classes.to_python(image.decode(element, part)) for part in parts]
+
+
+def in_turn(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """Have a method of a device work as `Core.alone` does."""
+
+    @wraps(method)
+    def alone(self: S, /, *arguments: P.args, **keywords: P.kwargs) -> T:
+        return self._core.alone(lambda: method(self, *arguments, **keywords))
+
+    return alone
 
 
 def _shown_lease(reply: calls.Reply, name: str) -> str:

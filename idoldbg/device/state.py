@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from idoldbg import startup
 from idoldbg.build.program import Program
-from idoldbg.device.core import Core
+from idoldbg.device.core import Core, in_turn
 from idoldbg.device.shown import shown
 from idoldbg.device.statics import StaticsReader
 from idoldbg.render import text
@@ -38,28 +38,29 @@ class StateReader(StaticsReader):
         """The build, with the target's memory."""
         return self._core.program
 
+    @in_turn
     def source(self) -> Source:
         """Read where answers come from: link, build, the kernel's time."""
-        with self._core.exclusive():
-            target = self.session.target
-            return read_source(self.program, target.source, ticks=target.ticks)
+        target = self.session.target
+        return read_source(self.program, target.source, ticks=target.ticks)
 
     def memory_map(self, task: str | None = None) -> MemoryMap:
         """Return who may touch what memory, or what one task may."""
         return read_memory_map(self.program, task)
 
+    @in_turn
     def stack_use(self, *tasks: str) -> tuple[StackUse, ...]:
         """Read how far the stacks of these tasks have been used; of all without names."""
-        with self._core.exclusive():
-            startup.settle(self.session)
-            return read_stack_use(self.program, tasks)
+        startup.settle(self.session)
+        return read_stack_use(self.program, tasks)
 
+    @in_turn
     def tasks(self) -> TaskTable:
         """Read the task table, once a target that just began to run has started its tasks."""
-        with self._core.exclusive():
-            startup.settle(self.session)
-            return shown(read_tasks(self.program), text.tasks)
+        startup.settle(self.session)
+        return shown(read_tasks(self.program), text.tasks)
 
+    @in_turn
     def dump(self, path: str | os.PathLike[str] | None = None, task: str | None = None) -> Written:
         """Write a core dump of the target, or of one task, to a new file; it runs on afterwards.
 
@@ -69,7 +70,6 @@ class StateReader(StaticsReader):
         from idoldbg import dumping  # few programs take dumps
 
         dumping.check_path(path)
-        with self._core.exclusive():
-            startup.check_image(self.session)
-            snapshot = dumping.take_snapshot(self.session, task)
-            return dumping.write_snapshot(snapshot, self.program.archive, path)
+        startup.check_image(self.session)
+        snapshot = dumping.take_snapshot(self.session, task)
+        return dumping.write_snapshot(snapshot, self.program.archive, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idoldbg.device.core import Core
+from idoldbg.device.core import Core, in_turn
 from idoldbg.device.shown import shown
 from idoldbg.model.values import Value
 from idoldbg.render import counters, ring_buffers, task_calls, variables
@@ -25,41 +25,39 @@ class StaticsReader:
 
     _core: Core
 
+    @in_turn
     def ringbufs(self, *filters: str) -> tuple[RingBuffer, ...]:
         """Read the ring buffers, each of which prints itself; filters as `select_ring_buffers`."""
-        with self._core.exclusive():
-            rings = select_ring_buffers(read_ring_buffers(self._core.program), filters)
-            return tuple(shown(ring, lambda each: ring_buffers.text([each])) for ring in rings)
+        rings = select_ring_buffers(read_ring_buffers(self._core.program), filters)
+        return tuple(shown(ring, lambda each: ring_buffers.text([each])) for ring in rings)
 
+    @in_turn
     def counters(self, *filters: str) -> tuple[CounterStatic, ...]:
         """Read the event counters, which print themselves; filters as `select_counters`."""
-        with self._core.exclusive():
-            sets = select_counters(find_counters(self._core.program), filters)
-            statics = read_counter_statics(self._core.program, sets)
-            return tuple(shown(static, lambda each: counters.text([each])) for static in statics)
+        sets = select_counters(find_counters(self._core.program), filters)
+        statics = read_counter_statics(self._core.program, sets)
+        return tuple(shown(static, lambda each: counters.text([each])) for static in statics)
 
+    @in_turn
     def task_calls(self) -> TaskCalls:
         """Read which task called which, as both ends counted it."""
-        with self._core.exclusive():
-            return shown(read_task_calls(self._core.program), task_calls.text)
+        return shown(read_task_calls(self._core.program), task_calls.text)
 
+    @in_turn
     def read_all(self, expression: str) -> tuple[VarRead, ...]:
         """Read every static that an expression means, such as `__RINGBUF.last`; as `evaluate`."""
-        with self._core.exclusive():
-            return evaluate(self._core.program, expression)
+        return evaluate(self._core.program, expression)
 
+    @in_turn
     def read(self, expression: str) -> Value:
         """Read one static or a part of it, such as `net/STATE.phase`.
 
         Raises `ArgumentError` where several statics have that name, and as `evaluate`.
         """
-        with self._core.exclusive():
-            (found,) = evaluate(self._core.program, expression, one=True)
-            return found.value
+        (found,) = evaluate(self._core.program, expression, one=True)
+        return found.value
 
+    @in_turn
     def variables(self, pattern: str | None = None, *, task: str | None = None) -> VariableList:
         """List the statics of the build; as `list_variables`."""
-        with self._core.exclusive():
-            return shown(
-                list_variables(self._core.program, pattern, task=task), variables.list_text
-            )
+        return shown(list_variables(self._core.program, pattern, task=task), variables.list_text)

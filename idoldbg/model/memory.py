@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 from idol.records import dataclass
 from idoldbg.errors import FaultError
@@ -25,6 +24,8 @@ __all__ = [
     "TagSource",
     "read_u32",
 ]
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -58,8 +59,12 @@ class MemoryWriter(Protocol):
 class Exclusive(Protocol):
     """A target that several processes use at once, and that one can have for a while."""
 
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Keep others from making calls meanwhile; raise `LinkTimeout` if they do for too long."""
+    def alone(self, action: Callable[[], T]) -> T:
+        """Return what `action` does while others are kept from making calls; may be nested.
+
+        Raises `LinkTimeout` if others make calls for too long. No context manager, for a signal's
+        handler may raise as such a one is left, and others would be kept out for ever.
+        """
 
 
 @runtime_checkable

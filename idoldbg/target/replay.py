@@ -7,10 +7,10 @@ So what went wrong on a board can be looked at, and tested, without it. The form
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from idoldbg import errors
 from idoldbg.errors import IdoldbgError, LinkError
@@ -18,6 +18,8 @@ from idoldbg.target.link import BaseLink
 from idoldbg.target.recording import SCHEMA
 
 __all__ = ["ReplayLink", "open_recording"]
+
+T = TypeVar("T")
 
 LINE_LIMIT = 16 << 20  # characters
 AGAIN = "replay needs the command, options, build and idoldbg version of the recording"
@@ -116,11 +118,10 @@ class ReplayLink(BaseLink):
         self._replay("halted")
         yield
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def alone(self, action: Callable[[], T]) -> T:
         """Do as the target did; there are no other users."""
         self._replay("exclusive")
-        yield
+        return action()
 
     def _replay(self, operation: str, **arguments: object) -> dict[str, Any]:
         asked = {"op": operation, **arguments}

@@ -16,9 +16,11 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 from types import FrameType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
-__all__ = ["HeldSignals", "Interruptible"]
+__all__ = ["HeldSignals", "Interruptible", "hold_lock", "let_through"]
+
+T = TypeVar("T")
 
 # The functions behind those of `signal`, which turn all numbers into enumerations: 62 look-ups take
 # 3 µs instead of 80, and there is one for each run.
@@ -95,6 +97,38 @@ class HeldSignals:
         """Hold signals back, after `let_through`."""
         if _is_main_thread() and not _hold.is_holding:
             _hold.take()
+
+
+def hold_lock(
+    take: Callable[[], None], action: Callable[[], T], give_back: Callable[[], None]
+) -> T:
+    """Return what `action` does between two others, wherever a signal's handler raises.
+
+    `give_back` follows also where `take` ended half-way. Signals are held in both, and let through
+    in `action`, and where the two wait by `let_through`.
+    """
+    with HeldSignals() as held:
+        try:
+            try:
+                take()
+                held.let_through()
+                return action()
+            finally:
+                held.hold_again()
+        finally:
+            give_back()
+
+
+def let_through(wait: Callable[[], T]) -> T:
+    """Return what a function does that waits; held signals are let through meanwhile."""
+    if not _hold.is_holding or not _is_main_thread() or _hold.is_in_callback():
+        return wait()
+    held = HeldSignals()
+    try:
+        held.let_through()
+        return wait()
+    finally:
+        held.hold_again()
 
 
 def _is_main_thread() -> bool:

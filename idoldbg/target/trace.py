@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import fields
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from idol.records import dataclass
 from idoldbg.call.hiffy.mailbox import random_tag
@@ -167,10 +167,24 @@ class Trace:
         link = self._link
         return self._entered("halted", link.halted() if isinstance(link, Halting) else None)
 
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Keep others from making calls, where the target has several users; may be nested."""
-        link = self._link
-        return self._entered("exclusive", link.exclusive() if isinstance(link, Exclusive) else None)
+    def alone(self, action: Callable[[], T]) -> T:
+        """Do as `Exclusive.alone`, where the target has several users."""
+        link, is_entered = self._link, False
+
+        def enter() -> T:
+            nonlocal is_entered
+            is_entered = True
+            self._do("exclusive", lambda: None)
+            return action()
+
+        if not isinstance(link, Exclusive):
+            return enter()
+        try:
+            return link.alone(enter)
+        except Exception as error:
+            if not is_entered:
+                self._do("exclusive", partial(_raise, error))
+            raise
 
     def make_tag(self) -> bytes:
         """Return bytes that no other program has, or those of the recording that is replayed."""
@@ -218,3 +232,7 @@ class Trace:
         self.traffic = Traffic(
             **{f.name: getattr(now, f.name) + more.get(f.name, 0) for f in fields(Traffic)}
         )
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

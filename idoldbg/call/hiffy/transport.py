@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Protocol, TypeVar
 
@@ -35,9 +34,9 @@ class LiveTarget(MemoryReader, MemoryWriter, Clock, Protocol):
     """A target that runs: its memory, and a way to let it go on."""
 
 
-def use_alone(target: LiveTarget) -> AbstractContextManager[None]:
-    """Keep others who use the target from making calls meanwhile; may be nested."""
-    return target.exclusive() if isinstance(target, Exclusive) else nullcontext()
+def use_alone(target: LiveTarget, action: Callable[[], T]) -> T:
+    """Return what `action` does while others who use the target make no calls; may be nested."""
+    return target.alone(action) if isinstance(target, Exclusive) else action()
 
 
 class HiffyLimits:
@@ -126,5 +125,5 @@ class HiffyTransport:
             self.mailbox.forget()
 
     def _drive(self, machine: Machine[T]) -> T:
-        with use_alone(self.target):
-            return drive(machine, self.target, self.target, self.target)
+        target = self.target
+        return use_alone(target, lambda: drive(machine, target, target, target))

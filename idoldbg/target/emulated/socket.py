@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from idol.near import near_misses
 from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
@@ -34,6 +35,7 @@ from idoldbg.target.emulated.protocol import (
     segment_list,
 )
 from idoldbg.target.peer import peer_credentials
+from idoldbg.target.signals import hold_lock, let_through
 
 __all__ = [
     "BoardClient",
@@ -44,6 +46,8 @@ __all__ = [
     "open_board",
     "short_address",
 ]
+
+T = TypeVar("T")
 
 ANSWER_LIMIT_S = 60.0
 CONNECT_LIMIT_S = 10.0
@@ -144,7 +148,7 @@ class BoardClient:
                 connection.sendall(encode_frame(header, payload))
             # Who is refused may find the connection closed, with the reason still to be read.
             while (frame := self._frames.take()) is None:
-                data = connection.recv(CHUNK_SIZE)
+                data = let_through(lambda: connection.recv(CHUNK_SIZE))
                 if not data:
                     raise self._fail("its process has ended or been stopped")
                 self._frames.feed(data)
@@ -464,24 +468,25 @@ class BoardLink(EmulatedLink):
                 self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
                 raise
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def alone(self, action: Callable[[], T]) -> T:
         """Keep others from making calls meanwhile: two at once would spoil each other's."""
+        return hold_lock(self._lock, action, self._unlock)
+
+    def _lock(self) -> None:
+        self._exclusive += 1
+        if self._exclusive == 1:
+            self.board.lock()
+
+    def _unlock(self) -> None:
+        self._exclusive -= 1
         try:
-            self._exclusive += 1
-            if self._exclusive == 1:
-                self.board.lock()
-            yield
-        finally:
-            self._exclusive -= 1
-            try:
-                if self._exclusive == 0:
-                    self.board.unlock()
-            except LinkError:
-                pass  # the connection is lost, and the lock with it
-            except BaseException:
-                self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
-                raise
+            if self._exclusive == 0:
+                self.board.unlock()
+        except LinkError:
+            pass  # the connection is lost, and the lock with it
+        except BaseException:
+            self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
+            raise
 
     def identify(self) -> Identity | None:
         board = str(self.board.status().get("board"))
@@ -490,8 +495,8 @@ class BoardLink(EmulatedLink):
     def flash(self, image: FlashImage, progress: Progress) -> None:
         progress("program", 0.0)
         segments = [(s.address, s.data) for s in image.segments]
-        with self.exclusive():  # not in the middle of somebody's call
-            self.board.flash(segments, archive=image.path, image_id=image.image_id)
+        program = partial(self.board.flash, archive=image.path, image_id=image.image_id)
+        self.alone(lambda: program(segments))  # not in the middle of somebody's call
         progress("program", 1.0)
 
     def reset_with(self, *, halt: bool, line: bool) -> None:

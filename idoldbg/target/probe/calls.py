@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from idoldbg.errors import IdoldbgError
 from idoldbg.target.probe.errors import Attempt
+from idoldbg.target.signals import hold_lock
 
 __all__ = ["CallLock", "LocksCalls", "calls_locked"]
+
+T = TypeVar("T")
 
 LIMIT_S = 60.0
 BUSY = "another client of the board is making calls and does not come to an end"
@@ -67,29 +70,27 @@ class CallLock:
         self._depth = 0
         self._exists = True
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep others from making calls; raise `LinkTimeout` if they do so for too long."""
-        if self._depth == 0:
-            self._take()
+    def hold(self, action: Callable[[], T]) -> T:
+        """Do something while others make no calls; raise `LinkTimeout` if they do for too long."""
+        return hold_lock(self._enter, action, self._leave)
+
+    def _enter(self) -> None:
         self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if self._depth == 0:
-                self._give_back()
+        if self._depth == 1:
+            self._take()
+
+    def _leave(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._give_back()
 
     def _take(self) -> None:
         attempt = Attempt(self._spec, "make a call")
         end = time.monotonic() + LIMIT_S
-        try:
-            while self._exists and not self._ask(attempt, self._try):
-                if time.monotonic() >= end:
-                    raise attempt.time_out(BUSY, "end that one, or try again")
-        except BaseException:
-            self._give_back()  # interrupted: it may be ours all the same
-            raise
+        # Interrupted, or in vain: it may be ours all the same, and is given back.
+        while self._exists and not self._ask(attempt, self._try):
+            if time.monotonic() >= end:
+                raise attempt.time_out(BUSY, "end that one, or try again")
 
     def _try(self, probe: Any) -> bool:
         try:

@@ -273,9 +273,9 @@ class PyocdLink(BaseLink):
     def halted(self) -> contextlib.AbstractContextManager[None]:
         return self._core.halted()
 
-    def exclusive(self) -> contextlib.AbstractContextManager[None]:
+    def alone(self, action: Callable[[], T]) -> T:
         """Keep others from making calls meanwhile, where an emulated board has several users."""
-        return self._calls.held()
+        return self._calls.hold(action)
 
     def reset(self) -> None:
         """Reset by SYSRESETREQ, or by the nRESET line where that has no effect; then run."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
+from idoldbg.target.signals import let_through
+
 __all__ = ["CallTimeout", "Watchdog"]
 
 T = TypeVar("T")
@@ -85,6 +87,6 @@ def _acquired(lock: threading.Lock, limit_s: float) -> bool:
     """Wait for the lock in slices: a signal that comes just before one begins does not end it."""
     end_s = time.monotonic() + limit_s
     while (left_s := end_s - time.monotonic()) > SLICE_S:
-        if lock.acquire(timeout=SLICE_S):
+        if let_through(lambda: lock.acquire(timeout=SLICE_S)):
             return True
-    return lock.acquire(timeout=max(left_s, 0.0))
+    return let_through(lambda: lock.acquire(timeout=max(left_s, 0.0)))

@@ -125,8 +125,7 @@ def test_what_the_supervisor_cannot_do_is_said(
     # A request that jefe does not know counts as an error.
     with pytest.raises(errors.NotCallable, match="refused to start"):
         monkeypatch.setattr(asked, "_write", _write_wrong_request(dev, control.request))
-        with dev._core.exclusive():
-            asked.ask(Request.START, "victim")
+        dev._core.alone(lambda: asked.ask(Request.START, "victim"))
     monkeypatch.undo()
     # A jefe that does not look: its word says that it never began.
     dev.link.write(control.ready, bytes(4))

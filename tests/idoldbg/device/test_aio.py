@@ -87,7 +87,7 @@ def test_a_call_cancelled_before_its_turn_is_not_made() -> None:
     async def main() -> None:
         with idoldbg.attach() as dev:
             dev.Sensor.post(id=2, value=1.0)
-            with dev._core.exclusive():
+            with dev._core.turns.turn, dev._core.turns.names:
                 late = asyncio.create_task(dev.aio.Sensor.post(id=2, value=2.0))
                 await asyncio.sleep(0.1)  # its thread waits for this one, or has yet to begin
                 late.cancel()

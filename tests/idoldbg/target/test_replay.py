@@ -26,8 +26,7 @@ Capture = pytest.CaptureFixture[str]
 def conversation(link: Trace) -> list[object]:
     """Use every operation, failing ones included; return the answers."""
     answers: list[object] = [link.read(FLASH, 5), *link.read_many([(FLASH, 2), (RAM, 3)])]
-    with link.exclusive():
-        link.write(RAM, b"kick")
+    link.alone(lambda: link.write(RAM, b"kick"))
     link.wait(0.25)
     answers += [link.read(RAM, 4), link.monotonic(), link.make_tag()]
     link.halt()

@@ -17,12 +17,15 @@ import pytest
 import idoldbg.target.emulated.emu
 from idoldbg.device import Device, attach
 from idoldbg.session import emulated_board
+from idoldbg.target import signals
+from idoldbg.target import turns as turns_module
 from idoldbg.target.emulated.emu import EmulatedBoard, StopReason
-from idoldbg.target.signals import HeldSignals
+from idoldbg.target.signals import HeldSignals, hold_lock, let_through
+from idoldbg.target.turns import Turns
 from tests.idoldbg.target.emulated.emu.machines import ALL, Machine
 
 EMULATOR = str(Path(idoldbg.target.emulated.emu.__file__).parent)
-HELD = str(Path(idoldbg.target.emulated.emu.__file__).with_name("signals.py"))
+HELD = signals.__file__
 SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD, signal.SIGRTMIN + 3)
 
 
@@ -229,20 +232,19 @@ class _Nobody:
         pass
 
 
-@pytest.mark.parametrize("line", range(1, 80))
-def test_handlers_are_called_once_and_put_back_whatever_is_interrupted(line: int) -> None:
-    """The holding itself: a signal at each of its lines."""
+@contextmanager
+def heard_at_line(line: int, *files: str) -> Iterator[list[int]]:
+    """Send a signal at a line of those that files execute; give the numbers that were heard."""
     calls: list[int] = []
+    seen = 0
 
     def hear(number: int, _frame: FrameType | None) -> None:
         calls.append(number)
         raise Interrupted
 
-    seen = 0
-
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
         nonlocal seen
-        if frame.f_code.co_filename != HELD:
+        if frame.f_code.co_filename not in files or frame.f_code.co_name == "heard_at_line":
             return None
         if event == "line":
             seen += 1
@@ -250,24 +252,71 @@ def test_handlers_are_called_once_and_put_back_whatever_is_interrupted(line: int
                 signal.raise_signal(signal.SIGUSR1)
         return trace
 
-    def hold() -> None:
-        with HeldSignals(_Nobody()) as outer:
-            with HeldSignals(_Nobody()):
-                pass
-            outer.deliver()
-
     before = sys.gettrace()
     with handled(signal.SIGUSR1, hear), handled(signal.SIGTERM, hear):
         sys.settrace(trace)
         try:
-            hold()
+            yield calls
         except Interrupted:
             pass
         finally:
             sys.settrace(before)
         assert calls == ([signal.SIGUSR1] if seen >= line else [])
-        hold()  # whatever was left in between is put right by the next one
+        with HeldSignals():  # whatever was left in between is put right by the next one
+            pass
         assert signal.getsignal(signal.SIGUSR1) is signal.getsignal(signal.SIGTERM) is hear
+
+
+@pytest.mark.parametrize("line", range(1, 190))
+def test_handlers_are_called_once_and_put_back_whatever_is_interrupted(line: int) -> None:
+    """The holding itself: a signal at each of its lines."""
+    with heard_at_line(line, HELD) as calls, HeldSignals(_Nobody()) as outer:
+        with HeldSignals(_Nobody()):
+            pass
+        outer.deliver()
+    assert calls or line > 40
+
+
+class Lock:
+    """A lock that takes its time, and whose holders are counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def take(self) -> None:
+        self.count += 1
+        let_through(lambda: None)  # where it waits
+
+    def give_back(self) -> None:
+        self.count -= 1
+        let_through(lambda: None)
+
+
+@pytest.mark.parametrize("line", range(1, 560))
+def test_a_lock_is_free_wherever_a_signal_comes(line: int) -> None:
+    lock, done = Lock(), []
+    with heard_at_line(line, HELD, __file__) as calls:
+        hold_lock(lock.take, lambda: hold_lock(lock.take, lambda: done.append(1), lock.give_back),
+                  lock.give_back)  # fmt: skip
+    assert lock.count == 0
+    assert calls or (done and line > 100)
+
+
+@pytest.mark.parametrize("line", range(1, 120))
+def test_a_turn_is_free_wherever_a_signal_comes(line: int) -> None:
+    turns = Turns()
+    others: list[bool] = []
+    with heard_at_line(line, turns_module.__file__, HELD) as calls:
+        turns.alone(lambda: turns.alone(lambda: turns.wait(lambda: None)))
+
+    def take() -> None:
+        others.extend(lock.acquire(blocking=False) for lock in (turns.turn, turns.names))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    assert others == [True, True]
+    assert calls or line > 20
 
 
 @pytest.fixture

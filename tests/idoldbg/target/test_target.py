@@ -55,7 +55,7 @@ def test_running_targets(spec: str) -> None:
 def test_a_wait_in_a_turn_that_was_given_up() -> None:
     with open_session(TargetOptions(probe="emu")) as session:
         turns, is_stopped = session.link.turns, False
-        with turns.stopped_by(lambda: is_stopped), turns.taken():
+        with turns.stopped_by(lambda: is_stopped), turns.turn, turns.names:
             session.link.wait(0.001)
             is_stopped = True
             with pytest.raises(LinkError, match="given up"):
@@ -70,10 +70,9 @@ def test_names_are_free_while_the_holder_waits() -> None:
     def wait() -> None:
         held.append(turns.names._is_owned())  # type: ignore[attr-defined]  # threading's own
 
-    with turns.taken():
+    with turns.turn, turns.names:
         turns.wait(wait)
         assert held == [False]
         assert turns.names._is_owned()  # type: ignore[attr-defined]  # threading's own
-        with turns.taken():
-            pass
+        turns.alone(lambda: None)
         assert turns.names._is_owned()  # type: ignore[attr-defined]  # threading's own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import sys
@@ -135,7 +136,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def interrupted_at(wanted: int) -> Iterator[list[int]]:
-    """Raise at one of the places of the link where Python calls handlers of signals.
+    """Send a signal, whose handler raises, at one of the places of the link where Python calls it.
 
     Gives how many there were so far, as the only element of a list.
     """
@@ -146,24 +147,32 @@ def interrupted_at(wanted: int) -> Iterator[list[int]]:
         if own and event in ("call", "c_return"):
             places[0] += 1
             if places[0] == wanted:
-                raise Interrupted
+                signal.raise_signal(signal.SIGALRM)
 
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
     sys.setprofile(look)
     try:
         yield places
     finally:
         sys.setprofile(None)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_whoever_was_interrupted_connects_again(served_chip: Path, chip: FakeChip) -> None:
     """Wherever that was: the next request is answered, and the core goes on."""
 
     def work(link: board_socket.BoardLink) -> None:
-        with link.exclusive(), link.halted():
-            link.write(RAM, b"abcd")
-            assert link.read(RAM, 4) == b"abcd"
+        def work_alone() -> None:
             with link.halted():
-                link.read_register("pc")
+                link.write(RAM, b"abcd")
+                assert link.read(RAM, 4) == b"abcd"
+                with link.halted():
+                    link.read_register("pc")
+
+        link.alone(work_alone)
 
     at = total = 0
     while at <= total:
