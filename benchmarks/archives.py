@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +12,7 @@ from typing import NamedTuple
 from idoldbg.build.load import open_build
 from idoldbg.session import demo_archive
 
-__all__ = ["Subject", "grow", "subjects", "unpack"]
+__all__ = ["GIMLET", "Subject", "grow", "settle", "subjects", "unpack"]
 
 GIMLET = "archives/build-gimlet-rot-c-image-b.zip"
 
@@ -66,3 +68,12 @@ def unpack(path: Path, folder: Path) -> list[str]:
         (folder / name).write_bytes(archive.object_bytes(name))
         files.append(str(folder / name))
     return files
+
+
+def settle(path: Path, folder: Path) -> Path:
+    """Copy an archive and wait until its digest may be kept (see `idoldbg.build.cache`)."""
+    copy = folder / f"settled-{path.name}"
+    shutil.copy(path, copy)
+    os.utime(copy, (1_600_000_000, 1_600_000_000))
+    time.sleep(2.1)
+    return copy

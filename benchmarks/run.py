@@ -14,6 +14,7 @@ import idol
 from benchmarks.calls import bench_calls, flash_id_call, quiet_session
 from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
+from benchmarks.peer import bench_peer
 from benchmarks.scaling import bench_scaling
 from benchmarks.startup import bench_audit, bench_growth, bench_setup, bench_start
 from idoldbg.build.load import open_build
@@ -115,6 +116,7 @@ def main() -> None:
         "setup": (bench_setup, 7),
         "growth": (bench_growth, 5),
         "audit": (bench_audit, 5),
+        "peer": (bench_peer, 5),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", help=f"which of: {', '.join(groups)}")

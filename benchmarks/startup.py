@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from benchmarks.archives import Subject, grow, subjects, unpack
+from benchmarks.archives import Subject, grow, settle, subjects, unpack
 from benchmarks.measure import Cost, Inside, child_cost, inside, least_cpu_s, row
 
 __all__ = ["bench_audit", "bench_growth", "bench_setup", "bench_start"]
@@ -72,7 +70,7 @@ def bench_growth(repeat: int) -> None:
 
 
 def _compare_setup(subject: Subject, folder: Path, repeat: int, bare: Cost) -> None:
-    path = _settled(subject.path, folder)
+    path = settle(subject.path, folder)
     plain_argv = [sys.executable, str(HERE / "plain_pyelftools.py"), str(path)]
     plain = child_cost([plain_argv], max(repeat // 3, 1))
     plain_inside = inside(plain_argv, 1)
@@ -100,7 +98,7 @@ def bench_audit(repeat: int) -> None:
     subject: Subject = subjects()[-1]
     print(f"audit of {subject.name}, whole process ({COLUMNS})")
     with tempfile.TemporaryDirectory() as folder:
-        path = _settled(subject.path, Path(folder))
+        path = settle(subject.path, Path(folder))
         elves = Path(folder) / "elf"
         elves.mkdir()
         files = unpack(path, elves)
@@ -135,15 +133,6 @@ def bench_audit(repeat: int) -> None:
         _line("audit, cold, and the index written", cold, beside, bare)
         warm = child_cost([argv], repeat, extra=place)
         _line("audit, warm", warm, beside, bare)
-
-
-def _settled(path: Path, folder: Path) -> Path:
-    """Copy an archive and wait until its digest may be kept (see `idoldbg.build.cache`)."""
-    copy = folder / f"settled-{path.name}"
-    shutil.copy(path, copy)
-    os.utime(copy, (1_600_000_000, 1_600_000_000))
-    time.sleep(2.1)
-    return copy
 
 
 def _remove(folder: Path) -> None:

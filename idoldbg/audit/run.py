@@ -133,7 +133,7 @@ def _find_ahead(program: Program, progress: Progress | None, workers: int) -> No
     """Find in several processes what an index can keep of this audit."""
     if program.type_overrides:  # whose results are not kept
         return
-    tasks = program.unread_tasks(SERVER_FINDINGS)
+    tasks = program.unread_tasks(lambda server: program.knows(SERVER_FINDINGS, server.task.name))
 
     def start(number: int) -> None:
         if progress is not None:

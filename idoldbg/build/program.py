@@ -92,14 +92,22 @@ class Program:
         """Take over the results that another process has found."""
         self._results.adopt(news)
 
-    def unread_tasks(self, kind: Kind[T]) -> tuple[TaskImage, ...]:
-        """Return the tasks that may serve something, and have no known result of this kind."""
-        return tuple(
-            task
-            for task in self.archive.tasks
-            if not self._results.knows(kind, task.name)
-            and not (self._results.knows(INTERFACE, task.name) and not self._interface_text(task))
-        )
+    def knows(self, kind: Kind[T], argument: str) -> bool:
+        """Return whether a result is known."""
+        return self._results.knows(kind, argument)
+
+    def unread_tasks(self, is_read: Callable[[ServedInterface], bool]) -> tuple[TaskImage, ...]:
+        """Return the tasks of which it is not known what they serve, or what they serve not read.
+
+        `is_read` is asked about what is known to be served.
+        """
+        return tuple(task for task in self.archive.tasks if self._is_unread(task, is_read))
+
+    def _is_unread(self, task: TaskImage, is_read: Callable[[ServedInterface], bool]) -> bool:
+        if not self.knows(INTERFACE, task.name):
+            return True
+        served = self.find_served(task)
+        return isinstance(served, ServedInterface) and not is_read(served)
 
     # -- objects and tasks
 

@@ -49,6 +49,10 @@ def share_out(
     count = min(workers, len(jobs) // 2, MAX_WORKERS) - 1
     if count < 1 or not _is_single_threaded():
         return
+    # What reads objects is loaded once, and not by each process.
+    import idoldbg.build.debuginfo.object_info
+    import idoldbg.resolver  # noqa: F401
+
     children: list[_Child] = []
     queue = _Queue(len(jobs))
     try:

@@ -87,6 +87,20 @@ for path in sys.argv[1:]:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_lists_are_the_same() -> None:
+    done = run("""
+from idoldbg.views.interfaces import read_ahead, read_interfaces
+opened = []
+sys.addaudithook(lambda event, _: opened.append(event) if event == "os.fork" else None)
+for _ in range(2):
+    read_ahead(program, 2)  # the second time everything is known
+print(opened)
+program.object = None
+assert read_interfaces(program) == read_interfaces(open_one(sys.argv[1]))
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['os.fork']\n", "")
+
+
 def test_job_that_fails_is_done_again_where_its_result_is_asked_for() -> None:
     done = run("""
 def job(number):
