@@ -48,7 +48,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.target.schemes": "one module for each kind of SPEC",
     "idoldbg.session": "opens the target that options mean",
     "idoldbg.startup": "resets a target, waits until its firmware is up",
-    "idoldbg.writing": "sets variables",
+    "idoldbg.writing": "sets variables, writes memory",
     "idoldbg.flashing": "programs a board",
     "idoldbg.dumping": "takes core dumps",
     "idoldbg.device": "the Python API",

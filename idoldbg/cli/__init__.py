@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "map": ("idoldbg.cli.map_", "Show who may touch what memory, or what is at an address."),
+    "readmem": ("idoldbg.cli.readmem", "Read memory: bytes, with the symbols in them."),
+    "writemem": ("idoldbg.cli.writemem", "Write memory, and show it before and after."),
     "stackmargin": (
         "idoldbg.cli.stackmargin",
         "Show how far the stack of each task has been used.",

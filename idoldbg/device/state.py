@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from idoldbg import startup
 from idoldbg.build.program import Program
 from idoldbg.device.core import Core, in_turn
+from idoldbg.device.memory import MemoryAccess
 from idoldbg.device.shown import shown
 from idoldbg.device.statics import StaticsReader
 from idoldbg.render import text
 from idoldbg.session import Session
-from idoldbg.views.memory_map import MemoryMap, read_memory_map
 from idoldbg.views.source import Source, read_source
-from idoldbg.views.stack_use import StackUse, read_stack_use
 from idoldbg.views.tasks import TaskTable, read_tasks
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["StateReader"]
 
 
-class StateReader(StaticsReader):
+class StateReader(StaticsReader, MemoryAccess):
     """Views of a target's state; each is read while no other thread makes a call."""
 
     _core: Core
@@ -43,16 +42,6 @@ class StateReader(StaticsReader):
         """Read where answers come from: link, build, the kernel's time."""
         target = self.session.target
         return read_source(self.program, target.source, ticks=target.ticks)
-
-    def memory_map(self, task: str | None = None) -> MemoryMap:
-        """Return who may touch what memory, or what one task may."""
-        return read_memory_map(self.program, task)
-
-    @in_turn
-    def stack_use(self, *tasks: str) -> tuple[StackUse, ...]:
-        """Read how far the stacks of these tasks have been used; of all without names."""
-        startup.settle(self.session)
-        return read_stack_use(self.program, tasks)
 
     @in_turn
     def tasks(self) -> TaskTable:

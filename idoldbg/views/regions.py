@@ -21,7 +21,7 @@ from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, IdoldbgError
 from idoldbg.model.archive import KERNEL, Archive
 from idoldbg.model.regions import Region, RegionKind, RegionMap, StackArea
-from idoldbg.model.symbols import Symbol
+from idoldbg.model.symbols import Symbol, SymbolKind
 from idoldbg.model.types import Array, Struct
 from idoldbg.model.values import ArrayValue, PointerValue, Raw, Value, find_number
 
@@ -81,7 +81,8 @@ def find_place(program: Program, address: int, *, task: str | None = None) -> Pl
     elif region.kind in (RegionKind.FLASH, RegionKind.RAM):
         symbol = _symbol_at(program, owner, address)
         if symbol is not None:
-            return Place(address, name, symbol.path, (address & ~1) - symbol.address)
+            thumb = symbol.kind is SymbolKind.FUNCTION and address & 1
+            return Place(address, name, symbol.path, address - thumb - symbol.address)
     return Place(address, name, offset=address - start)
 
 

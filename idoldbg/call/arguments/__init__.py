@@ -4,7 +4,7 @@
 `values.format_value` and `values.to_json` write is read back.
 """
 
-from idoldbg.call.arguments.convert import ReadData, from_python, parse_value
+from idoldbg.call.arguments.convert import ReadData, from_python, parse_value, read_source
 from idoldbg.call.arguments.leases import lease_from_python, parse_lease
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "lease_from_python",
     "parse_lease",
     "parse_value",
+    "read_source",
 ]
