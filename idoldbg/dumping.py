@@ -16,7 +16,8 @@ from idoldbg.build.load import read_archive_file
 from idoldbg.build.load.dump_file import DCRSR_NUMBERS, PACKED_NAMES, DumpFile
 from idoldbg.build.load.dump_writer import encode_dump
 from idoldbg.build.program import Program
-from idoldbg.errors import FaultError, IdoldbgError, Unsupported
+from idoldbg.call.calls import prepare_call
+from idoldbg.errors import DecodeError, FaultError, IdoldbgError, Unsupported
 from idoldbg.model.archive import Archive, TaskImage
 from idoldbg.model.board import Board
 from idoldbg.model.memory import Clock, Segment
@@ -24,14 +25,17 @@ from idoldbg.model.snapshot import Range, Snapshot, Written
 from idoldbg.session import Session
 from idoldbg.target.capability import Recorded
 from idoldbg.target.link import Link
+from idoldbg.views.dump_areas import read_areas, read_dump
 from idoldbg.views.dump_ranges import find_ranges
 from idoldbg.views.tasks import table_address, task_type
 
 __all__ = [
+    "ask_agent",
     "check_path",
     "read_registers",
     "read_snapshot",
     "snapshot_of",
+    "take_by_agent",
     "take_snapshot",
     "write_snapshot",
 ]
@@ -79,6 +83,28 @@ def take_snapshot(
     return read_snapshot(
         session.program, session.link, image, board=board, tries=tries, progress=progress
     )
+
+
+def take_by_agent(session: Session, task: str, first: int) -> tuple[Snapshot, str]:
+    """Let the firmware take the dump of a task, and fetch it from its area, which stays in use.
+
+    `first` is the address of the first area. Returns the dump, and why it is not whole, if so.
+    Raises what the call of `DumpAgent.dump_task` raises.
+    """
+    program = session.program
+    number = ask_agent(session, program.task(task).index)
+    dump = next((d for d in read_areas(program, first).dumps if d.index == number), None)
+    if dump is None:
+        raise DecodeError(f"the dump should be in area {number}, and none begins there")
+    found, problem = read_dump(program, dump)
+    return snapshot_of(found, program.archive.flash_segments()), problem
+
+
+def ask_agent(session: Session, index: int) -> int:
+    """Let the firmware dump a task into its areas; return the number of the first."""
+    operation = session.program.operation("DumpAgent.dump_task")
+    reply = session.caller.call(prepare_call(operation, {"task_index": str(index)}))
+    return int(reply.value)
 
 
 def read_snapshot(
@@ -230,12 +256,17 @@ def _exists(path: str) -> FileExistsError:
 
 
 def write_snapshot(
-    snapshot: Snapshot, archive: Archive, path: str | os.PathLike[str] | None = None
+    snapshot: Snapshot,
+    archive: Archive,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    part: str = "",
 ) -> Written:
     """Write a dump to `path`, by default to the first free one of `hubris.core.N`.
 
-    That of a task is `hubris.core.TASK.N`. Raises `ArchiveError` where the build's file has changed
-    since it was opened, `FileExistsError` where there is something at `path`.
+    That of a task is `hubris.core.TASK.N`, with `part` behind the task's name. Raises
+    `ArchiveError` where the build's file has changed since it was opened, `FileExistsError` where
+    there is something at `path`.
     """
     build = read_archive_file(archive)
     task = None if snapshot.task is None else (snapshot.task, snapshot.ticks or 0)
@@ -243,8 +274,10 @@ def write_snapshot(
     name = None
     if snapshot.task is not None:
         tasks = archive.tasks
-        name = tasks[snapshot.task].name if snapshot.task < len(tasks) else f"{snapshot.task}"
-    shown = _write_free(STEM if name is None else f"{STEM}.{_plain(name)}", data, path)
+        number = snapshot.task
+        name = tasks[number].name if number < len(tasks) else str(number)
+    stem = STEM if name is None else f"{STEM}.{_plain(name)}{part}"
+    shown = _write_free(stem, data, path)
     return Written(shown, len(data), snapshot, name, build is not None)
 
 

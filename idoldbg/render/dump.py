@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from idoldbg.model.snapshot import Written
 from idoldbg.render import source as source_json
 from idoldbg.render.printable import join_lines
+from idoldbg.render.text import table
+from idoldbg.views.dump_areas import AreaDump, DumpAreas
 from idoldbg.views.source import Source
 
-__all__ = ["json", "ranges_json", "text"]
+__all__ = ["areas_json", "areas_text", "json", "ranges_json", "text"]
 
 Object = dict[str, Any]
 MOST_GAPS = 8  # lines about memory that could not be read
@@ -59,3 +61,69 @@ def _task(index: int | None, name: str | None) -> Object | None:
 def ranges_json(ranges: Iterable[tuple[int, int]]) -> list[Object]:
     """Return (address, size) pairs as objects."""
     return [{"address": address, "size": size} for address, size in ranges]
+
+
+def areas_text(found: DumpAreas, written: Mapping[int, str], freed: int | None) -> str:
+    """List the dumps in areas, with the files that they were written to, by area."""
+    rows = [["AREA", "CONTENTS", "TIME", "DUMPER", "BYTES", "AREAS", ""]]
+    for dump in found.dumps:
+        time = "-" if dump.ticks is None else str(dump.ticks)
+        note = f"({dump.problem})" if dump.problem else written.get(dump.index, "")
+        size, count = str(dump.size), str(len(dump.areas))
+        rows.append(
+            [str(dump.index), _area_contents(dump), time, dump.dumper or "-", size, count, note]
+        )
+    used = sum(len(dump.areas) for dump in found.dumps)
+    total = f"{used} of {len(found.areas)} areas hold dumps ({found.size} bytes in all)"
+    lines = [table(rows), total] if found.dumps else [f"no dumps: {total}"]
+    if found.problem:
+        lines.append(f"the list is damaged: {found.problem}")
+    if freed is not None:
+        lines.append(f"{freed} area{'s' * (freed != 1)} freed")
+    return "\n".join(lines)
+
+
+def _area_contents(dump: AreaDump) -> str:
+    """Describe what a dump in areas is of."""
+    if dump.kind == "system":
+        return "the whole system"
+    if dump.task is None:
+        return dump.kind
+    name = dump.name or f"unknown#{dump.task}"
+    return f"part of {name}" if dump.kind == "region" else name
+
+
+def areas_json(
+    found: DumpAreas, written: Mapping[int, str], freed: int | None, source: Source
+) -> Object:
+    """Return the object of `dump areas`."""
+    return {
+        "schema": "idoldbg.dump-areas/1",
+        "source": source_json.json(source),
+        "areas": [
+            {
+                "address": area.address,
+                "size": area.length,
+                "written": area.written,
+                "contents": area.contents,
+                "dumper": area.dumper,
+            }
+            for area in found.areas
+        ],
+        "dumps": [
+            {
+                "area": dump.index,
+                "areas": len(dump.areas),
+                "kind": dump.kind,
+                "task": _task(dump.task, dump.name),
+                "ticks": dump.ticks,
+                "dumper": dump.dumper,
+                "size": dump.size,
+                "problem": dump.problem or None,
+                "path": written.get(dump.index),
+            }
+            for dump in found.dumps
+        ],
+        "problem": found.problem or None,
+        "freed": freed,
+    }

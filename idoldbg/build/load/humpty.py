@@ -39,6 +39,7 @@ NO_DUMPER = 0xFF
 _DUMPERS = {0xFE: "emulated", 1: "external", 2: "jefe"}
 _REGISTER, _REGISTER_MAGIC = struct.Struct("<2sHI"), b"\xab\xba"
 _TASK, _TASK_MAGIC = struct.Struct("<2sHIQ"), b"\xda\xda"
+TASK_SIZE = _TASK.size
 _DATA = struct.Struct("<IHH")
 ALIGNMENT = 4
 
