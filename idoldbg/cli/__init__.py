@@ -60,6 +60,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ringbuf": ("idoldbg.cli.ringbuf", "Show the ring buffers of the firmware."),
     "counters": ("idoldbg.cli.counters", "Show event counters, and who calls whom."),
     "readvar": ("idoldbg.cli.readvar", "Read statics or parts of them, or set one."),
+    "watch": ("idoldbg.cli.watch", "Repeat a command that reads the target's state."),
     "vars": ("idoldbg.cli.vars_", "List the statics of a build."),
     "dump": ("idoldbg.cli.dump", "Write a core dump of a target."),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),

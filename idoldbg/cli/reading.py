@@ -14,7 +14,7 @@ from idoldbg.startup import settle
 from idoldbg.target.target import Target
 from idoldbg.views.source import Caution, Source, read_source
 
-__all__ = ["Reading", "reading"]
+__all__ = ["Reading", "holding", "reading"]
 
 
 class Reading:
@@ -51,12 +51,28 @@ class Reading:
         )
 
 
+_held: list[Reading] = []
+
+
+@contextmanager
+def holding(opened: Reading) -> Iterator[None]:
+    """Let commands that run within read from this session, instead of opening their own."""
+    _held.append(opened)
+    try:
+        yield
+    finally:
+        _held.pop()
+
+
 @contextmanager
 def reading(settings: Settings, *, settles: bool = True) -> Iterator[Reading]:
     """Open the session of a command that reads, compare the images, let tasks start.
 
     Without `settles` a target is read as it is found, and images are not compared.
     """
+    if _held:
+        yield _held[-1]
+        return
     found = Reading()
     with (
         ending_tidily(),
