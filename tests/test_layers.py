@@ -51,6 +51,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.writing": "sets variables, writes memory",
     "idoldbg.flashing": "programs a board",
     "idoldbg.dumping": "takes core dumps",
+    "idoldbg.suite": "runs Hubris's own test suites",
     "idoldbg.device": "the Python API",
     "idoldbg.stubs": "typed packages of a build's interfaces",
     "idoldbg.farm": "one suite on many boards",

@@ -48,6 +48,7 @@ __all__ = [
     # what pytest calls
     "pytest_addoption",
     "pytest_configure",
+    "pytest_make_collect_report",
     "pytest_report_teststatus",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
@@ -85,6 +86,25 @@ def pytest_configure(config: pytest.Config) -> None:
         from idoldbg.pytest_plugin.results import ResultStream
 
         config.pluginmanager.register(ResultStream(Path(results)), "idoldbg-results")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Collect the cases of `--hubris-suite` besides what else there is."""
+    report = yield
+    archives = collector.config.getoption("--hubris-suite")
+    if archives and isinstance(collector, pytest.Session) and report.passed:
+        from idoldbg.pytest_plugin.suite import SuiteCollector
+
+        names = [printable(Path(path).name) for path in archives]
+        suites = [
+            SuiteCollector.from_parent(collector, name=name, nodeid=name, archive=path)
+            for name, path in zip(names, archives, strict=True)
+        ]
+        report.result = [*report.result, *suites]
+    return report
 
 
 # -- fixtures

@@ -42,6 +42,14 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(f"--idoldbg-{name}", metavar=metavar, default=None, help=text)
         parser.addini(_ini_key(name), text, default=None)
     group.addoption(
+        "--hubris-suite",
+        metavar="ARCHIVE",
+        action="append",
+        default=[],
+        help="run the cases of Hubris's own test suite in ARCHIVE as tests, besides others (on "
+        "--idoldbg-probe; may be given several times)",
+    )
+    group.addoption(
         "--idoldbg-results", metavar="FILE", help="write what happens to FILE as JSON lines"
     )
 
