@@ -96,7 +96,7 @@ def test_a_watchdog_that_does_not_come_up_is_an_error(
         Watchdog("127.0.0.1:1", "host", "user")
 
 
-def test_a_watchdog_that_dies_is_started_again_and_told_what_is_open() -> None:
+def test_a_watchdog_that_dies_is_restarted_with_all_open_places() -> None:
     dog = Watchdog("127.0.0.1:1", "host", "user")
     group = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:

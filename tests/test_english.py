@@ -133,3 +133,87 @@ def test_docstrings_do_not_begin_with_a_riddle() -> None:
                 found.append(f"{path.relative_to(ROOT)}:{line}: {first}")
     assert lines > 1000
     assert found == []
+
+
+# ---- names ---------------------------------------------------------------------------------------
+
+#: Tests state what holds: the subject first, then a verb of the field.
+TEST_NAME = re.compile(
+    r"test_(?:what|who|whose|whoever)_|(?<!there)_(?:is|are)_no_(?!longer|more)|_(?:said|told)(?:_|\Z)"
+    r"|_(?:words|texts|letters)(?:_|\Z)"
+)
+#: Variables have the noun of what they hold: message, arguments, description, fields, …
+VARIABLE = re.compile(r"(?:\w*_)?(?:words|texts|letters)")
+#: Modules in which words are machine words.
+MACHINE_WORDS = (
+    "idoldbg/audit/hiffy.py",
+    "idoldbg/build/debuginfo/frames.py",
+    "idoldbg/build/index/",
+    "idoldbg/build/kept.py",
+    "idoldbg/call/",
+    "idoldbg/model/board.py",
+    "idoldbg/target/",
+    "tests/idoldbg/call/hiffy/",
+    "tests/idoldbg/hostile/mutations.py",
+    "tests/idoldbg/target/",
+    "tests/idoldbg/test_real_dumps.py",
+    "tests/idoldbg/views/",
+)
+
+
+def find_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line number and name of everything that a module defines or assigns."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
+
+
+def is_stilted(name: str, *, is_machine: bool = False) -> bool:
+    if name.startswith("test_"):
+        return TEST_NAME.search(name) is not None
+    return VARIABLE.fullmatch(name) is not None and not is_machine
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("test_what_is_no_build", True),
+        ("test_a_task_is_no_path", True),
+        ("test_a_lost_probe_is_said", True),
+        ("test_calls_are_no_longer_made", False),
+        ("test_where_there_are_no_links", False),
+        ("test_what", False),
+        ("words", True),
+        ("_texts", True),
+        ("fault_words", True),
+        ("keywords", False),
+        ("message", False),
+    ],
+)
+def test_stilted_names_are_found(name: str, expected: bool) -> None:
+    assert is_stilted(name) == expected
+    tree = ast.parse(f"def {name}(): pass" if name.startswith("test_") else f"{name} = 1")
+    assert [found for _, found in find_names(tree)] == [name]
+
+
+def test_machine_words_are_words() -> None:
+    assert not is_stilted("words", is_machine=True)
+
+
+@pytest.mark.parametrize("top", ["idol", "idoldbg", "tests", "benchmarks", "fixtures"])
+def test_no_stilted_name_is_left(top: str) -> None:
+    found = []
+    for path in SOURCES:
+        if path.is_relative_to(ROOT / top):
+            where = path.relative_to(ROOT).as_posix()
+            for line, name in find_names(ast.parse(path.read_text(encoding="utf-8"))):
+                if is_stilted(name, is_machine=where.startswith(MACHINE_WORDS)):
+                    found.append(f"{where}:{line}: {name}")
+    assert found == []

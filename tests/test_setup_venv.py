@@ -156,7 +156,7 @@ CASES: tuple[tuple[Callable[[Path], None], str, tuple[str, ...]], ...] = (
 @pytest.mark.parametrize(
     ("prepare", "says", "wanted"), CASES, ids=lambda c: getattr(c, "__name__", "")
 )
-def test_what_is_there_is_kept_or_made_anew(
+def test_an_environment_is_kept_or_made_anew(
     prepare: Callable[[Path], None],
     says: str,
     wanted: tuple[str, ...],
@@ -174,7 +174,7 @@ def test_what_is_there_is_kept_or_made_anew(
     assert folder.exists() is (not says and prepare is not absent)
 
 
-def test_the_demo_takes_what_the_tests_have(steps: list[str], tmp_path: Path) -> None:
+def test_the_demo_uses_the_images_of_the_tests(steps: list[str], tmp_path: Path) -> None:
     complete(tmp_path / ".venv")
     setup_venv.set_up(tmp_path / ".venv", ["emu"])
     assert steps == []
@@ -189,7 +189,7 @@ def test_nothing_else_is_removed(steps: list[str], tmp_path: Path) -> None:
     assert (folder / "cat.jpg").exists() and steps == []
 
 
-def test_a_pip_that_fails_leaves_what_was(
+def test_a_pip_that_fails_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / ".venv"

@@ -65,12 +65,12 @@ def exec_command(settings: Settings, name: str | None, arguments: tuple[str, ...
         return
     line = _find(target, name)
     try:
-        words = shlex.split(line)
+        command = shlex.split(line)
     except ValueError as error:
         raise ArgumentError(f"`{name}`: {error}: {line}", name="NAME") from None
-    if not words:
+    if not command:
         raise ArgumentError(f"`{name}` is empty", name="NAME")
-    done = subprocess.run([*words, *arguments], check=False)
+    done = subprocess.run([*command, *arguments], check=False)
     click.get_current_context().exit(done.returncode & 0xFF)
 
 

@@ -110,8 +110,8 @@ class BaseDevice(StateReader):
         Arguments that are strings are read as `idoldbg hiffy` reads them: variants of enums by
         name, `hex:…` for a buffer. None is an empty entry. Raises `HiffyFailure`, `NotCallable`.
         """
-        texts = ["None" if each is None else str(each) for each in arguments]
-        return call_function(self.session.caller, function, texts, data=data)
+        given = ["None" if each is None else str(each) for each in arguments]
+        return call_function(self.session.caller, function, given, data=data)
 
     @in_turn
     def wait(self, seconds: float) -> None:

@@ -11,12 +11,12 @@ from idoldbg.render.text import table_lines
 from idoldbg.views.counters import CounterKind, CounterLeaf, CounterStatic
 from idoldbg.views.source import Source
 
-__all__ = ["json", "leaf_words", "listing", "sorted_leaves", "text"]
+__all__ = ["json", "format_leaf", "listing", "sorted_leaves", "text"]
 
 Object = dict[str, Any]
 
 
-def leaf_words(path: Sequence[str]) -> str:
+def format_leaf(path: Sequence[str]) -> str:
     """Write a counter's path as Rust nests variants: `recv(Err(QueueEmpty))`."""
     shown = ""
     for part in reversed(path):
@@ -68,7 +68,7 @@ def _origin(static: CounterStatic) -> str:
 
 def _rows(leaves: Sequence[CounterLeaf], order: str) -> list[list[str]]:
     counted = [leaf for leaf in sorted_leaves(leaves, order) if leaf.count]
-    return [[str(leaf.count), leaf_words(leaf.path)] for leaf in counted]
+    return [[str(leaf.count), format_leaf(leaf.path)] for leaf in counted]
 
 
 class _Node:

@@ -7,7 +7,7 @@ from typing import Any
 
 from idoldbg.model.values import format_value, to_json
 from idoldbg.render import source as source_object
-from idoldbg.render.counters import leaf_words
+from idoldbg.render.counters import format_leaf
 from idoldbg.render.printable import join_lines, one_line
 from idoldbg.render.text import table_lines
 from idoldbg.views.counters import CounterLeaf
@@ -65,11 +65,11 @@ def _head(ring: RingBuffer) -> list[str]:
 
 def _totals(totals: Sequence[CounterLeaf], *, show_all: bool) -> list[str]:
     if show_all:
-        rows = [[str(leaf.count), leaf_words(leaf.path)] for leaf in totals]
+        rows = [[str(leaf.count), format_leaf(leaf.path)] for leaf in totals]
         return ["   totals:", *(f"   {line}" for line in table_lines(rows, right=(0,)))]
     counted = sorted((t for t in totals if t.count), key=lambda t: -t.count)
-    words = " · ".join(f"{leaf_words(t.path)} {t.count}" for t in counted)
-    return [f"   totals: {words}"] if words else []
+    counts = " · ".join(f"{format_leaf(t.path)} {t.count}" for t in counted)
+    return [f"   totals: {counts}"] if counts else []
 
 
 def listing(rings: Sequence[RingBuffer]) -> str:

@@ -92,8 +92,8 @@ def _name(region: Region, owner: str) -> str:
     if region.kind is RegionKind.EXTERNAL:
         return region.name or f"external memory of {owner}"
     shared = " and others" if len(region.owners) > 1 else ""
-    words = {RegionKind.FLASH: "flash", RegionKind.RAM: "RAM", RegionKind.STACK: "stack"}
-    return f"{owner}{shared} {words[region.kind]}"
+    kinds = {RegionKind.FLASH: "flash", RegionKind.RAM: "RAM", RegionKind.STACK: "stack"}
+    return f"{owner}{shared} {kinds[region.kind]}"
 
 
 def _symbol_at(program: Program, owner: str, address: int) -> Symbol | None:

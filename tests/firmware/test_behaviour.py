@@ -85,7 +85,7 @@ def test_the_supervisor_reports_the_image_at_boot(running: Running) -> None:
     assert running.serial_lines == [f"jefe: image {text} started"]
 
 
-def test_each_fault_is_told_apart(running: Running) -> None:
+def test_each_fault_is_distinguished(running: Running) -> None:
     victim = running.session.program.task("victim").index
     for count, (cause, message) in enumerate(FAULT_LINES.items(), start=1):
         with pytest.raises(ServerDied):

@@ -171,7 +171,7 @@ def entries(dump: str, name: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("archive", "task", "absent", "present"), ABSENT)
-def test_what_is_missing_is_missing_for_llvm_too(
+def test_missing_entries_are_missing_for_llvm_too(
     archive: str, task: str, absent: list[str], present: list[str], tmp_path: Path
 ) -> None:
     dump = dwarfdump(archive, task, tmp_path, "--debug-info")
@@ -359,7 +359,7 @@ def test_commands_that_need_no_hiffy_work(name: str, capsys: pytest.CaptureFixtu
         assert "kern::task::Task" in output.err  # of the kernel, not of hiffy
 
 
-def test_what_a_small_hiffy_can_do_works() -> None:
+def test_calls_within_the_limits_of_a_small_hiffy_work() -> None:
     for session in running("gaps-no-read-write"):
         assert call(session, "Echo.same", number="7") == 7
         assert call(session, "Echo.first", source="hex:2a00") == 0x2A

@@ -75,7 +75,7 @@ def test_one_of_each_kind_rebuilds_to_the_same_bytes(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("archive", ALL, ids=str)
-def test_each_is_of_the_sources_of_now(archive: Path, tmp_path: Path) -> None:
+def test_each_archive_is_built_from_the_present_sources(archive: Path, tmp_path: Path) -> None:
     """Compiles nothing: `git-rev` is a digest of the sources, and shows a forgotten rebuild."""
     with builder_on_path():
         from builder.sources import Sources

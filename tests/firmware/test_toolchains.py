@@ -227,7 +227,7 @@ def test_errors_arrive(session: Session) -> None:
         assert found == {"variant": variant, "code": code, "value": value}, operation
 
 
-def test_a_panic_is_told(session: Session) -> None:
+def test_a_panic_is_reported(session: Session) -> None:
     victim = session.program.task("victim").index
     before = read_task(session.program, victim).generation
     assert before is not None

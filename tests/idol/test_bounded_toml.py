@@ -35,7 +35,7 @@ HIDING = [  # what could hide the dots behind it, or pass for something that doe
         (f"[{'a' * 9000}]\n" * 2, "Cannot declare"),
     ],
 )
-def test_what_is_beyond_a_limit_is_refused(text: str, said: str) -> None:
+def test_values_beyond_a_limit_are_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as refused:
         load_toml(text)
     assert len(str(refused.value)) < 400
@@ -62,5 +62,5 @@ def test_strings_and_comments_hide_nothing_behind_them(before: str) -> None:
         "d = 1979-05-27T07:32:00.999999Z\n",
     ],
 )
-def test_what_is_shallow_is_read_as_ever(text: str) -> None:
+def test_shallow_files_are_read_as_usual(text: str) -> None:
     assert load_toml(text) == tomllib.loads(text)

@@ -274,7 +274,7 @@ def test_many_operations_are_checked_in_linear_time() -> None:
     assert grows_linearly(check_many, 200)
 
 
-def test_what_cannot_be_read_hides_nothing_else() -> None:
+def test_unreadable_parts_hide_nothing_else() -> None:
     """A bad type is reported once, and the rest of its operation is checked."""
     text = """Interface(name: "I", ops: {
         "a": (args: {"x": "fn(u8", "y": "[u8]"}, reply: Simple("u8")),

@@ -220,7 +220,7 @@ def test_module_can_be_run(bad: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_reader_that_goes_away_is_no_traceback(good: Path) -> None:
+def test_a_reader_that_goes_away_causes_no_traceback(good: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "idol", "client", str(good)],
         stdout=subprocess.PIPE,
@@ -236,7 +236,7 @@ def test_a_reader_that_goes_away_is_no_traceback(good: Path) -> None:
     assert b"Traceback" not in errors
 
 
-def test_ctrl_c_is_no_traceback(
+def test_ctrl_c_causes_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(_: object) -> None:
@@ -397,7 +397,7 @@ def test_one_broken_file_of_several_leaves_all_stubs_alone(
         (["client", "a.idol", "--cargo"], "--cargo needs -o or -d"),
     ],
 )
-def test_what_several_stubs_cannot_be(
+def test_options_that_several_stubs_cannot_have(
     arguments: list[str],
     message: str,
     tmp_path: Path,

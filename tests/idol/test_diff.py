@@ -139,7 +139,7 @@ def test_a_renamed_operation_is_the_same_on_the_wire() -> None:
     ]
 
 
-def test_another_operation_in_its_place_is_no_renaming() -> None:
+def test_another_operation_in_its_place_does_not_count_as_renamed() -> None:
     assert find(interface(A, B), interface(A, C)) == [
         "breaking operation-removed",
         "compatible operation-added",

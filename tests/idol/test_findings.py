@@ -54,7 +54,7 @@ def test_nothing_of_a_text_ends_a_workflow_command() -> None:
     assert line == "::notice title=x%3Ay%2Cz%0A::a%25%0Ab\\u{d}::error::"
 
 
-def test_a_link_in_a_message_is_no_link_for_scanners(
+def test_a_link_in_a_message_is_escaped_for_scanners(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """SARIF 3.11.6: `[words](target)` is a link even in plain text."""

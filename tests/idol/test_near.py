@@ -18,7 +18,7 @@ def test_the_nearest_comes_first_and_three_are_enough() -> None:
     assert near_misses("read_flahs", KNOWN)[0] == "read_flash"
 
 
-def test_what_resembles_nothing_has_no_suggestion() -> None:
+def test_names_that_resemble_nothing_have_no_suggestion() -> None:
     assert near_misses("zzz", KNOWN) == near_misses("", KNOWN) == ()
     assert suggest("zzz", KNOWN, otherwise="`list` shows them") == "`list` shows them"
     assert suggest("Jeff", KNOWN, otherwise="-") == "did you mean `Jefe`?"

@@ -122,7 +122,7 @@ def test_post_init_is_called() -> None:
         Checked(-1)
 
 
-def test_what_is_left_to_the_standard_library_is_refused() -> None:
+def test_features_of_the_standard_library_alone_are_refused() -> None:
     with pytest.raises(TypeError, match="use the standard library"):
         dataclass(slots=True)
 

@@ -178,7 +178,7 @@ def test_sarif_fingerprints_survive_lines_above() -> None:
 # -- GitHub ------------------------------------------------------------------------------------
 
 
-def test_github_escapes_what_would_end_a_command() -> None:
+def test_github_escapes_the_end_of_a_command() -> None:
     source = idol.Source("a,b:c%d.idol", WARNED)
     findings = idol.check(idol.parse(source))
     [line] = to_github((FileReport(source.name, findings),)).splitlines()

@@ -129,7 +129,7 @@ def test_extensions_are_reported() -> None:
     assert document.extensions == {"implicit_some", "unwrap_variant_newtypes"}
 
 
-def test_spans_cover_what_was_written() -> None:
+def test_spans_cover_the_source_text() -> None:
     text = 'Name( first: [1, -0x20], other: {"k": Some(r"raw")} )'
     root = read(text)
     assert isinstance(root, ron.Struct)

@@ -39,7 +39,7 @@ def test_pipes_get_utf_8(encoding: str, command: str, shown: str) -> None:
     assert done.returncode == ("check" in command)
 
 
-def test_terminals_get_what_they_know() -> None:
+def test_terminals_get_the_colours_they_support() -> None:
     primary, terminal = pty.openpty()
     command = [sys.executable, "-P", "-m", "idoldbg", "types", "TaskState", "--task", "kernel"]
     process = subprocess.Popen(command, stdout=terminal, env=environment("latin-1"))

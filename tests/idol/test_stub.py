@@ -138,7 +138,7 @@ def long_names() -> idol.Interface:
     )
 
 
-def test_a_client_must_be_able_to_tell_server_death() -> None:
+def test_a_client_must_be_able_to_detect_server_death() -> None:
     interface = idol.parse(
         idol.Source("i.idol", 'Interface(name: "I", ops: {"op": (reply: Simple("u8"))})')
     )
@@ -214,7 +214,7 @@ def test_without_layout_it_is_the_same_text() -> None:
         assert [line.strip() for line in laid_out.splitlines() if line] == raw.splitlines()
 
 
-def test_callers_of_what_does_not_exist() -> None:
+def test_callers_of_unknown_operations_are_refused() -> None:
     with pytest.raises(idol.OptionsError, match="does not have: did you mean `poke`"):
         idol.server_stub(idol.parse(TINY), StubOptions(allowed_callers={"pok": (1,)}))
 

@@ -127,7 +127,7 @@ def test_a_new_file_overwrites_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == ["dump", "link"]
 
 
-def test_of_many_who_make_a_file_one_does(tmp_path: Path) -> None:
+def test_one_of_many_writers_makes_a_file(tmp_path: Path) -> None:
     path, done = tmp_path / "dump", []
 
     def make(number: int) -> None:

@@ -278,7 +278,7 @@ def test_an_operation_can_wait_for_an_interrupt(session: Session) -> None:
     session.caller.call(prepare(session, "Sensor.configure", {"mode": "Off", **NO_OFFSET}))
 
 
-def test_a_dump_of_a_task_is_what_its_memory_holds(session: Session) -> None:
+def test_a_dump_of_a_task_equals_its_memory(session: Session) -> None:
     program = session.program
     victim = program.task("victim")
     arguments = {"task_index": str(victim.index)}

@@ -134,7 +134,7 @@ FAILURES: list[tuple[list[str], int, str]] = [
 
 
 @pytest.mark.parametrize(("argv", "code", "message"), FAILURES)
-def test_failures_say_what_to_do(argv: list[str], code: int, message: str, capsys: Capture) -> None:
+def test_failures_have_advice(argv: list[str], code: int, message: str, capsys: Capture) -> None:
     assert run(argv) == code
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -186,7 +186,7 @@ def test_the_serial_port_goes_to_a_file(probe: str, tmp_path: Path, capsys: Capt
     assert "told to panic with code 9" in fault
 
 
-def test_verbose_counts_what_crossed_the_link(capsys: Capture) -> None:
+def test_verbose_counts_the_traffic(capsys: Capture) -> None:
     assert run(["call", "Jefe.get_state", "-v"]) == 0
     assert "transactions" in capsys.readouterr().err
 
@@ -228,7 +228,7 @@ def test_one_damaged_task_does_not_hide_the_others(tmp_path: Path, capsys: Captu
     assert "task `idle` is left out: idle: not an ELF file" in capsys.readouterr().err
 
 
-def test_an_app_without_tasks_is_no_build(tmp_path: Path, capsys: Capture) -> None:
+def test_an_app_without_tasks_is_refused(tmp_path: Path, capsys: Capture) -> None:
     archive = str(repack(tmp_path / "build.zip", **{"app.toml": b""}))
     assert run(["-a", archive, "list"]) == 4
     assert "app.toml: names no tasks" in capsys.readouterr().err
@@ -264,7 +264,7 @@ def test_tasks_need_no_hiffy(capsys: Capture) -> None:
     assert "RUNNING" in out
 
 
-def test_a_call_during_boot_says_so(capsys: Capture) -> None:
+def test_a_call_during_boot_is_reported_as_such(capsys: Capture) -> None:
     assert run(["--timeout", "0.000000001", "call", "Sensor.reading", "--id", "0"]) == 3
     assert "still booting" in capsys.readouterr().err
 
@@ -274,7 +274,7 @@ def test_a_dump_without_a_path_is_refused(capsys: Capture) -> None:
     assert "dump:PATH" in capsys.readouterr().err
 
 
-def test_a_closed_standard_output_is_no_bug() -> None:
+def test_a_closed_standard_output_is_not_reported_as_a_bug() -> None:
     command = f"{sys.executable} -m idoldbg list >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")

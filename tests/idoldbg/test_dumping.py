@@ -125,7 +125,7 @@ class Holes:
         return getattr(self.link, name)
 
 
-def test_what_cannot_be_read_is_left_out_and_said(session: Session) -> None:
+def test_unreadable_parts_are_left_out_and_reported(session: Session) -> None:
     whole = take_snapshot(session)
     ram = next(s for s in whole.segments if s.address >= 0x20000000 and len(s.data) >= 0x1000)
     holes = Holes(session, (ram.address + 0x500, ram.address + 0x501))
@@ -172,7 +172,9 @@ def test_the_first_free_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert write_snapshot(unknown, archive).path == "hubris.core.99.0"
 
 
-def test_a_task_s_name_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_s_name_is_not_used_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     archive = open_build(ARCHIVE).archive
     object.__setattr__(archive.tasks[2], "name", "../../x\n" + "y" * 500)

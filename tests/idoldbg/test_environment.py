@@ -69,7 +69,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("name", "text", "message"), BROKEN)
-def test_a_broken_file_says_where(name: str, text: str, message: str, tmp_path: Path) -> None:
+def test_errors_of_a_broken_file_have_a_place(
+    name: str, text: str, message: str, tmp_path: Path
+) -> None:
     if name.endswith(".yaml"):
         pytest.importorskip("labgrid")
     path = tmp_path / name
@@ -83,12 +85,12 @@ def test_commands_of_a_target_run_without_a_shell(tmp_path: Path, capfd: Capture
     path = tmp_path / "lab.toml"
     command = f"{sys.executable} -c 'import sys; print(sys.argv[1:]); sys.exit(7)' $HOME"
     path.write_text(f'[targets.desk.commands]\npower.on = "{command}"\n')
-    words = ["--environment", str(path), "--target", "desk", "exec"]
-    assert run([*words, "power.on", "--fast", "x y"]) == 7
+    argv = ["--environment", str(path), "--target", "desk", "exec"]
+    assert run([*argv, "power.on", "--fast", "x y"]) == 7
     assert capfd.readouterr().out == "['$HOME', '--fast', 'x y']\n"
-    assert run(words) == 0
+    assert run(argv) == 0
     assert capfd.readouterr().out == f"power.on: {command}\n"
-    assert run([*words, "power"]) == 2
+    assert run([*argv, "power"]) == 2
     assert "did you mean `power.on`" in capfd.readouterr().err
 
 
@@ -116,7 +118,7 @@ PROBES = [
 
 
 @pytest.mark.parametrize(("text", "spec"), PROBES)
-def test_texts_for_probes(text: str, spec: str) -> None:
+def test_descriptions_of_probes(text: str, spec: str) -> None:
     assert to_spec(text, lambda: ["B", "A"]) == spec
 
 

@@ -76,9 +76,7 @@ def test_a_board_that_is_kept_running_gets_another_image(desk: str, kind: str) -
         assert board_status(name)["archive"] == archive
 
 
-def test_a_board_that_another_program_flashed_does_not_pass_for_what_it_was(
-    desk: str, capsys: Capture
-) -> None:
+def test_a_board_flashed_by_another_program_is_a_mismatch(desk: str, capsys: Capture) -> None:
     name = desk.split()[0]
     assert run(["-p", f"emu:{name}", "flash", FULL]) == 0
     first = find_build(TargetOptions(archive=FULL)).archive.flash_segments()[0]
@@ -230,7 +228,7 @@ OPTIONS = TargetOptions(archive=SMALL, probe="pyocd:flaky", timeout_s=LIMIT_S)
 
 
 @pytest.mark.parametrize("writes", [1, 20, 80])
-def test_a_probe_lost_half_way_says_what_the_board_has(flaky: Flaky, writes: int) -> None:
+def test_a_probe_lost_half_way_reports_the_state_of_the_board(flaky: Flaky, writes: int) -> None:
     flaky.fails_at = writes
     with pytest.raises(FlashError, match="partly written") as caught:
         flash_board(OPTIONS)
@@ -279,7 +277,7 @@ def test_an_interrupt_while_programming_leaves_a_board_that_can_be_flashed(
 
 
 @pytest.mark.parametrize("kind", ["pyocd:board-NAME", "remote:localhost:PORT"])
-def test_who_is_asked_to_end_says_what_the_board_has(
+def test_a_terminated_flash_reports_the_state_of_the_board(
     desk: str,
     kind: str,
     interrupting: Interrupt,
@@ -301,7 +299,7 @@ def test_who_is_asked_to_end_says_what_the_board_has(
     assert run(["-p", f"emu:{name}", "flash", FULL]) == 0
 
 
-def test_flash_that_does_not_hold_what_was_written(flaky: Flaky) -> None:
+def test_flash_that_loses_data_is_reported(flaky: Flaky) -> None:
     flaky.forgets, flaky.flash_writes = True, 300
     with pytest.raises(FlashError) as caught:
         flash_board(OPTIONS)
@@ -409,7 +407,7 @@ def test_tasks_of_a_board_that_is_halted_in_its_reset(capsys: Capture) -> None:
         assert "the core is halted" in shown.err
 
 
-def test_a_reset_by_others_in_a_call_is_told(capsys: Capture) -> None:
+def test_a_reset_by_others_in_a_call_is_reported(capsys: Capture) -> None:
     for probe in ("emu", "pyocd:emu"):
         assert run(["-p", probe, "call", "Jefe.request_reset"]) == 3
         error = capsys.readouterr().err

@@ -48,7 +48,7 @@ def loose_cable(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("loose_cable", [0, 1, 2, 3, 5, 8, 13], indirect=True)
-def test_a_lost_probe_is_said_and_nothing_hangs(
+def test_a_lost_probe_is_reported_and_nothing_hangs(
     loose_cable: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(WORDS) == 4

@@ -51,7 +51,7 @@ MISTYPED: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(("argv", "message"), MISTYPED, ids=lambda c: " ".join(c)[:40])
-def test_what_was_meant_is_named(argv: list[str], message: str, capsys: Capture) -> None:
+def test_near_misses_are_suggested(argv: list[str], message: str, capsys: Capture) -> None:
     assert run(argv) == 2
     said = capsys.readouterr()
     assert message in said.err
@@ -87,7 +87,7 @@ def test_an_interface_alone_lists_its_operations(
     ],
     ids=lambda c: " ".join(c)[:40],
 )
-def test_idol_names_what_was_meant(argv: list[str], message: str) -> None:
+def test_idol_suggests_near_misses(argv: list[str], message: str) -> None:
     command = [sys.executable, "-P", "-m", "idol", *argv]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -67,7 +67,7 @@ def words(ranges: list[tuple[int, int]]) -> set[int]:
     return {word for low, size in ranges for word in range(low // 4, (low + size + 3) // 4)}
 
 
-def test_our_ranges_hold_what_humility_dumped(cores: list[Path]) -> None:
+def test_our_ranges_contain_those_of_humility(cores: list[Path]) -> None:
     """In 2020 it also read devices."""
     for path in readable(cores):
         build = open_build(path)

@@ -64,7 +64,7 @@ def listing_of(text: str) -> list[tuple[str, str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize(("name", "build"), LISTED.items())
-def test_list_says_what_humility_says(
+def test_list_agrees_with_humility(
     real_hubris: Path, name: str, build: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All interfaces, operations, arguments and types, and nothing that it warns about is missing.

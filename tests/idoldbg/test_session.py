@@ -39,7 +39,9 @@ ASKED: list[list[str]] = [
 
 
 @pytest.mark.parametrize("argv", ASKED, ids=" ".join)
-def test_a_build_without_a_probe_says_on_what_it_ran(argv: list[str], capsys: Capture) -> None:
+def test_a_build_without_a_probe_reports_its_emulated_board(
+    argv: list[str], capsys: Capture
+) -> None:
     assert run(["-a", ARCHIVE, *argv]) == 0
     said = capsys.readouterr()
     assert said.err == NOTE
@@ -49,7 +51,9 @@ def test_a_build_without_a_probe_says_on_what_it_ran(argv: list[str], capsys: Ca
 
 @pytest.mark.parametrize("argv", ASKED, ids=" ".join)
 @pytest.mark.parametrize("asked", [["-a", ARCHIVE, "-p", "emu"], ["-p", "emu"], []], ids=str)
-def test_who_asked_for_it_is_not_told(asked: list[str], argv: list[str], capsys: Capture) -> None:
+def test_explicit_emulation_has_no_notice(
+    asked: list[str], argv: list[str], capsys: Capture
+) -> None:
     assert run([*asked, *argv]) == 0
     assert capsys.readouterr().err == ""
 
@@ -76,13 +80,13 @@ def test_nothing_else_is_flashed_or_reset(argv: list[str], capsys: Capture) -> N
     assert "--probe emu:NAME" in said.err
 
 
-def test_what_was_asked_for_is_flashed_and_reset(capsys: Capture) -> None:
+def test_the_requested_image_is_flashed_and_reset(capsys: Capture) -> None:
     assert run(["-p", "emu", "flash", ARCHIVE]) == 0
     assert run(["-p", "emu", "reset"]) == 0
     assert "up, image id" in capsys.readouterr().out
 
 
-def test_an_attached_probe_is_used_by_what_changes_a_board(
+def test_commands_that_change_a_board_use_an_attached_probe(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(session, "attached_probe", lambda: "STLINK-V3")

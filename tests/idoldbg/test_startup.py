@@ -100,7 +100,7 @@ def test_a_flashed_board_is_reset_with_the_token(measured: Path, board: Board) -
 
 
 @pytest.mark.parametrize(("options", "has_token"), [([], True), (["--no-token"], False)])
-def test_the_command_says_whether_there_was_one(
+def test_the_command_reports_whether_there_was_one(
     measured: Path, options: list[str], has_token: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["-a", str(measured), "-p", "emu", "reset", "--format", "json", *options]) == 0

@@ -39,7 +39,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), REFUSED)
-def test_what_is_refused(arguments: list[str], code: int, message: str, capsys: Capture) -> None:
+def test_refused_input(arguments: list[str], code: int, message: str, capsys: Capture) -> None:
     assert run(["readvar", *arguments]) == code
     assert message in capsys.readouterr().err
 

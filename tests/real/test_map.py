@@ -33,8 +33,8 @@ def parse(text: str) -> dict[str, Any]:
 
 def rights(region: Region) -> str:
     flags = (region.read, region.write, region.execute, region.device, region.dma)
-    letters = "".join(c if f else "-" for c, f in zip("rwxdm", flags, strict=True))
-    return letters + ("e" if region.kind is RegionKind.EXTERNAL else "-")
+    shown = "".join(c if f else "-" for c, f in zip("rwxdm", flags, strict=True))
+    return shown + ("e" if region.kind is RegionKind.EXTERNAL else "-")
 
 
 def facts_of(regions: tuple[Region, ...]) -> dict[str, Any]:

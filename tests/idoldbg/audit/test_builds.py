@@ -80,7 +80,7 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_builds_lack_what_they_really_lack(name: str, real_hubris: Path) -> None:
+def test_real_builds_have_the_expected_findings(name: str, real_hubris: Path) -> None:
     report = audit_build(real_hubris / name)
     assert rules(report) == REAL[name]
     assert report.summary.complete == report.summary.operations

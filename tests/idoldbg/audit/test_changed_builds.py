@@ -67,7 +67,7 @@ def test_damaged_debug_information_names_the_operations(rebuild: Rebuild, demo: 
 @pytest.mark.parametrize(
     ("member", "task"), [("elf/kernel", "kernel"), ("elf/task/hiffy", "hiffy")]
 )
-def test_damage_where_every_call_passes_is_no_lack(
+def test_damage_where_every_call_passes_is_an_error(
     member: str, task: str, rebuild: Rebuild, demo: Audit
 ) -> None:
     report = audit_build(rebuild({member: spoil}))
@@ -156,7 +156,7 @@ def test_a_kernel_without_readable_symbols_is_a_finding(
         assert f"error: {path}: elf/kernel: the symbol names" in capsys.readouterr().err
 
 
-def test_stubs_say_which_task_they_lack(rebuild: Rebuild, tmp_path: Path, capsys: Capture) -> None:
+def test_stubs_name_the_missing_task(rebuild: Rebuild, tmp_path: Path, capsys: Capture) -> None:
     path = str(rebuild({"elf/task/spi": LOST["missing"]}))
     out = str(tmp_path / "stubs")
     for check in ([], ["--check"]):
@@ -173,13 +173,15 @@ def test_other_commands_go_on_without_a_lost_file(rebuild: Rebuild, capsys: Capt
     assert "what `spi` serves cannot be read" in capsys.readouterr().err
 
 
-def test_hiffy_without_types_is_said_with_the_build(rebuild: Rebuild, capsys: Capture) -> None:
+def test_a_hiffy_without_types_is_reported_with_the_build(
+    rebuild: Rebuild, capsys: Capture
+) -> None:
     path = str(rebuild({"elf/task/hiffy": replaced(b"\0.debug_info\0", b"\0.lost_bytes\0")}))
     assert run(["-a", path, "-p", "emu", "call", "Sensor.reading", "--id=0"]) == 4
     assert f"error: {path}: HIFFY_TEXT is not in the" in capsys.readouterr().err
 
 
-def test_interface_that_is_no_text_is_told(rebuild: Rebuild, demo: Audit) -> None:
+def test_an_interface_that_is_not_utf_8_is_reported(rebuild: Rebuild, demo: Audit) -> None:
     path = rebuild({"elf/task/spi": replaced(b'name: "Spi"', b'name: "\xff\xff\xff"')})
     finding = only(audit_build(path), demo)
     assert (finding.rule, finding.task) == ("debug-info-damaged", "spi")
@@ -290,7 +292,7 @@ def without_start(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def test_the_kernel_s_table_says_who_is_started(
+def test_started_tasks_come_from_the_kernel_s_table(
     rebuild: Rebuild, demo: Audit, capsys: Capture
 ) -> None:
     """Archives of exhubris leave `start` out of app.toml."""
@@ -307,7 +309,7 @@ def test_the_kernel_s_table_says_who_is_started(
     assert {f.task for f in lied.findings if f.rule == "task-not-started"} == {"sleeper"}
 
 
-def test_app_toml_says_who_is_started_where_the_table_is_unreadable(rebuild: Rebuild) -> None:
+def test_started_tasks_come_from_app_toml_where_the_table_is_unreadable(rebuild: Rebuild) -> None:
     changes = {"app.toml": without_start, "elf/kernel": spoil}
     report = audit_build(rebuild(changes))
     assert {"spi", "hiffy"} <= {f.task for f in report.findings if f.rule == "task-not-started"}

@@ -297,7 +297,7 @@ def test_arguments_that_vary_are_a_warning_if_short_ones_fit() -> None:
 @pytest.mark.parametrize(
     ("functions", "count"), [({"Sleep": 1}, 1), ({"Send": 3}, 1), ({"Send": 4}, 0)]
 )
-def test_function_that_is_missing_or_of_another_age(functions: dict[str, int], count: int) -> None:
+def test_a_missing_or_changed_function_is_reported(functions: dict[str, int], count: int) -> None:
     findings: list[Finding] = list(check_limits(on(hiffy(**functions), subject())))
     assert [f.rule for f in findings] == ["hiffy-send-missing"] * count
 

@@ -111,7 +111,7 @@ def test_several_formats_at_once(tmp_path: Path, capsys: Capture) -> None:
         ("a", "stm32"),
     ],
 )
-def test_suffix_says_the_format(name: str, start: str, tmp_path: Path) -> None:
+def test_the_suffix_selects_the_format(name: str, start: str, tmp_path: Path) -> None:
     assert run(["audit", "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_text().startswith(start)
 

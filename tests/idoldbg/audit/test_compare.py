@@ -40,7 +40,7 @@ def test_two_boards_of_one_application(demo: Audit) -> None:
     assert comparison.has_failed("error") and not comparison.has_failed("none")
 
 
-def test_hiffy_that_is_lost_is_said_once(demo: Audit) -> None:
+def test_a_lost_hiffy_is_reported_once(demo: Audit) -> None:
     other = audit_build(ARCHIVES / "stm32f4-discovery-no-hiffy.zip")
     kinds = [c.kind for c in compare_builds(demo, other).changes]
     assert kinds.count("hiffy-lost") == 1
@@ -59,7 +59,7 @@ def test_hiffy_that_is_lost_is_said_once(demo: Audit) -> None:
         ("elf/kernel", lambda _: None, {("error", "kernel-lost", "kernel")}),
     ],
 )
-def test_what_is_damaged_has_changed(
+def test_mutations_change_the_input(
     member: str,
     how: Change,
     expected: set[tuple[str, str, str]],
@@ -165,7 +165,7 @@ def test_types_in_memory(old: Type, new: Type, is_broken: bool) -> None:
     assert any(not c.is_growth for c in found) is is_broken
 
 
-def test_differences_say_where() -> None:
+def test_differences_have_a_place() -> None:
     old = struct(("head", struct(("kind", U8))), ("tail", c_enum(A=0)))
     new = struct(("head", struct(("kind", U32))), ("tail", c_enum(B=0)))
     assert [str(c) for c in compare_types(old, new, idol.Encoding.HUBPACK)] == [

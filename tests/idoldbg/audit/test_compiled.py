@@ -113,7 +113,7 @@ def test_each_lack_is_its_finding(options: str, compile_server: Compile) -> None
     assert len(found) == len(FINDINGS)
 
 
-def test_findings_name_what_is_declared(compile_server: Compile) -> None:
+def test_findings_name_the_declaration(compile_server: Compile) -> None:
     found = {f.operation: f for f in audit_server(compile_server())}
     assert "`odd::Declared` without a layout" in found["declared"].message
     assert "`odd::Holder.inner` is a `odd::Declared`" in found["holder"].message

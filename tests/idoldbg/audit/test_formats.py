@@ -109,7 +109,7 @@ def test_sarif_is_valid(verdict: Verdict, files: Files, sarif_schema: dict[str, 
     assert place["artifactLocation"]["uri"].endswith("stm32f4-discovery.zip")
 
 
-def test_the_schema_can_say_no(
+def test_the_schema_refuses_wrong_reports(
     verdict: Verdict, files: Files, sarif_schema: dict[str, Any]
 ) -> None:
     log = to_sarif(verdict, files)

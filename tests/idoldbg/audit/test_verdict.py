@@ -48,7 +48,7 @@ def test_fail_on(fail_on: str, levels: set[Level], failed: bool, report: Audit) 
     assert judge(replace(report, findings=kept), fail_on=fail_on).has_failed is failed
 
 
-def test_baseline_knows_findings_again_whatever_their_words(report: Audit) -> None:
+def test_a_baseline_matches_findings_whatever_their_message(report: Audit) -> None:
     known = parse_baseline(format_baseline(report.findings), "baseline.json")
     later = tuple(replace(f, message="other words", place=None) for f in report.findings)
     new = finding(operation="exchange")
@@ -58,7 +58,7 @@ def test_baseline_knows_findings_again_whatever_their_words(report: Audit) -> No
     assert verdict.has_failed
 
 
-def test_what_is_gone_since_the_baseline_is_said(report: Audit) -> None:
+def test_findings_gone_since_the_baseline_are_reported(report: Audit) -> None:
     known = parse_baseline(format_baseline(report.findings), "baseline.json")
     verdict = judge(replace(report, findings=report.findings[1:]), baseline=known)
     assert verdict.remarks == ("gone since the baseline: type-missing, Spi.read (task spi)",)
@@ -82,7 +82,7 @@ def test_baseline_is_stable_text(report: Audit) -> None:
         '{"schema": "idoldbg.baseline/1", "findings": [1]}',
     ],
 )
-def test_what_is_no_baseline_is_refused(text: str) -> None:
+def test_files_that_are_not_baselines_are_refused(text: str) -> None:
     with pytest.raises(ArgumentError, match=r"b\.json"):
         parse_baseline(text, "b.json")
 
@@ -144,7 +144,7 @@ def test_unused_and_expired_suppressions_are_reported(report: Audit) -> None:
         ('[[suppress]]\nrule = "type-missing"\nreason = "x"\nexpires = 7', "should be a day"),
     ],
 )
-def test_wrong_suppressions_say_what_is_wrong(text: str, message: str) -> None:
+def test_wrong_suppressions_have_a_reason(text: str, message: str) -> None:
     with pytest.raises(ArgumentError, match=r"s\.toml") as error:
         parse_suppressions(text, "s.toml")
     assert message in str(error.value)

@@ -274,7 +274,7 @@ def test_read_only_place(home: Path, archive: Path) -> None:
     assert any("cannot be written" in n for n in notes)
 
 
-def test_failures_are_told_with_verbose_only(
+def test_failures_are_shown_with_verbose_only(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home.parent.write_text("not a directory")
@@ -333,7 +333,7 @@ def test_too_large_an_index_is_not_kept(home: Path, monkeypatch: pytest.MonkeyPa
     assert not home.exists()
 
 
-def test_unfinished_files_are_no_entries(home: Path) -> None:
+def test_unfinished_files_are_ignored(home: Path) -> None:
     cache = Cache()
     cache.store_index(DIGEST, b"data")
     old, new = home / "index" / ".1-aa", home / "index" / ".2-bb"

@@ -48,7 +48,7 @@ def test_the_end_of_a_session_and_of_a_command_write(home: Path) -> None:
     assert path.stat().st_mtime_ns > before.st_mtime_ns
 
 
-def test_what_is_open_at_exit_is_written(home: Path) -> None:
+def test_open_results_are_written_at_exit(home: Path) -> None:
     code = (
         "from idoldbg.session import TargetOptions, open_program\n"
         f"program = open_program(TargetOptions(archive={ARCHIVE!r}))\n"

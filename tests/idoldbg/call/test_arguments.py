@@ -180,9 +180,7 @@ UNINIT = [
 
 
 @pytest.mark.parametrize(("text", "inner", "data"), UNINIT, ids=lambda v: str(v)[:30])
-def test_what_a_maybe_uninit_holds_is_written_as_it_is_shown(
-    text: str, inner: Type, data: bytes
-) -> None:
+def test_maybe_uninit_values_round_trip_as_text(text: str, inner: Type, data: bytes) -> None:
     type_ = maybe_uninit(inner)
     value = parse_value(text, type_)
     assert image.encode(value) == data
@@ -193,7 +191,7 @@ def test_what_a_maybe_uninit_holds_is_written_as_it_is_shown(
     assert from_python(shown, type_) == shown
 
 
-def test_what_a_maybe_uninit_cannot_hold_is_refused() -> None:
+def test_values_that_a_maybe_uninit_cannot_hold_are_refused() -> None:
     for text, message in (
         ("70000", "not in 0..=65535"),
         ("[1, 2, 3]", "not a u16"),
@@ -267,13 +265,13 @@ BAD: list[tuple[str, Type, str]] = [
 
 
 @pytest.mark.parametrize(("text", "type_", "message"), BAD, ids=lambda v: str(v)[:30])
-def test_errors_say_what_and_where(text: str, type_: Type, message: str) -> None:
+def test_errors_have_a_reason_and_a_place(text: str, type_: Type, message: str) -> None:
     with pytest.raises(ArgumentError, match=message) as error:
         parse_value(text, type_, name="x")
     assert str(error.value).startswith("x")
 
 
-def test_zero_is_no_non_zero() -> None:
+def test_zero_is_refused_as_non_zero() -> None:
     inner = make_struct("core::num::niche_types::NonZeroU16Inner", [("__0", U16)])
     non_zero = make_struct("core::num::nonzero::NonZero<u16>", [("__0", inner)])
     value = parse_value("3", non_zero)
@@ -317,14 +315,14 @@ def test_bytes(text: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0102", "hex:0", "hex:xy", "[256]", "[a]", "@file", "-"])
-def test_what_is_no_data_is_refused(text: str) -> None:
+def test_malformed_data_is_refused(text: str) -> None:
     with pytest.raises(ArgumentError, match=r"^source"):
         parse_lease(text, U8, is_slice=True, name="source")
 
 
 @settings(max_examples=200)
 @given(value=typed_values(nan=False))
-def test_what_is_written_is_read_back(value: Value) -> None:
+def test_written_data_is_read_back(value: Value) -> None:
     type_ = value.type
     assert parse_value(format_value(value), type_) == value
     assert parse_value(format_value(value, hexadecimal=True), type_) == value

@@ -44,7 +44,7 @@ def test_a_held_task_wedges_hiffy_which_is_restarted(dev: Device) -> None:
     assert victim.Victim.ping().value == 1
 
 
-def test_the_next_call_recovers_what_others_left(
+def test_the_next_call_recovers_from_an_abandoned_one(
     dev: Device, caplog: pytest.LogCaptureFixture
 ) -> None:
     dev["victim"].fault()
@@ -77,7 +77,7 @@ def test_a_busy_task_starves_hiffy_and_is_named() -> None:
         assert victim.Victim.ping().value == 1
 
 
-def test_emulation_that_takes_too_long_says_who_is_busy(
+def test_an_emulation_that_takes_too_long_names_the_busy_task(
     dev: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("idoldbg.target.emulated.link.REAL_LIMIT_S", 0.2)
@@ -92,7 +92,7 @@ def test_emulation_that_takes_too_long_says_who_is_busy(
 
 
 @pytest.mark.parametrize("probe", ["emu", "pyocd:emu"])
-def test_a_halted_core_is_told_from_a_stuck_one(probe: str) -> None:
+def test_a_halted_core_is_distinguished_from_a_stuck_one(probe: str) -> None:
     with idoldbg.attach(board=BOARD, probe=probe, timeout_s=60) as dev:
         dev.Sensor.get(id=0)
         dev.link.halt()
@@ -114,7 +114,7 @@ def test_a_task_that_is_not_started_can_be(dev: Device) -> None:
     assert sleeper.Victim.ping().value == 1
 
 
-def test_what_the_supervisor_cannot_do_is_said(
+def test_limits_of_the_supervisor_are_reported(
     dev: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(errors.NotCallable, match="is the supervisor"):
@@ -149,7 +149,7 @@ def _write_wrong_request(dev: Device, address: int) -> Callable[[int, int], None
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_the_command_line_says_the_same(form: str) -> None:
+def test_the_command_line_agrees(form: str) -> None:
     argv = ["-b", BOARD, "--timeout", "0.3", "--format", form, "call", "Victim.hang"]
     argv += ["--task", "victim", "--milliseconds", "100000", "--no-recover"]
     with CliRunner().isolation() as (_, stderr, _all):

@@ -151,7 +151,7 @@ def test_a_batch_keeps_its_order_and_goes_on_after_errors(program: Program) -> N
 
 
 @pytest.mark.parametrize("may_have_run", [True, False])
-def test_a_failure_says_how_far_the_batch_came(program: Program, may_have_run: bool) -> None:
+def test_a_failure_reports_the_progress_of_the_batch(program: Program, may_have_run: bool) -> None:
     def fail(message: Message) -> Outcome:
         if len(transport.sent) < 3:
             return serve(message)
@@ -169,7 +169,7 @@ def test_a_failure_says_how_far_the_batch_came(program: Program, may_have_run: b
     assert len(transport.sent) == 3
 
 
-def test_nothing_is_sent_of_what_does_not_fit_is_not_allowed_or_meets_another_image(
+def test_nothing_is_sent_if_too_large_not_allowed_or_for_another_image(
     program: Program,
 ) -> None:
     transport = Loopback(serve)
@@ -206,7 +206,7 @@ def refuse_long(messages: Sequence[Message]) -> list[list[Message]]:
         HiffyFailure("the board was reset", failure="reset"),
     ],
 )
-def test_what_puts_the_target_in_doubt_is_forgotten(program: Program, error: Exception) -> None:
+def test_doubtful_state_of_the_target_is_forgotten(program: Program, error: Exception) -> None:
     def fail(_: Message) -> Outcome:
         raise error
 
@@ -234,9 +234,7 @@ def test_a_target_without_memory_is_called_as_any_other(program: Program) -> Non
 
 @pytest.mark.parametrize("leases", [(), (ReadLease,), (WriteLease,), (ReadLease, WriteLease)])
 @pytest.mark.parametrize("stack", [16, 64, 140, 400])
-def test_hiffys_room_is_what_its_programs_fit_in(
-    leases: tuple[type[Lease], ...], stack: int
-) -> None:
+def test_the_limits_of_hiffy_fit_its_programs(leases: tuple[type[Lease], ...], stack: int) -> None:
     """One byte more of anything is refused, whichever area is the smallest."""
     limits = HiffyLimits(FakeBoard(servers={}, return_stack_size=stack).layout())
     room = limits.room(leases)

@@ -28,7 +28,7 @@ def test_flags_of_the_command_take_none() -> None:
         split_options(["--hex", "3"], command)
 
 
-def test_before_the_operation_is_known_what_stands_alone_is_passed_over() -> None:
+def test_values_without_an_option_are_skipped_before_the_operation_is_known() -> None:
     assert split_options(["--hex", "3", "--archive", "x.zip"], command, None) == (
         GivenOption("hex", None),
         GivenOption("archive", "x.zip"),

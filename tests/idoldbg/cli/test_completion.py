@@ -102,7 +102,7 @@ def test_zsh(line: str, expected: str, tmp_path: Path) -> None:
         shell.close(force=True)
 
 
-def test_what_needs_no_module_of_a_command_loads_none() -> None:
+def test_unrelated_commands_are_not_loaded() -> None:
     code = (
         "import sys, json\nfrom idoldbg.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"

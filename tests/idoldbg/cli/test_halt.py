@@ -37,7 +37,7 @@ def test_the_core_stays_as_it_was_left(desk: BoardEntry, spec: str, capsys: Capt
         assert bool(dhcsr >> 17 & 1) is halted
 
 
-def test_text_says_where_and_whether_it_was_so(desk: BoardEntry, capsys: Capture) -> None:
+def test_text_has_the_place_and_the_earlier_state(desk: BoardEntry, capsys: Capture) -> None:
     said = []
     for command in ("halt", "halt", "resume", "resume"):
         assert run(["-p", desk.spec, command]) == 0

@@ -42,12 +42,12 @@ REFUSED: list[tuple[list[str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "message"), REFUSED)
-def test_what_cannot_be_called_is_said(
-    words: list[str], code: int, message: str, capsys: Capture
+@pytest.mark.parametrize(("argv", "code", "message"), REFUSED)
+def test_operations_that_cannot_be_called_have_a_reason(
+    argv: list[str], code: int, message: str, capsys: Capture
 ) -> None:
     no_hiffy = demo_archive("stm32f4-discovery").parent / "stm32f4-discovery-no-hiffy.zip"
-    assert run([str(no_hiffy) if word == "NO-HIFFY" else word for word in words]) == code
+    assert run([str(no_hiffy) if argument == "NO-HIFFY" else argument for argument in argv]) == code
     assert message in capsys.readouterr().err
 
 

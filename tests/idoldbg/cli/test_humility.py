@@ -36,7 +36,7 @@ def test_the_first_variable_counts(environ: dict[str, str], expected: Variables)
     "environ",
     [{"HUMILITY_IP": "fe80::1%eth0"}, {"HUMILITY_ARCHIVE": "a.zip", "HUMILITY_DUMP": "x"}],
 )
-def test_what_cannot_be_done_is_an_error(environ: dict[str, str]) -> None:
+def test_impossible_requests_are_errors(environ: dict[str, str]) -> None:
     with pytest.raises(ArgumentError, match="IDOLDBG_IGNORE_HUMILITY=1"):
         read_variables(environ)
 
@@ -59,7 +59,7 @@ def test_a_call_typed_as_in_humility_is_translated(typed: str, here: str, capsys
     assert here in capsys.readouterr().err
 
 
-def test_a_function_of_hiffy_is_no_call() -> None:
+def test_functions_of_hiffy_are_not_operations() -> None:
     assert translate_call(["Send", "1", "-v"]) is None
 
 

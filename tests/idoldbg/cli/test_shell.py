@@ -61,7 +61,7 @@ def test_completion(dev: Device, line: str, wanted: list[str]) -> None:
     assert found == wanted
 
 
-def test_completion_says_what_operations_take(dev: Device) -> None:
+def test_completion_shows_the_parameters_of_operations(dev: Device) -> None:
     (found,) = complete("Spi.exch", {"Spi": dev.Spi})
     assert found.meta.startswith("Spi.exchange(device_index: u8, source: &[u8], ")
 

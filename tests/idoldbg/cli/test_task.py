@@ -57,11 +57,11 @@ REFUSED: list[tuple[list[str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "message"), REFUSED)
-def test_what_cannot_be_done_is_said(
-    words: list[str], code: int, message: str, capsys: Capture
+@pytest.mark.parametrize(("argv", "code", "message"), REFUSED)
+def test_impossible_requests_are_reported(
+    argv: list[str], code: int, message: str, capsys: Capture
 ) -> None:
-    assert run(words) == code
+    assert run(argv) == code
     assert message in capsys.readouterr().err
 
 

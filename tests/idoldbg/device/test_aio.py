@@ -98,7 +98,7 @@ def test_a_call_cancelled_before_its_turn_is_not_made() -> None:
     asyncio.run(main())
 
 
-def test_closing_ends_what_is_under_way_and_leaves_no_thread(gate: Gate) -> None:
+def test_closing_ends_running_calls_and_leaves_no_thread(gate: Gate) -> None:
     async def main() -> None:
         dev = idoldbg.attach(board="lpcxpresso55s69", timeout_s=60)
         hang = asyncio.create_task(dev.aio["victim"].Victim.hang(milliseconds=1_000_000))

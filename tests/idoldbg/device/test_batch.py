@@ -62,7 +62,7 @@ def test_a_batch_is_few_programs(dev: Device) -> None:
     assert spent.block_writes <= writes
 
 
-def test_what_cannot_be_called_is_refused_where_it_is_recorded(dev: Device) -> None:
+def test_operations_that_cannot_be_called_are_refused_when_recorded(dev: Device) -> None:
     before = dev.session.traffic
     with dev.batch() as b:
         with pytest.raises(errors.LimitExceeded):
@@ -126,7 +126,7 @@ def test_batches_are_nearly_as_fast_as_hiffy_can(
     assert seconds() / usual_s >= 0.8
 
 
-def test_a_failed_batch_says_how_far_it_came() -> None:
+def test_a_failed_batch_reports_its_progress() -> None:
     with (
         idoldbg.attach(timeout_s=0.3) as dev,
         pytest.raises(errors.CallTimeout) as failed,

@@ -26,7 +26,7 @@ def dev() -> Iterator[Device]:
         yield device
 
 
-def test_a_closed_device_says_so(dev: Device) -> None:
+def test_a_closed_device_raises_an_error(dev: Device) -> None:
     get, batch = dev.Sensor.get, dev.batch()
     batch.Sensor.get(id=0)
     dev.close()
@@ -121,7 +121,7 @@ def test_timeouts_are_limits(dev: Device, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("spec", ["", "emu:", "pyocd:"])
-def test_an_empty_name_is_no_target(spec: str) -> None:
+def test_an_empty_name_is_refused_as_a_target(spec: str) -> None:
     """As of a variable that was not set: any target at all would be the wrong one."""
     with pytest.raises(errors.ArgumentError, match="does not say which target"):
         idoldbg.attach(probe=spec)

@@ -118,7 +118,7 @@ def test_board_with_another_image_is_flashed_only_when_asked(lab: Lab, tmp_path:
 
 
 @pytest.mark.slow
-def test_what_is_lost_is_told_from_what_failed(lab: Lab, tmp_path: Path) -> None:
+def test_lost_boards_are_distinguished_from_failures(lab: Lab, tmp_path: Path) -> None:
     """An exporter is killed, a board hangs, another client is killed; the others finish."""
     suite, other = write_suite(tmp_path / "suite"), write_suite(tmp_path / "other")
     places = "a1,a2,a3,b1,b2,b3,c1"
@@ -205,7 +205,7 @@ def test_place_has_a_limit_of_its_own(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_run_that_is_ended_by_ctrl_c_says_so(lab: Lab, tmp_path: Path) -> None:
+def test_a_run_ended_by_ctrl_c_is_reported(lab: Lab, tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "suite")
     run = lab.start(*RUN, "--places", "c1", "-o", str(tmp_path / "o"), "--", str(suite))
     wait_until((suite / "begun-c1").exists, "the suite has begun", LIMIT_S)

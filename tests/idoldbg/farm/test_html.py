@@ -156,7 +156,7 @@ def test_folders_of_places_stay_inside_the_report() -> None:
     assert all(re.fullmatch(r"[\w-][\w.-]{0,99}", folder, re.ASCII) for folder in folders)
 
 
-def test_page_says_when_all_is_well_and_when_nothing_ran(tmp_path: Path) -> None:
+def test_the_page_shows_success_and_empty_runs(tmp_path: Path) -> None:
     good = PlaceResult("desk")
     reader = ResultReader()
     reader.feed(lines(tmp_path, "desk", "stm32f4", {}))

@@ -14,7 +14,7 @@ def write(log: BoundedLog, code: str) -> None:
     subprocess.run([sys.executable, "-P", "-c", code], stdout=log.writer, check=True, timeout=60)
 
 
-def test_what_fits_is_kept_as_it_is(tmp_path: Path) -> None:
+def test_short_logs_are_kept_unchanged(tmp_path: Path) -> None:
     with BoundedLog(tmp_path / "log", head=100, tail=10) as log:
         write(log, "print('x' * 109)")
     assert (tmp_path / "log").read_bytes() == b"x" * 109 + b"\n"
@@ -40,6 +40,6 @@ def test_a_process_that_keeps_the_pipe_is_not_waited_for(tmp_path: Path) -> None
     sleeper.communicate(b"\n", timeout=60)
 
 
-def test_a_full_disk_does_not_hold_up_who_writes() -> None:
+def test_a_full_disk_does_not_block_writers() -> None:
     with BoundedLog(Path("/dev/full")) as log:
         write(log, "print('x' * 1_000_000)")

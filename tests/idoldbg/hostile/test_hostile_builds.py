@@ -138,7 +138,7 @@ def test_the_index_may_not_move_tasks(tmp_path: Path) -> None:
     assert "in the place of another" in again.damage
 
 
-def test_what_is_malformed_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malformed_data_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or each of a hundred questions would take as long as the first."""
     sections = Writer(4).sections([builds.server()])
     info = ObjectInfo("test", make_elf({**sections, ".debug_info": sections[".debug_info"][:-1]}))

@@ -215,7 +215,7 @@ def split_rust(text: str) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize("options", STYLES, ids=["in order", "pipelined", "not laid out"])
 @EXAMPLES
 @given(evil=EVIL)
-def test_rust_is_the_same_whatever_comments_say(options: StubOptions, evil: str) -> None:
+def test_comments_do_not_change_the_rust_code(options: StubOptions, evil: str) -> None:
     plain = [split_rust(text)[0] for text in rust_of(TEXT, options)]
     for text in [raw(evil), *(put(f"doc of {what}", evil) for what in DOCS)]:
         for made, like in zip(rust_of(text, options, f"{evil}.idol"), plain, strict=True):

@@ -99,7 +99,7 @@ class _Like:
         return getattr(self._other, name)
 
 
-def test_a_name_that_is_endless_leaves_a_table_what_it_is() -> None:
+def test_an_endless_name_does_not_break_a_table() -> None:
     rows = [["A", "B"], ["x" * 1_000_000, "y"], *[["a", "b"]] * 1000]
     shown = text.table(rows)
     assert len(shown) < 1_100_000
@@ -253,7 +253,7 @@ def test_marks(idol):
 """
 
 
-def test_what_pytest_shows(pytester: pytest.Pytester) -> None:
+def test_output_of_pytest(pytester: pytest.Pytester) -> None:
     """The name of a place reaches properties of JUnit's file, of which pytest escapes no key."""
     pytester.makepyfile(SUITE)
     place = f"desk\x1b[2J\x07{MARK}"

@@ -43,7 +43,7 @@ def test_a_serial_number_stays_as_it_is_written(tmp_path: Path, uid: str, form: 
     assert read(tmp_path, named)["rack"]["left"]["uid"] == uid
 
 
-def test_what_is_right_is_taken(tmp_path: Path) -> None:
+def test_valid_input_is_accepted(tmp_path: Path) -> None:
     text = """\
 # set probe = "012"
 a:
@@ -139,7 +139,7 @@ def test_aliases_make_no_more_of_a_file_than_it_may_hold(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/", "nowhere.yaml", "a\0b"])
-def test_what_is_no_file_is_said(path: str) -> None:
+def test_paths_that_are_not_files_are_reported(path: str) -> None:
     with pytest.raises(ArgumentError, match="cannot be read"):
         ExporterConfig(path, VALUES)
 
@@ -167,7 +167,7 @@ def test_the_command_names_the_mistake(tmp_path: Path, text: str, said: str) -> 
 
 
 @pytest.mark.parametrize("value", [683012345, 1.5, True, [1], {"a": 1}, b"x"])
-def test_environments_are_told_to_quote_serial_numbers(value: object) -> None:
+def test_unquoted_serial_numbers_in_environments_are_refused(value: object) -> None:
     for resource in (
         lambda: IdoldbgProbe(None, None, uid=value),
         lambda: IdoldbgEmulatedBoard(None, None, board=value),

@@ -15,7 +15,7 @@ WRONG = [10**400, -(10**400), 10**5000, float("inf"), float("nan"), -1, 0, 86400
 
 
 @pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
-def test_what_no_clock_can_wait_for_is_refused(value: object) -> None:
+def test_endless_times_are_refused(value: object) -> None:
     for check in (check_seconds, read_seconds):
         with pytest.raises(ArgumentError, match=r"^timeout_s: give seconds, more") as refused:
             check("timeout_s", value)
@@ -42,14 +42,16 @@ def test_seconds_as_written(
     assert "Traceback" not in shown and "\n::error" not in shown
 
 
-def test_what_is_a_time() -> None:
+def test_valid_times() -> None:
     assert check_seconds("t", 1) == read_seconds("t", "1") == read_seconds("t", 1.0) == 1.0
     assert read_seconds("t", "0", allow_zero=True) == 0.0
     with pytest.raises(ArgumentError):
         check_seconds("t", "1")
 
 
-def test_tests_are_told_as_well(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tests_are_shown_as_well(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytester.makepyfile("def test(idol):\n    pass\n")
     for option in ("timeout", "wait"):
         done = pytester.runpytest_subprocess(f"--idoldbg-{option}", "9" * 400)

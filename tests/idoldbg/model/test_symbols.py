@@ -66,7 +66,7 @@ def test_demangle(mangled: str, path: str) -> None:
         "_RINvC1a1fB",
     ],
 )
-def test_what_is_not_mangled_stays(name: str) -> None:
+def test_unmangled_names_stay(name: str) -> None:
     assert demangle(name) == name
 
 

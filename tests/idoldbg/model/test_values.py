@@ -145,7 +145,7 @@ def test_three_forms(value: Value, text: str, as_json: Any, as_python: Any) -> N
     json.dumps(to_json(value), allow_nan=False)
 
 
-def test_what_could_not_be_read_stays_visible() -> None:
+def test_unreadable_values_stay_visible() -> None:
     value = StructValue(READING, (("celsius", Unreadable(F32, "no memory")), reading.fields[1]))
     assert format_value(value) == "Reading { celsius: <unreadable: no memory>, id: SensorId(3) }"
     assert to_json(value) == {"celsius": {"unreadable": "no memory"}, "id": 3}
@@ -244,7 +244,7 @@ NO_WAY: list[tuple[Callable[[], object], str]] = [
 
 
 @pytest.mark.parametrize(("way", "message"), NO_WAY)
-def test_what_leads_nowhere_says_why(way: Callable[[], object], message: str) -> None:
+def test_failed_navigation_has_a_reason(way: Callable[[], object], message: str) -> None:
     with pytest.raises(DecodeError) as failed:
         way()
     assert failed.value.message.startswith(message)

@@ -96,7 +96,7 @@ def test_targets_are_boards(suite: pytest.Pytester) -> None:
         ("-p no:labgrid", True, "--lg-env"),
     ],
 )
-def test_what_the_environment_decides_is_not_an_option(
+def test_settings_of_the_environment_are_refused_as_options(
     suite: pytest.Pytester, options: str, is_refused: bool, message: str
 ) -> None:
     arguments = ("-p", "no:cacheprovider", "--lg-env=lab.yaml", "-k", "first", *options.split())

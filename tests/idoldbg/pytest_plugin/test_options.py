@@ -105,7 +105,7 @@ def test_ini_file_is_read_as_strictly(pytester: pytest.Pytester) -> None:
     assert "unknown ini key `idoldbg_bords`" in done.stderr.str()
 
 
-def test_environment_says_any_option(
+def test_the_environment_can_set_any_option(
     pytester: pytest.Pytester, lab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IDOLDBG_ENV", str(lab))
@@ -145,7 +145,7 @@ def test_demo_boards_are_reached_as_the_probe_says(pytester: pytest.Pytester, pr
     pytester.runpytest_subprocess(*ARGUMENTS, option).assert_outcomes(passed=1)
 
 
-def test_archive_is_what_all_boards_of_a_test_run(pytester: pytest.Pytester) -> None:
+def test_all_boards_of_a_test_run_the_archive(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(ONE_CHIP_TWICE)
     option = f"--idoldbg-archive={demo_archive(F4)}"
     pytester.runpytest_inprocess(*ARGUMENTS, option).assert_outcomes(passed=1)

@@ -55,7 +55,7 @@ def test_loses_its_probe(idol):
 def test_gets_the_board_back(idol):
     assert idol.Sensor.get(id=0).value == 21.5
 
-def test_sees_a_reset_which_is_no_death(idol):
+def test_a_reset_does_not_count_as_a_death(idol):
     idol.reset()
     assert idol.Sensor.get(id=0).value == 21.5
 """
@@ -323,7 +323,7 @@ def test_unknown_argument(dut):
 """
 
 
-def test_markers_that_make_no_sense_are_said_in_a_sentence(pytester: pytest.Pytester) -> None:
+def test_markers_that_make_no_sense_are_explained(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(MARKERS)
     done = pytester.runpytest_inprocess(*ARGUMENTS)
     done.assert_outcomes(failed=2, errors=1)
@@ -352,7 +352,7 @@ def test_options_that_make_no_sense_are_errors_of_use(
     assert message in done.stderr.str()
 
 
-def test_archive_that_is_missing_is_said_in_a_sentence(pytester: pytest.Pytester) -> None:
+def test_a_missing_archive_is_reported_in_a_sentence(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_calls(idol): pass")
     done = pytester.runpytest_inprocess(*ARGUMENTS, "--idoldbg-archive=nowhere.zip")
     done.assert_outcomes(errors=1)

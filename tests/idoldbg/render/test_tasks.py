@@ -174,7 +174,7 @@ def test_states(state: SchedulerState, shown: str) -> None:
     assert row.waits_for == ("spi" if waits else None)
 
 
-def test_a_row_that_cannot_be_read_says_why() -> None:
+def test_a_row_that_cannot_be_read_has_a_reason() -> None:
     row = TaskRow(3, "idle", None, None, problem="unreadable: no memory at 0x20000000")
     assert describe_state(row) == "[unreadable: no memory at 0x20000000]"
     assert row.waits_for is None

@@ -64,7 +64,7 @@ def test_newtypes_that_are_made_of_another_type(
         ("Skips.choose --shape Dot", ""),
     ],
 )
-def test_a_call_says_what_may_travel_otherwise(
+def test_a_call_warns_of_types_with_their_own_serialization(
     call: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also where its types are known from the index."""
@@ -75,7 +75,7 @@ def test_a_call_says_what_may_travel_otherwise(
         assert (f"{message} (" in error) if message else not error
 
 
-def test_the_python_api_says_it_once() -> None:
+def test_the_python_api_reports_it_once() -> None:
     told: list[str] = []
     with idoldbg.attach(str(GAPS), probe="emu", notify=told.append) as dev:
         for number in (1, 2):

@@ -173,7 +173,7 @@ def test_a_reply_that_a_client_reads_without_a_field_is_refused(
     assert "`Record` is read without its field `cached`" in operation.contradiction
 
 
-def test_the_audit_says_so(dwarf: Dwarf, serde: Serde, tmp_path: Path) -> None:
+def test_the_audit_reports_it(dwarf: Dwarf, serde: Serde, tmp_path: Path) -> None:
     serde.enum(make_shape(dwarf), "Shape", ["__field0", "__field2"])
     record = dwarf.struct("demo_api::Record", {"id": dwarf.u8, "cached": dwarf.u16})
     serde.struct(record, "Record", [(dwarf.u8, True), (dwarf.u16, False)])

@@ -63,7 +63,7 @@ def test_the_nearest_namespace_settles_it(dwarf: Dwarf, resolve: Resolve) -> Non
     assert error_names(resolve(FAILS, {"server": dwarf})) == ("demo_api::DemoError", How.NEAREST)
 
 
-def test_what_the_server_returns_settles_it(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_the_server_s_return_type_settles_it(dwarf: Dwarf, resolve: Resolve) -> None:
     dwarf.enum("demo_api::DemoError", "Bad")
     dwarf.enum("two_api::DemoError", "Good", "Better")
     dwarf.struct("idol_runtime::RequestError<two_api::DemoError>", size=1)
@@ -151,7 +151,7 @@ def test_the_reply_struct(dwarf: Dwarf, resolve: Resolve) -> None:
     assert (operation.ok.type_name, operation.ok.how) == ("one_api::State", How.REPLY)
 
 
-def test_an_alias_is_what_stands_in_its_place(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_an_alias_is_replaced_by_its_type(dwarf: Dwarf, resolve: Resolve) -> None:
     dwarf.struct("server::idl::Demo_op_REPLY", {"value": dwarf.u16})
     operation = resolve('reply: Simple("crate::Celsius")', {"server": dwarf})
     assert (operation.ok.type_name, operation.ok.how) == ("u16", How.REPLY)

@@ -90,7 +90,7 @@ def test_two_errors_of_one_name(
         assert error_of(settled) == (meant, How.OVERRIDE)
 
 
-def test_candidates_say_where_and_how_they_differ(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
+def test_candidates_have_objects_and_differences(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
     dwarf.enum("one_api::DemoError", "Bad", "Worse")
     dwarf.enum("two_api::DemoError", "Bad", "Worse", first=5)
     dwarf.struct("two_api::Nested", {"a": dwarf.u8})
@@ -105,7 +105,7 @@ def test_candidates_say_where_and_how_they_differ(die: Any, dwarf: Dwarf, resolv
     assert second.differences == ("`Bad` is 5 instead of 1", "`Worse` is 6 instead of 2")
 
 
-def test_what_a_variant_holds_is_no_candidate(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_payloads_of_variants_are_not_candidates(dwarf: Dwarf, resolve: Resolve) -> None:
     """Debug information has a struct `DumpArea` for the variant of an enum of trace entries."""
     dwarf.tagged("task_jefe::dump::Trace", {"DumpArea": dwarf.u32, "None": None})
     dwarf.struct("humpty::DumpArea", {"address": dwarf.u32, "length": dwarf.u32})
@@ -214,7 +214,7 @@ def test_a_damaged_task_hides_no_other(die: Any, dwarf: Dwarf, open_written: Ope
         ("N + M", 32, "N", None),
     ],
 )
-def test_constants_follow_from_what_is_shown(
+def test_constants_follow_from_the_vectors_shown(
     written: str, shown: int, asked: str, expected: str | None, dwarf: Dwarf, open_written: Open
 ) -> None:
     message = {"name": dwarf.array(dwarf.u8, shown)}
@@ -253,7 +253,7 @@ def test_constants_in_generic_arguments(dwarf: Dwarf, open_written: Open) -> Non
         "rt::limit::LenLimit<rt::lease::Leased<rt::lease::W, [{}]>, 8>",
     ],
 )
-def test_the_method_settles_what_a_lease_lends(
+def test_the_method_settles_the_type_of_a_lease(
     parameter: str, dwarf: Dwarf, resolve: Resolve
 ) -> None:
     dwarf.struct("one_api::Sample", {"a": dwarf.u8})
@@ -266,7 +266,7 @@ def test_the_method_settles_what_a_lease_lends(
     assert found.element is not None and found.element.size == 4
 
 
-def test_a_client_settles_what_a_lease_lends(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
+def test_a_client_settles_the_type_of_a_lease(die: Any, dwarf: Dwarf, resolve: Resolve) -> None:
     dwarf.struct("one_api::Config", {"a": dwarf.u8})
     dwarf.struct("two_api::Config", {"a": dwarf.u32})
     client = Dwarf(die)
@@ -347,7 +347,7 @@ def test_overrides_are_checked(text: str) -> None:
 # ---- what is said of names that nothing settles --------------------------------------------------
 
 
-def test_calls_say_what_would_settle_a_name(dwarf: Dwarf, open_written: Open) -> None:
+def test_calls_name_the_option_that_would_settle_a_name(dwarf: Dwarf, open_written: Open) -> None:
     operations = (
         '"put": (encoding: Hubpack, args: {"slot": "Option<SlotId>"}, reply: Simple("()")),'
         '"get": (encoding: Hubpack, reply: Simple("SlotId")),'
@@ -374,7 +374,7 @@ def test_calls_say_what_would_settle_a_name(dwarf: Dwarf, open_written: Open) ->
         assert message in str(error) and "code 3" in str(error)
 
 
-def test_lists_show_what_a_name_may_mean(dwarf: Dwarf, open_written: Open) -> None:
+def test_lists_show_all_meanings_of_a_name(dwarf: Dwarf, open_written: Open) -> None:
     operations = (
         '"get": (encoding: Hubpack, reply: Simple("SlotId")),'
         '"gone": (encoding: Hubpack, reply: Simple("Gone"))'
@@ -396,7 +396,7 @@ def test_lists_show_what_a_name_may_mean(dwarf: Dwarf, open_written: Open) -> No
     assert [o["ok"] for o in document["interfaces"][0]["operations"]] == [None, None]
 
 
-def test_types_that_are_only_declared_are_said_to_be(dwarf: Dwarf, open_written: Open) -> None:
+def test_types_that_are_only_declared_are_marked(dwarf: Dwarf, open_written: Open) -> None:
     dwarf.declare("demo_api::Gone")
     program = open_written('"op": (reply: Simple("()"))', {"server": dwarf})
     report = read_types(program, "Gone")
@@ -502,7 +502,7 @@ def test_old_servers_have_room_for_all_messages_at_once(
         ({"scratch": 32, "space": 6}, ("space", True)),
     ],
 )
-def test_only_a_telling_name_makes_a_buffer_the_wrong_size(
+def test_only_a_buffer_of_the_right_name_counts_as_too_small(
     buffers: dict[str, int], expected: tuple[str, bool] | None, dwarf: Dwarf, open_written: Open
 ) -> None:
     dwarf.struct("server::idl::Demo_op_ARGS", {"a": dwarf.u32, "b": dwarf.u16})
@@ -530,7 +530,7 @@ def test_sizes_are_compared_with_a_client_s_buffers(
     ]
 
 
-def test_sizes_of_what_is_missing_are_unknown(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_sizes_of_missing_types_are_unknown(dwarf: Dwarf, resolve: Resolve) -> None:
     operation = resolve(SIZED, {"server": dwarf})
     wire = operation.wire
     assert (wire.arguments_size, wire.ok_size, wire.error_size) == (6, None, None)
@@ -562,7 +562,7 @@ WORDS = '"words": (type: "[u32; LEN]", write: true, read: true)'
 
 @pytest.mark.parametrize("evidence", ["arm", "restricted", "method", "types"])
 @pytest.mark.parametrize("version", [4, 5])
-def test_the_server_s_code_shows_what_is_lent(
+def test_the_server_s_code_shows_the_type_of_a_lease(
     evidence: str, version: int, dwarf: Dwarf, resolve: Resolve
 ) -> None:
     """The length of an array is a constant, which debug information does not have."""
@@ -580,7 +580,7 @@ def test_the_server_s_code_shows_what_is_lent(
     assert lease.element is not None and lease.element.size == 32
 
 
-def test_several_leases_are_told_apart(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_several_leases_are_distinguished(dwarf: Dwarf, resolve: Resolve) -> None:
     """By who may do what, and by what the interface writes; blocks have no order."""
     dwarf.struct("demo_api::Block", {"a": dwarf.u32, "b": dwarf.u16})
     dwarf.struct("old_api::Block", {"a": dwarf.u16})
@@ -605,7 +605,7 @@ def test_several_leases_are_told_apart(dwarf: Dwarf, resolve: Resolve) -> None:
     ]
 
 
-def test_leases_that_nothing_tells_apart_stay_unknown(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_leases_that_cannot_be_distinguished_stay_unknown(dwarf: Dwarf, resolve: Resolve) -> None:
     """Two arrays of lengths that the interface names: which is which is a guess."""
     leased(dwarf, "Leased<idol_runtime::W, [usize; 8]>", "Leased<idol_runtime::W, [usize; 9]>")
     text = f'leases: {{{COUNTS}}}, reply: Simple("()")'
@@ -613,7 +613,9 @@ def test_leases_that_nothing_tells_apart_stay_unknown(dwarf: Dwarf, resolve: Res
     assert (lease.type_name, lease.how) == (None, How.MISSING)
 
 
-def test_a_type_that_may_be_another_lease_s_is_no_evidence(dwarf: Dwarf, resolve: Resolve) -> None:
+def test_a_type_that_may_be_another_lease_s_does_not_count_as_evidence(
+    dwarf: Dwarf, resolve: Resolve
+) -> None:
     leased(dwarf, "Leased<idol_runtime::W, [usize; 8]>")
     other = '"more": (type: "[usize; OTHER]", write: true)'
     text = f'leases: {{{COUNTS}, {other}}}, reply: Simple("()")'

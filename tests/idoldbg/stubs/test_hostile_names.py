@@ -297,7 +297,7 @@ def test_annotations_do_not_nest_without_end() -> None:
     generate(program("app", served_type(deep)))
 
 
-def test_what_does_not_compile_is_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stubs_that_do_not_compile_are_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("idoldbg.stubs.write_types", lambda plan: "class :\n")
     with pytest.raises(RuntimeError, match=r"`types\.py, line 1` of these stubs would not be"):
         generate(program("app", served_type(U8)))

@@ -163,7 +163,7 @@ def dev(right: Any) -> Iterator[Any]:
         yield device
 
 
-def test_what_users_write_runs(right: Any, dev: Any) -> None:
+def test_examples_of_users_run(right: Any, dev: Any) -> None:
     assert right.test_flash_id(dev) == b"\xff\xef\x40\x18"
     assert right.test_errors(dev) is right.types.SpiError.BadDevice
     right.test_values(dev)
@@ -281,7 +281,7 @@ def test_the_package_is_the_same_every_time_and_formatted(package: Path, tmp_pat
             subprocess.run([ruff, *argv, "--isolated", stubs], check=True, capture_output=True)
 
 
-def test_check_tells_what_was_forgotten(
+def test_check_names_what_was_forgotten(
     package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "s"

@@ -66,7 +66,7 @@ def test_a_held_lock_names_its_holder(tmp_path: Path) -> None:
         assert find_holder(path) == caught.value.holder
 
 
-def test_a_killed_holder_leaves_a_stale_file_that_nobody_minds(tmp_path: Path) -> None:
+def test_a_stale_lock_file_of_a_killed_holder_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     with holding(path) as process:
         process.send_signal(signal.SIGKILL)
@@ -179,7 +179,7 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
     assert done.stdout == "again\n", done.stderr
 
 
-def test_waiting_for_a_probe_says_so(hardware_id: str) -> None:
+def test_waiting_for_a_probe_is_reported(hardware_id: str) -> None:
     heard: list[str] = []
     with holding(lock_of(hardware_id)) as process:
 
@@ -275,7 +275,7 @@ def test_a_holder_is_found_however_often_it_is_asked_for(tmp_path: Path) -> None
     ["[" * 4000, '{"pid": 1e400, "command": "", "since": 0}', '{"pid": 1, "command": "", "since": '
      + "9" * 400 + "}", '{"pid": 1, "command": "x", "since": 1e300}', "\xff", ""],
 )  # fmt: skip
-def test_what_is_no_holder_is_another_process(tmp_path: Path, text: str) -> None:
+def test_other_processes_do_not_count_as_holders(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.lock"
     with holding(path):
         path.write_text(text)

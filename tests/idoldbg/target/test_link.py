@@ -173,10 +173,10 @@ def test_dump_reads_memory_and_registers() -> None:
         ).read_register("r1"),
     ],
 )
-def test_dump_refuses_the_rest_and_says_so(refused: object) -> None:
+def test_a_dump_refuses_all_other_operations(refused: object) -> None:
     with pytest.raises(Unsupported, match="dump"):
         refused(dump())  # type: ignore[operator]  # a lambda of the table
 
 
-def test_flash_size_is_what_the_tests_assume(chip: FakeChip) -> None:
+def test_flash_has_the_size_that_the_tests_assume(chip: FakeChip) -> None:
     assert len(chip.memory[FLASH]) == FLASH_SIZE

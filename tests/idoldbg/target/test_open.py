@@ -73,7 +73,7 @@ def test_every_form_is_in_the_readme_and_in_help(form: str) -> None:
         ("Emu", "unknown target"),
     ],
 )
-def test_what_names_no_target(text: str, message: str) -> None:
+def test_unknown_targets_are_refused(text: str, message: str) -> None:
     with pytest.raises(ArgumentError, match=message) as caught:
         find_scheme(Spec.parse(text))
     assert all(form in str(caught.value) for form in FORMS)

@@ -104,7 +104,9 @@ def test_the_end_of_the_recording(recorded: tuple[list[str], list[object]]) -> N
 
 
 @pytest.mark.parametrize("head", ["", "[]", "{}", '{"schema": "other/1"}', "[" * 100_000])
-def test_what_is_no_recording(head: str, tmp_path: Path, capsys: Capture) -> None:
+def test_files_that_are_not_recordings_are_refused(
+    head: str, tmp_path: Path, capsys: Capture
+) -> None:
     with pytest.raises(LinkError, match="line 1"):
         ReplayLink([head])
     with pytest.raises(LinkError, match="not a recording"):

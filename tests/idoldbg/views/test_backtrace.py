@@ -60,7 +60,7 @@ class Patched:
         return bytes(data)
 
 
-def test_who_overflowed_a_stack_is_found_by_frame_pointers() -> None:
+def test_the_function_that_overflowed_a_stack_is_found_by_frame_pointers() -> None:
     """After an overflow: the stack pointer is outside of the task's stack, r7 is not."""
     with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
         settle(session)

@@ -23,7 +23,7 @@ from tests.idoldbg.views.made_statics import (
 )
 
 
-def test_counters_tell_what_a_call_did() -> None:
+def test_counters_show_the_effect_of_a_call() -> None:
     with open_session(TargetOptions(probe="emu")) as session:
         settle(session)
         sets = find_counters(session.program)

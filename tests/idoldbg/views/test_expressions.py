@@ -50,7 +50,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED)
-def test_what_is_no_expression_is_refused_with_its_place(text: str, message: str) -> None:
+def test_malformed_expressions_are_refused_with_their_place(text: str, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         parse_expression(text)
     assert message in str(caught.value)

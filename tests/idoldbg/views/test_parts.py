@@ -119,7 +119,7 @@ REFUSED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("expression", "message"), REFUSED)
-def test_what_is_not_there_is_said(program: Program, expression: str, message: str) -> None:
+def test_missing_things_are_reported(program: Program, expression: str, message: str) -> None:
     with pytest.raises(IdoldbgError) as caught:
         evaluate(program, expression)
     assert message in str(caught.value)

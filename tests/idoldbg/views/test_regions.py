@@ -179,7 +179,7 @@ def damage(**changes: Any) -> Kernel:
         (damage(old=True), "it has neither HUBRIS_TASK_DESCS nor hubris_app_table"),
     ],
 )
-def test_what_is_no_table_is_refused(kernel: Kernel, message: str) -> None:
+def test_malformed_region_tables_are_refused(kernel: Kernel, message: str) -> None:
     with pytest.raises(DebugInfoError, match=r"^kernel: ") as caught:
         read_regions(program_of(kernel))
     assert message in str(caught.value)
@@ -220,7 +220,7 @@ def test_places(
     assert find_place(demo, address, task=task) == Place(address, region, symbol, offset)
 
 
-def test_what_a_task_may_touch_is_not_below_its_stack() -> None:
+def test_accessible_regions_are_not_below_the_stack() -> None:
     """An overflow into data that the linker put below a stack looks like an access to it."""
     regions = read_regions(program_of(LAYOUTS["references"]()))
     stacks = (StackArea("net", 0x2000_1400, 0x2000_1480),)

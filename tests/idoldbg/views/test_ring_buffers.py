@@ -34,7 +34,7 @@ from tests.idoldbg.views.made_statics import (
 )
 
 
-def test_ring_buffers_are_found_by_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ring_buffers_are_found_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """`ringbuf!` takes any name; other circular buffers have other entries."""
     merged, plain = ring_type(entry_type(U16), 2), ring_type(entry_type(U16, merged=False), 2)
     samples = Struct(
@@ -157,7 +157,7 @@ def test_counted_rings_have_totals_even_where_entries_are_disabled(
     assert (second.capacity, second.entries, second.problem) == (0, (), "")
 
 
-def test_what_is_damaged_is_said_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_is_reported_and_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = ring_type(entry_type(U16), 1)
     memory = struct.pack("<IHHHI", 9, 10, 1, 7, 1) + struct.pack("<IHHHI", 0, 11, 0, 7, 1)
     program = program_of(

@@ -12,7 +12,7 @@ from idoldbg.cli import run
 Capture = pytest.CaptureFixture[str]
 
 
-def test_a_running_board_a_halted_one_and_a_dump_are_told_apart(
+def test_a_running_board_a_halted_one_and_a_dump_are_distinguished(
     tmp_path: Path, capsys: Capture
 ) -> None:
     import idoldbg

@@ -297,7 +297,7 @@ def test_unions_arrays_and_functions(die: Any, write_object: Write) -> None:
     assert types[1].size == 6
 
 
-def test_c_types_stand_for_what_they_qualify(die: Any, write_object: Write) -> None:
+def test_qualified_c_types_resolve_to_the_unqualified(die: Any, write_object: Write) -> None:
     u8 = base(die, "u8", 1, dw.DW_ATE_unsigned)
     constant = die(dw.DW_TAG_const_type, [typed(u8)])
     alias = die(dw.DW_TAG_typedef, [named("byte"), typed(constant)])
@@ -311,7 +311,7 @@ def test_c_types_stand_for_what_they_qualify(die: Any, write_object: Write) -> N
     assert types == [U8, U8, U8, Array("[u8; 2]", U8, 2), Pointer("*()", 4, "()")]
 
 
-def test_declarations_say_so_and_give_way(die: Any, write_object: Write) -> None:
+def test_declarations_are_marked_and_definitions_preferred(die: Any, write_object: Write) -> None:
     flag = (dw.DW_AT_declaration, dw.DW_FORM_flag_present, None)
     declared = die(dw.DW_TAG_structure_type, [named("Far"), flag])
     info = write_object([die(0x11, [], [declared])])

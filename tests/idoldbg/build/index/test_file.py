@@ -164,7 +164,7 @@ def test_equal_types_are_stored_once() -> None:
     assert len(index_file(fifty)) < len(one) + 50 * 60
 
 
-def test_adding_keeps_what_was_there() -> None:
+def test_adding_keeps_earlier_entries() -> None:
     keys = list(RESULTS)
     writer = IndexWriter(open_index(index_file({k: RESULTS[k] for k in keys[:5]})))
     for kind, argument in keys[5:]:

@@ -180,7 +180,7 @@ def test_other_zips(comment: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize(("member", "name"), [("elf/kernel", "kernel"), ("elf/task/spi", "spi")])
-def test_missing_files_are_said_when_they_are_wanted(member: str, name: str) -> None:
+def test_missing_files_are_reported_when_they_are_needed(member: str, name: str) -> None:
     archive = read_archive("a.zip", pack(without(member)))
     with pytest.raises(ArchiveError, match=f"{member}: is missing"):
         archive.object_bytes(name)
@@ -278,7 +278,7 @@ def test_mutations_end_in_an_archive_error() -> None:
     assert refused > 1000
 
 
-def test_final_image_is_what_is_flashed(tmp_path: Path) -> None:
+def test_the_final_image_is_flashed(tmp_path: Path) -> None:
     header = bytearray(ELF[:52]) + struct.pack("<8I", 1, 84, 0x08000000, 0x08000000, 4, 4, 5, 4)
     struct.pack_into("<I", header, 28, 52)
     struct.pack_into("<H", header, 44, 1)

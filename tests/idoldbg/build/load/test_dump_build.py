@@ -129,7 +129,7 @@ def test_memory_that_contradicts_the_archive_in_the_dump(tmp_path: Path) -> None
         open_build(dump)
 
 
-def test_without_archive_the_memory_tells(
+def test_without_an_archive_the_memory_decides(
     tmp_path: Path, memory: tuple[Segment, ...], capsys: Capture
 ) -> None:
     dump = write(tmp_path / "x.core", None, [*flash(), *memory])
@@ -144,7 +144,7 @@ def test_without_archive_the_memory_tells(
         assert "in memory is" in capsys.readouterr().err
 
 
-def test_a_vector_table_tells_builds_of_one_id(tmp_path: Path) -> None:
+def test_builds_of_one_id_differ_by_vector_table(tmp_path: Path) -> None:
     archive = open_build(OWN).archive
     assert archive.vector_table is not None and archive.image_id_address is not None
     id_ = Segment(archive.image_id_address, archive.image_id or b"")
@@ -153,7 +153,7 @@ def test_a_vector_table_tells_builds_of_one_id(tmp_path: Path) -> None:
         open_dump(dump, archive)
 
 
-def test_what_cannot_be_compared_is_said(
+def test_incomparable_types_are_reported(
     tmp_path: Path, memory: tuple[Segment, ...], capsys: Capture
 ) -> None:
     dump = write(tmp_path / "x.core", None, memory)

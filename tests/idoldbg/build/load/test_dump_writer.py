@@ -26,7 +26,7 @@ REGISTERS = {"r0": 1, "sp": 0x20001000, "pc": 0x08000100, "xpsr": 0x61000000, "m
 
 
 @pytest.mark.parametrize("sizes", [(4, 8), (1, 3), (0, 5), ()])
-def test_dump_holds_what_went_in(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+def test_a_dump_holds_all_that_was_written(tmp_path: Path, sizes: tuple[int, ...]) -> None:
     segments = [
         Segment(0x20000000 + 0x1000 * i, bytes(range(size))) for i, size in enumerate(sizes)
     ]
@@ -116,7 +116,7 @@ def test_dump_of_a_board_shows_the_board_s_tasks(tmp_path: Path) -> None:
     assert read_tasks(Program(build.archive, build.memory)) == live
 
 
-def test_dump_that_was_cut_short_shows_what_is_there(
+def test_a_truncated_dump_shows_its_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "board.core"

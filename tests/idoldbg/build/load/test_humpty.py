@@ -85,7 +85,7 @@ def test_areas_are_freed_as_humpty_frees_them(case: dict[str, Any]) -> None:
     assert [free_header(found).hex() for found, _ in areas] == case["released"]
 
 
-def test_a_dump_without_room_says_what_is_missing() -> None:
+def test_a_dump_without_room_names_the_missing_memory() -> None:
     (case,) = (c for c in CASES if c["name"] == "no-room")
     (first, data), *others = split(bytes.fromhex(case["ram"]), case["base"])
     ranges = decode_ranges(first, data)

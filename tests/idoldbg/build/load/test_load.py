@@ -176,7 +176,7 @@ def test_bare_elf_files(tmp_path: Path, fixture_archive: Path) -> None:
     assert task.object_names == ("jefe",) and task.image_id is None
 
 
-def test_what_is_no_build(tmp_path: Path) -> None:
+def test_files_that_are_not_builds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="No such file"):
         open_build(tmp_path / "missing.zip")
     with pytest.raises(ArchiveError, match=r"neither a Hubris archive \(zip\) nor an ELF file"):

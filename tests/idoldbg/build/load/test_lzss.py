@@ -20,7 +20,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("plain", "packed", "cut"), CASES)
-def test_what_the_crate_compressed_is_read_at_every_length(
+def test_output_of_the_crate_is_read_at_every_length(
     plain: bytes, packed: bytes, cut: list[int]
 ) -> None:
     assert decompress(packed, len(plain)) == plain

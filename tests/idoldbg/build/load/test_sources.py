@@ -69,7 +69,7 @@ def test_the_same_code_elsewhere_is_the_same_version(tree: Path, tmp_path: Path)
     assert code_version(cache) == first
 
 
-def test_what_is_known_is_not_read_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_known_results_are_not_read_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tree / "cache")
     first = code_version(cache, [str(tree)])
     monkeypatch.setattr(code, "find_modules", lambda *_: pytest.fail("sources were read"))
@@ -160,7 +160,7 @@ def test_every_result_is_found_in_one_of_them(needed: set[str]) -> None:
     assert set(ROOTS) - {"idoldbg.build.load"} <= finders <= needed
 
 
-def test_what_is_loaded_to_find_results_is_among_them(needed: set[str]) -> None:
+def test_modules_loaded_to_find_results_are_among_them(needed: set[str]) -> None:
     script = """
 import sys
 from idoldbg.build.load import open_build

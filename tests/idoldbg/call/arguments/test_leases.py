@@ -135,7 +135,7 @@ def shown(case: Any) -> str:
 
 
 @pytest.mark.parametrize(("text", "element", "is_slice", "data"), LENT, ids=shown)
-def test_what_is_lent(text: str, element: Type, is_slice: bool, data: bytes) -> None:
+def test_leases_by_type(text: str, element: Type, is_slice: bool, data: bytes) -> None:
     made = operation(element, is_slice=is_slice)
     assert prepare_call(made, {"lent": text}).sent == {"lent": data}
 
@@ -151,7 +151,7 @@ def test_python_lends_the_same(text: str, element: Type, is_slice: bool, data: b
 
 
 @pytest.mark.parametrize(("text", "element", "is_slice", "message"), REFUSED, ids=shown)
-def test_what_is_refused(text: str, element: Type, is_slice: bool, message: str) -> None:
+def test_refused_input(text: str, element: Type, is_slice: bool, message: str) -> None:
     made = operation(element, is_slice=is_slice, max_len=8)
     with pytest.raises(ArgumentError, match=message) as error:
         prepare_call(made, {"lent": text})
@@ -180,7 +180,7 @@ def test_a_lease_that_is_read_and_written_lends_elements_too() -> None:
 
 @settings(max_examples=100)
 @given(value=typed_values(nan=False), count=st.integers(0, 3), is_slice=st.booleans())
-def test_what_is_shown_is_what_is_lent(value: Value, count: int, is_slice: bool) -> None:
+def test_the_type_shown_is_the_type_lent(value: Value, count: int, is_slice: bool) -> None:
     """Text and JSON of a reply can be lent again, and mean the same bytes."""
     element = value.type
     assume(element.size > 0 and not isinstance(value, Unit))
@@ -204,7 +204,7 @@ def test_what_is_shown_is_what_is_lent(value: Value, count: int, is_slice: bool)
         assert prepare_call(lends, {"lent": text}).sent == {"lent": data}, text
 
 
-def test_what_makes_no_sense_is_shown_as_such() -> None:
+def test_nonsense_is_shown_as_such() -> None:
     made = operation(BOOL, is_slice=True, access="w")
     reply = Reply(made, Unit(UNIT), {"lent": b"\1\7"})
     elements = reply.elements("lent")
@@ -272,7 +272,7 @@ def test_a_board_fills_elements(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_help_says_what_is_lent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_leases(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "Sensor.sum", "--help")
     assert "--values DATA  […] of u32, or bytes: hex:…, @FILE, str:TEXT or - (stdin)" in out
     _, out, _ = call(capsys, "Spi.exchange", "--help")

@@ -194,7 +194,7 @@ def test_senseless_bytes(type_: Type, hexadecimal: str, reason: str) -> None:
         image.encode(value)
 
 
-def test_short_data_loses_only_what_is_missing() -> None:
+def test_short_data_loses_only_the_missing_part() -> None:
     value = image.decode(READING, bytes.fromhex("0000ac41"))
     assert format_value(value) == (
         "Reading { id: <unreadable: 2 bytes wanted, 0 left>, celsius: 21.5 }"
@@ -285,7 +285,7 @@ def maybe_uninit(inner: Type, *wrappers: str) -> Union:
 @pytest.mark.parametrize(
     "wrappers", [(), ("ManuallyDrop",), ("MaybeDangling", "ManuallyDrop")], ids=len
 )
-def test_what_may_be_uninitialized_is_decoded(wrappers: tuple[str, ...]) -> None:
+def test_maybe_uninit_values_are_decoded(wrappers: tuple[str, ...]) -> None:
     number = maybe_uninit(U16, *wrappers)
     value = image.decode(number, b"\x34\x12", address=0x20000000)
     assert value == Int(U16, 0x1234, 0x20000000)

@@ -159,7 +159,7 @@ REFUSED: list[tuple[Type, str]] = [
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(("type_", "word"), REFUSED, ids=lambda p: getattr(p, "name", ""))
-def test_what_serde_has_no_form_for_is_refused(name: str, type_: Type, word: str) -> None:
+def test_types_without_a_serde_form_are_refused(name: str, type_: Type, word: str) -> None:
     holder = make_struct("app::Message", [("id", U8), ("inner", type_)])
     for one in (type_, holder):
         with pytest.raises(EncodeError, match=word) as refused:
@@ -170,7 +170,7 @@ def test_what_serde_has_no_form_for_is_refused(name: str, type_: Type, word: str
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_serde_leaves_behind_is_not_sent_silently(name: str) -> None:
+def test_skipped_fields_are_not_sent_silently(name: str) -> None:
     """The other end makes it zero: nobody gets what was given."""
     codec = FORMATS[name]
     range_ = make_struct(
@@ -255,7 +255,7 @@ def test_types_without_encoding_are_named(name: str, type_: Type, word: str) -> 
         FORMATS[name].decode(type_, bytes(64))
 
 
-def test_what_an_encoding_lacks_is_named() -> None:
+def test_unsupported_types_of_an_encoding_are_named() -> None:
     for codec, type_, word in [(hubpack, CHAR, "char"), (ssmarshal, U128, "128")]:
         with pytest.raises(EncodeError, match=word):
             codec.max_size(type_)
@@ -300,7 +300,7 @@ def test_more_than_256_variants_are_refused() -> None:
     assert postcard.decode(many, b"\xab\x02") == make_enum(many, "V299")
 
 
-def test_reply_sizes_are_what_servers_demand() -> None:
+def test_reply_sizes_equal_those_of_servers() -> None:
     """A server refuses a reply buffer below the memory size (ssmarshal) or MAX_SIZE (hubpack)."""
     padded = Struct("Padded", 16, (Member("a", 0, U8), Member("b", 8, U64)))
     assert [for_encoding(n).reply_size(padded) for n in ("Zerocopy", "Ssmarshal", "Hubpack")] == [

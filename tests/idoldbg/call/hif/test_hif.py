@@ -73,7 +73,7 @@ def fill(stack: Stack, data: bytes, scratch: bytearray) -> int:
 FUNCTIONS = (echo, fail, load, fill)
 
 
-def test_the_vectors_cover_what_they_should() -> None:
+def test_the_vectors_cover_all_types() -> None:
     failures = {c["failure"] for c in CASES}
     assert len(CASES) > 500
     assert {None, "Invalid", "StepLimit", "Fault(StackOverflow)"} <= failures

@@ -148,7 +148,7 @@ def test_arguments_that_do_not_fit(name: str, texts: list[str], message: str) ->
         parse_arguments(SIGNATURES[name], texts)
 
 
-def test_functions_get_what_was_written() -> None:
+def test_functions_get_the_written_arguments() -> None:
     board = Board()
     read = ("I2cRead", ["I2C3", "0", "None", "None", "0x48", "None", "2"])
     first, second = run(board, read, ("HashUpdate", ["3"]), data=b"abc")
@@ -177,7 +177,7 @@ def test_a_value_that_the_function_refuses_is_explained() -> None:
     assert message.endswith("the program may have run")  # the first call was made
 
 
-def test_what_does_not_fit_hiffy_is_refused() -> None:
+def test_calls_beyond_the_limits_of_hiffy_are_refused() -> None:
     board = Board()
     layout = board.layout()
     with pytest.raises(LimitExceeded, match="the data takes 65 bytes, hiffy has room for 64"):

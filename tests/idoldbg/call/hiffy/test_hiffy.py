@@ -162,7 +162,7 @@ def test_data_that_others_have_changed_is_written_again() -> None:
 
 
 @pytest.mark.parametrize("what", ["restart", "another debugger", "reset"])
-def test_what_was_written_is_not_trusted_after(what: str) -> None:
+def test_written_text_is_not_trusted_after(what: str) -> None:
     fake = board()
     mailbox = Mailbox(fake.layout())
     call(fake, echo(b"abc"), mailbox)
@@ -176,7 +176,7 @@ def test_what_was_written_is_not_trusted_after(what: str) -> None:
     assert call(fake, echo(b"abc"), mailbox) == RawReply(b"cba")
 
 
-def test_only_what_the_reply_can_need_is_read_of_the_return_stack() -> None:
+def test_only_the_reply_s_part_of_the_return_stack_is_read() -> None:
     fake = board()
     call(fake, echo(b"abc"))
     assert f"read {RAM + fake.slice('HIFFY_RSTACK')[0]:#x} 6" in fake.transactions[-1]
@@ -243,7 +243,7 @@ def test_the_largest_that_fits() -> None:
     assert call(fake, Message(SPI, 1, b"x", 61)) == RawReply(b"x".ljust(61, b"\0"))
 
 
-def test_functions_of_another_age_are_refused() -> None:
+def test_functions_of_other_hiffy_versions_are_refused() -> None:
     fake = board()
     odd = functions_type(("Sleep", "Send"))
     send = odd.variants[1].type.members[0].type.resolve_target().variants[1]  # type: ignore[union-attr, misc]
@@ -286,7 +286,7 @@ NOT_READY = [
 
 
 @pytest.mark.parametrize(("state", "message"), NOT_READY)
-def test_says_why_hiffy_is_not_ready(state: str, message: str) -> None:
+def test_the_reason_why_hiffy_is_not_ready_is_reported(state: str, message: str) -> None:
     fake = board()
     fake.is_dead = True
     if state == "fault":
@@ -541,7 +541,7 @@ def test_missing_variables_are_named(name: str) -> None:
         build_layout(variables)
 
 
-def test_variables_that_are_not_what_they_should_be() -> None:
+def test_variables_of_unexpected_types() -> None:
     variables = board().variables
     for name, wrong in [
         ("HIFFY_KICK", FakeVariable(RAM, U16)),
@@ -588,7 +588,7 @@ def test_planned_reads_cover_everything_once(ranges: list[tuple[int, int]], max_
         assert following > start + size + max_gap
 
 
-def test_programs_say_what_they_need() -> None:
+def test_programs_report_what_they_need() -> None:
     program = build_program(board().layout(), [echo(b"abc")])
     assert program.result_size == len(b"\0\3abc\2")
     assert build_program(board().layout(), [Message(SPI, 1, b"", 0)]).result_size == 6

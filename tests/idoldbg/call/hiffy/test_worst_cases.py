@@ -95,7 +95,7 @@ def is_final(action: Action) -> bool:
     return isinstance(action, ReadMany) and len(action.barriers) == 3
 
 
-def test_what_another_has_written_since_is_not_executed() -> None:
+def test_a_program_that_another_debugger_has_written_is_not_executed() -> None:
     """As after a reset and one call of another: the counters are what they were."""
     board = make_board()
     mailbox = make_mailbox(board)
@@ -128,7 +128,7 @@ def test_a_program_so_short_that_the_rest_stays_ours(short: bytes) -> None:
 
 @pytest.mark.parametrize("filling", [b"\0", b"\xff", b"\x5a"])
 @pytest.mark.parametrize("has_ticks", [True, False])
-def test_memory_that_lost_its_power_is_no_fault_of_hiffy(filling: bytes, has_ticks: bool) -> None:
+def test_memory_that_lost_its_power_is_not_blamed_on_hiffy(filling: bytes, has_ticks: bool) -> None:
     board = make_board(has_ticks=has_ticks)
     steps = steps_of(make_mailbox(board), board, make_message(ECHO, A))
     advance(steps, writes_to(board, "KICK"))
@@ -209,7 +209,7 @@ def test_the_results_of_another_program_are_not_given() -> None:
 
 @pytest.mark.parametrize("has_ticks", [False, True])
 @pytest.mark.parametrize("calls_before", [0, 1])
-def test_a_reset_by_the_call_is_told_soon(calls_before: int, has_ticks: bool) -> None:
+def test_a_reset_by_the_call_is_reported_soon(calls_before: int, has_ticks: bool) -> None:
     board = make_board(has_ticks=has_ticks, steps=60)
     mailbox = make_mailbox(board)
     for index in range(calls_before):
@@ -232,7 +232,7 @@ def test_a_server_that_kills_hiffy_leaves_all_causes_open() -> None:
             assert cause in str(e.value)
 
 
-def test_memory_left_over_from_before_a_reset_is_no_ready_hiffy() -> None:
+def test_memory_left_over_from_before_a_reset_does_not_look_like_a_ready_hiffy() -> None:
     """Nobody told us: the kernel's clock stands still, and nothing is written."""
     board = make_board(has_ticks=True)
     mailbox = make_mailbox(board)
@@ -279,7 +279,7 @@ def test_a_call_that_was_begun_may_have_been_made() -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "TEXT", "KICK", "final"])
-def test_another_image_is_told_in_the_same_call(moment: str) -> None:
+def test_another_image_is_reported_in_the_same_call(moment: str) -> None:
     board = make_board()
     mailbox = make_mailbox(board)
     assert finish(steps_of(mailbox, board, make_message(ECHO, B))) == right_outcome(ECHO, B)

@@ -77,7 +77,7 @@ class Wall:
 # ---------------------------------------------------------------------- one client
 
 
-def test_what_a_board_can_do(served_chip: Path, chip: FakeChip) -> None:
+def test_boards_have_their_capabilities(served_chip: Path, chip: FakeChip) -> None:
     with connect(served_chip) as board:
         board.write(RAM + 4, b"\1\2\3\4")
         assert board.read_ranges([(RAM + 4, 4), (FLASH, 2)]) == [b"\1\2\3\4", b"\0\7"]
@@ -115,7 +115,7 @@ def test_more_than_fits_into_a_frame(served_chip: Path, monkeypatch: pytest.Monk
         assert board.read(RAM, len(data)) == data
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_a_socket_without_a_board(tmp_path: Path) -> None:
     with pytest.raises(ProbeNotFound, match="no board listens"):
         connect(tmp_path / "nothing.sock")
     with pytest.raises(ProbeNotFound, match="idoldbg board start nothing"):
@@ -161,7 +161,7 @@ def interrupted_at(wanted: int) -> Iterator[list[int]]:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_whoever_was_interrupted_connects_again(served_chip: Path, chip: FakeChip) -> None:
+def test_an_interrupted_client_connects_again(served_chip: Path, chip: FakeChip) -> None:
     """Wherever that was: the next request is answered, and the core goes on."""
 
     def work(link: board_socket.BoardLink) -> None:
@@ -305,7 +305,7 @@ def test_requests_are_not_torn(served_chip: Path) -> None:
     assert torn == []
 
 
-def test_whoever_waits_keeps_nobody_waiting(
+def test_waiting_clients_do_not_block_others(
     served_chip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The board's time hardly passes until the other one is done: waiting for that would hang."""
@@ -348,7 +348,7 @@ def test_a_slice_of_waiting_is_as_long_as_the_host_can_bear(
     assert max(slices) <= 2 * loop_module.SLICE_REAL_S
 
 
-def test_a_board_seems_to_have_run_while_nobody_looked(chip: FakeChip, tmp_path: Path) -> None:
+def test_a_board_seems_to_have_run_between_accesses(chip: FakeChip, tmp_path: Path) -> None:
     wall = Wall()
 
     def look(board: RemoteBoard, pause_s: float) -> float:

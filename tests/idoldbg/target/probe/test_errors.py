@@ -114,7 +114,7 @@ def test_target_not_detected_is_a_bare_error_with_a_cause() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
-def test_what_escapes_from_below_pyocd(
+def test_exceptions_from_below_pyocd_are_converted(
     error: BaseException, kind: type[IdoldbgError], message: str
 ) -> None:
     ours = translate(error, READ)

@@ -58,7 +58,7 @@ def test_attach_read_write_detach_disturb_nothing(
     assert set(dp_writes) <= {0x0, 0x4}
 
 
-def test_reading_registers_writes_only_what_it_must(chip: FakeChip, link: PyocdLink) -> None:
+def test_reading_registers_writes_as_little_as_possible(chip: FakeChip, link: PyocdLink) -> None:
     link.read_register("r3")
     written = [address for address, _ in chip.debug_writes()]
     assert set(written) == {0xE000EDF0, 0xE000EDF4}
@@ -189,7 +189,7 @@ def test_ambiguity_is_refused_with_the_list() -> None:
         choose_probe(probes("1", "2", "3"), None)
 
 
-def test_unknown_id_lists_what_there_is() -> None:
+def test_an_unknown_id_lists_the_probes() -> None:
     with pytest.raises(ProbeNotFound, match="no probe has that id") as caught:
         choose_probe(probes("0669FF49"), "xyz")
     assert "0669FF49" in caught.value.message
@@ -220,7 +220,7 @@ def test_listing_survives_a_broken_driver(probe_id: str, monkeypatch: pytest.Mon
     open_probe(probe_id).close()
 
 
-def test_what_pyocd_warns_of_while_listing_becomes_a_notice(
+def test_warnings_of_pyocd_while_listing_become_notices(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     class Warning:
@@ -379,7 +379,7 @@ def test_connecting_is_tried_three_times(
     assert len(opened) == 3
 
 
-def test_no_target_says_so_and_releases_the_probe(
+def test_a_missing_target_is_reported_and_the_probe_released(
     probe_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(self: EmulatedProbe, register: int, now: bool = True) -> int:

@@ -157,7 +157,7 @@ def test_server_that_dies(link: PyocdLink, relay: Relay, asked: list[str]) -> No
     assert 0 < len(asked) < FEW
 
 
-def test_nobody_listens() -> None:
+def test_a_socket_without_a_listener() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(LinkError, match="nothing listens there"):
@@ -225,7 +225,7 @@ def test_a_line_without_end_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch
         open_remote("127.0.0.1", port, PATIENT)
 
 
-def test_a_server_that_accepts_and_says_nothing() -> None:
+def test_a_server_that_accepts_and_stays_silent() -> None:
     def listen(connection: socket.socket) -> None:
         while connection.recv(4096):
             pass

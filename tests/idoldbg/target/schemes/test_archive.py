@@ -32,6 +32,6 @@ def test_the_build_is_named_by_its_own_option(capsys: pytest.CaptureFixture[str]
     assert "--archive" in capsys.readouterr().err
 
 
-def test_what_needs_a_target_says_that_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_that_need_a_target_report_its_lack(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-p", "archive", "reset"]) == 4
     assert "archive is a build without a target" in capsys.readouterr().err

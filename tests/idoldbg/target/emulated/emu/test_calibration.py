@@ -29,7 +29,7 @@ def test_this_platform_is_calibrated(machine: Machine) -> None:
 
 
 @each_core
-def test_without_mpu_tasks_run_unprotected_and_a_notice_says_so(
+def test_without_mpu_tasks_run_unprotected_with_a_notice(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "_find_mpu", nothing)
@@ -53,7 +53,7 @@ def test_without_mpu_tasks_run_unprotected_and_a_notice_says_so(
     "missing", ["_writable_mappings", "_mpu_works", "_find_context_fields"], ids=str.strip
 )
 @each_core
-def test_failed_calibration_is_no_enforcement(
+def test_failed_calibration_disables_enforcement(
     machine: Machine, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result: Any = [] if missing == "_writable_mappings" else False

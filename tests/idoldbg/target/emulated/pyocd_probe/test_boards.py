@@ -53,7 +53,7 @@ def test_environment_offers_boards_and_reports_the_rest(
     assert "IDOLDBG_EMULATED: `nonsense` is not NAME=BOARD" in caplog.text
 
 
-def test_what_is_wrong_is_reported_on_one_line(
+def test_errors_are_reported_on_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(boards, "_boards", {})

@@ -115,7 +115,7 @@ def test_a_board_from_start_to_stop(tmp_path: Path, capsys: Capture) -> None:
         ("broken", __file__, ArchiveError, "test_process.py"),
     ],
 )
-def test_what_cannot_be_started(
+def test_boards_that_cannot_be_started(
     name: str, archive: str | None, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -358,7 +358,7 @@ def ask_probe_server(connection: socket.socket, request: str, *arguments: object
     return answer.get("result")
 
 
-def test_a_pyocd_client_that_dies_with_the_locks_hangs_nobody(board: BoardEntry) -> None:
+def test_a_pyocd_client_that_dies_releases_its_locks(board: BoardEntry) -> None:
     address = ("127.0.0.1", board.pyocd_port or 0)
     with socket.create_connection(address, timeout=LIMIT_S) as first:
         for request in ("open", "lock"):
