@@ -52,14 +52,14 @@ def bench_peer(repeat: int) -> None:
                 print(f"  {row.command}: {source} is missing")
                 continue
             build = str(settle(source, Path(folder)))
-            words = [word.replace("{}", build) for word in row.ours.split()]
+            argv = [word.replace("{}", build) for word in row.ours.split()]
             theirs = [word.replace("{}", build) for word in row.theirs.split()]
             beside = child_cost([[humility, *theirs]], repeat)
             _line(f"humility {row.theirs.format('…')}", beside, beside)
-            cold = child_cost([[*ours, "--no-cache", *words]], repeat)
+            cold = child_cost([[*ours, "--no-cache", *argv]], repeat)
             _line(f"idoldbg {row.command}, cold", cold, beside)
-            child_cost([[*ours, *words]], 1, extra=place)
-            warm = child_cost([[*ours, *words]], repeat, extra=place)
+            child_cost([[*ours, *argv]], 1, extra=place)
+            warm = child_cost([[*ours, *argv]], repeat, extra=place)
             _line(f"idoldbg {row.command}, warm", warm, beside)
         shutil.rmtree(place["XDG_CACHE_HOME"], ignore_errors=True)
 

@@ -110,7 +110,7 @@ def test_a_read_that_runs_off_shows_what_is_there(capsys: Capture) -> None:
         (["writemem", "0x20001401", "1", "-w", "4", "-p", "archive"], 4, "archive"),
     ],
 )
-def test_what_is_refused(arguments: list[str], code: int, message: str, capsys: Capture) -> None:
+def test_refused_input(arguments: list[str], code: int, message: str, capsys: Capture) -> None:
     assert run(arguments) == code
     assert message in capsys.readouterr().err
 
