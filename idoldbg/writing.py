@@ -89,15 +89,15 @@ def _is_in_flash(session: Session, address: int, size: int) -> bool:
 # ---- memory --------------------------------------------------------------------------------------
 
 
-def encode_values(given: Sequence[str], width: int, read_data: ReadData) -> bytes:
+def encode_values(values: Sequence[str], width: int, read_data: ReadData) -> bytes:
     """Return the bytes of values: numbers of `width` bytes, `hex:…`, `str:…`, `@FILE`, `-`.
 
     Raises `ArgumentError` for what is neither, or does not fit.
     """
-    return b"".join(_encode(each, width, read_data) for each in given)
+    return b"".join(_encode(text, width, read_data) for text in values)
 
 
-def _encode(each: str, width: int, read_data: ReadData) -> bytes:
+def _encode(text: str, width: int, read_data: ReadData) -> bytes:
     data = read_source(text, read_data)
     if data is not None:
         return data
