@@ -185,7 +185,7 @@ def test_command(
     assert Path("x.core").read_bytes() == Path("hubris.core.sensor.0").read_bytes()
 
 
-def test_a_cut_dump_is_written_and_said(
+def test_a_cut_dump_is_written_and_reported(
     board: Callable[[bytes], list[str]], capsys: Capture
 ) -> None:
     areas = Areas(BASE, 0x200, 8)
