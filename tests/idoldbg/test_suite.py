@@ -69,7 +69,7 @@ def test_expressions_select_cases(expression: str | None, numbers: tuple[int, ..
 @pytest.mark.parametrize(
     "expression", ["", "and", "a and", "a b", "(a", "a)", "not", "a; b", "()", "not " * 60 + "a"]
 )
-def test_what_is_no_expression_is_refused(expression: str) -> None:
+def test_malformed_expressions_are_refused(expression: str) -> None:
     with pytest.raises(ArgumentError, match="is not an expression"):
         select_cases([Case(0, "a")], expression)
 
@@ -177,9 +177,9 @@ CODES: list[tuple[list[str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "message"), CODES)
-def test_exit_codes(words: list[str], code: int, message: str, capsys: Capture) -> None:
-    assert run(words) == code
+@pytest.mark.parametrize(("argv", "code", "message"), CODES)
+def test_exit_codes(argv: list[str], code: int, message: str, capsys: Capture) -> None:
+    assert run(argv) == code
     captured = capsys.readouterr()
     assert message in captured.out + captured.err
 

@@ -37,7 +37,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), REFUSED)
-def test_what_is_refused(arguments: list[str], code: int, message: str, capsys: Capture) -> None:
+def test_refused_input(arguments: list[str], code: int, message: str, capsys: Capture) -> None:
     assert run(arguments) == code
     assert message in capsys.readouterr().err
 
@@ -58,11 +58,11 @@ def test_changed_cells_are_marked() -> None:
 
 
 @pytest.mark.parametrize("command", [["readvar", "TICKS"], ["watch", "readvar", "TICKS"]])
-def test_what_goes_on_ends_at_ctrl_c(command: list[str]) -> None:
+def test_watching_ends_at_ctrl_c(command: list[str]) -> None:
     with running_board("followed", board="stm32f4-discovery") as board:
         options = ["--follow", "0.05"] if command[0] == "readvar" else ["-n", "0.05"]
-        words = [sys.executable, "-m", "idoldbg", "-p", board.spec, *command, *options]
-        process = subprocess.Popen([*words, "--format", "json"], stdout=subprocess.PIPE, text=True)
+        argv = [sys.executable, "-m", "idoldbg", "-p", board.spec, *command, *options]
+        process = subprocess.Popen([*argv, "--format", "json"], stdout=subprocess.PIPE, text=True)
         with process:
             assert process.stdout is not None
             found = [json.loads(process.stdout.readline()) for _ in range(3)]
