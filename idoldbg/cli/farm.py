@@ -19,7 +19,7 @@ from idol.printable import escape_json
 from idol.whole_file import write_whole
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import ending_tidily
-from idoldbg.cli.options import Settings, options_except, parse_seconds
+from idoldbg.cli.options import NAMED_FLAGS, Settings, options_except, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
 
@@ -87,7 +87,7 @@ def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
 @click.option("--places", metavar="NAME,…", default="", help="Only these places.")
 @click.option(
     "--lg-env",
-    "environment",
+    "lg_env",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
     help='labgrid environment with the target `main`, its place `!template "$LG_PLACE"`. '
@@ -111,14 +111,14 @@ def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     help="Where the report goes. Default: farm-report.",
 )
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-@options_except(unused=("--record",))
+@options_except(unused=("--record", "--wait", *NAMED_FLAGS))
 def run(
     settings: Settings,
     pytest_arguments: tuple[str, ...],
     coordinator: str | None,
     tags: dict[str, str],
     places: str,
-    environment: str | None,
+    lg_env: str | None,
     flash: bool,
     place_timeout: float,
     output: str,
@@ -140,7 +140,7 @@ def run(
     when archive, places or pytest's arguments are wrong, 4 when no test failed but boards were
     lost to the lab, or nothing passed, 130 after Ctrl-C.
     """
-    _check_options(settings, environment, flash)
+    _check_options(settings, lg_env, flash)
     coordinators = _import("idoldbg.farm.coordinator")
     runner = _import("idoldbg.farm.runner")
     options = runner.FarmOptions(
@@ -149,7 +149,7 @@ def run(
         tags=tags,
         names=tuple(name for name in places.split(",") if name),
         place_limit_s=place_timeout,
-        environment=None if environment is None else Path(environment),
+        environment=None if lg_env is None else Path(lg_env),
         archive=settings.archive,
         flash=flash,
         timeout_s=settings.timeout,
@@ -165,7 +165,7 @@ def run(
     return _exit_code(result)
 
 
-def _check_options(settings: Settings, environment: str | None, flash: bool) -> None:
+def _check_options(settings: Settings, lg_env: str | None, flash: bool) -> None:
     """Raise for options that have no effect here."""
     for name, value in (
         ("--board", settings.board),
@@ -177,7 +177,7 @@ def _check_options(settings: Settings, environment: str | None, flash: bool) -> 
                 f"{name} (or IDOLDBG_{name[2:].upper()}) has no effect: boards are the "
                 "coordinator's places; choose them with --match or --places"
             )
-    if flash and environment is not None:
+    if flash and lg_env is not None:
         raise click.UsageError(
             "--flash has no effect with --lg-env: say `IdoldbgStrategy: {flash: true}` there"
         )

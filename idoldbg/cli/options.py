@@ -264,7 +264,8 @@ def options_except(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        names = set(field_names(Settings)) - {flag.removeprefix("--") for flag in left_out}
+        own = {flag.removeprefix("--").replace("-", "_") for flag in left_out}
+        names = set(field_names(Settings)) - own
 
         @functools.wraps(function)
         def wrapper(*args: Any, **values: Any) -> Any:

@@ -22,7 +22,7 @@ from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 from labgrid.util.proxy import proxymanager
 
 from idol.records import dataclass
-from idoldbg.errors import LinkError
+from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.processes import start_time
 
 __all__ = ["Coordinator", "FarmPlace", "Holder", "PlaceTaken", "is_stale"]
@@ -75,7 +75,8 @@ class FarmPlace:
     """One place. `changed` is when it was acquired or released last, in Unix seconds.
 
     `missing` tells of matches without a resource (an exporter is away), `broken` of resources that
-    an exporter could not start. `classes` are those of its resources.
+    an exporter could not start. `classes` are those of its resources, `boards` the names of board
+    files that they give.
     """
 
     name: str
@@ -88,6 +89,7 @@ class FarmPlace:
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    boards: tuple[str, ...] = ()
 
     @property
     def is_foreign(self) -> bool:
@@ -162,7 +164,12 @@ class Coordinator:
         return asyncio.run(self._ask(ask, what))
 
     async def _ask(self, ask: Callable[[_Session], Awaitable[T]], what: str) -> T:
-        address = proxymanager.get_grpc_address(self.address, default_port=DEFAULT_PORT)
+        try:
+            address = proxymanager.get_grpc_address(self.address, default_port=DEFAULT_PORT)
+        except ValueError as error:
+            raise ArgumentError(
+                f"`{self.address}` is not HOST:PORT", name="--coordinator or LG_COORDINATOR"
+            ) from error
         session = _Session(address, asyncio.get_running_loop())
         session.holder = self.holder
         try:
@@ -196,6 +203,7 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
     broken: list[str] = []
     exporters: set[str] = set()
     classes: set[str] = set()
+    boards: set[str] = set()
     for match in place.matches:
         fitting = [
             (exporter, entry)
@@ -206,6 +214,8 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
         ]
         exporters.update(exporter for exporter, _ in fitting)
         classes.update(str(entry.cls) for _, entry in fitting)
+        ours = (entry.params for _, entry in fitting if entry.cls in BOARD_CLASSES)
+        boards.update(str(params["board"]) for params in ours if params.get("board"))
         if not any(entry.avail or entry.acquired for _, entry in fitting):
             missing.append(repr(match))
         broken += [
@@ -224,4 +234,5 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
         missing=tuple(missing),
         broken=tuple(broken),
         classes=tuple(sorted(classes)),
+        boards=tuple(sorted(boards)),
     )

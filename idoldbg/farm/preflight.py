@@ -10,26 +10,59 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from idoldbg.errors import ArchiveError, ArgumentError, LinkError
+from idoldbg.errors import (
+    ArchiveError,
+    ArgumentError,
+    DebugInfoError,
+    LinkError,
+    NotFound,
+    TargetFileError,
+)
+from idoldbg.farm.coordinator import FarmPlace
 from idoldbg.farm.processes import POLL_S, describe_status, end_group
 from idoldbg.opening import TargetOptions, open_program
+from idoldbg.target.board_files import load_board
+from idoldbg.target.chosen_board import find_board
 
 __all__ = ["RESERVED", "check_archive", "check_arguments", "check_collection", "check_output"]
 
 COLLECT_STATUS, USAGE_STATUS, NO_TESTS_STATUS = 2, 4, 5  # pytest's
 RESERVED = ("--lg-env", "--idoldbg-results")
 COLLECT_LIMIT_S = 300.0
-SHOWN_LINES = 12
+SHOWN_LINES = 3
 
 
-def check_archive(archive: str) -> None:
-    """Open the build that all boards are to run; raise `ArchiveError`."""
-    program = open_program(TargetOptions(archive=archive))
+def check_archive(archive: str, places: Sequence[FarmPlace]) -> None:
+    """Open the build that all boards are to run; raise `ArgumentError` where they cannot."""
+    options = TargetOptions(archive=archive)
+    try:
+        program = open_program(options)
+        board = find_board(options, program.archive)
+    except (ArchiveError, DebugInfoError) as error:
+        raise ArgumentError(str(error), name="--archive") from error
+    except TargetFileError:
+        board = None  # of a board that is not known: the image id has to do
     if not program.archive.image_id:
-        raise ArchiveError(
+        raise ArgumentError(
             f"{archive}: the build has no image id, by which the board's image is told",
-            path=archive,
+            name="--archive",
         )
+    others = [] if board is None else [p for p in places if _has_other_chip(p, board.chip.name)]
+    if board is not None and others:
+        names = ", ".join(f"`{p.name}` ({', '.join(p.boards)})" for p in others)
+        raise ArgumentError(
+            f"{archive}: this build is for {board.chip.name}, and these places have other chips: "
+            f"{names}; choose with --match or --places",
+            name="--archive",
+        )
+
+
+def _has_other_chip(place: FarmPlace, chip: str) -> bool:
+    """Return whether all boards of a place are known, and none has that chip."""
+    try:
+        return bool(place.boards) and all(load_board(b).chip.name != chip for b in place.boards)
+    except (NotFound, TargetFileError):
+        return False
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -90,5 +123,10 @@ def _describe(status: int, text: str) -> str:
         said = re.findall(r"^(?:ERROR|.*: error): (.+)", text, re.MULTILINE)
         if said:
             return str(said[-1])
-    lines = [line for line in text.splitlines() if line.strip()][-SHOWN_LINES:]
-    return "\n".join([f"collecting the tests ended with {describe_status(status)}:", *lines])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    why = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")][-1:]
+    where = [line for line in lines if line.startswith("ImportError while loading conftest")][:1]
+    shown = ": ".join([*(line.rstrip(".") for line in where), *why]) or " / ".join(
+        lines[-SHOWN_LINES:]
+    )
+    return f"collecting the tests ended with {describe_status(status)}: {shown}"

@@ -212,7 +212,12 @@ def _rank(outcome: Outcome) -> int:
 
 
 def _last_line(text: str) -> str:
-    """Pick the line that says most: pytest's first `E   …`, else the first one."""
+    """Pick the line that says most: pytest's first `E   …`, else the first one.
+
+    A SyntaxError begins with its place, and ends with what is wrong.
+    """
     lines = [line for line in text.splitlines() if line.strip()]
-    marked = next((line[1:].strip() for line in lines if line.startswith("E  ")), None)
-    return marked or (lines[0].strip() if lines else "")
+    marked = [line[1:].strip() for line in lines if line.startswith("E  ")]
+    if marked and marked[0].startswith("File "):
+        return f"{marked[-1]} ({marked[0]})"
+    return marked[0] if marked else lines[0].strip() if lines else ""

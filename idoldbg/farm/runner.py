@@ -129,13 +129,13 @@ def run_farm(coordinator: Coordinator, options: FarmOptions, report: Report) -> 
     """Run the suite on every chosen place that is free.
 
     Raises before any place is taken: `LinkError` when none is free, or the coordinator is not
-    there; `ArgumentError` and `ArchiveError` for what the user asked for and cannot be.
+    there; `ArgumentError` for what the user asked for and cannot be.
     """
     chosen = choose_places(coordinator.places(), options)
     check_arguments(options.pytest_arguments)
     check_output(options.output)
     if options.archive is not None:
-        check_archive(options.archive)
+        check_archive(options.archive, chosen)
     for place in chosen:
         if is_stale(place.acquired_by):  # left behind by a run that was killed on this host
             coordinator.release(place.name, place.acquired_by)

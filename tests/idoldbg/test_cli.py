@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from idoldbg.cli import idoldbg as idoldbg_group
 from idoldbg.cli import run
 from idoldbg.session import demo_archive
 from idoldbg.target.emulated.emu.engine import Engine, Outcome
@@ -329,6 +331,23 @@ def test_ctrl_c_ends_a_call_quietly(capsys: Capture, monkeypatch: pytest.MonkeyP
     argv = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
     assert run(["call", "Victim.hang", *argv]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield " ".join((*path, name)), command
+        if isinstance(command, click.Group):
+            yield from every_command(command, *path, name)
+
+
+@pytest.mark.parametrize(("name", "command"), [*every_command(idoldbg_group)])
+def test_options_of_a_command_have_names_of_their_own(name: str, command: click.Command) -> None:
+    """One with the name of a global option takes its value away, and ends in a traceback."""
+    names = [parameter.name for parameter in command.params]
+    assert len(set(names)) == len(names), name
 
 
 def test_help_loads_little() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from idoldbg import cli
 from idoldbg.session import demo_archive
-from tests.conftest import wait_until
+from tests.conftest import ARCHIVES, wait_until
 from tests.farm.lab import LIMIT_S, POWER, Lab, running_lab, skip_reason
 from tests.farm.test_everywhere import guide_test
 from tests.tools import lacking
@@ -285,7 +285,9 @@ def test_errors_of_use_are_found_before_a_place_is_taken(
         (("--coordinator", "127.0.0.1:1"), 4, "no labgrid coordinator answers at 127.0.0.1:1"),
         (("--places", "psu"), 2, "place `psu` has no board that idoldbg can use"),
         (("--match", "board=power"), 2, "place `psu` has no board that idoldbg can use"),
-        (("-a", "nofile.zip"), 4, "nofile.zip: cannot be read"),
+        (("-a", "nofile.zip"), 2, "--archive: nofile.zip: cannot be read"),
+        (("-a", str(ARCHIVES / "nucleo-g031.zip")), 2, "these places have other chips: "),
+        (("--coordinator", "here:there"), 2, "`here:there` is not HOST:PORT"),
         (("-p", "pyocd"), 2, "--probe (or IDOLDBG_PROBE) has no effect"),
         (("-b", F4), 2, "--board (or IDOLDBG_BOARD) has no effect"),
         (("--flash",), 2, "--flash needs the build to flash"),
