@@ -64,6 +64,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("idoldbg.cli.watch", "Repeat a command that reads the target's state."),
     "vars": ("idoldbg.cli.vars_", "List the statics of a build."),
     "dump": ("idoldbg.cli.dump", "Write a core dump of a target."),
+    "hydrate": (
+        "idoldbg.cli.hydrate",
+        "Make a core dump of what a service processor sent about a crashed task.",
+    ),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),

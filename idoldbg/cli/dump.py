@@ -6,6 +6,7 @@ import click
 
 from idol.records import replace
 from idoldbg.build.program import Program
+from idoldbg.cli.dump_files import FILES, open_dump_file
 from idoldbg.cli.groups import Group
 from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
@@ -21,6 +22,7 @@ from idoldbg.dumping import (
 )
 from idoldbg.model.snapshot import Snapshot
 from idoldbg.render import dump as render
+from idoldbg.render import dump_contents as contents
 from idoldbg.session import find_board
 from idoldbg.startup import check_image, settle
 from idoldbg.views.dump_areas import (
@@ -32,6 +34,7 @@ from idoldbg.views.dump_areas import (
     read_areas,
 )
 from idoldbg.views.dump_areas import read_dump as read_area_dump
+from idoldbg.views.dump_diff import compare_dumps
 
 
 @click.group("dump", cls=Group, invoke_without_command=True)
@@ -61,6 +64,7 @@ def command(settings: Settings, path: str | None, task: str | None, agent: bool)
     Examples:
       idoldbg -p pyocd dump
       idoldbg dump --task net -o net.core
+      idoldbg dump info net.core
     """
     context = click.get_current_context()
     if context.invoked_subcommand is not None:
@@ -99,6 +103,43 @@ def _be_ready(found: Reading) -> None:
         say("this emulated board was started for the dump")
     else:
         check_image(found.session)
+
+
+@command.command("info")
+@click.argument("path", metavar="FILE")
+@FILES
+def info(settings: Settings, path: str) -> None:
+    """Describe a core dump: what it is of, which build it belongs to, and what it lacks.
+
+    \b
+    Example: idoldbg dump info hubris.core.0
+    """
+    opened = open_dump_file(settings, path)
+    found = opened.info()
+    show(
+        settings,
+        lambda: contents.info_text(found),
+        lambda: contents.info_json(found, opened.source()),
+    )
+
+
+@command.command("diff")
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@FILES
+def diff(settings: Settings, before: str, after: str) -> None:
+    """Compare two core dumps of one build: registers, tasks, statics, memory.
+
+    \b
+    Example: idoldbg dump diff hubris.core.0 hubris.core.1
+    """
+    first, second = (open_dump_file(settings, path) for path in (before, after))
+    found = compare_dumps(first.same_build(second), first.dump, second.dump)
+    show(
+        settings,
+        lambda: contents.diff_text(found),
+        lambda: contents.diff_json(found, first.source(), second.source()),
+    )
 
 
 @command.command("areas")

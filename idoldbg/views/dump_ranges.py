@@ -24,19 +24,27 @@ LEFT_OUT = (RegionKind.PERIPHERAL, RegionKind.EXTERNAL)
 
 
 def find_ranges(
-    program: Program, task: TaskImage | None = None, *, board: Board | None = None
+    program: Program,
+    task: TaskImage | None = None,
+    *,
+    board: Board | None = None,
+    only_ram: bool = False,
 ) -> tuple[Range, ...]:
     """Return (address, size) of what to dump, without overlaps: by address, a task's entry last.
 
-    Where a kernel has no region table, a dump of the system has the build's flash, and all RAM as
-    `memory.toml` or the board's chip have it; for a dump of a task `DebugInfoError` is raised.
+    With `only_ram` flash is left out, which the build has too. Where a kernel has no region table,
+    a dump of the system has the build's flash, and all RAM as `memory.toml` or the board's chip
+    have it; for a dump of a task `DebugInfoError` is raised.
     """
     try:
-        regions = [r for r in read_regions(program).regions if r.kind not in LEFT_OUT]
+        found = read_regions(program).regions
+        regions = [r for r in found if r.kind not in LEFT_OUT and (r.write or not only_ram)]
     except DebugInfoError:
         if task is not None:
             raise
-        return _flatten(_known_memory(program.archive, board))
+        ram = _known_ram(program.archive, board)
+        flash = [(s.address, len(s.data)) for s in program.archive.flash_segments()]
+        return _flatten(ram if only_ram else flash + ram)
     if task is None:
         return _flatten((r.low, r.size) for r in regions)
     owned = (r for r in regions if _belongs_to(r, task.name))
@@ -52,8 +60,7 @@ def _table_entry(program: Program, index: int) -> Range:
     return table_address(program) + index * size, size
 
 
-def _known_memory(archive: Archive, board: Board | None) -> list[Range]:
-    found = [(s.address, len(s.data)) for s in archive.flash_segments()]
+def _known_ram(archive: Archive, board: Board | None) -> list[Range]:
     ram = []
     for regions in archive.memory_description.values():
         for region in regions if isinstance(regions, list) else []:
@@ -65,7 +72,7 @@ def _known_memory(archive: Archive, board: Board | None) -> list[Range]:
         ram = [(m.address, m.size) for m in board.chip.memory if m.kind is MemoryKind.RAM]
     if not ram:
         raise FaultError("where RAM is cannot be found: name the board", address=0)
-    return found + ram
+    return ram
 
 
 def _flatten(ranges: Iterable[Range]) -> tuple[Range, ...]:

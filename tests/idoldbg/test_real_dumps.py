@@ -13,6 +13,8 @@ import pytest
 from idol.records import replace
 from idoldbg.build.load import open_build, read_dump_file
 from idoldbg.build.program import Program
+from idoldbg.cli.dump_files import open_dump_file
+from idoldbg.cli.options import Settings
 from idoldbg.dumping import take_snapshot, write_snapshot
 from idoldbg.errors import FaultError, IdoldbgError
 from idoldbg.session import TargetOptions, open_session
@@ -98,3 +100,13 @@ def test_every_task_can_be_dumped_from_a_dump(cores: list[Path], tmp_path: Path)
         copy.unlink()
     assert all(name.startswith("hubris.core.ouray.") for name in refused)
     assert len(refused) <= 4
+
+
+def test_info_of_every_dump(cores: list[Path]) -> None:
+    """Something is there of each, and what is missing is known."""
+    for path in readable(cores):
+        info = open_dump_file(Settings(no_cache=True), str(path)).info()
+        assert info.build is not None, path.name
+        assert (info.mismatch, info.unknown, info.task) == ("", "", None), path.name
+        assert info.size > 0
+        assert bool(info.cut) == (path.name == "hubris.core.kiowa.17"), path.name
