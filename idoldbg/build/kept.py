@@ -50,6 +50,7 @@ __all__ = [
     "INTERFACE",
     "LAYOUT",
     "OPERATION",
+    "PROGRAM_SIZES",
     "REGIONS",
     "SERVER",
     "STATICS",
@@ -210,3 +211,5 @@ _REGION_MAP = inline(
 REGIONS: Kind[RegionMap] = Kind("regions", _REGION_MAP)
 #: By the order of the regions: how many bytes of each are used; None: unknown.
 USED_SIZES: Kind[tuple[int | None, ...]] = Kind("used sizes", many(optional(INT)))
+#: By object: how many bytes of memory its program takes; None: unknown.
+PROGRAM_SIZES: Kind[dict[str, int | None]] = Kind("program sizes", mapping(optional(INT)))

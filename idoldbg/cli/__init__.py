@@ -44,6 +44,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
     "map": ("idoldbg.cli.map_", "Show who may touch what memory, or what is at an address."),
+    "manifest": (
+        "idoldbg.cli.manifest",
+        "Show what a build says of itself: versions, tasks, devices, sensors, sockets.",
+    ),
+    "extract": (
+        "idoldbg.cli.extract",
+        "List the files of a build, or write one: to standard output, or to --output.",
+    ),
     "readmem": ("idoldbg.cli.readmem", "Read memory: bytes, with the symbols in them."),
     "writemem": ("idoldbg.cli.writemem", "Write memory, and show it before and after."),
     "stackmargin": (

@@ -5,18 +5,20 @@ from __future__ import annotations
 import click
 
 from idoldbg.build.workers import count_processors
+from idoldbg.call.functions import read_functions
 from idoldbg.cli.options import Settings, build_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.opening import open_program
-from idoldbg.render import json, text
+from idoldbg.render import functions, json, text
 from idoldbg.views.interfaces import read_ahead, read_interfaces
 
 
 @click.command("list")
 @click.argument("what", required=False, metavar="[IFACE[.OP]]")
+@click.option("--hiffy", is_flag=True, help="List hiffy's own functions instead.")
 @type_option
 @build_options
-def command(settings: Settings, what: str | None, types: dict[str, str]) -> None:
+def command(settings: Settings, what: str | None, hiffy: bool, types: dict[str, str]) -> None:
     """List interfaces, operations and their types.
 
     Every type is the one that the image's own debug information settled on; -v says how, and how
@@ -25,6 +27,12 @@ def command(settings: Settings, what: str | None, types: dict[str, str]) -> None
     which is then shown as a number. Needs no board.
     """
     program = open_program(settings.build())
+    if hiffy:
+        if what is not None or types:
+            raise click.UsageError("--hiffy lists all functions, and takes nothing else")
+        found = read_functions(program)
+        show(settings, lambda: functions.list_text(found), lambda: functions.list_json(found))
+        return
     program.override_types(types, option="--type")
     if what is None:
         read_ahead(program, count_processors())

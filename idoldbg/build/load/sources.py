@@ -30,6 +30,7 @@ ROOTS = (
     "idoldbg.build.load",
     "idoldbg.build.program",
     "idoldbg.views.boot",
+    "idoldbg.views.manifest",
     "idoldbg.views.memory_map",
     "idoldbg.views.regions",
     "idoldbg.views.tasks",

@@ -19,6 +19,7 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.types import Array, Enum, Pointer, Struct, Type, Union
 from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.manifest import read_manifest
 from idoldbg.views.regions import read_regions
 from idoldbg.views.tasks import task_type
 from idoldbg.views.types import read_types
@@ -117,6 +118,7 @@ def ask_everything(program: Program) -> dict[str, object]:
         found["regions"] = read_regions(program)
     except IdoldbgError as error:
         found["regions"] = str(error)
+    found["manifest"] = read_manifest(program)
     for name in ("HUBRIS_TASK_TABLE_SPACE", "TICKS", "KERNEL_EPITAPH", "NOTHING"):
         found[name] = program.kernel_address(name)
     for name in program.archive.object_names:
