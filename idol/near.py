@@ -25,6 +25,8 @@ def near_misses(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> tupl
     for candidate in known if len(name) <= _MAX_LENGTH else ():
         if len(candidate) <= _MAX_LENGTH:
             folded.setdefault(_fold(candidate), candidate)
+    if (same := _fold(name)) in folded:
+        return (folded[same],)
     return tuple(folded[n] for n in get_close_matches(_fold(name), folded, n=_MOST, cutoff=cutoff))
 
 

@@ -86,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _get_ignored(name: str) -> str:
     if name not in RULES:
-        raise OptionsError(f"unknown rule {name!r} in --ignore: {advise(name)}")
+        raise OptionsError(f"--ignore: unknown rule `{name}`: {advise(name)}")
     if RULES[name].level is Level.ERROR:
         raise OptionsError(f"{name} is an error and cannot be ignored: the generators stop at it")
     return name

@@ -44,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _get_rule(name: str) -> Rule:
     if name in RULES:
         return RULES[name]
-    raise OptionsError(f"unknown rule {name!r}: {advise(name)}")
+    raise OptionsError(f"unknown rule `{name}`: {advise(name)}")
 
 
 def _to_json(rule: Rule) -> dict[str, object]:

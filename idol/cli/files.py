@@ -55,7 +55,7 @@ def _iter_files(folder: str) -> Iterator[str | HostError]:
                 is_empty = False
                 yield str(Path(place, file))
     for error in errors:
-        yield HostError(f"{error.filename} cannot be read: {error.strerror or error}")
+        yield HostError(f"{error.filename}: cannot be read: {error.strerror or error}")
     if is_empty and not errors:
         yield HostError(f"{folder} holds no file named {' or '.join(f'*{s}' for s in SUFFIXES)}")
 
@@ -75,7 +75,7 @@ def read_source(name: str) -> Source:
         raise HostError(f"{name} is a folder: name a file in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise HostError(f"{name} cannot be read: {reason}") from None
+        raise HostError(f"{name}: cannot be read: {reason}") from None
     if len(data) > MAX_FILE_SIZE:
         raise HostError(f"{name} is larger than {MAX_FILE_SIZE} bytes: is it an Idol file?")
     try:

@@ -36,10 +36,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print an error of usage and exit with 2."""
-        missing = message.removeprefix("the following arguments are required: ")
-        if missing != message:
-            message = f"missing argument `{missing}`"
-        self.exit(2, f"{one_line(f'error: {message}')}\nTry `{self.prog} --help`.\n")
+        message = one_line(f"error: {_reworded(message)}")
+        self.exit(2, f"{message}\nTry `{self.prog} --help`.\n")
 
 
 class Version(argparse.Action):
@@ -98,6 +96,26 @@ def parse(
         used = commands.get(name, parser)
         used.error("; ".join(_unknown(word, used.format_help()) for word in rest))
     return arguments
+
+
+def _reworded(message: str) -> str:
+    """Return argparse's message as `idoldbg` has it: the option, a colon, what is wrong."""
+    missing = message.removeprefix("the following arguments are required: ")
+    if missing != message:
+        return f"missing argument `{missing}`"
+    option, colon, reason = message.removeprefix("argument ").partition(": ")
+    if option == message or not colon:
+        return message
+    option = option.rpartition("/")[2]
+    if reason == "expected one argument":
+        return f"{option} needs a value"
+    if reason.startswith("ignored explicit argument"):
+        return f"{option} takes no value"
+    reason, found, choices = reason.removeprefix("invalid choice: ").partition(" (choose from ")
+    if found:  # from Python 3.12 on without quotes
+        known = ", ".join(f"`{name.strip(chr(39))}`" for name in choices[:-1].split(", "))
+        reason = f"`{reason.strip(chr(39))}` is not one of {known}"
+    return f"{option}: {reason}"
 
 
 def _unknown(word: str, page: str) -> str:

@@ -203,7 +203,7 @@ def _run(arguments: list[str]) -> int:
             click.echo(error.format_message(), err=True)
             return 2
         message = _click_message(error)
-        hint = _usage_hint(error) if isinstance(error, click.UsageError) else ""
+        hint = _usage_hint(error, arguments) if isinstance(error, click.UsageError) else ""
         return _report(arguments, "Usage", message, 2, hint)
     except BrokenPipeError:
         # The reader went away (`idoldbg list | head`): nothing is left to say, nor where.
@@ -252,17 +252,30 @@ def _click_message(error: click.ClickException) -> str:
         near = error.possibilities or ()
         names = " or ".join(f"`{name}`" for name in near)
         return f"no option `{error.option_name}`" + (f"; did you mean {names}?" if near else "")
+    if isinstance(error, click.BadOptionUsage):
+        takes_none = "does not take" in error.message
+        return f"{error.option_name} {'takes no value' if takes_none else 'needs a value'}"
     message = " ".join(error.format_message().split())  # click's own have several lines
     if isinstance(error, click.MissingParameter):
-        message = re.sub(r"'([^']*)'", r"`\1`", message).removesuffix(".")
-        message = message[:1].lower() + message[1:]
-    return message
+        return _reworded(message)
+    if isinstance(error, click.BadParameter):
+        found = re.fullmatch(r"Invalid value for (?:'.*' / )?'([^']*)': (.*)", message)
+        return message if found is None else f"{found[1]}: {_reworded(found[2])}"
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", message)
+    return message if extra is None else f"unexpected `{extra[1]}`"
 
 
-def _usage_hint(error: click.UsageError) -> str:
-    if error.ctx is None:
-        return ""
-    return f"Try `{error.ctx.command_path} --help`."
+def _reworded(message: str) -> str:
+    message = re.sub(r"'([^']*)'", r"`\1`", message).removesuffix(".")
+    message = message.replace("a valid float", "a number").replace("a valid integer", "an integer")
+    return message[:1].lower() + message[1:]
+
+
+def _usage_hint(error: click.UsageError, arguments: list[str]) -> str:
+    if error.ctx is not None:
+        return f"Try `{error.ctx.command_path} --help`."
+    command = next((f" {name}" for name in arguments if name in COMMANDS), "")
+    return f"Try `idoldbg{command} --help`."
 
 
 def _report(

@@ -9,6 +9,8 @@ from idoldbg.cli import humility
 
 __all__ = ["Group"]
 
+MOST_LISTED = 12  # commands; the page of help has the rest
+
 
 class Group(click.Group):
     """A group whose unknown commands are answered with those that resemble them."""
@@ -19,7 +21,8 @@ class Group(click.Group):
         name = args[0]
         self._refuse_humility(ctx, name, args[1:])
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            ctx.fail(f"no command `{name}`; {self._advice(ctx, name)}")
+            advice = self._advice(ctx, name)
+            ctx.fail(f"no command `{name}`{f'; {advice}' if advice else ''}")
         return super().resolve_command(ctx, args)
 
     def _refuse_humility(self, ctx: click.Context, name: str, rest: list[str]) -> None:
@@ -39,4 +42,4 @@ class Group(click.Group):
         interface, dot, operation = name.partition(".")
         if dot and interface.isidentifier() and operation.isidentifier() and "call" in known:
             return f"did you mean `call {name}`?"
-        return f"there are {', '.join(known)}"
+        return f"there are {', '.join(known)}" if len(known) <= MOST_LISTED else ""

@@ -376,7 +376,7 @@ def test_one_broken_file_of_several_leaves_all_stubs_alone(
     missing = str(tmp_path / "missing.idol")
     assert main(["client", missing, *files, "-d", str(out)]) == 4
     captured = capsys.readouterr()
-    assert f"{missing} cannot be read" in captured.err and f"{worse}:" in captured.err
+    assert f"{missing}: cannot be read" in captured.err and f"{worse}:" in captured.err
     assert read_all(out) == {"good_client.rs": "old"}
 
 

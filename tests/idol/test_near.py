@@ -33,3 +33,7 @@ def test_long_names_are_not_compared() -> None:
     """The comparison takes the square of the length: a hostile name must not hold us up."""
     assert near_misses("a" * 201, ["a" * 200]) == near_misses("a" * 200, ["a" * 201]) == ()
     assert near_misses("a" * 200, ["a" * 199]) == ("a" * 199,)
+
+
+def test_a_name_in_another_case_is_the_only_suggestion() -> None:
+    assert near_misses("Tasks", ["task", "tasks"]) == ("tasks",)

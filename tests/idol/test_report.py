@@ -224,8 +224,8 @@ def test_unreadable_file_hides_no_other(capsys: pytest.CaptureFixture[str]) -> N
     output = capsys.readouterr()
     assert "[unknown-field]" in output.out
     assert "1 file, 3 errors, 1 warning" in output.out
-    assert "none.idol cannot be read" in output.err
-    assert "nowhere.idol cannot be read" in output.err
+    assert "none.idol: cannot be read" in output.err
+    assert "nowhere.idol: cannot be read" in output.err
 
 
 def test_wrong_rule_to_ignore_names_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:

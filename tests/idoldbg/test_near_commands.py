@@ -13,16 +13,17 @@ from idoldbg.cli import run
 Capture = pytest.CaptureFixture[str]
 
 MISTYPED: list[tuple[list[str], str]] = [
-    (["taks"], "no command `taks`; did you mean `tasks`?"),
+    (["taks"], "no command `taks`; did you mean `tasks` or `task`?"),
     (["Tasks"], "no command `Tasks`; did you mean `tasks`?"),
     (["cal", "Spi.read"], "no command `cal`; did you mean `call`?"),
-    (["-p", "emu", "taks"], "no command `taks`; did you mean `tasks`?"),
+    (["-p", "emu", "taks"], "no command `taks`; did you mean `tasks` or `task`?"),
     (["bord", "list"], "did you mean `board` or `boards`?"),
     (["board", "strat", "x"], "no command `strat`; did you mean `start` or `status`?"),
     (["cache", "claer"], "no command `claer`; did you mean `clear`?"),
     (["farm", "rnu"], "no command `rnu`; did you mean `run`?"),
     (["Spi.exchange"], "did you mean `call Spi.exchange`?"),
-    (["zzz"], "no command `zzz`; there are call, list, audit"),
+    (["zzz"], "no command `zzz`\nTry `idoldbg --help`."),
+    (["board", "zzz"], "no command `zzz`; there are list, serve, "),
     (["tasks", "--formt", "json"], "--format"),
     (["--prob", "emu", "tasks"], "--probe"),
     (["-b", "nucleog031", "tasks"], "did you mean `nucleo-g031`"),
@@ -108,9 +109,20 @@ def test_both_commands_speak_in_one_voice(command: str) -> None:
     assert "\n\n" in err
     code, out, err = said("zzz-q")
     assert (code, out) == (2, "")
-    assert err.startswith("error: no command `zzz-q`; there are ")
+    assert err.startswith("error: no command `zzz-q`")
     assert err.endswith(f"\nTry `{command} --help`.\n")
     code, out, err = said("--versoin")
     assert (code, out) == (2, "")
     assert err.startswith("error: no option `--versoin`; did you mean `--version`")
     assert err.endswith(f"?\nTry `{command} --help`.\n")
+    read = ["idoldbg", "tasks"] if command == "idoldbg" else ["idol", "check"]
+    help_ = f"Try `{' '.join(read)} --help`.\n"
+    assert said(read[1], "--format") == (2, "", f"error: --format needs a value\n{help_}")
+    code, out, err = said(read[1], "--format", "yaml", "x")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: --format: `yaml` is not one of `text`, `json`")
+    assert err.endswith(f"\n{help_}")
+    explain = "explain" if command == "idol" else "boards"
+    extra = said(explain, "bad-name", "extra") if command == "idol" else said(explain, "extra")
+    help_ = f"Try `{command} {explain} --help`.\n"
+    assert extra == (2, "", f"error: unexpected `extra`\n{help_}")
