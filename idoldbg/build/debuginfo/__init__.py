@@ -2,8 +2,8 @@
 
 Start at `ObjectInfo`; it loads when it is used, and pyelftools with it. `DebugInfo` is the protocol
 of its look-ups. Below it, in the order in which bytes become answers: `elf` (sections, symbols) and
-`units` (unit headers, abbreviations), with pyelftools' parsers; `attributes` and `dies` (entries),
-`name_search` (which entries), `type_reader` and `interner` (types).
+`units` (unit headers), with pyelftools' parsers; abbreviations, without them; `attributes` and
+`dies` (entries), `name_search` (which entries), `type_reader` and `interner` (types).
 
 Where Hubris's facts lie (seen in builds of formats 1 to 11, rustc of 2021 to 1.96):
 

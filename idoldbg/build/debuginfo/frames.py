@@ -11,10 +11,12 @@ from functools import cached_property
 from io import BytesIO
 from typing import Any
 
-from elftools.common.exceptions import DWARFError, ELFError
-from elftools.dwarf.callframe import FDE
-from elftools.elf.elffile import ELFFile
+# Not documented as a way in. What is, `ELFFile.get_dwarf_info().CFI_entries()`, reads the file's
+# headers and all debug sections a second time to make the same object, and takes 35 ms to import.
+from elftools.dwarf.callframe import FDE, CallFrameInfo
+from elftools.dwarf.structs import DWARFStructs
 
+from idoldbg.build.debuginfo.malformed import Malformed, translated
 from idoldbg.model.code import UnwindRow
 
 __all__ = ["FrameRules", "find_stub_row"]
@@ -24,19 +26,20 @@ _LOW_REGISTERS = range(8)
 
 
 class FrameRules:
-    """The call frame information of one object; `data` is its ELF file."""
+    """The call frame information of one object; `data` is its section `.debug_frame`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
     @cached_property
     def _entries(self) -> list[FDE]:
+        structs = DWARFStructs(little_endian=True, dwarf_format=32, address_size=4)
         try:
-            info = ELFFile(BytesIO(self._data)).get_dwarf_info()
-            entries = info.CFI_entries() if info.has_CFI() else []
-            return [e for e in entries if isinstance(e, FDE)]
-        except (DWARFError, ELFError, ValueError, KeyError, IndexError, AttributeError):
-            return []  # pyelftools raises all of these on damaged input
+            with translated("call frames make no sense"):
+                info = CallFrameInfo(BytesIO(self._data), len(self._data), 0, structs)
+                return [entry for entry in info.get_entries() if isinstance(entry, FDE)]
+        except Malformed:
+            return []
 
     def find_row(self, address: int) -> UnwindRow | None:
         """Return the row for a code address; None where there is none that can be used."""
@@ -44,8 +47,9 @@ class FrameRules:
             start = entry.header.initial_location
             if start <= address < start + entry.header.address_range:
                 try:
-                    return _row(entry.get_decoded().table, address)
-                except (DWARFError, ELFError, ValueError, KeyError, IndexError, AttributeError):
+                    with translated("a call frame makes no sense"):
+                        return _row(entry.get_decoded().table, address)
+                except Malformed:
                     return None
         return None
 

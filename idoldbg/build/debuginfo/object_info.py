@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ from idoldbg.model.symbols import Block, Subprogram, SymbolTable, Variable
 from idoldbg.model.types import Opaque, Type, TypeAt
 
 if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
-
     from idoldbg.build.debuginfo.frames import FrameRules
     from idoldbg.build.debuginfo.lines import LineReader
 
@@ -169,9 +166,9 @@ class ObjectInfo:
     @cached_property
     def frame_rules(self) -> FrameRules:
         """The call frame information."""
-        from idoldbg.build.debuginfo.frames import FrameRules  # brings all of pyelftools
+        from idoldbg.build.debuginfo.frames import FrameRules  # not for calls
 
-        return FrameRules(self.elf.data)
+        return FrameRules(self.section(".debug_frame") or b"")
 
     def find_frames(self, address: int) -> tuple[SourceFrame, ...]:
         """Return the functions at a code address, innermost first, with their source.
@@ -380,12 +377,6 @@ class ObjectInfo:
                 variables.append((child.name, self._types.type_at(type_at)))
         path = "" if depth else self._types.path(die.offset)
         return Block(path, tuple(variables), tuple(blocks))
-
-    def to_elftools(self) -> ELFFile:
-        """Open the object with pyelftools, for line programs, call frames and comparisons."""
-        from elftools.elf.elffile import ELFFile  # see `elf`
-
-        return ELFFile(BytesIO(self.elf.data))
 
 
 def _own_names(name: str) -> list[str]:

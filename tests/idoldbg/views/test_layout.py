@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from idoldbg.build.debuginfo import ObjectInfo
 from idoldbg.build.load import open_build
@@ -42,7 +44,7 @@ def alignments(path: Path) -> Iterator[tuple[Type, int]]:
     """Yield the types that say what their alignment is, each once; read by pyelftools."""
     for info in objects(path, 3):  # pyelftools takes its time
         seen = set()
-        for unit in info.to_elftools().get_dwarf_info().iter_CUs():
+        for unit in ELFFile(BytesIO(info.elf.data)).get_dwarf_info().iter_CUs():
             for entry in unit.iter_DIEs():
                 if "DW_AT_alignment" not in entry.attributes or entry.tag not in TAGS:
                     continue

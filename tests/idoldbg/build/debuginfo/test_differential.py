@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from elftools.dwarf.die import DIE
 from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_FORM, ENUM_DW_TAG
+from elftools.elf.elffile import ELFFile
 
 from idoldbg.build.debuginfo import ObjectInfo
 from idoldbg.build.debuginfo.interner import TypeInterner
@@ -59,7 +61,7 @@ class Plain:
     """Types by pyelftools alone, in the plainest way; it trusts its input."""
 
     def __init__(self, info: ObjectInfo) -> None:
-        self.dwarf = info.to_elftools().get_dwarf_info()
+        self.dwarf = ELFFile(BytesIO(info.elf.data)).get_dwarf_info()
         self.types: dict[int, Type] = {}
         self.interner = TypeInterner()
 
@@ -338,7 +340,7 @@ def test_abbreviations_are_those_of_pyelftools(build: str) -> None:
 def compare_abbreviations(info: ObjectInfo) -> None:
     sections = (info.section(".debug_info") or b"", info.section(".debug_abbrev") or b"")
     reader = UnitReader(*sections)
-    plain = info.to_elftools().get_dwarf_info()
+    plain = ELFFile(BytesIO(info.elf.data)).get_dwarf_info()
     for unit in {unit.abbreviations_at: unit for unit in reader.read_units()}.values():
         table = plain.get_abbrev_table(unit.abbreviations_at)
         for code, ours in reader.read_abbreviations(unit).items():
