@@ -11,6 +11,7 @@ from idoldbg.call.functions import FunctionCall, call_function
 from idoldbg.call.supervisor import Controlled, Request, Supervisor
 from idoldbg.device.core import Core, in_turn
 from idoldbg.device.state import StateReader
+from idoldbg.device.uart import Uart
 from idoldbg.model.seconds import check_seconds
 from idoldbg.target.link import Link
 from idoldbg.views.tasks import TaskRow, read_task
@@ -97,6 +98,11 @@ class BaseDevice(StateReader):
     def timeout_s(self, seconds: float) -> None:
         check_seconds("timeout_s", seconds)
         self.session.caller.timeout_s = seconds
+
+    @property
+    def uart(self) -> Uart:
+        """The serial ports of an emulated board: `read`, `send`, `expect`."""
+        return self._core.uart
 
     @in_turn
     def reset(self) -> None:

@@ -14,6 +14,7 @@ from idoldbg.call.supervisor import Supervisor
 from idoldbg.device.classes import Classes
 from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
+from idoldbg.device.uart import Uart
 from idoldbg.errors import LinkError, OperationError
 from idoldbg.model.values import format_value
 from idoldbg.resolver import ResolvedOperation
@@ -43,6 +44,7 @@ class Core:
         self.stop: Callable[[], None] = lambda: None
         """Ends what is under way in other threads."""
         self.supervisor = Supervisor(session.program, session.link)
+        self.uart = Uart(session)
         self._is_closed = False
         self._process = os.getpid()
 

@@ -36,8 +36,9 @@ from idol.printable import join_lines, one_line, printable
 from idoldbg.pytest_plugin.junit import JunitTypes
 
 if TYPE_CHECKING:
+    from idoldbg.pytest_plugin.attached import AttachedBoard
     from idoldbg.pytest_plugin.marks import UsedBoard
-    from idoldbg.pytest_plugin.pool import AttachedBoard, BoardPool
+    from idoldbg.pytest_plugin.pool import BoardPool
 
 __all__ = [
     # fixtures
@@ -49,6 +50,7 @@ __all__ = [
     "pytest_addoption",
     "pytest_configure",
     "pytest_make_collect_report",
+    "pytest_report_header",
     "pytest_report_teststatus",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
@@ -105,6 +107,17 @@ def pytest_make_collect_report(
         ]
         report.result = [*report.result, *suites]
     return report
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Return which boards the options name: archive, image id, board, probe."""
+    from idoldbg.pytest_plugin.options import has_options
+
+    if not has_options(config):
+        return []
+    from idoldbg.pytest_plugin.header import describe_boards
+
+    return describe_boards(config)
 
 
 # -- fixtures
@@ -217,7 +230,7 @@ def _watch(node: pytest.Item, name: str, find: Callable[..., AttachedBoard]) -> 
     for is_last in (False, True):
         attached = find(taken=[board.attached for board in used])
         try:
-            attached.begin()
+            attached.begin(node.nodeid.partition("::")[0])
         except Exception as error:
             attached.lost = attached.lost or infrastructure_reason(error)
             if is_last or attached.lost is None:
@@ -246,6 +259,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a test that went well but for the tasks that it killed."""
     used = item.stash.get(USED, [])
     deaths = _read_marks(item, used)
+    if used:
+        from idoldbg.pytest_plugin.failures import dump_path
+
+        for number, (board, expected) in enumerate(zip(used, deaths, strict=True)):
+            board.attached.guard(expected, dump_path(item, number))
     try:
         result = yield
     except Exception as error:
@@ -294,6 +312,8 @@ def pytest_runtest_makereport(
     from idoldbg.pytest_plugin.failures import describe_failure
 
     used = [board.attached for board in item.stash.get(USED, [])]
+    for attached in used:
+        attached.has_failed = True
     if USED not in item.stash and "board" in getattr(item, "fixturenames", ()):
         used = list(item.config.stash[POOL].attached)
     describe_failure(item, report, call.excinfo.value, used)

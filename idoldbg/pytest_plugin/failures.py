@@ -9,22 +9,28 @@ from typing import Any
 import pytest
 
 from idoldbg.errors import IdoldbgError
+from idoldbg.pytest_plugin.attached import AttachedBoard
 from idoldbg.pytest_plugin.evidence import Evidence, file_stem, write_evidence
-from idoldbg.pytest_plugin.pool import AttachedBoard, infrastructure_reason
+from idoldbg.pytest_plugin.pool import infrastructure_reason
 from idoldbg.pytest_plugin.settings import read_settings, worker_name
 from idoldbg.render.printable import join_lines, one_line, printable
 
-__all__ = ["describe_failure", "hide_internals"]
+__all__ = ["describe_failure", "dump_path", "hide_internals", "is_python_mistake"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
+API = PACKAGE / "device"
+MISTAKE = "_idoldbg_mistake"  # attribute of an exception
 
 
 def hide_internals(error: Exception) -> Exception:
     """Cut an error's traceback where it enters this package: there begins what is not the test.
 
-    Errors other than `IdoldbgError` are bugs, and keep it all.
+    Errors other than `IdoldbgError` and those by which the Python API refuses something are bugs,
+    and keep it all.
     """
-    if not isinstance(error, IdoldbgError):
+    if is_python_mistake(error):
+        error.__dict__[MISTAKE] = True  # it will not be seen from the traceback any more
+    elif not isinstance(error, IdoldbgError):
         return error
     kept: list[TracebackType] = []
     entry = error.__traceback__
@@ -58,16 +64,14 @@ def describe_failure(
         item.user_properties.append(("infrastructure", printable(reason)))
         for attached in used:
             attached.lost = attached.lost or reason
-    found = []
-    folder, stem = _folder(item), file_stem(item.nodeid, worker_name(item.config))
-    for number, attached in enumerate(used):
-        if attached.lost is not None:
-            continue
-        dump = folder / (f"{stem}.core" if number == 0 else f"{stem}.{number}.core")
-        found.append(attached.collect(dump))
+    found = [
+        attached.collect(dump_path(item, number))
+        for number, attached in enumerate(used)
+        if attached.lost is None and not (is_python_mistake(error) and not attached.has_deaths())
+    ]
     if not found:
         return
-    path = folder / f"{stem}.json"
+    path = _folder(item) / f"{file_stem(item.nodeid, worker_name(item.config))}.json"
     try:
         write_evidence(path, found)
         item.user_properties.append(("evidence", str(path)))
@@ -75,6 +79,32 @@ def describe_failure(
         _add(report, "idoldbg", one_line(f"the evidence could not be written: {failure}"))
     for evidence in found:
         _add_evidence(report, evidence, with_name=len(found) > 1)
+
+
+def dump_path(item: pytest.Item, number: int) -> Path:
+    """Return where the core dump of a test's board goes, the boards counted from 0."""
+    stem = file_stem(item.nodeid, worker_name(item.config))
+    return _folder(item) / (f"{stem}.{number}.core" if number else f"{stem}.core")
+
+
+def is_python_mistake(error: BaseException) -> bool:
+    """Return whether a test failed of its own Python, of which no board knows anything.
+
+    Names that do not exist anywhere; types and attributes where this package refused them.
+    """
+    if isinstance(error, NameError | ImportError | SyntaxError) or MISTAKE in error.__dict__:
+        return True
+    return isinstance(error, TypeError | AttributeError) and _is_refusal(error)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Return whether the Python API raised an error, in the frames that tests call into."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    if entry is None:
+        return False
+    return API in Path(entry.tb_frame.f_code.co_filename).parents
 
 
 def _folder(item: pytest.Item) -> Path:

@@ -8,7 +8,8 @@ import pytest
 
 from idol.near import near_misses
 from idol.records import dataclass
-from idoldbg.pytest_plugin.pool import AttachedBoard, Wanted
+from idoldbg.pytest_plugin.attached import AttachedBoard
+from idoldbg.pytest_plugin.pool import Wanted
 from idoldbg.pytest_plugin.settings import Settings
 from idoldbg.target.board_files import board_names
 

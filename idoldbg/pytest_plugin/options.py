@@ -20,6 +20,9 @@ _OPTIONS = (
     ("boards", "LIST", "boards to share out: names of --idoldbg-env, SPECs, or NAME=SPEC"),
     ("wait", "SECONDS", "how long to wait for a board that others use (default: 60)"),
     ("evidence", "DIR", "where core dumps of failures go (default: pytest's temporary folder)"),
+    ("hold", "yes|no", "hold tasks at their fault until evidence is taken (default: yes)"),
+    ("reset", "WHEN", "never (default), module, test, on-failure: when boards are reset"),
+    ("flash", "WHEN", "never (default), if-different, always: flash boards before the first test"),
     ("may-die", "LIST", "tasks that die in normal operation: TASK, or BOARD.TASK"),
 )
 _PATHS = frozenset({"archive", "env", "evidence"})

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pytest
 
 from idol.records import dataclass, replace
-from idoldbg.build.program import Program
-from idoldbg.device import Device, attach
+from idoldbg.device import attach
 from idoldbg.errors import ArgumentError, IdoldbgError, LinkError, MismatchError, Unsupported
+from idoldbg.flashing import flash_board
 from idoldbg.model.board import Board
-from idoldbg.pytest_plugin.evidence import Evidence, collect
+from idoldbg.pytest_plugin.attached import AttachedBoard
 from idoldbg.pytest_plugin.places import Place, PlaceLock, iter_rotated
-from idoldbg.pytest_plugin.settings import Settings
-from idoldbg.render.tasks import describe_fault
+from idoldbg.pytest_plugin.settings import FlashWhen, Settings
 from idoldbg.session import (
     TargetOptions,
     choose_spec,
@@ -26,14 +24,8 @@ from idoldbg.session import (
     open_program,
 )
 from idoldbg.target.board_files import load_board
-from idoldbg.target.link import Link
-from idoldbg.views.counters import CounterSet, find_counters, read_counters
-from idoldbg.views.faults import read_last_fault
-from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks
 
 __all__ = [
-    "AttachedBoard",
-    "Baseline",
     "BoardPool",
     "BoardUnavailable",
     "Wanted",
@@ -42,9 +34,7 @@ __all__ = [
 ]
 
 RETRY_S = 0.25
-GENERATIONS = 64  # abi::TaskId has six bits for them
 CAUSE_LIMIT = 8
-HIFFY = "hiffy"  # the task that makes calls
 MAIN_TARGET = "main"  # labgrid's own word for the target of its fixture `target`
 
 
@@ -84,167 +74,6 @@ class Wanted:
         """Requirements on the board."""
         said = {"chip": self.chip, "board": self.board}
         return {what: value for what, value in said.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """State of a board before a test."""
-
-    tasks: TaskTable
-    counters: Mapping[str, int]
-
-
-class AttachedBoard:
-    """One board that tests use, with what it was like before the current test."""
-
-    def __init__(
-        self,
-        place: Place,
-        device: Device,
-        lock: PlaceLock | None = None,
-        detach: Callable[[], None] | None = None,
-    ) -> None:
-        self.place = place
-        self.device = device
-        self._detach = detach or device.close
-        self.lost: str | None = None
-        """Why the board cannot be used any more."""
-        self._lock = lock
-        self._counters: tuple[CounterSet, ...] | None = None
-        self._baseline: Baseline | None = None
-        self._deaths: tuple[str, ...] = ()
-        self.allowed_deaths: frozenset[str] = frozenset()
-        """Tasks of which it does not matter to the current test whether they die."""
-
-    @property
-    def program(self) -> Program:
-        """The build, over the board's memory."""
-        return self.device.program
-
-    @property
-    def link(self) -> Link:
-        """The way to the board."""
-        return self.device.link
-
-    @property
-    def target(self) -> Board | None:
-        """The board's file, where one covers it."""
-        options = TargetOptions(board=self.place.board)
-        return find_board(options, self.program.archive)
-
-    @property
-    def board_name(self) -> str:
-        """Name of the board's kind, as far as known."""
-        target = self.target
-        return target.name if target else self.program.archive.board or self.place.name
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Facts about the board for a report: board, probe, image id, chip, all strings."""
-        archive, target = self.program.archive, self.target
-        return {
-            "board": self.board_name,
-            "place": self.place.name,
-            "probe": self.link.spec,
-            "image_id": archive.image_id.hex() if archive.image_id else "",
-            "chip": target.chip.name if target else archive.chip,
-            "archive": archive.path,
-        }
-
-    # -- around a test
-
-    def begin(self) -> None:
-        """Note generations and counters; raise what the link raises."""
-        if self._counters is None:
-            self._counters = find_counters(self.program)
-        self._deaths, self.allowed_deaths = (), frozenset()
-        counts = read_counters(self.program, self._counters)
-        self._baseline = Baseline(read_tasks(self.program), counts)
-
-    def check(self, expected: frozenset[str]) -> list[str]:
-        """Return what went wrong since `begin`, in sentences; `expected` names tasks that must die.
-
-        Those of `allowed_deaths` may. Raises what the link raises.
-        """
-        if self._baseline is None:
-            return []
-        before, after = self._baseline.tasks, read_tasks(self.program)
-        problems = []
-        if after.epitaph is not None and before.epitaph is None:
-            problems.append(f"the kernel has panicked: {after.epitaph}")
-        is_reset = (after.time_ms or 0) < (before.time_ms or 0)
-        died = {}
-        for old, new in zip(before.rows, after.rows, strict=True):
-            reason = self._death(old, new, is_reset)
-            if reason is not None:
-                died[new.name] = reason
-        own = {HIFFY} if self._is_own_restart(after) else set()
-        if HIFFY in died and own:
-            died[HIFFY] = f"task `{HIFFY}` did not answer, and was restarted by idoldbg"
-        allowed = self.allowed_deaths - expected
-        self._deaths = tuple(
-            f"{reason}, as it may (may_die)" if name in allowed else reason
-            for name, reason in died.items()
-        )
-        for name, reason in died.items():
-            if name not in expected | allowed | own:
-                problems.append(
-                    f"{reason}. A test that means it says @pytest.mark.expect_death({name!r}); one "
-                    f"that does not care, @pytest.mark.may_die({name!r})"
-                )
-        for name in sorted(expected - died.keys()):
-            problems.append(f"task `{name}` was expected to die, and did not")
-        return problems
-
-    def _is_own_restart(self, after: TaskTable) -> bool:
-        """Return whether hiffy runs in a generation that calls began, so as to go on."""
-        generation = next((row.generation for row in after.rows if row.name == HIFFY), None)
-        return generation in self.device.session.caller.restarts
-
-    def _death(self, old: TaskRow, new: TaskRow, is_reset: bool) -> str | None:
-        """Return what a task died of, None if it lives as before; a reset is not a death."""
-        # A restart after a reset counts from 0 again: only what lies behind it is known.
-        base = 0 if is_reset else old.generation
-        has_fault = new.fault is not None and (is_reset or old.fault is None)
-        if new.generation in (base, None) and not has_fault:
-            return None
-        fault = new.fault
-        if fault is None and new.generation is not None:
-            fault = read_last_fault(self.program, new.index, (new.generation - 1) % GENERATIONS)
-        why = describe_fault(fault) if fault else "nothing in this firmware recorded why"
-        then = "it is still stopped" if has_fault else f"generation {base} → {new.generation}"
-        return f"task `{new.name}` died: {why} ({then})"
-
-    def collect(self, dump_path: Path | None) -> Evidence:
-        """Look at the board after a failure; never raises."""
-        facts: dict[str, str] = {"place": self.place.name}
-        try:
-            facts = self.facts
-            if not self._deaths and self.lost is None:
-                self.check(frozenset())  # a test that failed by itself may have killed tasks, too
-        except IdoldbgError:
-            pass  # what follows says so
-        return collect(
-            self.place.name,
-            self.program,
-            self.link,
-            facts=facts,
-            deaths=self._deaths,
-            counters=self._counters or (),
-            counted_before=self._baseline.counters if self._baseline else {},
-            dump_path=dump_path,
-            target=self.target,
-        )
-
-    def close(self) -> None:
-        """Let go of the board, and let others have it."""
-        try:
-            self._detach()
-        except IdoldbgError:
-            pass  # it was lost before; nothing is left to let go of
-        finally:
-            if self._lock is not None:
-                self._lock.release()
 
 
 class BoardPool:
@@ -436,6 +265,7 @@ class BoardPool:
     def _attach(self, place: Place, lock: PlaceLock | None) -> AttachedBoard:
         self._notify(f"{place.name}: attaching to {place.probe or 'the target'}")
         try:
+            self._flash(place)
             device = attach(
                 place.archive,
                 board=place.board,
@@ -447,13 +277,33 @@ class BoardPool:
             if lock is not None:
                 lock.release()
             raise
-        attached = AttachedBoard(place, device, lock)
+        attached = AttachedBoard(
+            place, device, lock, holds=self.settings.holds, reset=self.settings.reset
+        )
         try:
             device.tasks()  # waits until they have been started
         except BaseException:
             attached.close()
             raise
         return attached
+
+    def _flash(self, place: Place) -> None:
+        """Program a board that is not made for the tests, where that is wanted."""
+        when = self.settings.flash
+        if when is FlashWhen.NEVER or place.is_private:
+            return
+        options = TargetOptions(
+            place.archive,
+            place.board,
+            place.probe,
+            timeout_s=self.settings.timeout_s,
+            wait_s=self.settings.wait_s,
+        )
+        done = flash_board(
+            options, if_different=when is FlashWhen.IF_DIFFERENT, notify=self._notify
+        )
+        if done.written:
+            self._notify(f"{place.name}: flashed with {place.archive}")
 
     def _attach_labgrid(self, name: str) -> AttachedBoard:
         """Take the device of a labgrid target's driver; the coordinator does the locking."""
@@ -470,7 +320,13 @@ class BoardPool:
             cause = infrastructure_reason(error)
             raise BoardUnavailable(f"labgrid gave no board: {cause or error}") from error
         place = Place(driver.place_name, device.program.archive.path, None, device.link.spec)
-        return AttachedBoard(place, device, detach=driver.disconnect)
+        return AttachedBoard(
+            place,
+            device,
+            detach=driver.disconnect,
+            holds=self.settings.holds,
+            reset=self.settings.reset,
+        )
 
     def close(self) -> None:
         """Let go of all boards."""

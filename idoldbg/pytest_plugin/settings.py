@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,30 @@ from idoldbg.model.seconds import read_seconds
 from idoldbg.pytest_plugin.options import Said, read_labgrid, read_said
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_places
 
-__all__ = ["Settings", "read_settings", "worker_count", "worker_name"]
+__all__ = ["FlashWhen", "Reset", "Settings", "read_settings", "worker_count", "worker_name"]
 
 DEFAULT_TIMEOUT_S, DEFAULT_WAIT_S = 5.0, 60.0
-NAMES = ("archive", "board", "probe", "timeout", "env", "boards", "wait", "evidence", "may-die")
+NAMES = (
+    *("archive", "board", "probe", "timeout", "env", "boards", "wait", "evidence"),
+    *("hold", "reset", "flash", "may-die"),
+)
+
+
+class Reset(StrEnum):
+    """When a board is reset; one that this process emulates is made as it was after its boot."""
+
+    NEVER = "never"
+    MODULE = "module"
+    TEST = "test"
+    ON_FAILURE = "on-failure"
+
+
+class FlashWhen(StrEnum):
+    """When a board is flashed before the first test that uses it."""
+
+    NEVER = "never"
+    IF_DIFFERENT = "if-different"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +58,9 @@ class Settings:
     evidence: Path | None
     may_die: tuple[str, ...]
     labgrid: str
+    holds: bool = True
+    reset: Reset = Reset.NEVER
+    flash: FlashWhen = FlashWhen.NEVER
 
     @property
     def timeout_s(self) -> float:
@@ -79,7 +103,32 @@ def read_settings(config: pytest.Config) -> Settings:
         evidence=None if evidence is None else Path(evidence).absolute(),
         may_die=tuple(_entries(values["may-die"])),
         labgrid="" if labgrid is None else labgrid.source,
+        holds=_choice(said["hold"], ("yes", "no"), "yes") == "yes",
+        reset=Reset(_choice(said["reset"], tuple(Reset), Reset.NEVER)),
+        flash=_flash(said, labgrid),
     )
+
+
+def _choice(said: Said | None, known: tuple[str, ...], default: str) -> str:
+    if said is None:
+        return default
+    if said.value not in known:
+        raise pytest.UsageError(f"{said.source}: `{said.value}` is not one of {', '.join(known)}")
+    return said.value
+
+
+def _flash(said: dict[str, Said | None], labgrid: Said | None) -> FlashWhen:
+    flash = said["flash"]
+    when = FlashWhen(_choice(flash, tuple(FlashWhen), FlashWhen.NEVER))
+    if flash is None or when is FlashWhen.NEVER:
+        return when
+    if labgrid is not None:
+        raise pytest.UsageError(
+            f"{flash.source} has no effect with {labgrid.source}: its strategy flashes"
+        )
+    if said["archive"] is None and said["env"] is None:
+        raise pytest.UsageError(f"{flash.source}: name the build to flash, --idoldbg-archive")
+    return when
 
 
 def _entries(text: str | None) -> list[str]:

@@ -28,6 +28,8 @@ __all__ = [
     "Registers",
     "ResetControl",
     "RunControl",
+    "SerialPorts",
+    "Snapshots",
     "refusal",
 ]
 
@@ -72,6 +74,28 @@ class Recorded(Protocol):
     @property
     def dump(self) -> DumpFile:
         """The dump, without the build in it."""
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """Keeps its whole state, memory and devices included, and goes back to it."""
+
+    def snapshot(self) -> object:
+        """Return the state; it is good for this target alone."""
+
+    def restore(self, state: object) -> None:
+        """Go back to a state that `snapshot` returned; time goes back, too."""
+
+
+@runtime_checkable
+class SerialPorts(Protocol):
+    """Keeps what the target sends on its serial ports, and sends it what it is to receive."""
+
+    def uart_output(self) -> dict[str, bytes]:
+        """Return the last 64 KiB that each port has sent, by name."""
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a port receive bytes; raise `NotFound`."""
 
 
 @runtime_checkable
@@ -147,6 +171,8 @@ _REFUSALS: dict[type, tuple[str, str]] = {
     RunControl: ("run", "it does not run"),
     Flash: ("flash", "it cannot be flashed"),
     ResetControl: ("reset", "it cannot be reset"),
+    Snapshots: ("snapshots", "its state cannot be kept"),
+    SerialPorts: ("uart", "what it sends on its serial ports is not seen here"),
 }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from idoldbg.errors import LinkTimeout
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.link import BaseLink
 
-__all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink"]
+__all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink", "LocalBoard", "LocalLink"]
 
 REAL_LIMIT_S = 60.0
 """How long waiting may take in real seconds, counted from the last write to the board, or reset."""
@@ -150,3 +150,43 @@ class EmulatedLink(BaseLink):
             yield
         finally:
             self.board.resume()
+
+
+class LocalBoard(Board, Protocol):
+    """Board of this process, which can also be asked for all of its state."""
+
+    @property
+    def uart(self) -> dict[str, bytes]:
+        """The last 64 KiB that each serial port has sent, by name."""
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+
+    def snapshot(self) -> Any:
+        """Return the whole state."""
+
+    def restore(self, snapshot: Any) -> None:
+        """Go back to a state."""
+
+
+class LocalLink(EmulatedLink):
+    """Link to a board that nobody else uses."""
+
+    board: LocalBoard
+
+    def uart_output(self) -> dict[str, bytes]:
+        """Return the last 64 KiB that each serial port has sent, by name."""
+        return self.board.uart
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+        self.board.uart_feed(name, data)
+
+    def snapshot(self) -> object:
+        """Return the board's whole state."""
+        return self.board.snapshot()
+
+    def restore(self, state: object) -> None:
+        """Go back to a state that `snapshot` returned."""
+        self.board.restore(state)
+        self._waited_s = 0.0

@@ -445,6 +445,14 @@ class BoardLink(EmulatedLink):
         super().__init__(board, spec=spec, description=description, notices=notices)
         self._held = self._exclusive = 0
 
+    def uart_output(self) -> dict[str, bytes]:
+        """Return the last 64 KiB that each serial port has sent, by name."""
+        return self.board.uart()
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+        self.board.uart_feed(name, data)
+
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges in one round trip."""
         return self.board.read_ranges(ranges)

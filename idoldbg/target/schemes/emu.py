@@ -38,11 +38,11 @@ def _find_build(spec: Spec) -> str | None:
 def open_emu(spec: Spec, wanted: Wanted) -> BaseLink:
     """Make a board for the build, or connect to one."""
     if spec.rest is None:
-        from idoldbg.target.emulated.link import EmulatedLink
+        from idoldbg.target.emulated.link import LocalLink
         from idoldbg.target.emulated.making import emulate
 
         made = emulate(wanted.options, wanted.archive)
-        return EmulatedLink(
+        return LocalLink(
             made, description=f"emulated {made.board.name}", notices=tuple(made.notices)
         )
     from idoldbg.target.emulated.socket import connect_board, open_board
