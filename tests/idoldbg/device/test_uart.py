@@ -12,7 +12,7 @@ from idoldbg.errors import LinkTimeout, NotFound, Unsupported
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40))
-def test_what_was_seen_is_not_read_again(before: bytes, new: bytes) -> None:
+def test_seen_output_is_not_read_again(before: bytes, new: bytes) -> None:
     assert (before + new)[_overlap(before, before + new) :] == new
 
 

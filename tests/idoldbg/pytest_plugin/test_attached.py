@@ -84,7 +84,7 @@ def test_a_board_behind_a_probe_is_reset_for_each_test(pytester: pytest.Pytester
         ("--idoldbg-flash=always", "name the build to flash"),
     ],
 )
-def test_other_words_are_errors_of_use(
+def test_other_values_are_errors_of_use(
     pytester: pytest.Pytester, option: str, message: str
 ) -> None:
     done = outcome(pytester, "def test_a(idol): pass", option)

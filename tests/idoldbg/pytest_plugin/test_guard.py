@@ -43,7 +43,7 @@ def test_a_fault_is_looked_at_while_the_call_waits(dev: Device) -> None:
         assert dev["victim"].state().generation == count
 
 
-def test_what_may_die_is_let_go_of(dev: Device) -> None:
+def test_tasks_that_may_die_are_released(dev: Device) -> None:
     seen: list[tuple[str, ...]] = []
     guard = make(dev, seen)
     guard.hold_all_but(())
@@ -54,7 +54,7 @@ def test_what_may_die_is_let_go_of(dev: Device) -> None:
     assert seen == []
 
 
-def test_a_reset_lets_go_of_all_and_they_are_held_again(dev: Device) -> None:
+def test_tasks_are_held_again_after_a_reset(dev: Device) -> None:
     seen: list[tuple[str, ...]] = []
     guard = make(dev, seen)
     dev.wait(1)
