@@ -112,7 +112,7 @@ def test_mistakes_in_python_have_no_evidence(pytester: pytest.Pytester) -> None:
     assert not list(pytester.path.glob("evidence/*"))
 
 
-def test_a_task_that_died_is_told_all_the_same(pytester: pytest.Pytester) -> None:
+def test_a_mistake_after_a_death_does_not_hide_it(pytester: pytest.Pytester) -> None:
     text = """
 def test_both(idol):
     try:
