@@ -156,9 +156,7 @@ def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:
             is_ours = False
         with suppress(NotCallable, DebugInfoError):  # no hiffy: nothing will be fooled
             if is_ours and forensics is not None:
-                ready = forensics.transport.mailbox.layout.ready
-                link.halt()
-                link.write(ready, bytes(4))
+                forensics.transport.stop_taking_calls(link.halt)
         action()
         with suppress(DebugInfoError):
             current = session.program.kernel_address("CURRENT_TASK_PTR")

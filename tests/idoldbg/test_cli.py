@@ -282,15 +282,6 @@ def test_a_closed_standard_output_is_not_reported_as_a_bug() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def assert_interrupted(said: str) -> None:
-    """One line; where the program had been written, it says what became of the call."""
-    assert said.strip() in {
-        "interrupted",
-        "error: interrupted; the call was not made",
-        "error: interrupted; the call may have been made",
-    }
-
-
 class _CtrlCInFinalizer:
     def __del__(self) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -299,18 +290,20 @@ class _CtrlCInFinalizer:
 def test_ctrl_c_is_heard_where_python_drops_it(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exceptions of finalizers are dropped: this one comes again."""
+    """Exceptions of finalizers are dropped: this one comes again, while the call is made."""
     victims = [_CtrlCInFinalizer()]
     wait = EmulatedLink.wait
 
     def wait_once_interrupted(link: EmulatedLink, seconds: float) -> None:
-        victims.clear()
+        if link.monotonic() > 5:  # of the board's: hiffy has been waiting for the server for long
+            victims.clear()
         wait(link, seconds)
 
     monkeypatch.setattr(EmulatedLink, "wait", wait_once_interrupted)
     argv = ["--task", "victim", "--milliseconds", "86400000", "--timeout", "86400"]
     assert run(["call", "Victim.hang", *argv]) == 130
-    assert_interrupted(capsys.readouterr().err)
+    said = capsys.readouterr().err.strip()
+    assert said == "error: interrupted; the call may have been made"
 
 
 def test_ctrl_c_ends_a_call_quietly(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,15 @@ class HiffyTransport:
         """Execute a program of other functions than sends; errors as `send`."""
         return self._drive(self.mailbox.run(program, timeout_s=timeout_s))
 
+    def stop_taking_calls(self, halt: Callable[[], None]) -> None:
+        """Halt the core, and have hiffy look as if it had not begun; the image is the build's.
+
+        Raises `NotCallable` or `DebugInfoError`, before it is halted, where there is no hiffy.
+        """
+        ready = self.mailbox.layout.ready
+        halt()
+        self.target.write(ready, bytes(4))
+
     def forget(self) -> None:
         self._is_image_checked = False
         if "mailbox" in vars(self):

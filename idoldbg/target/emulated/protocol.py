@@ -20,7 +20,7 @@ __all__ = [
     "MAX_OPERATIONS",
     "MAX_PAYLOAD",
     "MAX_WAIT_S",
-    "Operation",
+    "BoardOperation",
     "PROTOCOL",
     "ProtocolError",
     "decode_error",
@@ -98,7 +98,7 @@ class FrameReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class BoardOperation:
     """One step of a request; `data` is its part of the payload."""
 
     name: str
@@ -136,7 +136,7 @@ _FIELDS: dict[str, dict[str, tuple[str, bool]]] = {
 _WITH_DATA = {"write", "uart-send", "flash", "name-image"}
 
 
-def decode_operations(header: Header, payload: bytes) -> tuple[Operation, ...]:
+def decode_operations(header: Header, payload: bytes) -> tuple[BoardOperation, ...]:
     """Check a whole request and return its operations; raise `ProtocolError`.
 
     Nothing of a request is done before all of it has been checked.
@@ -152,7 +152,7 @@ def decode_operations(header: Header, payload: bytes) -> tuple[Operation, ...]:
             raise ProtocolError(f"no operation: {str(entry)[:80]}")
         values = _values(name, entry)
         size = _data_size(name, values)
-        operations.append(Operation(name, values, payload[used : used + size]))
+        operations.append(BoardOperation(name, values, payload[used : used + size]))
         used += size
         answer += values["size"] if name == "read" else 0
     if used != len(payload):

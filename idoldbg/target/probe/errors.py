@@ -19,7 +19,7 @@ from pyocd.core import exceptions
 
 from idol.records import dataclass, field
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout
-from idoldbg.target.probe.watchdog import CallTimeout
+from idoldbg.target.probe.watchdog import NoAnswer
 from idoldbg.target.spec import Spec
 
 __all__ = ["Attempt", "translate", "translated"]
@@ -130,7 +130,7 @@ def translate(error: BaseException, attempt: Attempt) -> IdoldbgError | None:
     """Return the error of ours that says the same; None for what is not a failure of the link."""
     if isinstance(error, IdoldbgError):
         return error
-    if isinstance(error, CallTimeout):
+    if isinstance(error, NoAnswer):
         return LinkTimeout(
             f"{attempt.link}: cannot {attempt.doing}: {error}; unplug the probe (or restart its "
             "server) and plug it in again",

@@ -24,7 +24,7 @@ from idoldbg.target.probe.calls import LocksCalls, calls_locked
 from idoldbg.target.probe.errors import Attempt, translated
 from idoldbg.target.probe.remote import RemoteProbe
 from idoldbg.target.probe.settings import ProbeOptions, session_options
-from idoldbg.target.probe.watchdog import CallTimeout, Watchdog
+from idoldbg.target.probe.watchdog import NoAnswer, Watchdog
 
 __all__ = ["program"]
 
@@ -83,7 +83,7 @@ def program(
             watchdog.call(lambda: _program(driver, spec, image, options, state), FLASH_LIMIT_S)
     except KeyboardInterrupt:
         state.is_given_up = True
-        with contextlib.suppress(CallTimeout):
+        with contextlib.suppress(NoAnswer):
             watchdog.call(lambda: None, GIVE_UP_LIMIT_S)  # after the programming, in one thread
         raise
     except (LinkError, FaultError) as error:

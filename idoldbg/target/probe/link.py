@@ -44,7 +44,7 @@ from idoldbg.target.probe.probes import (
 )
 from idoldbg.target.probe.remote import RemoteProbe
 from idoldbg.target.probe.settings import ProbeOptions, session_options
-from idoldbg.target.probe.watchdog import CallTimeout, Watchdog
+from idoldbg.target.probe.watchdog import NoAnswer, Watchdog
 
 __all__ = [
     "ProbeInfo",
@@ -212,7 +212,7 @@ class PyocdLink(BaseLink):
                 return
             except LinkError as error:
                 hopeless = isinstance(error, ProbeNotFound) or isinstance(
-                    error.__cause__, (CallTimeout, exceptions.TargetSupportError)
+                    error.__cause__, (NoAnswer, exceptions.TargetSupportError)
                 )
                 if hopeless or attempts_left == 0:
                     raise

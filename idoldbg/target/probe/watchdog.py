@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from idoldbg.target.signals import let_through
 
-__all__ = ["CallTimeout", "Watchdog"]
+__all__ = ["NoAnswer", "Watchdog"]
 
 T = TypeVar("T")
 SLICE_S = 0.1  # at most so much later is a Ctrl-C noticed
 
 
-class CallTimeout(Exception):
+class NoAnswer(Exception):
     """A call did not come back in time; it may still be running in its thread."""
 
     def __init__(self, limit_s: float) -> None:
@@ -39,13 +39,13 @@ class Watchdog:
         self._given_up: float | None = None
 
     def call(self, function: Callable[[], T], limit_s: float) -> T:
-        """Return what `function` returns, or raise what it raises; `CallTimeout` after the limit.
+        """Return what `function` returns, or raise what it raises; `NoAnswer` after the limit.
 
         An interrupt (Ctrl-C) reaches the caller at once, also while the call blocks; the next call
         then has to wait for that one to end, within its own limit.
         """
         if self._given_up is not None:
-            raise CallTimeout(self._given_up)
+            raise NoAnswer(self._given_up)
         results: list[T] = []
         errors: list[BaseException] = []
         done = threading.Lock()
@@ -65,7 +65,7 @@ class Watchdog:
         self._jobs.put(job)
         if not _acquired(done, limit_s):
             self._given_up = limit_s
-            raise CallTimeout(limit_s)
+            raise NoAnswer(limit_s)
         if errors:
             raise errors[0]
         return results[0]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.target.emulated.link import Board
-from idoldbg.target.emulated.protocol import Header, Operation, encode_error
+from idoldbg.target.emulated.protocol import BoardOperation, Header, encode_error
 
 __all__ = ["Execution", "NO_IMAGE", "NamedImage", "ServedBoard", "SharedBoard", "StatusFacts"]
 
@@ -88,7 +88,7 @@ class SharedBoard:
             self._locked_by = client
         return self._locked_by == client
 
-    def perform(self, client: object, operation: Operation) -> tuple[Header, bytes]:
+    def perform(self, client: object, operation: BoardOperation) -> tuple[Header, bytes]:
         """Do an operation other than `wait` and `lock`; return its result and what was read."""
         board, values = self.board, operation.values
         match operation.name:
@@ -176,7 +176,7 @@ class SharedBoard:
         elif self.board.is_halted:  # by a vector catch that some debugger left behind
             self.board.resume()
 
-    def _flash(self, operation: Operation) -> None:
+    def _flash(self, operation: BoardOperation) -> None:
         image = _image(operation)
         self.board.flash(image.segments)
         self._halted_by_user = False
@@ -198,7 +198,7 @@ class SharedBoard:
         }
 
 
-def _image(operation: Operation) -> NamedImage:
+def _image(operation: BoardOperation) -> NamedImage:
     """Cut the payload of a `flash` or `name-image` into its segments."""
     segments, at = [], 0
     for address, size in operation.values["segments"]:
@@ -217,7 +217,7 @@ class Execution:
     """
 
     client: object
-    operations: Sequence[Operation]
+    operations: Sequence[BoardOperation]
     wait_until_s: float | None = None
     wants_lock: bool = False
     lock_patience_s: float | None = None

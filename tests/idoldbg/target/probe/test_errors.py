@@ -13,7 +13,7 @@ from pyocd.probe.pydapaccess import DAPAccess
 
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout, ProbeNotFound
 from idoldbg.target.probe.errors import Attempt, translate, translated
-from idoldbg.target.probe.watchdog import CallTimeout
+from idoldbg.target.probe.watchdog import NoAnswer
 
 PYOCD = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass)]
 
@@ -109,7 +109,7 @@ def test_target_not_detected_is_a_bare_error_with_a_cause() -> None:
         (BrokenPipeError(errno.EPIPE, "broken pipe"), LinkError, "gone"),
         (TimeoutError("timed out"), LinkTimeout, "no answer"),
         (EOFError(), LinkError, "connection ended"),
-        (CallTimeout(15.0), LinkTimeout, "no answer within 15 s"),
+        (NoAnswer(15.0), LinkTimeout, "no answer within 15 s"),
         (ProbeNotFound("none"), ProbeNotFound, "none"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
