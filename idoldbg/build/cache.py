@@ -97,9 +97,14 @@ class Cache:
         directory: str | os.PathLike[str] | None = None,
         *,
         notify: Notify = lambda _message: None,
+        max_file_size: int = MAX_FILE_SIZE,
+        max_total_size: int = MAX_TOTAL_SIZE,
     ) -> None:
+        """Limits are in bytes: of one index, and of all together."""
         self.directory = cache_directory() if directory is None else os.fspath(directory)
         self.notify = notify
+        self._max_file_size = max_file_size
+        self._max_total_size = max_total_size
         self._is_usable: bool | None = None
         if sys.byteorder != "little":  # words are read as they lie
             self.directory = None
@@ -123,7 +128,7 @@ class Cache:
             return None
         try:
             status = os.fstat(file)
-            if not _is_ours(status) or not 0 < status.st_size <= MAX_FILE_SIZE:
+            if not _is_ours(status) or not 0 < status.st_size <= self._max_file_size:
                 self.notify(f"cache: {path} is not a file of this user: it is not used")
                 return None
             if touch and time.time_ns() - status.st_mtime_ns > USED_NS:
@@ -137,7 +142,7 @@ class Cache:
 
     def store_index(self, digest: str, data: bytes) -> None:
         """Keep an index file, and let those go that were not used for longest."""
-        if len(data) > MAX_FILE_SIZE:
+        if len(data) > self._max_file_size:
             self.notify(f"cache: an index of {len(data)} bytes is too large to be kept")
         elif self._write(self._path("index", digest), data):
             self._evict("index")
@@ -294,7 +299,7 @@ class Cache:
         size = sum(status.st_size for _, status in files)
         count = len(files)
         for path, status in files:
-            if size <= MAX_TOTAL_SIZE and count <= MAX_FILES:
+            if size <= self._max_total_size and count <= MAX_FILES:
                 return
             try:
                 os.unlink(path)

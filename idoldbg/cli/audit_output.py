@@ -92,27 +92,29 @@ def _parse(text: str) -> Output:
     return Output(name, file or None)
 
 
-def read_interface_files(folders: Sequence[str]) -> dict[str, str]:
-    """Return the paths of all `.idol` files below some folders by their texts."""
+def read_interface_files(
+    folders: Sequence[str], *, most_entries: int = _MOST_ENTRIES
+) -> dict[str, str]:
+    """Return the paths of all `.idol` files below some folders by their content."""
     found: dict[str, str] = {}
     for folder in folders:
         if not Path(folder).is_dir():
             raise ArgumentError(f"`{folder}` is not a directory", name="--idl")
-        for path in _find_interface_files(folder):
+        for path in _find_interface_files(folder, most_entries):
             if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
                 text = path.read_text(encoding="utf-8", errors="replace")
                 found.setdefault(normalize(text), path.as_posix())
     return found
 
 
-def _find_interface_files(folder: str) -> Iterator[Path]:
+def _find_interface_files(folder: str, most_entries: int) -> Iterator[Path]:
     """Yield the `.idol` files of a source tree, without what is hidden or can be made anew."""
     seen = 0
     for place, folders, files in os.walk(folder):
         seen += len(folders) + len(files)
-        if seen > _MOST_ENTRIES:
+        if seen > most_entries:
             raise ArgumentError(
-                f"`{folder}` holds more than {_MOST_ENTRIES} files: give the folder of the "
+                f"`{folder}` holds more than {most_entries} files: give the folder of the "
                 "interfaces",
                 name="--idl",
             )

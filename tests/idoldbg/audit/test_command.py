@@ -15,6 +15,8 @@ import pytest
 
 from idoldbg.audit import RULES
 from idoldbg.cli import run
+from idoldbg.cli.audit_output import read_interface_files
+from idoldbg.errors import ArgumentError
 from tests.conftest import ARCHIVES, ROOT
 
 Capture = pytest.CaptureFixture[str]
@@ -139,9 +141,7 @@ def test_idl_folder_names_the_files(capsys: Capture) -> None:
     )
 
 
-def test_idl_folder_is_a_source_tree(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
+def test_idl_folder_is_a_source_tree(tmp_path: Path, capsys: Capture) -> None:
     text = (ROOT / "fixtures" / "idl" / "jefe.idol").read_text()
     for folder in (".git", "target", "idl"):
         (tmp_path / folder).mkdir()
@@ -151,9 +151,8 @@ def test_idl_folder_is_a_source_tree(
     assert run(["audit", "--idl", str(tmp_path), "--format", "json"]) == 0
     servers = json.loads(capsys.readouterr().out)["servers"]
     assert (tmp_path / "idl" / "jefe.idol").as_posix() in {server["file"] for server in servers}
-    monkeypatch.setattr("idoldbg.cli.audit_output._MOST_ENTRIES", 3)
-    assert run(["audit", "--idl", str(tmp_path)]) == 2
-    assert "more than 3 files" in capsys.readouterr().err
+    with pytest.raises(ArgumentError, match="more than 3 files"):
+        read_interface_files([str(tmp_path)], most_entries=3)
 
 
 def test_baseline_round_trip(tmp_path: Path, capsys: Capture) -> None:

@@ -311,9 +311,8 @@ def test_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- many ---------------------------------------------------------------------------------------
 
 
-def test_least_recently_used_files_go_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "MAX_TOTAL_SIZE", 3000)
-    cache = Cache()
+def test_least_recently_used_files_go_first(home: Path) -> None:
+    cache = Cache(max_total_size=3000)
     names = [f"{i:064x}" for i in range(6)]
     for age, name in enumerate(names):
         cache.store_index(name, bytes(1000))
@@ -325,10 +324,9 @@ def test_least_recently_used_files_go_first(home: Path, monkeypatch: pytest.Monk
     assert kept == {names[0], names[4], names[5]}
 
 
-def test_too_large_an_index_is_not_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "MAX_FILE_SIZE", 100)
+def test_too_large_an_index_is_not_kept(home: Path) -> None:
     notes: list[str] = []
-    Cache(notify=notes.append).store_index(DIGEST, bytes(101))
+    Cache(notify=notes.append, max_file_size=100).store_index(DIGEST, bytes(101))
     assert "too large" in notes[0]
     assert not home.exists()
 

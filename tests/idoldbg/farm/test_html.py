@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli.farm import _write
-from idoldbg.farm import lines as follower
 from idoldbg.farm.html import to_html
 from idoldbg.farm.junit_xml import to_junit
+from idoldbg.farm.lines import LineFollower
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, ResultReader
 from idoldbg.farm.runner import _folder_name
 from tests.browser import Browser
@@ -214,14 +214,10 @@ def test_results_that_tests_have_written_over_make_a_report(
     json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
 
 
-def test_lines_are_followed_as_they_grow_and_none_is_endless(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(follower, "LINE_LIMIT", 100)
-    monkeypatch.setattr(follower, "CHUNK_SIZE", 7)
+def test_lines_are_followed_as_they_grow_and_none_is_endless(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     with path.open("wb") as writer, path.open("rb") as file:
-        lines = follower.LineFollower(file)
+        lines = LineFollower(file, line_limit=100, chunk_size=7)
 
         def read(data: bytes, *, is_last: bool = False) -> list[str]:
             writer.write(data)

@@ -200,8 +200,11 @@ def board_status(name: str) -> dict[str, Any]:
         return board.status()
 
 
-def stop_board(name: str) -> BoardEntry:
-    """End a board's process, by force if need be, and return what it was; raise `NotFound`."""
+def stop_board(name: str, *, term_limit_s: float = TERM_LIMIT_S) -> BoardEntry:
+    """End a board's process and return what it was; raise `NotFound`.
+
+    SIGTERM first; SIGKILL if it has not ended within `term_limit_s`.
+    """
     entry = get_board(name)
     try:
         process = os.pidfd_open(entry.pid)
@@ -212,7 +215,7 @@ def stop_board(name: str) -> BoardEntry:
         holder = find_holder(lock_path(name))
         if holder is None or holder.pid != entry.pid:
             return entry
-        for number, limit_s in ((signal.SIGTERM, TERM_LIMIT_S), (signal.SIGKILL, KILL_LIMIT_S)):
+        for number, limit_s in ((signal.SIGTERM, term_limit_s), (signal.SIGKILL, KILL_LIMIT_S)):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(process, number)
             if select.select([process], [], [], limit_s)[0]:

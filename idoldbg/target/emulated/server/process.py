@@ -189,8 +189,9 @@ class _BoundedLog(logging.FileHandler):
     It stays the same file: the process's own output goes there, too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit: int) -> None:
         path.unlink(missing_ok=True)
+        self._limit = limit
         super().__init__(path, mode="a", encoding="utf-8", errors="backslashreplace")
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -198,10 +199,10 @@ class _BoundedLog(logging.FileHandler):
         with contextlib.suppress(OSError):
             path = Path(self.baseFilename)
             size = path.stat().st_size
-            if size > LOG_LIMIT:
+            if size > self._limit:
                 with path.open("r+b") as file:
-                    file.seek(size - LOG_LIMIT // 2)
-                    kept = file.read(LOG_LIMIT).partition(b"\n")[2]
+                    file.seek(size - self._limit // 2)
+                    kept = file.read(self._limit).partition(b"\n")[2]
                     file.truncate(0)
                     file.seek(0)
                     file.write(kept)
@@ -216,9 +217,9 @@ class _OneLine(logging.Formatter):
 
 
 @contextlib.contextmanager
-def _logging(path: Path) -> Iterator[None]:
-    """Log into a file of bounded size."""
-    handler = _BoundedLog(path)
+def _logging(path: Path, limit: int = LOG_LIMIT) -> Iterator[None]:
+    """Log into a file of at most `limit` bytes, give or take a few lines."""
+    handler = _BoundedLog(path, limit)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     before = root.level

@@ -30,7 +30,6 @@ from idoldbg.errors import (
 from idoldbg.session import TargetOptions, demo_archive, open_session
 from idoldbg.startup import settle
 from idoldbg.target.emulated import protocol as board_protocol
-from idoldbg.target.emulated import server as board_server
 from idoldbg.target.emulated.entries import boards_dir
 from idoldbg.target.emulated.server import (
     BoardEntry,
@@ -151,11 +150,10 @@ def test_a_board_that_was_killed_is_gone_and_can_be_started_again(capsys: Captur
     assert files_of("killed") == {"killed.log"}
 
 
-def test_a_board_that_hangs_is_stopped_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_server, "TERM_LIMIT_S", 0.5)
+def test_a_board_that_hangs_is_stopped_by_force() -> None:
     entry = start_board("hung", board="nucleo-g031")
     os.kill(entry.pid, signal.SIGSTOP)
-    assert stop_board("hung").pid == entry.pid
+    assert stop_board("hung", term_limit_s=0.5).pid == entry.pid
     wait_for_end(entry.pid)
 
 
@@ -442,12 +440,9 @@ def test_every_operation_is_documented() -> None:
         assert f"`{operation}`" in text
 
 
-def test_a_boards_log_is_bounded_and_its_lines_are_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(board_process, "LOG_LIMIT", 8192)
+def test_a_boards_log_is_bounded_and_its_lines_are_its_own(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
-    with board_process._logging(path):
+    with board_process._logging(path, limit=8192):
         log = logging.getLogger("idoldbg.test")
         with path.open("a") as other:  # what libraries print
             for number in range(1000):
