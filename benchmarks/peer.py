@@ -27,7 +27,7 @@ class Row(NamedTuple):
     theirs: str
 
 
-CORE = "cores/hubris.core.static-tasks.0"
+CORE = "cores/hubris.core.v6"
 ROWS = (
     Row("list", GIMLET, "-a {} list", "-a {} hiffy -l"),
     # Humility has no audit: listing the operations reads what an audit reads.
