@@ -9,6 +9,7 @@ from idoldbg.model.values import format_value, to_json
 from idoldbg.render import source as source_object
 from idoldbg.render.counters import format_leaf
 from idoldbg.render.printable import join_lines, one_line
+from idoldbg.render.stacks import short_path
 from idoldbg.render.text import table_lines
 from idoldbg.views.counters import CounterLeaf
 from idoldbg.views.ring_buffers import NewEntries, RingBuffer, RingEntry
@@ -17,6 +18,7 @@ from idoldbg.views.source import Source
 __all__ = ["json", "listing", "news", "news_objects", "ring_lines", "text"]
 
 Object = dict[str, Any]
+EXPANDED = 1000  # times that an entry is repeated at most
 TOTALS = ("all", "nonzero", "no")
 
 
@@ -33,7 +35,7 @@ def text(rings: Sequence[RingBuffer], *, totals: str = "nonzero", expand: bool =
 
 def ring_lines(ring: RingBuffer, *, totals: str = "nonzero", expand: bool = False) -> list[str]:
     """Return the lines of one ring buffer: its head, totals, entries."""
-    lines = ["  ".join([*_head(ring), *([ring.file] if ring.file else [])])]
+    lines = ["  ".join([*_head(ring), *([short_path(ring.file)] if ring.file else [])])]
     if ring.totals is not None and totals != "no":
         lines += _totals(ring.totals, show_all=totals == "all")
     if ring.problem:
@@ -43,7 +45,9 @@ def ring_lines(ring: RingBuffer, *, totals: str = "nonzero", expand: bool = Fals
         for entry in ring.entries:
             shown = format_value(entry.payload)
             if expand:
-                rows += [[str(entry.line), "", shown]] * entry.count
+                rows += [[str(entry.line), "", shown] for _ in range(min(entry.count, EXPANDED))]
+                if entry.count > EXPANDED:  # a damaged count has billions
+                    rows.append([str(entry.line), f"×{entry.count - EXPANDED}", shown])
             else:
                 rows.append([str(entry.line), f"×{entry.count}" * (entry.count != 1), shown])
         if any(len(r) > 2 for r in rows) and ring.entries[-1].slot == ring.last:
@@ -86,7 +90,7 @@ def listing(rings: Sequence[RingBuffer]) -> str:
                 f"0x{ring.address:08x}",
                 str(ring.capacity),
                 written,
-                ring.file or "",
+                short_path(ring.file) if ring.file else "",
             ]
         )
     return join_lines(table_lines(rows, right=(3, 4)))
@@ -108,7 +112,7 @@ def _ring(ring: RingBuffer) -> Object:
         "name": ring.name,
         "full_name": ring.full_name,
         "path": ring.path,
-        "file": ring.file,
+        "file": short_path(ring.file) if ring.file else None,
         "address": ring.address,
         "capacity": ring.capacity,
         "last": ring.last,

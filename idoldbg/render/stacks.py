@@ -11,7 +11,7 @@ from idoldbg.render.text import table_lines
 from idoldbg.views.backtrace import Backtrace, Frame
 from idoldbg.views.regions import Place
 
-__all__ = ["describe_source", "json", "lines"]
+__all__ = ["describe_source", "json", "lines", "short_path"]
 
 _CHECKOUT = "/hubris/"  # what Hubris's build calls its own folder
 _GENERATED = re.compile(r".*/target/[^/]+/release/build/")
@@ -41,9 +41,13 @@ def describe_source(place: Place) -> str:
     """Write file, line and column, "" where they are not known."""
     if place.file is None:
         return ""
-    file = _GENERATED.sub("build/", place.file.removeprefix(_CHECKOUT))
     numbers = [str(number) for number in (place.line, place.column) if number is not None]
-    return ":".join([file, *numbers])
+    return ":".join([short_path(place.file), *numbers])
+
+
+def short_path(file: str) -> str:
+    """Write a file of Hubris relative to its checkout, and a generated one to its build."""
+    return _GENERATED.sub("build/", file.removeprefix(_CHECKOUT))
 
 
 def json(trace: Backtrace) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from idoldbg.model.values import (
 )
 from idoldbg.render import source as source_object
 from idoldbg.render.printable import join_lines
+from idoldbg.render.stacks import short_path
 from idoldbg.render.text import hexdump, table_lines
 from idoldbg.views.parts import VarRead
 from idoldbg.views.source import Source
@@ -160,7 +161,11 @@ def _row(static: Static) -> list[str]:
         at = ",".join(f"0x{address:x}+{size}" for address, size in variable.pieces)
     name = f"{variable.full_name}{also}"
     kind = variable.type.name
-    return [static.task, name, at, str(variable.size), static.memory, static.file or "", kind]
+    return [static.task, name, at, str(variable.size), static.memory, _file(static), kind]
+
+
+def _file(static: Static) -> str:
+    return short_path(static.file) if static.file else ""
 
 
 def list_json(source: Source, found: VariableList) -> Object:
@@ -191,7 +196,7 @@ def _static(static: Static) -> Object:
         "name": static.variable.name,
         "full_name": static.variable.full_name,
         "memory": static.memory,
-        "file": static.file,
+        "file": _file(static) or None,
     }
 
 

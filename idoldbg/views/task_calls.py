@@ -163,8 +163,9 @@ def _operations(leaves: Iterable[CounterLeaf]) -> dict[str, tuple[int, dict[str,
         operation, *rest = leaf.path
         ok, errors = found.setdefault(operation, (0, {}))
         if rest[:1] == ["Err"]:
-            name = flatten(CounterLeaf(tuple(rest[1:]) or ("Err",), 0))
-            errors[name] = errors.get(name, 0) + leaf.count
+            if len(rest) > 1 or leaf.count:  # else an error that cannot be: `Infallible`
+                name = flatten(CounterLeaf(tuple(rest[1:]) or ("Err",), 0))
+                errors[name] = errors.get(name, 0) + leaf.count
         elif operation == CLIENT_ERROR and rest:  # what all operations of a server share
             errors[flatten(CounterLeaf(tuple(rest), 0))] = leaf.count
         else:

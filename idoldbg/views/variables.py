@@ -116,7 +116,8 @@ def _find(
             and s.flags & (WRITABLE | ALLOCATED) == WRITABLE | ALLOCATED
             for s in sections
         )
-        rows.append((first, (RAM if is_ram else FLASH, None, tuple(aliases))))
+        file = info.find_declaring_file(first)
+        rows.append((first, (RAM if is_ram else FLASH, file, tuple(aliases))))
     for name, variable in others.items():
         if name not in known:
             is_split = sum(size for _, size in variable.pieces) == variable.size > 0

@@ -68,6 +68,10 @@ _WANTED = frozenset(
     }
 )
 
+# Everything else has a file as well.
+_WANTED_WITH_FILE = _WANTED | {dw.DW_AT_decl_file}
+_HAVE_FILE = frozenset({dw.DW_TAG_variable, dw.DW_TAG_subprogram})
+
 _UNIT_REFERENCES = frozenset(
     {dw.DW_FORM_ref1, dw.DW_FORM_ref2, dw.DW_FORM_ref4, dw.DW_FORM_ref8, dw.DW_FORM_ref_udata}
 )
@@ -121,7 +125,8 @@ class AttributeReader:
     def compile(self, abbreviation: Abbreviation, unit: Unit) -> Decode:
         """Make the function that decodes entries of one kind, for units of this format."""
         info = self.sections.info
-        steps, constants = self._steps(abbreviation, unit)
+        wanted = _WANTED_WITH_FILE if abbreviation.tag in _HAVE_FILE else _WANTED
+        steps, constants = self._steps(abbreviation, unit, wanted)
 
         def decode(unit: Unit, at: int) -> tuple[dict[int, Any], int]:
             attributes: dict[int, Any] = {}
@@ -138,7 +143,7 @@ class AttributeReader:
                     value, at = read_sleb(info, at)
                 else:
                     value, at = self._value(unit, at, form, 0)
-                if attribute in _WANTED:
+                if attribute in wanted:
                     attributes[attribute] = value if convert is None else convert(unit, value)
             if constants:
                 attributes.update(constants)
@@ -147,7 +152,7 @@ class AttributeReader:
         return decode
 
     def _steps(
-        self, abbreviation: Abbreviation, unit: Unit
+        self, abbreviation: Abbreviation, unit: Unit, wanted: frozenset[int]
     ) -> tuple[list[_FixedRun | tuple[int, int, _Convert | None]], dict[int, Any]]:
         """Split the attributes into runs of fixed forms, single others, and constants."""
         steps: list[_FixedRun | tuple[int, int, _Convert | None]] = []
@@ -156,26 +161,26 @@ class AttributeReader:
         for spec in abbreviation.specs:
             width = fixed_size(spec.form, unit.version, unit.offset_size)
             if spec.form in (dw.DW_FORM_flag_present, dw.DW_FORM_implicit_const):
-                if spec.attribute in _WANTED:
+                if spec.attribute in wanted:
                     present = spec.form == dw.DW_FORM_flag_present
                     constants[spec.attribute] = 1 if present else spec.constant
             elif width is not None:
                 run.append((spec, width))
             else:
                 if run:
-                    steps.append(self._fixed_run(run))
+                    steps.append(self._fixed_run(run, wanted))
                     run = []
                 steps.append((spec.attribute, spec.form, self._converter(spec.form)))
         if run:
-            steps.append(self._fixed_run(run))
+            steps.append(self._fixed_run(run, wanted))
         return steps, constants
 
-    def _fixed_run(self, run: list[tuple[AttributeSpec, int]]) -> _FixedRun:
+    def _fixed_run(self, run: list[tuple[AttributeSpec, int]], wanted: frozenset[int]) -> _FixedRun:
         code = "<"
         attributes: list[int] = []
         converts: list[_Convert | None] = []
         for spec, width in run:
-            if spec.attribute not in _WANTED:
+            if spec.attribute not in wanted:
                 code += f"{width}x"
                 continue
             convert = self._converter(spec.form)

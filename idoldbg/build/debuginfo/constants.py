@@ -52,6 +52,7 @@ DW_AT_abstract_origin = 0x31
 DW_AT_artificial = 0x34
 DW_AT_count = 0x37
 DW_AT_data_member_location = 0x38
+DW_AT_decl_file = 0x3A
 DW_AT_declaration = 0x3C
 DW_AT_discr_list = 0x3D
 DW_AT_encoding = 0x3E

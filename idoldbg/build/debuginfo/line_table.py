@@ -17,7 +17,7 @@ from idoldbg.build.debuginfo.attributes import MAX_NAME
 from idoldbg.build.debuginfo.malformed import Malformed
 from idoldbg.build.debuginfo.units import read_sleb, read_uleb
 
-__all__ = ["LineTable", "Row", "is_dead", "read_line_table"]
+__all__ = ["LineTable", "Row", "is_dead", "read_files", "read_line_table"]
 
 #: Returns the text at an offset of `.debug_str` or `.debug_line_str`, by the form.
 FindString = Callable[[int, int], str]
@@ -103,6 +103,14 @@ class LineTable:
 
 def _join(directory: str, path: str) -> str:
     return f"{directory.rstrip('/')}/{path}" if directory else path
+
+
+def read_files(section: bytes, offset: int, find_string: FindString) -> LineTable:
+    """Read the files of a program alone, without its rows; raise `Malformed`."""
+    try:
+        return LineTable(_read_header(section, offset), [], find_string)
+    except (IndexError, struct.error) as error:
+        raise Malformed(f"the line program at 0x{offset:x} is cut short") from error
 
 
 def read_line_table(section: bytes, offset: int, find_string: FindString) -> LineTable:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from idoldbg.build.debuginfo import constants as dw
 from idoldbg.build.debuginfo.dies import Die, DieReader
-from idoldbg.build.debuginfo.line_table import LineTable, is_dead, read_line_table
+from idoldbg.build.debuginfo.line_table import LineTable, is_dead, read_files, read_line_table
 from idoldbg.build.debuginfo.malformed import Malformed
 from idoldbg.build.debuginfo.ranges import Pieces, RangeReader
 from idoldbg.build.debuginfo.units import Unit
@@ -23,6 +23,7 @@ __all__ = ["LineReader", "read_aranges"]
 
 _MAX_INLINED = 256  # functions inlined into each other; a real build has 12
 _MAX_ORIGINS = 8  # entries from an instance of a function to its declaration
+_MAX_FUNCTIONS = 16  # of a namespace, to know its files
 _MAX_UNITS_AT = 16  # units that claim the same address
 
 
@@ -48,6 +49,8 @@ class LineReader:
         self._functions: dict[int, list[tuple[int, int, Die]]] = {}
         self._inlined: dict[int, list[tuple[int, Die, Pieces]]] = {}  # by their function
         self._tables: dict[int, LineTable] = {}
+        self._files: dict[int, LineTable] = {}  # without rows
+        self._namespaces: dict[int, dict[int, tuple[int, ...]]] = {}  # by unit
         self._line_budget = 4 * len(line) + 4096
 
     def find_frames(self, address: int) -> tuple[SourceFrame, ...]:
@@ -175,6 +178,44 @@ class LineReader:
             table = read_line_table(self._line, offset, self._string)
             self._tables[offset] = table
         return table
+
+    def find_declaring_file(self, die: Die) -> str | None:
+        """Return the path of the file that declares a static (2.14), None where it is not said.
+
+        One that a macro makes has the macro's file, in which nothing else of its module is: then
+        it is the file of a function of the module.
+        """
+        index, root = die.get_int(dw.DW_AT_decl_file), self._root(die.unit)
+        near = self._files_of_functions(die.unit).get(self._reader.scope_of(die.offset), ())
+        if near and index not in near:
+            index = near[0]
+        offset = root.get_int(dw.DW_AT_stmt_list)
+        if index is None or offset is None:
+            return None
+        files = self._files.get(offset)
+        if files is None:
+            files = self._files[offset] = read_files(self._line, offset, self._string)
+        return files.find_file(index, root.get_text(dw.DW_AT_comp_dir) or "")
+
+    def _files_of_functions(self, unit: Unit) -> dict[int, tuple[int, ...]]:
+        """Return the files that functions of each namespace of a unit are in, a few of them."""
+        found = self._namespaces.get(unit.offset)
+        if found is None:
+            found = self._namespaces[unit.offset] = {}
+            scopes = self._reader.index(unit).scopes
+            modules: dict[int, int] = {}
+            for offset, around in scopes.items():
+                if self._reader.tag_at(offset, unit) != dw.DW_TAG_subprogram or not around:
+                    continue
+                if around not in modules:
+                    is_impl = (self._reader.die(around, unit).name or "").startswith("{impl")
+                    modules[around] = scopes.get(around, 0) if is_impl else around
+                scope = modules[around]
+                if len(found.get(scope, ())) < _MAX_FUNCTIONS:
+                    file = self._reader.die(offset, unit).get_int(dw.DW_AT_decl_file)
+                    if file is not None:
+                        found[scope] = (*found.get(scope, ()), file)
+        return found
 
     def _string(self, form: int, offset: int) -> str:
         values = self._reader.values

@@ -242,6 +242,15 @@ class ObjectInfo:
         """Return the statics with this name: full path, end of a path, last component or symbol."""
         return self._find(name, dw.DW_TAG_variable, self._variable)
 
+    def find_declaring_file(self, variable: Variable) -> str | None:
+        """Return the path of the file that declares a static, None where it is not said."""
+        with self._reading():
+            die = self._reader.die(variable.die_offset)
+            origin = die.get_int(dw.DW_AT_specification)
+            return self._lines.find_declaring_file(
+                die if origin is None else self._reader.die(origin)
+            )
+
     def find_subprograms(self, name: str) -> tuple[Subprogram, ...]:
         """Return the functions with this name: full path, end of a path, or last component."""
         return self._find(name, dw.DW_TAG_subprogram, self._subprogram)
