@@ -53,7 +53,7 @@ def test_both_ends_are_joined(monkeypatch: pytest.MonkeyPatch, golden: Golden) -
     golden("cli/counters-ipc-graph.mmd", task_calls.mermaid(edges) + "\n")
 
 
-def test_what_was_counted_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_between_two_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     before = read_task_calls(program(monkeypatch, 0xFFFFFFFF, 6, 1, 2, 0, 13, 5, 0, 2, 0))
     after = read_task_calls(program(monkeypatch, 3, 8, 1, 2, 1, 15, 5, 0, 2, 0))
     found = subtract_calls(before, after, 2000)
