@@ -34,7 +34,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.resolver": "which type a name in an interface means",
     "idoldbg.build": "builds from disk, their cache, and `Program`",
     "idoldbg.views": "questions about a build or a target, answered as data",
-    "idoldbg.render.tasks": "tasks, faults and post-mortems in words, which errors of calls quote",
+    "idoldbg.render.tasks": "tasks, faults and post-mortems as text, which errors of calls quote",
     "idoldbg.call": "checked calls: made, waited for, decoded",
     "idoldbg.audit": "rules about a build's debug information",
     "idoldbg.render": "answers as text, JSON, and the formats that CI reads",
