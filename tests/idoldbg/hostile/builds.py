@@ -18,6 +18,7 @@ from tests.idoldbg.conftest import Die, Writer, make_elf
 COMPILE_UNIT = 0x11  # DW_TAG_compile_unit, which no reader of ours asks for
 RAM = 0x2000_0000
 FLASH = 0x0800_0000
+TABLES = FLASH + 0x100  # regions, and which tasks have them
 TASK_COUNT = 2
 TASK_SIZE = 24
 
@@ -171,6 +172,15 @@ def kernel() -> Die:
         ("generation", 0, generation), ("priority", 1, priority), ("state", 2, state),
         ("save", 16, save),
     )  # fmt: skip
+    bits = e.struct("kern::descs::RegionAttributes", 4, ("bits", 0, u32))
+    region = e.struct(
+        "kern::descs::RegionDesc", 12, ("base", 0, u32), ("size", 4, u32), ("attributes", 8, bits)
+    )
+    task = e.struct(
+        "kern::descs::TaskDesc", 12, ("regions", 0, e.array(u8, 8)), ("initial_stack", 8, u32)
+    )
+    e.static("HUBRIS_TASK_DESCS", e.array(task, TASK_COUNT), TABLES)
+    e.static("HUBRIS_REGION_DESCS", e.array(region, 4), TABLES + 12 * TASK_COUNT)
     e.static("CURRENT_TASK_PTR", u32, RAM)
     e.static("TICKS", u64, RAM + 8)
     e.static("HUBRIS_TASK_TABLE_SPACE", e.array(table, TASK_COUNT), RAM + 16)
@@ -244,12 +254,25 @@ def memory() -> bytes:
     return (header + jefe + demo).ljust(128, b"\x01")
 
 
-def encode_object(unit: Die, *, interface: str = "", version: int = 4, at: int = FLASH) -> bytes:
-    """Return an ELF file with debug information, an interface, and a little flash."""
+def tables() -> bytes:
+    """Return what stands at `TABLES`: each task has a region of flash, and both have the RAM."""
+    tasks = struct.pack("<8BI", 1, 3, *bytes(6), RAM + 96)
+    tasks += struct.pack("<8BI", 2, 3, *bytes(6), RAM + 128)
+    regions = [(0, 32, 0), (FLASH + 0x400, 64, 5), (FLASH + 0x800, 64, 5), (RAM, 128, 3)]
+    return tasks + b"".join(struct.pack("<III", *each) for each in regions)
+
+
+def encode_object(
+    unit: Die, *, interface: str = "", version: int = 4, at: int = FLASH, more: bytes = b""
+) -> bytes:
+    """Return an ELF file with debug information, an interface, and a little flash.
+
+    `more` is what stands at `TABLES`.
+    """
     sections = Writer(version).sections([unit])
     if interface:
         sections[".idolatry"] = interface.encode()
-    return make_elf(sections, [(at, bytes(range(64)))])
+    return make_elf(sections, [(at, bytes(range(64))), *([(TABLES, more)] if more else [])])
 
 
 def parts(version: int = 4) -> dict[str, bytes]:
@@ -258,11 +281,13 @@ def parts(version: int = 4) -> dict[str, bytes]:
         "app.toml": APP.encode(),
         "git-rev": b"0123456789abcdef",
         "image-name": b"default",
-        "elf/kernel": encode_object(kernel(), version=version),
+        "elf/kernel": encode_object(kernel(), version=version, more=tables()),
         "elf/task/jefe": encode_object(Entries().unit(), at=FLASH + 0x400),
         "elf/task/demo": encode_object(
             server(), interface=INTERFACE, version=version, at=FLASH + 0x800
         ),
         # With memory in it, so that there are tasks to look at without a dump.
-        "img/final.elf": make_elf({}, [(FLASH, bytes(range(128))), (RAM, memory())]),
+        "img/final.elf": make_elf(
+            {}, [(FLASH, bytes(range(128))), (TABLES, tables()), (RAM, memory())]
+        ),
     }

@@ -27,17 +27,22 @@ from idoldbg.build.load import Build, list_cached, open_build
 from idoldbg.build.load.sources import code_version
 from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
-from idoldbg.render import json, layout, ring_buffers, text
+from idoldbg.render import json, layout, manifest, memory_map, ring_buffers, stack_use, text
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
 from idoldbg.render.audit.json import to_json as audit_to_json
 from idoldbg.render.audit.sarif import to_sarif
 from idoldbg.render.audit.text import to_text as audit_to_text
+from idoldbg.render.map_page import to_html as map_to_html
 from idoldbg.views.backtrace import read_backtrace
 from idoldbg.views.counters import find_counters, read_counters
 from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.manifest import read_manifest
+from idoldbg.views.memory_map import read_memory_map
+from idoldbg.views.regions import find_place
 from idoldbg.views.ring_buffers import read_ring_buffers
 from idoldbg.views.source import read_source
+from idoldbg.views.stack_use import read_stack_use
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
 from tests.idoldbg.hostile import builds, mutations
@@ -113,11 +118,24 @@ def show_statics(program: Program) -> None:
     ring_buffers.text(read_ring_buffers(program), totals="all")
 
 
+def show_memory(program: Program) -> None:
+    """Show regions, stacks, and what addresses and the manifest mean."""
+    manifest.text(read_manifest(program))
+    for address in (0, 0x0800_0000, 0x2000_0000, 0xFFFF_FFFF):
+        find_place(program, address)
+    found = read_memory_map(program)
+    memory_map.text(found)
+    uses = read_stack_use(program)
+    stack_use.text(uses)
+    map_to_html(found, uses, read_source(program, "dump"), "x")
+
+
 USES: tuple[Callable[[Program], None], ...] = (
     *(use_objects, show_lists, show_audit, show_page, show_tasks, show_types, show_statics),
+    show_memory,
 )
 #: How often of 20 cases.
-_WEIGHTS = (6, 3, 2, 1, 4, 2, 2)
+_WEIGHTS = (6, 3, 2, 1, 4, 2, 2, 2)
 
 
 def use_build(build: Build, uses: Iterable[Callable[[Program], None]]) -> set[str]:

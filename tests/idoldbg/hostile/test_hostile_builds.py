@@ -42,8 +42,11 @@ def test_the_whole_build_is_read_to_the_end(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     for version in (4, 5):
         whole = mutations.archive(builds.parts(version))
-        segment = mutations.Segment(builds.RAM, builds.memory())
-        dump.write_bytes(mutations.encode_dump(whole, [segment], {}))
+        segments = [
+            mutations.Segment(builds.TABLES, builds.tables()),
+            mutations.Segment(builds.RAM, builds.memory()),
+        ]
+        dump.write_bytes(mutations.encode_dump(whole, segments, {}))
         assert use_build(open_build(dump), USES) == set()
 
 

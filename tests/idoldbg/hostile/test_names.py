@@ -71,6 +71,14 @@ TEXT_COMMANDS = (
     ("tasks", "-v"),
     ("audit", "--fail-on", "none"),
     ("audit", "--fail-on", "none", "-v"),
+    ("map",),
+    ("map", "0x20000000"),
+    ("stackmargin", "-p", "archive"),
+    ("readmem", "Bloc", "-p", "archive"),
+    ("manifest",),
+    ("manifest", "--members"),
+    ("extract",),
+    ("extract", "a"),
     ("board", "start", "x"),
 )
 
