@@ -18,6 +18,7 @@ from idoldbg.views.tasks import TaskTable, read_tasks
 
 if TYPE_CHECKING:
     from idoldbg.model.snapshot import Written
+    from idoldbg.views.dump_areas import DumpAreas
 
 __all__ = ["StateReader"]
 
@@ -62,3 +63,17 @@ class StateReader(StaticsReader, MemoryAccess):
         startup.check_image(self.session)
         snapshot = dumping.take_snapshot(self.session, task)
         return dumping.write_snapshot(snapshot, self.program.archive, path)
+
+    @in_turn
+    def dump_areas(self, first: int | None = None) -> DumpAreas:
+        """Read which dumps wait in the target's memory; `first` is the address of the first area.
+
+        `idoldbg.views.dump_areas.read_dump` fetches one. Raises `ArgumentError` for builds without
+        areas, `DecodeError` where there are none.
+        """
+        from idoldbg.views import dump_areas  # few programs ask
+
+        startup.check_image(self.session)
+        if first is None:
+            first = dump_areas.find_first_area(self.program)
+        return dump_areas.read_areas(self.program, first)

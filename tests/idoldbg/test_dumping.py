@@ -222,6 +222,26 @@ def test_command(
 
 
 @pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("tasks", 0),
+        ("counters", 0),
+        ("readvar user_leds/drv_user_leds::idl::__USERLEDS_SERVER_COUNTERS", 3),
+        ("readmem 0x20000800 4", 3),
+        ("call Jefe.get_state", 3),
+    ],
+)
+def test_commands_say_what_the_dump_of_a_task_lacks(
+    command: str, code: int, session: Session, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "task.core"
+    write_snapshot(take_snapshot(session, "sensor"), session.program.archive, path)
+    assert run(["-p", f"dump:{path}", *command.split()]) == code
+    shown = capsys.readouterr()
+    assert "is not in the dump: it is one of task `sensor` alone" in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["-o", "taken"], 4, "taken: exists already, and dumps overwrite nothing"),

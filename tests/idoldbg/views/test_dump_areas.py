@@ -234,7 +234,8 @@ def test_a_board_s_areas_are_fetched_and_freed(spec: str, tmp_path: Path) -> Non
     areas = filled()
     with idoldbg.attach(archive, probe=spec) as dev:
         dev.link.write(BASE, areas.ram)
-        found = read_areas(dev.program, find_first_area(dev.program))
+        found = dev.dump_areas()
+        assert found == dev.dump_areas(BASE)
         assert [d.name for d in found.dumps] == ["sensor", "victim"]
         content, problem = read_dump(dev.program, found.dumps[0])
         assert (content.segments, problem) == ((TASK,), "")

@@ -17,7 +17,9 @@ from idoldbg.cli.dump_files import open_dump_file
 from idoldbg.cli.options import Settings
 from idoldbg.dumping import take_snapshot, write_snapshot
 from idoldbg.errors import FaultError, IdoldbgError
+from idoldbg.model.regions import RegionKind
 from idoldbg.session import TargetOptions, open_session
+from idoldbg.views.dump_areas import find_first_area
 from idoldbg.views.dump_ranges import find_ranges
 from idoldbg.views.regions import read_regions
 
@@ -65,8 +67,8 @@ def test_a_dump_of_a_dump_is_the_same_file(cores: list[Path], tmp_path: Path) ->
     assert len(others) <= 5
 
 
-def words(ranges: list[tuple[int, int]]) -> set[int]:
-    return {word for low, size in ranges for word in range(low // 4, (low + size + 3) // 4)}
+def cover(ranges: list[tuple[int, int]]) -> set[int]:
+    return {at for low, size in ranges for at in range(low // 4, (low + size + 3) // 4)}
 
 
 def test_our_ranges_contain_those_of_humility(cores: list[Path]) -> None:
@@ -74,9 +76,9 @@ def test_our_ranges_contain_those_of_humility(cores: list[Path]) -> None:
     for path in readable(cores):
         build = open_build(path)
         program = Program(build.archive, build.memory)
-        devices = words([(r.low, r.size) for r in read_regions(program).regions if r.device])
-        there = words([(s.address, len(s.data)) for s in build.dump_segments])
-        assert not there - devices - words(list(find_ranges(program))), path.name
+        devices = cover([(r.low, r.size) for r in read_regions(program).regions if r.device])
+        there = cover([(s.address, len(s.data)) for s in build.dump_segments])
+        assert not there - devices - cover(list(find_ranges(program))), path.name
 
 
 def test_every_task_can_be_dumped_from_a_dump(cores: list[Path], tmp_path: Path) -> None:
@@ -110,3 +112,12 @@ def test_info_of_every_dump(cores: list[Path]) -> None:
         assert (info.mismatch, info.unknown, info.task) == ("", "", None), path.name
         assert info.size > 0
         assert bool(info.cut) == (path.name == "hubris.core.kiowa.17"), path.name
+
+
+def test_first_area_is_the_first_external_region_of_the_supervisor(cores: list[Path]) -> None:
+    """As `app.toml` and `memory.toml` have it, and as the kernel's region table does."""
+    (path,) = (p for p in cores if p.name == "hubris.core.new-compiler")
+    build = open_build(path)
+    program = Program(build.archive, build.memory)
+    regions = [r for r in read_regions(program).of("jefe") if r.kind is RegionKind.EXTERNAL]
+    assert find_first_area(program) == regions[0].low == 0x30010000
