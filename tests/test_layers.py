@@ -49,6 +49,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.session": "opens the target that options mean",
     "idoldbg.startup": "resets a target, waits until its firmware is up",
     "idoldbg.writing": "sets variables, writes memory",
+    "idoldbg.diagnosing": "looks at a target for a diagnosis, and catches faults",
     "idoldbg.flashing": "programs a board",
     "idoldbg.dumping": "takes core dumps",
     "idoldbg.suite": "runs Hubris's own test suites",

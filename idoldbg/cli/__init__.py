@@ -76,6 +76,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "idoldbg.cli.hydrate",
         "Make a core dump of what a service processor sent about a crashed task.",
     ),
+    "diagnose": (
+        "idoldbg.cli.diagnose",
+        "Look for what is wrong with a target, and say what to do.",
+    ),
     "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
     "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
     "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),

@@ -10,10 +10,14 @@ from idoldbg import startup
 from idoldbg.call.functions import FunctionCall, call_function
 from idoldbg.call.supervisor import Controlled, Request, Supervisor
 from idoldbg.device.core import Core, in_turn
+from idoldbg.device.shown import shown
 from idoldbg.device.state import StateReader
 from idoldbg.device.uart import Uart
+from idoldbg.diagnosing import examine
 from idoldbg.model.seconds import check_seconds
+from idoldbg.render import diagnosis
 from idoldbg.target.link import Link
+from idoldbg.views.diagnosis import Diagnosis
 from idoldbg.views.tasks import TaskRow, read_task
 
 __all__ = ["BaseDevice", "BaseTask"]
@@ -103,6 +107,12 @@ class BaseDevice(StateReader):
     def uart(self) -> Uart:
         """The serial ports of an emulated board: `read`, `send`, `expect`."""
         return self._core.uart
+
+    @in_turn
+    def diagnose(self, *, seconds: float = 1.0, keep_held: bool = False) -> Diagnosis:
+        """Look for what is wrong with the target, as `idoldbg.diagnosing.examine`."""
+        found = examine(self.session, seconds=seconds, keep_held=keep_held)
+        return shown(found, diagnosis.text)
 
     @in_turn
     def reset(self) -> None:

@@ -17,11 +17,12 @@ from idoldbg.build.program import Program
 from idoldbg.dumping import read_registers, read_snapshot
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.board import Board
-from idoldbg.render import ring_buffers, stacks, text
+from idoldbg.render import diagnosis, ring_buffers, stacks, text
 from idoldbg.render.printable import join_lines, one_line
 from idoldbg.target.link import Link
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.counters import CounterSet, count_changes, read_counters
+from idoldbg.views.diagnosis import diagnose, observe
 from idoldbg.views.ring_buffers import read_ring_buffers, select_ring_buffers
 from idoldbg.views.tasks import read_tasks
 
@@ -70,6 +71,7 @@ def collect(
 
     if deaths:
         sections.append(("tasks that died", join_lines(deaths)))
+    add("findings", lambda: _findings(program))
     add("tasks", lambda: text.tasks(read_tasks(program)))
     add("stacks", lambda: _stacks(program, link))
     add("counters that moved", lambda: _moved(program, counters, counted_before or {}))
@@ -78,6 +80,13 @@ def collect(
     if dump_path is not None:
         add("core dump", lambda: _dump(dump_path, program, link, target, dump))
     return Evidence(board, dict(facts), tuple(sections), dump[0] if dump else None, tuple(problems))
+
+
+def _findings(program: Program) -> str:
+    """Return what the checks of `idoldbg diagnose` find in one look; stacks have a section."""
+    found = diagnose(observe(program)).findings
+    rows = [[f.severity.value, f.task or "", diagnosis.describe(f)] for f in found]
+    return text.table(rows) if rows else ""
 
 
 def _stacks(program: Program, link: Link) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "boards",
     "dumps",
+    "fault",
     "interfaces",
     "line",
     "operation_error",
@@ -209,22 +210,23 @@ def task_row(row: TaskRow) -> Object:
         "state": describe_state(row),
         "scheduler_state": row.scheduler_state,
         "is_current": row.is_current,
-        "fault": None if row.fault is None else _fault(row.fault),
+        "fault": None if row.fault is None else fault(row.fault),
         "waits_for": row.waits_for,
     }
 
 
-def _fault(fault: Fault) -> Object:
+def fault(found: Fault) -> Object:
+    """Return the object of a task's found."""
     from idoldbg.render.tasks import describe_fault, server_name
 
     return {
-        "kind": fault.kind,
-        "words": describe_fault(fault),
-        "address": fault.address,
-        "panic_message": fault.panic_message,
-        "server": server_name(fault),
-        "reason": fault.reason,
-        "place": None if fault.place is None else place(fault.place),
+        "kind": found.kind,
+        "words": describe_fault(found),
+        "address": found.address,
+        "panic_message": found.panic_message,
+        "server": server_name(found),
+        "reason": found.reason,
+        "place": None if found.place is None else place(found.place),
     }
 
 
