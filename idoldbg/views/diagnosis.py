@@ -26,8 +26,8 @@ __all__ = [
     "Core",
     "Diagnosis",
     "Finding",
-    "Severity",
     "Observation",
+    "Severity",
     "diagnose",
     "observe",
 ]
@@ -134,14 +134,14 @@ class Diagnosis:
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
 
-class Registers(Protocol):
+class _Registers(Protocol):
     """Core registers of a target."""
 
     def read_register(self, name: str) -> int:
         """Return a 32-bit value."""
 
 
-def observe(program: Program, registers: Registers | None = None) -> Observation:
+def observe(program: Program, registers: _Registers | None = None) -> Observation:
     """Look at a target; what cannot be read is a problem of the observation. Never raises."""
     problems: list[tuple[str, str]] = []
 
@@ -168,7 +168,7 @@ def observe(program: Program, registers: Registers | None = None) -> Observation
     )
 
 
-def _read_core(memory: MemoryReader, registers: Registers | None) -> Core:
+def _read_core(memory: MemoryReader, registers: _Registers | None) -> Core:
     exception = is_locked_up = None
     if registers is not None:
         try:
@@ -361,9 +361,9 @@ def _check_calls(first: Observation, second: Observation | None) -> Iterator[Fin
             yield Finding(Code.CALLS_LOST, Severity.NOTE, server.server, facts)
 
 
-Check = Callable[[Observation, Observation | None], Iterator[Finding]]
+_Check = Callable[[Observation, Observation | None], Iterator[Finding]]
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, _Check] = {
     "kernel": _check_kernel,
     "ticks": _check_ticks,
     "tasks": _check_tasks,
