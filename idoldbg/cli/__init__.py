@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
     "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),
     "resume": ("idoldbg.cli.resume", "Let a halted core run on."),
+    "registers": ("idoldbg.cli.registers", "Show the core's registers and what they point to."),
     "ringbuf": ("idoldbg.cli.ringbuf", "Show the ring buffers of the firmware."),
     "counters": ("idoldbg.cli.counters", "Show event counters, and who calls whom."),
     "readvar": ("idoldbg.cli.readvar", "Read statics or parts of them, or set one."),

@@ -13,8 +13,11 @@ from idoldbg.device.shown import shown
 from idoldbg.device.statics import StaticsReader
 from idoldbg.render import text
 from idoldbg.session import Session
+from idoldbg.target.halting import halted_registers, no_registers
+from idoldbg.views.backtrace import Backtrace, read_backtrace
+from idoldbg.views.core_registers import RegisterReport, read_registers
 from idoldbg.views.source import Source, read_source
-from idoldbg.views.tasks import TaskTable, read_tasks
+from idoldbg.views.tasks import TaskTable, current_task, read_tasks
 
 if TYPE_CHECKING:
     from idoldbg.model.snapshot import Written
@@ -43,6 +46,28 @@ class StateReader(StaticsReader, MemoryAccess):
         """Read where answers come from: link, build, the kernel's time."""
         target = self.session.target
         return read_source(self.program, target.source, ticks=target.ticks)
+
+    @in_turn
+    def registers(self, task: str | None = None) -> RegisterReport:
+        """Read the core's registers or, with `task`, that task's, with the meaning of each value.
+
+        The core is halted meanwhile. Raises `Unsupported` where the target has none.
+        """
+        startup.settle(self.session)
+        with halted_registers(self.session.target, floats=True) as live:
+            if not live and task is None:
+                raise no_registers(self.session.target)
+            own = live if task in (None, current_task(self.program)) else {}
+            return read_registers(self.program, own, task=task, floats=True)
+
+    @in_turn
+    def backtrace(self, task: str) -> Backtrace:
+        """Read the stack of a task; raise `NotFound` for an unknown one."""
+        startup.settle(self.session)
+        index = self.program.task(task).index
+        with halted_registers(self.session.target) as live:
+            own = live if current_task(self.program) == task else {}
+            return read_backtrace(self.program, index, own)
 
     @in_turn
     def tasks(self) -> TaskTable:

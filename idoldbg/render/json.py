@@ -15,13 +15,11 @@ from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
 from idoldbg.model.types import shown_field
 from idoldbg.model.values import to_json
-from idoldbg.render import source
 from idoldbg.render.printable import escape_json
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
-from idoldbg.views.source import Source
-from idoldbg.views.tasks import Fault, TaskRow, TaskTable
+from idoldbg.views.tasks import Fault, SchedulerState, TaskRow
 from idoldbg.views.types import TypeLayout, TypeReport
 
 if TYPE_CHECKING:
@@ -40,7 +38,6 @@ __all__ = [
     "probes",
     "reply",
     "task_row",
-    "tasks",
     "types",
 ]
 
@@ -187,17 +184,6 @@ def _part(part: Part) -> Object:
     return result
 
 
-def tasks(table: TaskTable, origin: Source) -> Object:
-    """Return the object of `tasks`."""
-    return {
-        "schema": "idoldbg.tasks/1",
-        "source": source.json(origin),
-        "time_ms": table.time_ms,
-        "epitaph": table.epitaph,
-        "tasks": [task_row(row) for row in table.rows],
-    }
-
-
 def task_row(row: TaskRow) -> Object:
     """Return a row of the task table."""
     from idoldbg.render.tasks import describe_state  # no call that succeeds needs it
@@ -212,6 +198,27 @@ def task_row(row: TaskRow) -> Object:
         "is_current": row.is_current,
         "fault": None if row.fault is None else fault(row.fault),
         "waits_for": row.waits_for,
+        "restarts": row.restarts,
+        "is_held": None,
+        "is_dead": row.is_dead,
+        "pending": row.pending,
+        "wait": None if row.scheduler is None or row.fault else _wait(row.scheduler),
+        "timer": None if row.timer is None else asdict(row.timer),
+    }
+
+
+_WAITS = {"InSend": "send", "InReply": "reply", "InRecv": "recv"}
+
+
+def _wait(state: SchedulerState) -> Object | None:
+    """Return what a task waits for; None for one that does not wait."""
+    if state.kind not in _WAITS:
+        return None
+    return {
+        "kind": _WAITS[state.kind],
+        "peer": None if state.peer is None else state.peer.name,
+        "mask": state.mask,
+        "names": [each.name for each in state.notifications or ()],
     }
 
 

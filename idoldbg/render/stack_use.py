@@ -11,7 +11,7 @@ from idoldbg.render.text import table_lines
 from idoldbg.views.source import Source
 from idoldbg.views.stack_use import StackUse
 
-__all__ = ["json", "text"]
+__all__ = ["json", "stack", "text"]
 
 UNKNOWN = "?"
 BOUND = "TOUCHED is a lower bound: memory that a function reserves may stay unwritten"
@@ -62,11 +62,12 @@ def json(uses: Sequence[StackUse], source: Source) -> dict[str, Any]:
     return {
         "schema": "idoldbg.stackmargin/1",
         "source": source_object.json(source),
-        "stacks": [_stack(use) for use in uses],
+        "stacks": [stack(use) for use in uses],
     }
 
 
-def _stack(use: StackUse) -> dict[str, Any]:
+def stack(use: StackUse) -> dict[str, Any]:
+    """Return one stack."""
     return {
         "task": use.task,
         "base": use.base,

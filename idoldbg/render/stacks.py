@@ -6,22 +6,26 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from idoldbg.render.printable import one_line, printable
 from idoldbg.render.tasks import describe_end
-from idoldbg.render.text import table_lines
 from idoldbg.views.backtrace import Backtrace, Frame
 from idoldbg.views.regions import Place
 
 __all__ = ["describe_source", "json", "lines", "short_path"]
 
+WIDEST = 56  # characters of a function that others are aligned with
 _CHECKOUT = "/hubris/"  # what Hubris's build calls its own folder
 _GENERATED = re.compile(r".*/target/[^/]+/release/build/")
 
 
 def lines(trace: Backtrace, *, sources: bool) -> list[str]:
     """Write a frame a line, innermost first, and why there are no more; `sources` adds places."""
-    rows = [_row(frame, sources) for frame in trace.frames]
-    columns = [i for i in range(4) if any(row[i] for row in rows)]
-    shown = table_lines([[row[i] for i in columns] for row in rows])
+    rows = [[printable(cell) for cell in _row(frame, sources)] for frame in trace.frames]
+    width = max((len(row[1]) for row in rows if len(row[1]) <= WIDEST), default=0)
+    shown = [
+        one_line("  ".join([row[0], row[1].ljust(width), *filter(None, row[2:])]).rstrip())
+        for row in rows
+    ]
     problem = describe_end(trace)
     return [*shown, f"({problem})"] if problem else shown or ["(nothing known)"]
 

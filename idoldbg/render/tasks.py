@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from idoldbg.model.values import Value, format_value
+from idoldbg.views.fault_status import fault_bits
 from idoldbg.views.tasks import Fault, Notification, SchedulerState, TaskRef, TaskRow
 
 if TYPE_CHECKING:  # walks stacks: brings pyelftools
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # walks stacks: brings pyelftools
     from idoldbg.views.regions import Place
 
 __all__ = [
+    "CFSR_BITS",
     "describe_end",
     "describe_fault",
     "describe_place",
@@ -126,7 +128,9 @@ def _cause(fault: Fault) -> str:
         case "IllegalInstruction":
             return "illegal instruction"
         case "InvalidOperation":
-            return f"general fault, cfsr=0x{fault.cfsr or 0:x}"
+            bits = [f"{b}: {CFSR_BITS[b]}" for b in fault_bits("CFSR", fault.cfsr or 0)]
+            meaning = f" ({'; '.join(bits)})" if bits else ""
+            return f"general fault, cfsr=0x{fault.cfsr or 0:x}{meaning}"
         case "StackOverflow":
             return f"stack overflow; sp=0x{fault.address or 0:x}"
         case "Injected":
@@ -144,6 +148,30 @@ def _cause(fault: Fault) -> str:
             return " ".join((fault.panic_message or "panic with invalid message").split())
     return f"reply fault from {_task_id(fault.peer)}: {fault.reason}"
 
+
+CFSR_BITS: dict[str, str] = {
+    "IACCVIOL": "instruction fetch from where it may not execute",
+    "DACCVIOL": "access to data that it may not touch",
+    "MUNSTKERR": "memory fault on return from an exception",
+    "MSTKERR": "memory fault on entry to an exception",
+    "MLSPERR": "memory fault while floating point was stacked",
+    "MMARVALID": "its address is in MMFAR",
+    "IBUSERR": "bus error of an instruction fetch",
+    "PRECISERR": "bus error of a data access",
+    "IMPRECISERR": "bus error of an earlier data access",
+    "UNSTKERR": "bus error on return from an exception",
+    "STKERR": "bus error on entry to an exception",
+    "LSPERR": "bus error while floating point was stacked",
+    "BFARVALID": "its address is in BFAR",
+    "UNDEFINSTR": "undefined instruction",
+    "INVSTATE": "jump to an even address, which is not Thumb code",
+    "INVPC": "invalid EXC_RETURN",
+    "NOCP": "coprocessor, such as floating point, that is absent or off",
+    "STKOF": "stack pointer below its limit",
+    "UNALIGNED": "unaligned access",
+    "DIVBYZERO": "division by zero",
+}
+"""Bits of CFSR in words."""
 
 USAGE_ERRORS: dict[str, str] = {
     "BadSyscallNumber": "undefined syscall number",

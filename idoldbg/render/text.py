@@ -35,6 +35,7 @@ __all__ = [
     "reply",
     "table",
     "table_lines",
+    "task_lines",
     "tasks",
 ]
 
@@ -140,19 +141,26 @@ def operation_error(operation: ResolvedOperation, error: OperationError) -> str:
 
 def tasks(found: TaskTable) -> str:
     """Write the task table in the columns that Hubris's users know."""
+    head, lines = task_lines(found)
+    return join_lines([*head, *lines])
+
+
+def task_lines(found: TaskTable) -> tuple[list[str], list[str]]:
+    """Return the head of the task table, and a line for each task."""
     from idoldbg.render.tasks import describe_state  # no call that succeeds needs it
 
     time = "unknown" if found.time_ms is None else str(found.time_ms)
-    lines = [f"system time = {time}"]
+    head = [f"system time = {time}"]
     if found.epitaph is not None:
-        lines.append(f"kernel has panicked: {found.epitaph}")
+        head.append(f"kernel has panicked: {found.epitaph}")
     rows = [["ID", "TASK", "GEN", "PRI", "STATE"]]
     for row in found.rows:
         numbers = ["?" if n is None else str(n) for n in (row.generation, row.priority)]
         rows.append(
             [f"{row.index:2}", row.name, *(n.rjust(3) for n in numbers), describe_state(row)]
         )
-    return join_lines([*lines, *table_lines(rows)])
+    columns, *lines = table_lines(rows)
+    return [*head, columns], lines
 
 
 def interfaces(servers: Sequence[Server], detailed: bool, *, explain: bool = False) -> str:

@@ -23,7 +23,7 @@ from idoldbg.model.regions import RegionKind
 from idoldbg.views.code import find_code
 from idoldbg.views.regions import Place, read_regions
 from idoldbg.views.saved import SavedTask, is_exc_return, read_saved, unstack
-from idoldbg.views.tasks import read_task, table_address, task_type
+from idoldbg.views.tasks import current_task, read_task
 
 __all__ = [
     "Backtrace",
@@ -34,11 +34,19 @@ __all__ = [
     "decode_call",
     "read_backtrace",
     "read_core_backtrace",
+    "runs_task",
 ]
 
 FRAME_LIMIT = 64  # functions that were called, besides those that are inlined
 SCAN_LIMIT = 64  # words of a kernel stack
 SP, LR, PC = 13, 14, 15
+# Handlers in assembly, some of them in functions with call frame information that leaves that out.
+NAKED = frozenset(
+    {
+        *("SVCall", "PendSV", "HardFault", "MemoryManagement", "BusFault", "UsageFault"),
+        *("SecureFault", "configurable_fault"),
+    }
+)
 OUTERMOST = "_start"  # where the kernel starts a task
 _NAMES = {**{i: f"r{i}" for i in range(13)}, SP: "sp", LR: "lr", PC: "pc"}
 _XPSR_EXCEPTION = 0x1FF  # the number of the exception that is handled; 0 in a task
@@ -137,7 +145,7 @@ def read_backtrace(
         below = _below_handler(program, name, live)
         if below is not None:
             return below
-    elif live and not in_handler and _owner_at(program, live.get("pc", 0), name) == name:
+    elif live and runs_task(program, name, live):
         return _Walk(program, name, _by_number(live), live.get("psp")).run()
     trace = _read_saved_stack(program, index, name, guess)
     if (live and not in_handler) or not _is_running(program, index):
@@ -156,6 +164,13 @@ def read_core_backtrace(program: Program, registers: Mapping[str, int]) -> Backt
     else:
         owner = _owner_at(program, pc, KERNEL)
     return _Walk(program, owner, _by_number(registers), registers.get("psp")).run()
+
+
+def runs_task(program: Program, name: str, live: Mapping[str, int]) -> bool:
+    """Return whether a core with these registers is in the code of a task."""
+    if live.get("xpsr", 0) & _XPSR_EXCEPTION:
+        return False
+    return _owner_at(program, live.get("pc", 0), name) == name
 
 
 def _by_number(registers: Mapping[str, int]) -> dict[int, int]:
@@ -192,8 +207,7 @@ def _below_handler(program: Program, name: str, live: Mapping[str, int]) -> Back
 def _is_running(program: Program, index: int) -> bool:
     """Return whether a task has the core; one that waits in the kernel was put aside."""
     try:
-        address = table_address(program) + index * task_type(program).size
-        if program.find_word("CURRENT_TASK_PTR") != address:
+        if current_task(program) != program.archive.tasks[index].name:
             return False
         row = read_task(program, index)
     except IdoldbgError:
@@ -367,15 +381,15 @@ class _Walk:
             self.add(pc, point, None)
             raise _Stop(End.NO_CODE)
         row = point.row
+        cfa = None
+        if row is not None and row.cfa_register in registers:
+            cfa = registers[row.cfa_register] + row.cfa_offset & 0xFFFFFFFF
+        self.add(pc, point, cfa)
         if point.function == OUTERMOST:
-            self.add(pc, point, None)
             raise _Stop(End.TASK_START)
-        if row is None or row.cfa_register not in registers:
-            self.add(pc, point, None)
+        if row is None or cfa is None:
             self.leave_naked_handler()
             return
-        cfa = registers[row.cfa_register] + row.cfa_offset & 0xFFFFFFFF
-        self.add(pc, point, cfa)
         if (pc, cfa) in self.seen:
             raise _Stop(End.CIRCULAR)
         self.seen.add((pc, cfa))
@@ -384,10 +398,13 @@ class _Walk:
             raise _Stop(End.KERNEL_ENTRY if self.owner == KERNEL else End.TASK_START)
         self.registers = {**registers, **saved, SP: cfa}
         to = self.registers.get(LR, 0)
+        if is_exc_return(to) and self.owner == KERNEL and point.function in NAKED:
+            self.leave_naked_handler()
+            return
         self.is_exact, self.origin = False, Origin.CFI
         if is_exc_return(to) and self.owner == KERNEL:
             self.leave_handler(to, cfa)
-        elif to & ~1 == 0 or is_exc_return(to):
+        elif to & ~1 == 0 or to >= 0xFFFFFF00:
             raise _Stop(End.KERNEL_ENTRY if self.owner == KERNEL else End.TASK_START)
         else:
             self.registers[PC] = to
@@ -424,43 +441,50 @@ class _Walk:
             raise _Stop(End.UNREADABLE, error.message) from error
         self.registers = self.registers | _by_number(stacked)
         self.is_exact, self.origin = True, Origin.EXCEPTION
-        self.owner = _owner_at(self.program, self.registers[PC], self.current_task())
+        self.owner = _owner_at(self.program, self.registers[PC], self.interrupted())
 
     def leave_naked_handler(self) -> None:
         """Leave a handler in assembly, which has no call frame information.
 
-        Hubris's keep their EXC_RETURN in lr until they call into Rust, and then in the entry of the
-        task that they have put aside (sys/kern/src/arch/arm_m.rs: SVCall, PendSV, the faults).
+        Hubris's first put the task aside in its entry of the table, then use its registers; their
+        EXC_RETURN is in lr until they call into Rust (sys/kern/src/arch/arm_m.rs: SVCall, PendSV,
+        the faults).
         """
         lr, sp = self.registers.get(LR, 0), self.registers.get(SP, 0)
         if self.owner != KERNEL:
             raise _Stop(End.NO_CFI)
-        if self.is_exact and is_exc_return(lr):
-            if not lr & _EXC_RETURN_PSP:
-                self.doubt = Doubt.NAKED_HANDLER
+        aside = self.put_aside()
+        is_known = self.is_exact and is_exc_return(lr)
+        if is_known and not lr & _EXC_RETURN_PSP:
+            aside = None  # it interrupted the kernel
+        if aside is not None:
+            self.registers |= _by_number(aside.registers)
+        if not is_known or (aside is None and not lr & _EXC_RETURN_PSP):
+            self.doubt = Doubt.NAKED_HANDLER
+        if is_known:
             return self.leave_handler(lr, sp)
-        self.doubt = Doubt.NAKED_HANDLER
-        for task in self.program.archive.tasks if self.psp else ():
-            try:
-                saved = read_saved(self.program, task.index)
-            except IdoldbgError:
-                continue
-            if saved.psp == self.psp and saved.exc_return is not None:
-                self.registers |= _by_number(saved.registers)
-                return self.leave_handler(saved.exc_return | _EXC_RETURN_PSP, sp)
+        if aside is not None:
+            return self.leave_handler((aside.exc_return or 0) | _EXC_RETURN_PSP, sp)
         for at in range(sp, sp + 4 * SCAN_LIMIT, 4):
             word = self.word(at)
             if is_exc_return(word):
                 return self.leave_handler(word, at + 4)
         raise _Stop(End.NO_CFI)
 
-    def current_task(self) -> str:
+    def put_aside(self) -> SavedTask | None:
+        """Return the task whose stack the process stack pointer is on, if it was put aside."""
+        for task in self.program.archive.tasks if self.psp else ():
+            try:
+                saved = read_saved(self.program, task.index)
+            except IdoldbgError:
+                continue
+            if saved.psp == self.psp:
+                return saved
+        return None
+
+    def interrupted(self) -> str:
         """Return the task that the kernel runs now, which is nearly always the one interrupted."""
         try:
-            size = task_type(self.program).size
-            offset = (self.program.find_word("CURRENT_TASK_PTR") or 0) - table_address(self.program)
+            return current_task(self.program) or KERNEL
         except IdoldbgError:
             return KERNEL
-        tasks = self.program.archive.tasks
-        index = offset // size
-        return tasks[index].name if 0 <= index < len(tasks) else KERNEL

@@ -18,13 +18,25 @@ from idoldbg.model.memory import MemoryReader
 from idoldbg.model.values import Value
 from idoldbg.views.tasks import table_address, task_type
 
-__all__ = ["SavedTask", "is_exc_return", "read_saved", "unstack"]
+__all__ = [
+    "FLOATS",
+    "GENERAL",
+    "SavedTask",
+    "is_exc_return",
+    "read_saved",
+    "read_task_registers",
+    "unstack",
+]
+
+GENERAL = (*(f"r{i}" for i in range(13)), "sp", "lr", "pc", "xpsr")
+FLOATS = tuple(f"s{i}" for i in range(32))
 
 _BASIC = struct.Struct("<8I")  # r0, r1, r2, r3, r12, lr, pc, xpsr
 _BASIC_NAMES = ("r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr")
 _FLOATS = struct.Struct("<17I")  # s0 to s15, fpscr; one more word is reserved
 _FLOAT_NAMES = (*(f"s{i}" for i in range(16)), "fpscr")
 _EXTENDED_BYTES = 0x68
+_XPSR_EXCEPTION = 0x1FF  # the number of the exception that is handled; 0 in a task
 _XPSR_ALIGNED = 1 << 9  # exception entry left a word free to align the stack
 _EXC_RETURN_BASIC = 1 << 4
 _KEPT = (*(f"r{i}" for i in range(4, 12)), *(f"s{i}" for i in range(16, 32)))
@@ -56,6 +68,10 @@ def read_saved(program: Program, index: int) -> SavedTask:
     registers = {name: _number(save, name) for name in _KEPT if save.get(name) is not None}
     psp = _number(save, "psp")
     exc_return = _number(save, "exc_return") if save.get("exc_return") is not None else None
+    if program.archive.target.startswith("thumbv6m") and exc_return is not None:
+        # Kernels write the same value for a task that has not run yet as where there are floats.
+        exc_return |= _EXC_RETURN_BASIC
+        registers = {name: value for name, value in registers.items() if name[0] != "s"}
     if not psp:
         return SavedTask(registers, psp, exc_return)
     try:
@@ -74,8 +90,11 @@ def _number(save: Value, name: str) -> int:
 
 
 def is_exc_return(value: int) -> bool:
-    """Return whether a value in lr ends an exception (Armv8-M ARM: from 0xffffff00 on)."""
-    return value >= 0xFFFFFF00
+    """Return whether a value in lr ends an exception (Armv8-M ARM D1.2.95: EXC_RETURN).
+
+    0xffffffff, which lr holds after a reset, does not.
+    """
+    return 0xFFFFFF00 <= value < 0xFFFFFFFF
 
 
 def unstack(memory: MemoryReader, address: int, exc_return: int | None) -> dict[str, int]:
@@ -98,3 +117,28 @@ def unstack(memory: MemoryReader, address: int, exc_return: int | None) -> dict[
             registers |= zip(_FLOAT_NAMES, _FLOATS.unpack(data), strict=True)
     padding = 4 if registers["xpsr"] & _XPSR_ALIGNED else 0
     return registers | {"sp": address + size + padding & 0xFFFFFFFF}
+
+
+def read_task_registers(
+    program: Program, index: int, live: Mapping[str, int]
+) -> tuple[dict[str, int], str]:
+    """Return the registers of task `index` by name, and why some are not known ("": all are).
+
+    `live` are those of a halted core that is in this task's code, or in a handler that interrupted
+    it; empty for other tasks. In a handler the task's stack has those that exception entry put
+    there; r4 to r11 are known if the handler has put the task aside.
+    """
+    in_handler = live.get("xpsr", 0) & _XPSR_EXCEPTION
+    if live and not in_handler:
+        return {name: live[name] for name in (*GENERAL, *FLOATS, "fpscr") if name in live}, ""
+    saved = read_saved(program, index)
+    registers, problem = dict(saved.registers), saved.problem
+    psp = live.get("psp")
+    if psp is not None and psp != saved.psp:
+        exc_return = live["lr"] if is_exc_return(live.get("lr", 0)) else saved.exc_return
+        registers = unstack(program.memory, psp, exc_return)
+        problem = "r4 to r11 are those of the handler above the task by now"
+    elif saved.psp == 0:
+        problem = "it has not run yet"
+    order = (*GENERAL, *FLOATS, "fpscr")
+    return {name: registers[name] for name in order if name in registers}, problem

@@ -30,6 +30,8 @@ __all__ = [
     "TaskRef",
     "TaskRow",
     "TaskTable",
+    "Timer",
+    "current_task",
     "read_fault",
     "is_before_tasks",
     "is_halted",
@@ -115,7 +117,8 @@ class SchedulerState:
     """State of a task for the scheduler: `kind` is the variant of `abi::SchedState`.
 
     `peer` is the task that it sends to, awaits a reply of, or receives from alone.
-    `notifications` end its receive; None where the register that holds their mask is not known.
+    `notifications` end its receive, and `mask` has their bits; None where the register that holds
+    their mask is not known.
     `unknown` is the value as it was read where its kind is none of those that are known here.
     """
 
@@ -123,11 +126,24 @@ class SchedulerState:
     peer: TaskRef | None = None
     notifications: tuple[Notification, ...] | None = ()
     unknown: Value | None = None
+    mask: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A task's timer: when it posts the notifications `bits`, in ticks, and how long from now."""
+
+    deadline: int | None
+    in_ticks: int | None
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """One task. `generation` counts its restarts (on most kernels modulo 64).
+
+    `restarts` is their number where the kernel keeps it whole, `pending` the notifications that are
+    posted and not taken.
 
     `scheduler` is what it does (for a faulted task: did before the fault). What could not be read
     is None; `problem` says why there is no state.
@@ -141,6 +157,17 @@ class TaskRow:
     is_current: bool = False
     fault: Fault | None = None
     problem: str = ""
+    restarts: int | None = None
+    pending: int | None = None
+    timer: Timer | None = None
+
+    @property
+    def is_dead(self) -> bool:
+        """Return whether it waits for what nothing sends: notifications of an empty mask."""
+        state = self.scheduler
+        if state is None or self.fault is not None or state.kind != "InRecv":
+            return False
+        return state.peer is not None and state.peer.is_kernel and state.mask == 0
 
     @property
     def scheduler_state(self) -> str | None:
@@ -190,6 +217,16 @@ def read_tasks(program: Program) -> TaskTable:
             continue
         rows.append(_row(program, task, type_, block, address, current == address, time_ms))
     return TaskTable(time_ms, tuple(rows), program.epitaph())
+
+
+def current_task(program: Program) -> str | None:
+    """Return the task that has the core, or had it before the kernel came; None if not known."""
+    address = program.find_word("CURRENT_TASK_PTR")
+    if address is None:
+        return None
+    index, rest = divmod(address - table_address(program), task_type(program).size)
+    tasks = program.archive.tasks
+    return tasks[index].name if not rest and 0 <= index < len(tasks) else None
 
 
 def is_before_tasks(program: Program) -> bool:
@@ -288,17 +325,19 @@ def _row(
 ) -> TaskRow:
     try:
         entry = image.decode(type_, block, address=address)
-        scheduler, fault, problem = _EntryReader(program, task, entry, time_ms).read_state()
-        generation, priority = (
-            find_number(entry.get("generation")),
-            find_number(entry.get("priority")),
-        )
+        reader = _EntryReader(program, task, entry, time_ms)
+        scheduler, fault, problem = reader.read_state()
+        timer = reader.timer()
     except DecodeError as error:
         problem = f"not a task: {error.message}"
         return TaskRow(task.index, task.name, None, None, problem=problem)
+    names = ("generation", "priority", "notifications")
+    generation, priority, pending = (find_number(entry.get(name)) for name in names)
+    is_counted = any(m.name == "generation" and m.type.size >= 4 for m in type_.members)
     return TaskRow(
-        task.index, task.name, generation, priority, scheduler, is_current, fault, problem
-    )
+        task.index, task.name, generation, priority, scheduler, is_current, fault, problem,
+        generation if is_counted else None, pending, timer,
+    )  # fmt: skip
 
 
 def _variant(value: Value | None) -> str | None:
@@ -338,7 +377,7 @@ class _EntryReader:
                 return SchedulerState(kind, _task_ref(self.program, state.get(0)))
             case EnumValue(variant="InRecv" as kind):
                 peer = _task_ref(self.program, state.get(0))
-                return SchedulerState(kind, peer, self.notifications())
+                return SchedulerState(kind, peer, self.notifications(), mask=self.argument(2))
         return SchedulerState(_variant(state) or "unknown", unknown=state)
 
     def notifications(self) -> tuple[Notification, ...] | None:
@@ -368,6 +407,14 @@ class _EntryReader:
             return Notification(name, irqs)
         left = None if self.time_ms is None else deadline - self.time_ms
         return Notification(name, irqs, deadline, left)
+
+    def timer(self) -> Timer | None:
+        timer = self.entry.get("timer")
+        if timer is None:
+            return None
+        deadline, bits = find_number(timer.get("deadline")), find_number(timer.get("to_post"))
+        left = None if deadline is None or self.time_ms is None else deadline - self.time_ms
+        return Timer(deadline, left, bits or 0)
 
     def panic_message(self) -> str | None:
         """Read the message of a panic: its address and size are the first two arguments."""

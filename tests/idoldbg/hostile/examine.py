@@ -27,14 +27,22 @@ from idoldbg.build.load import Build, list_cached, open_build
 from idoldbg.build.load.sources import code_version
 from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
-from idoldbg.render import json, layout, manifest, memory_map, ring_buffers, stack_use, text
+from idoldbg.render import (
+    json,
+    layout,
+    manifest,
+    memory_map,
+    ring_buffers,
+    stack_use,
+    task_details,
+    text,
+)
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
 from idoldbg.render.audit.json import to_json as audit_to_json
 from idoldbg.render.audit.sarif import to_sarif
 from idoldbg.render.audit.text import to_text as audit_to_text
 from idoldbg.render.map_page import to_html as map_to_html
-from idoldbg.views.backtrace import read_backtrace
 from idoldbg.views.counters import find_counters, read_counters
 from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.manifest import read_manifest
@@ -43,6 +51,7 @@ from idoldbg.views.regions import find_place
 from idoldbg.views.ring_buffers import read_ring_buffers
 from idoldbg.views.source import read_source
 from idoldbg.views.stack_use import read_stack_use
+from idoldbg.views.task_details import Wanted, read_task_report
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
 from tests.idoldbg.hostile import builds, mutations
@@ -96,9 +105,10 @@ def show_tasks(program: Program) -> None:
     """Read the task table and the stacks from whatever memory there is."""
     table = read_tasks(program)
     text.tasks(table)
-    json.dumps(json.tasks(table, read_source(program, "dump")))
-    for row in table.rows[:3]:
-        read_backtrace(program, row.index)
+    names = [row.name for row in table.rows[:3]]
+    report = read_task_report(program, names, Wanted(True, True, True, guess=True))
+    task_details.text(report, sources=True)
+    json.dumps(task_details.json(report, read_source(program, "dump")))
 
 
 def show_types(program: Program) -> None:
