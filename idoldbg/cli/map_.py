@@ -52,7 +52,7 @@ def command(settings: Settings, address: str | None, task: str | None, html: str
     if where is None:
         show(settings, lambda: memory_map.text(found), lambda: memory_map.json(found, source))
         return
-    place = find_place(program, where, task=task)
+    place = find_place(program, where, task=task, with_source=True)
     rows = [row for row in found.rows if where in row.region]
     show(
         settings,

@@ -104,7 +104,9 @@ def describe_place(place: Place) -> str:
         task = place.region.rpartition(" ")[0]
         return f"{-offset} bytes below task `{task}`'s stack"
     if place.symbol is not None:
-        return f"{place.symbol}{f'+0x{offset:x}' if offset else ''} in {place.region}"
+        line = "" if place.line is None else f":{place.line}"
+        source = "" if place.file is None else f", {place.file}{line}"
+        return f"{place.symbol}{f'+0x{offset:x}' if offset else ''} in {place.region}{source}"
     return f"{place.region}{f'+0x{offset:x}' if offset else ''}"
 
 

@@ -118,7 +118,8 @@ def read_memory_dump(
     if follows:
         ends = range(4, len(data) + 1, 4)
         pointers = tuple(
-            find_place(program, int.from_bytes(data[end - 4 : end], "little")) for end in ends
+            find_place(program, int.from_bytes(data[end - 4 : end], "little"), with_source=True)
+            for end in ends
         )
     place = find_place(program, address)
     labels = _labels(program, address, address + len(data))

@@ -31,6 +31,7 @@ READ, WRITE, EXECUTE, DEVICE, DMA = (1 << bit for bit in range(5))  # RegionAttr
 RIGHTS = READ | WRITE | EXECUTE
 PF_X, PF_W, PF_R = 1, 2, 4  # rights of an ELF segment
 MAX_REGIONS = 1024  # of an image; Hubris's largest have some 150
+NOWHERE = (None, None, None)  # file, line and column
 HEADER, TABLE = "abi::App", "hubris_app_table"
 TASKS, DESCRIPTORS = "HUBRIS_TASK_DESCS", "HUBRIS_REGION_DESCS"
 
@@ -57,9 +58,12 @@ def read_regions(program: Program) -> RegionMap:
     return program.recall(REGIONS, "", lambda: _TableReader(program).read())
 
 
-def find_place(program: Program, address: int, *, task: str | None = None) -> Place:
+def find_place(
+    program: Program, address: int, *, task: str | None = None, with_source: bool = False
+) -> Place:
     """Describe an address, as `task` sees it where one is given.
 
+    `with_source` looks for the line of what is code, which reads the line tables of its unit.
     Never raises what the build causes: what cannot be found out is None.
     """
     try:
@@ -81,8 +85,10 @@ def find_place(program: Program, address: int, *, task: str | None = None) -> Pl
     elif region.kind in (RegionKind.FLASH, RegionKind.RAM):
         symbol = _symbol_at(program, owner, address)
         if symbol is not None:
-            thumb = symbol.kind is SymbolKind.FUNCTION and address & 1
-            return Place(address, name, symbol.path, address - thumb - symbol.address)
+            is_code = symbol.kind is SymbolKind.FUNCTION
+            offset = address - (address & is_code) - symbol.address
+            source = _source(program, owner, address) if is_code and with_source else NOWHERE
+            return Place(address, name, symbol.path, offset, *source)
     return Place(address, name, offset=address - start)
 
 
@@ -101,6 +107,16 @@ def _symbol_at(program: Program, owner: str, address: int) -> Symbol | None:
         return program.object(owner).symbols.find_at(address)
     except IdoldbgError:
         return None
+
+
+def _source(
+    program: Program, owner: str, address: int
+) -> tuple[str | None, int | None, int | None]:
+    try:
+        frames = program.object(owner).find_frames(address & ~1)
+    except IdoldbgError:
+        return NOWHERE
+    return (frames[0].file, frames[0].line, frames[0].column) if frames else NOWHERE
 
 
 def _unowned(archive: Archive, address: int) -> Place:

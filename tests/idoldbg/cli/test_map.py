@@ -17,6 +17,7 @@ COMMANDS = {
     "map": ["map"],
     "map-task": ["map", "--task", "victim"],
     "map-address": ["map", "0x20001404"],
+    "map-code": ["map", "0x0800de77"],
     "map-nothing": ["map", "0xf0000000"],
     "stackmargin": ["stackmargin", "sensor", "idle"],
     "stackmargin-archive": ["stackmargin", "-p", "archive"],

@@ -234,3 +234,11 @@ def test_peripherals_of_hostile_descriptions() -> None:
         app={"peripherals": ["d"]},
     )
     assert peripherals(archive) == {"a": (1, 2)}
+
+
+def test_code_has_its_line(demo: Program) -> None:
+    found = find_place(demo, 0x0800_DE77, with_source=True)
+    assert (found.symbol, found.offset) == ("userlib::syscall::sys_recv", 0x22)
+    assert (found.file, found.line) == ("/firmware/sys/userlib/src/syscall.rs", 74)
+    assert find_place(demo, 0x0800_DE77).file is None
+    assert find_place(demo, 0x2000_1404, with_source=True).file is None
