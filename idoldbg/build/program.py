@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import idol
 from idol.near import near_misses
@@ -169,6 +169,16 @@ class Program:
 
     def _interface_text(self, task: TaskImage) -> str | None:
         return self.recall(INTERFACE, task.name, lambda: self.object(task.name).idolatry)
+
+    def prefetch_for(self, kind: Kind[Any]) -> None:
+        """Begin to get the objects whose result of this kind, by object, is not known yet."""
+        wanted = [
+            name
+            for name in self.archive.object_names
+            if not self._objects.is_open(name) and not self._results.knows(kind, name)
+        ]
+        if len(wanted) > 1:
+            self.archive.prefetch(wanted)
 
     def prefetch(self) -> None:
         """Begin to get the objects of all tasks that are not open, if one must be read anyway.

@@ -76,6 +76,7 @@ def read_statics(program: Program, task: str) -> tuple[Static, ...]:
 
 def iter_statics(program: Program) -> Iterator[Static]:
     """Yield the statics of all objects that can be read, in the order of the tasks."""
+    program.prefetch_for(STATICS)
     for name in program.archive.object_names:
         try:
             yield from read_statics(program, name)
@@ -153,6 +154,8 @@ def list_variables(
     Raises `NotFound` for an unknown task.
     """
     names = program.archive.object_names if task is None else (checked_task(program, task),)
+    if task is None:
+        program.prefetch_for(STATICS)
     found: list[Static] = []
     unreadable: list[tuple[str, str]] = []
     for name in names:
@@ -188,6 +191,8 @@ def match_statics(program: Program, path: str, task: str | None = None) -> tuple
     out is among the results, for whoever wants to say so.
     """
     names = program.archive.object_names if task is None else (checked_task(program, task),)
+    if task is None:
+        program.prefetch_for(STATICS)
     exact: list[Static] = []
     ends: list[Static] = []
     known: set[str] = set()

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -34,8 +34,10 @@ from idoldbg.render import (
     memory_map,
     ring_buffers,
     stack_use,
+    task_calls,
     task_details,
     text,
+    variables,
 )
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
@@ -47,13 +49,16 @@ from idoldbg.views.counters import find_counters, read_counters
 from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.manifest import read_manifest
 from idoldbg.views.memory_map import read_memory_map
+from idoldbg.views.parts import evaluate
 from idoldbg.views.regions import find_place
 from idoldbg.views.ring_buffers import read_ring_buffers
 from idoldbg.views.source import read_source
 from idoldbg.views.stack_use import read_stack_use
+from idoldbg.views.task_calls import read_task_calls
 from idoldbg.views.task_details import Wanted, read_task_report
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
+from idoldbg.views.variables import list_variables
 from tests.idoldbg.hostile import builds, mutations
 
 TIME_LIMIT_S = 2.0
@@ -126,6 +131,12 @@ def show_statics(program: Program) -> None:
     """Read counters and ring buffers."""
     read_counters(program, find_counters(program))
     ring_buffers.text(read_ring_buffers(program), totals="all")
+    found = list_variables(program)
+    variables.list_text(found)
+    for static in found.statics[:20]:
+        with suppress(IdoldbgError):
+            variables.text(evaluate(program, static.path))
+    task_calls.text(read_task_calls(program))
 
 
 def show_memory(program: Program) -> None:

@@ -21,19 +21,32 @@ from idoldbg.farm.coordinator import FarmPlace
 from idoldbg.farm.html import to_html
 from idoldbg.farm.junit_xml import to_junit
 from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, TestRecord
-from idoldbg.model.types import CEnum
-from idoldbg.model.values import EnumValue
+from idoldbg.model.symbols import Variable
+from idoldbg.model.types import CEnum, Member, Opaque, Struct
+from idoldbg.model.values import EnumValue, StructValue, Text, Unreadable
 from idoldbg.pytest_plugin import evidence
-from idoldbg.render import cache, counters, ring_buffers, running_boards, text
+from idoldbg.render import (
+    cache,
+    counters,
+    ring_buffers,
+    running_boards,
+    task_calls,
+    text,
+    variables,
+)
 from idoldbg.render import json as render_json
 from idoldbg.target.board_files import load_board
 from idoldbg.target.emulated.entries import BoardEntry
 from idoldbg.target.probe.probes import ProbeInfo
 from idoldbg.views.backtrace import Backtrace, End, Frame
 from idoldbg.views.counters import CounterKind, CounterLeaf, CounterStatic
+from idoldbg.views.parts import Part, VarRead
 from idoldbg.views.regions import Place
 from idoldbg.views.ring_buffers import NewEntries, RingBuffer, RingEntry
+from idoldbg.views.source import Source
+from idoldbg.views.task_calls import CallCount, Edge, ServerCount, TaskCalls
 from idoldbg.views.tasks import TaskRow, TaskTable
+from idoldbg.views.variables import Static, VariableList
 from tests.idoldbg.hostile import names
 from tests.idoldbg.hostile.names import EVIL, MARK
 
@@ -181,6 +194,36 @@ def test_evidence_of_failed_tests(evil: str) -> None:
         f"p{evil}",
     )
     names.check_lines(counters.text([static, static], full=True))
+    names.check_lines(counters.listing([static, static]))
+
+
+@EXAMPLES
+@given(evil=EVIL)
+def test_statics_and_calls(evil: str) -> None:
+    kind = Struct(f"T{evil}", 4, (Member(f"m{evil}", 0, Opaque(f"O{evil}", evil, 4)),))
+    variable = Variable(f"n{evil}", f"a::n{evil}", evil, 0, 4, kind, 0)
+    static = Static(f"t{evil}", variable, "ram", f"f{evil}", (f"b{evil}",))
+    part = Part(static, f"{static.path}.x{evil}", kind, 0)
+    value = StructValue(kind, ((f"m{evil}", Text(kind, evil)), ("u", Unreadable(kind, evil))))
+    read = VarRead(part, value, evil.encode("utf-8", "replace") or b"x", (f"n{evil}",))
+    for shown in (
+        variables.text([read, read]),
+        variables.text([read], raw=True),
+        variables.list_text(VariableList((static, static))),
+    ):
+        names.check_lines(shown)
+    source = Source("dump", f"a{evil}", "", None, None)
+    names.check_json(render_json.dumps(variables.json(source, [read])))
+    names.check_json(render_json.line(variables.list_json(source, VariableList((static,)))))
+    call = CallCount(f"I{evil}", f"o{evil}", f"c{evil}", (f"s{evil}",), 1, {f"E{evil}": 2}, 1, 1)
+    end = ServerCount(f"I{evil}", f"o{evil}", f"s{evil}", 3, 4)
+    found = TaskCalls((call, call), (end,), 5, ((f"p{evil}", f"q{evil}"),))
+    names.check_lines(task_calls.text(found))
+    names.check_lines(task_calls.matrix(found))
+    edges = [Edge(f"c{evil}", f"s{evil}", evil, f"I{evil}", 1)] * 2
+    for graph in (task_calls.mermaid(edges), task_calls.dot(edges)):
+        assert len({line.count('"') for line in graph.split("\n") if '"' in line}) == 1
+        names.check_lines(graph)
     place = Place(0, None, f"f{evil}", 4, f"/{evil}", 3)
     frames = (
         Frame(place, f"f{evil}"),

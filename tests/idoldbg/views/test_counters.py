@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 
 from idoldbg.call.calls import prepare_call
 from idoldbg.errors import OperationError
 from idoldbg.model.types import Member, Struct
+from idoldbg.pytest_plugin.evidence import write_dump
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.startup import settle
-from idoldbg.views.counters import count_changes, find_counters, read_counters
+from idoldbg.views.counters import (
+    count_changes,
+    find_counters,
+    read_counter_statics,
+    read_counters,
+)
+from idoldbg.views.parts import evaluate
+from idoldbg.views.task_calls import read_task_calls
 from tests.idoldbg.typegen import U16, make_array
 from tests.idoldbg.views.made_statics import (
     ATOMIC,
@@ -74,3 +83,23 @@ def test_arrays_of_counters_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_counters_wrap_around_as_u32() -> None:
     assert count_changes({"a": 0xFFFFFFFF, "b": 3}, {"a": 1, "b": 3, "c": 2}) == {"a": 2, "c": 2}
+
+
+def test_a_board_its_dump_and_a_probe_agree(tmp_path: Path) -> None:
+    def answers(options: TargetOptions, *, dump: Path | None = None) -> object:
+        with open_session(options) as session:
+            settle(session)
+            if dump is not None:
+                operation = session.program.operation("UserLeds.led_on")
+                session.caller.call(prepare_call(operation, {"index": "0"}))
+                write_dump(dump, session.program, session.link)
+            program = session.program
+            statics = read_counter_statics(program, find_counters(program))
+            calls = read_task_calls(program)
+            text = [r.raw for r in evaluate(program, "HUBRIS_TASK_DESCS[0..2]")]
+            return statics, calls.servers, text
+
+    dump = tmp_path / "board.core"
+    on_board = answers(TargetOptions(probe="emu"), dump=dump)
+    assert answers(TargetOptions(archive=str(dump))) == on_board
+    assert answers(TargetOptions(probe="pyocd:emu"), dump=tmp_path / "other.core") == on_board
