@@ -15,10 +15,13 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import show
 from idoldbg.cli.reading import Reading, reading
 from idoldbg.cli.throwaway import warn_if_throwaway
+from idoldbg.dumping import check_path, take_snapshot, write_snapshot
 from idoldbg.render import control as render
+from idoldbg.session import find_board
 from idoldbg.startup import check_image
 from idoldbg.target.capability import RunControl
 from idoldbg.views.backtrace import read_backtrace
+from idoldbg.views.saved import read_saved
 
 
 @click.group("task", cls=Group)
@@ -42,25 +45,44 @@ def command() -> None:
     is_flag=True,
     help="Wait until it faults, within --timeout; then show its fault, stack and registers.",
 )
+@click.option(
+    "--dump",
+    "dump_path",
+    metavar="FILE",
+    help="With --until-fault: write a core dump to FILE, which must not exist yet.",
+)
 @command_options
-def hold(settings: Settings, name: str, until_fault: bool) -> None:
+def hold(settings: Settings, name: str, until_fault: bool, dump_path: str | None) -> None:
     """Leave a task alone when it faults next, instead of restarting it.
 
     \b
-    Example: idoldbg task hold net --until-fault --timeout 60
+    Example: idoldbg task hold net --until-fault --timeout 60 --dump net.core
     """
+    if dump_path is not None and not until_fault:
+        raise click.UsageError("--dump needs --until-fault")
+    check_path(dump_path)
     if not until_fault:
         _control(settings, Request.HOLD, name)
         return
     with _supervised(settings, name) as (found, supervisor):
         done = supervisor.hold_until_fault(name, timeout_s=settings.timeout_s)
-        stack = read_backtrace(found.program, done.after.index)
+        at_fault = render.AtFault(
+            read_backtrace(found.program, done.after.index),
+            read_saved(found.program, done.after.index),
+            None if dump_path is None else _write_dump(settings, found, dump_path),
+        )
         source = found.source()
     show(
         settings,
-        lambda: render.text(done, stack),
-        lambda: render.json(done, source, stack),
+        lambda: render.text(done, at_fault),
+        lambda: render.json(done, source, at_fault),
     )
+
+
+def _write_dump(settings: Settings, found: Reading, path: str) -> str:
+    board = find_board(settings.target(), found.program.archive)
+    snapshot = take_snapshot(found.session, board=board)
+    return write_snapshot(snapshot, found.program.archive, path).path
 
 
 @command.command("release")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_output_is_as_agreed(form: str, golden: Golden, capsys: Capture) -> None
     golden(f"cli/task-fault.{form.replace('text', 'txt')}", captured.out.replace(folder, ""))
 
 
-def test_a_held_fault_shows_its_stack(golden: Golden, capsys: Capture) -> None:
+def test_a_held_fault_shows_its_stack(golden: Golden, capsys: Capture, tmp_path: Path) -> None:
     with running_board("held", board="lpcxpresso55s69") as board:
         on = ["-p", board.spec]
         assert run([*on, "task", "hold", "victim"]) == 0
@@ -42,14 +43,23 @@ def test_a_held_fault_shows_its_stack(golden: Golden, capsys: Capture) -> None:
         hold = [*on, "task", "hold", "victim", "--until-fault", "--format", "json"]
         assert run(hold) == 0
         found = json.loads(capsys.readouterr().out)
+        dump = str(tmp_path / "victim.core")
+        assert run([*on, "task", "hold", "victim", "--until-fault", "--dump", dump]) == 0
+        assert f"core dump: {dump}" in capsys.readouterr().out
+        assert run([*on, "task", "hold", "victim", "--until-fault", "--dump", dump]) == 4
+        assert "exists already" in capsys.readouterr().err
         assert run([*on, "task", "release", "victim"]) == 0
         assert "released and restarted, generation 1" in capsys.readouterr().out
     assert found["stack"]["frames"][-1]["function"] == "_start"
     assert "told to panic with code 5" in found["after"]["fault"]["words"]
+    assert found["registers"]["pc"] == found["stack"]["frames"][0]["place"]["address"] & ~1
+    assert run(["-p", f"dump:{dump}", "tasks"]) == 0
+    assert "told to panic with code 5" in capsys.readouterr().out
 
 
 REFUSED: list[tuple[list[str], int, str]] = [
     (["task", "hold"], 2, "missing argument `NAME`"),
+    (["task", "hold", "victim", "--dump", "x"], 2, "--dump needs --until-fault"),
     (["task", "hald", "victim"], 2, "did you mean `hold`"),
     (["task", "hold", "vicitm"], 2, "did you mean `victim`"),
     (["task", "restart", "jefe"], 3, "is the supervisor"),
