@@ -62,6 +62,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "idoldbg.cli.hiffy",
         "Call one of hiffy's own functions, or list those of the image.",
     ),
+    "sensors": ("idoldbg.cli.sensors", "Show sensors and their last readings."),
     "test": ("idoldbg.cli.test", "Run Hubris's own test suite on a target."),
     "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
     "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from idoldbg.device.core import Core, in_turn
 from idoldbg.device.shown import shown
 from idoldbg.model.values import Value
-from idoldbg.render import counters, ring_buffers, task_calls, variables
+from idoldbg.render import counters, ring_buffers, sensors, task_calls, variables
 from idoldbg.views.counters import (
     CounterStatic,
     find_counters,
@@ -14,6 +14,7 @@ from idoldbg.views.counters import (
 )
 from idoldbg.views.parts import VarRead, evaluate
 from idoldbg.views.ring_buffers import RingBuffer, read_ring_buffers, select_ring_buffers
+from idoldbg.views.sensors import Reading, read_sensors
 from idoldbg.views.task_calls import TaskCalls, read_task_calls
 from idoldbg.views.variables import VariableList, list_variables
 
@@ -37,6 +38,15 @@ class StaticsReader:
         sets = select_counters(find_counters(self._core.program), filters)
         statics = read_counter_statics(self._core.program, sets)
         return tuple(shown(static, lambda each: counters.text([each])) for static in statics)
+
+    @in_turn
+    def sensors(self, *filters: str) -> tuple[Reading, ...]:
+        """Read the last readings of the sensors, which print themselves; filters as `list_sensors`.
+
+        Raises `ArgumentError` for a build without sensors, `NotFound` where it keeps no readings.
+        """
+        found = read_sensors(self._core.program, filters)
+        return tuple(shown(reading, lambda each: sensors.text([each])) for reading in found)
 
     @in_turn
     def task_calls(self) -> TaskCalls:

@@ -31,7 +31,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class AtFault:
-    """What is known of a task where it faulted; `dump` is the path of a core dump."""
+    """State of a task where it faulted; `dump` is the path of a core dump."""
 
     stack: Backtrace
     saved: SavedTask
