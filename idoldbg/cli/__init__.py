@@ -62,6 +62,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "idoldbg.cli.hiffy",
         "Call one of hiffy's own functions, or list those of the image.",
     ),
+    "gpio": ("idoldbg.cli.gpio", "Read or drive pins, through hiffy's GPIO functions."),
+    "i2c": ("idoldbg.cli.i2c", "Look at I2C buses, through hiffy's functions."),
     "sensors": ("idoldbg.cli.sensors", "Show sensors and their last readings."),
     "test": ("idoldbg.cli.test", "Run Hubris's own test suite on a target."),
     "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),

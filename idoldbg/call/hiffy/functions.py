@@ -130,7 +130,8 @@ def parse_arguments(
 
 
 def _entry(text: str, type_: Type, name: str) -> int | None:
-    if text == ABSENT:
+    is_variant = isinstance(type_, CEnum) and ABSENT in type_.variant_names
+    if text == ABSENT and not is_variant:
         return None
     value = parse_value(text, _content(type_), name=name)
     try:
