@@ -135,6 +135,21 @@ def _tasks_and_kernel(context: click.Context) -> Items:
     yield "kernel"
 
 
+def _places(context: click.Context) -> Items:
+    """Yield what `readmem` takes: statics, peripherals, stacks."""
+    from idoldbg.views.regions import peripherals
+    from idoldbg.views.variables import iter_statics
+
+    program = _program(context)
+    yield from peripherals(program.archive)
+    yield from (f"task:{task.name}:stack" for task in program.archive.tasks)
+    yield from dict.fromkeys(static.variable.name for static in iter_statics(program))
+
+
+def _members(context: click.Context) -> Items:
+    yield from _program(context).archive.members.names()
+
+
 def _boards(_context: click.Context) -> Items:
     from idoldbg.target.board_files import board_names
 
@@ -266,12 +281,18 @@ PARAMETERS: dict[tuple[str, str], Find] = {
     ("board status", "name"): _running_boards,
     ("call", "operation"): _operations,
     ("call", "options"): _values,
+    ("extract", "folder"): _files,
+    ("extract", "member"): _members,
     ("list", "what"): _interfaces_and_operations,
+    ("manifest", "other"): _files,
+    ("map", "html"): _files,
+    ("readmem", "what"): _places,
     ("stackmargin", "names"): _tasks,
     ("task fault", "name"): _tasks,
     ("task hold", "name"): _tasks,
     ("task release", "name"): _tasks,
     ("task restart", "name"): _tasks,
     ("tasks", "names"): _tasks,
+    ("writemem", "what"): _places,
 }
 """By command and parameter."""

@@ -64,6 +64,9 @@ CASES: list[tuple[str, list[str]]] = [
     ("idoldbg -a ", ["compopt", "-o", "default", ""]),
     ("idoldbg call Spi.write --source ", ["compopt", "-o", "default", ""]),
     ("idoldbg list Spi.r", ["Spi.read", "Spi.release"]),
+    ("idoldbg readmem usa", ["usart2"]),
+    ("idoldbg readmem KERNEL_E", ["KERNEL_EPITAPH"]),
+    ("idoldbg extract elf/k", ["elf/kernel"]),
     ("idoldbg call Nonesuch.", [""]),
     ("idoldbg -a /nowhere call ", [""]),
 ]
