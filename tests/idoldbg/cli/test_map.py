@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from json import loads
+from pathlib import Path
 
 import pytest
 
 import idoldbg
 from idoldbg.cli import run
+from idoldbg.target.emulated.server import running_board
 
 Golden = Callable[[str, str], None]
 Capture = pytest.CaptureFixture[str]
@@ -71,3 +73,20 @@ def test_device_has_both() -> None:
             ("victim",),
             ("victim", "sleeper"),
         }
+
+
+def test_a_halted_board_agrees_with_its_dump(tmp_path: Path, capsys: Capture) -> None:
+    core = tmp_path / "board.core"
+    with running_board("agrees", board="stm32f4-discovery") as board:
+        on = ["-p", board.spec]
+        assert run(["tasks", *on]) == 0  # until its tasks wait
+        assert run(["halt", *on]) == 0
+        assert run(["dump", "-o", str(core), *on]) == 0
+        answers = []
+        for source in (on, ["-a", str(core)]):
+            capsys.readouterr()
+            assert run(["stackmargin", *source, "--format", "json"]) == 0
+            stacks = loads(capsys.readouterr().out)["stacks"]
+            assert run(["readmem", "task:victim:stack", *source, "--format", "json"]) == 0
+            answers.append((stacks, loads(capsys.readouterr().out)["data"]))
+    assert answers[0] == answers[1]
