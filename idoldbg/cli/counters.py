@@ -23,6 +23,9 @@ from idoldbg.views.task_calls import (
     select_calls,
     subtract_calls,
 )
+from idoldbg.views.variables import checked_task
+
+UNREADABLE = 3  # exit code
 
 
 class _Counters(click.Command):
@@ -56,7 +59,7 @@ def command(
     order: str | None,
     full: bool,
     lists: bool,
-) -> None:
+) -> int:
     """Show event counters, and who calls whom.
 
     Those of statics of their own, of ring buffers and of Idol's stubs. FILTER is a part of a task's
@@ -68,6 +71,8 @@ def command(
     idoldbg counters ipc --errors
     """
     with reading(settings) as opened:
+        if task is not None:
+            checked_task(opened.program, task)
         sets = select_counters(find_counters(opened.program), filters, task=task)
         found = read_counter_statics(opened.program, sets)
         source = opened.source()
@@ -78,6 +83,7 @@ def command(
         return counters.text(found, order=order or ("decl" if full else "value"), full=full)
 
     show(settings, as_text, lambda: counters.json(source, found))
+    return UNREADABLE if found and not lists and all(s.problem for s in found) else 0
 
 
 @click.command("ipc")

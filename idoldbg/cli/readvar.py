@@ -8,6 +8,7 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import print_text, show
 from idoldbg.cli.polling import follow_option, rounds
 from idoldbg.cli.reading import Reading, reading
+from idoldbg.cli.throwaway import warn_if_throwaway
 from idoldbg.errors import ArgumentError
 from idoldbg.render import json, variables
 from idoldbg.views.expressions import parse_expression
@@ -78,6 +79,7 @@ def _set(opened: Reading, expression: str, new: str, *, force: bool) -> VarRead:
     if len(parts) > 1:
         names = ", ".join(f"`{part.expression}`" for part in parts[:20])
         raise ArgumentError(f"`{expression}` is ambiguous; choose one of {names}", name="EXPR")
+    warn_if_throwaway(opened.session)
     return set_variable(opened.session, parts[0], new, force=force)
 
 

@@ -19,6 +19,8 @@ from idoldbg.views.ring_buffers import (
 )
 from idoldbg.views.variables import checked_task
 
+UNREADABLE = 3  # exit code
+
 
 @click.command("ringbuf")
 @click.argument("filters", metavar="[FILTER]…", nargs=-1)
@@ -45,7 +47,7 @@ def command(
     totals: str,
     lists: bool,
     follow_s: float | None,
-) -> None:
+) -> int:
     """Show the ring buffers of the firmware.
 
     Oldest entry first. FILTER is a part of a task's or ring buffer's name, or a variant, which
@@ -67,7 +69,7 @@ def command(
 
         if follow_s is not None:
             _follow(settings, opened, filters, task, last or 0, follow_s)
-            return
+            return 0
         found = read(last)
         source = opened.source()
 
@@ -77,6 +79,7 @@ def command(
         return ring_buffers.text(found, totals=totals, expand=expand)
 
     show(settings, as_text, lambda: ring_buffers.json(source, found))
+    return UNREADABLE if found and not lists and all(r.problem for r in found) else 0
 
 
 def _follow(

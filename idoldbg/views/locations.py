@@ -15,7 +15,7 @@ from idoldbg.views.expressions import parse_expression
 from idoldbg.views.parts import find_parts
 from idoldbg.views.regions import peripherals, read_regions
 
-__all__ = ["REGISTERS", "Location", "find_location", "is_device", "parse_size"]
+__all__ = ["REGISTERS", "Location", "find_location", "parse_size"]
 
 REGISTERS = ("sp", "msp", "psp", "pc", "lr")
 _NUMBER = r"0x[0-9a-fA-F_]+|[0-9][0-9_]*"
@@ -23,9 +23,6 @@ _ADDRESS = re.compile(rf"({_NUMBER})(?:\+({_NUMBER}))?")
 _SIZE = re.compile(rf"({_NUMBER}) ?(k|KiB|M|MiB)?")
 _UNITS = {None: 1, "k": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "MiB": 1 << 20}
 _MANY = 12  # candidates that an error lists
-
-# Armv7-M B3.1, and Armv8-M B7.1: the system address map.
-_DEVICES = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0x1_0000_0000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +47,6 @@ def parse_size(text: str) -> int:
 
 def _number(digits: str) -> int:
     return int(digits, 16) if digits.startswith("0x") else int(digits)
-
-
-def is_device(program: Program, address: int, size: int) -> bool:
-    """Return whether any of these bytes are registers, which change when they are read."""
-    end = address + size
-    if any(low < end and address < high for low, high in _DEVICES):
-        return True
-    try:
-        regions = read_regions(program).regions
-    except IdoldbgError:
-        return False  # the address map alone must say it
-    return any(r.device and r.low < end and address < r.end for r in regions)
 
 
 def find_location(

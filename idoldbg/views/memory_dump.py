@@ -7,8 +7,8 @@ from idoldbg.build.program import Program
 from idoldbg.errors import ArgumentError, FaultError, IdoldbgError
 from idoldbg.model.memory import MemoryReader
 from idoldbg.model.symbols import SymbolKind
-from idoldbg.views.locations import Location, is_device
-from idoldbg.views.regions import Place, find_place, read_regions
+from idoldbg.views.locations import Location
+from idoldbg.views.regions import Place, find_place, is_device, read_regions
 
 __all__ = [
     "WIDTHS",

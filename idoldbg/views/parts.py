@@ -44,6 +44,7 @@ from idoldbg.views.expressions import (
     Step,
     parse_expression,
 )
+from idoldbg.views.regions import is_device
 from idoldbg.views.variables import OPTIMISED, SPLIT, Static, match_statics
 
 __all__ = ["Part", "VarRead", "evaluate", "find_parts", "peel", "read_part"]
@@ -301,8 +302,13 @@ class _Walk:
                 type=part.type.name,
             )
         data = self.program.memory.read(address, type_.size)
-        target = _target(type_, part.expression)
-        return Part(part.static, expression, target, int.from_bytes(data, "little"), part.notes)
+        target, at = _target(type_, part.expression), int.from_bytes(data, "little")
+        if is_device(self.program, at, max(target.size, 1)):
+            raise ArgumentError(
+                f"`{expression}` is at 0x{at:08x} among device registers, which reading can "
+                f"change: `idoldbg readmem 0x{at:08x} --device` reads them", name="EXPR",
+            )  # fmt: skip
+        return Part(part.static, expression, target, at, part.notes)
 
 
 def _peel_once(type_: Type) -> tuple[Type, int, str]:

@@ -25,7 +25,7 @@ from idoldbg.model.symbols import Symbol, SymbolKind
 from idoldbg.model.types import Array, Struct
 from idoldbg.model.values import ArrayValue, PointerValue, Raw, Value, find_number
 
-__all__ = ["Place", "find_place", "memories", "peripherals", "read_regions"]
+__all__ = ["Place", "find_place", "is_device", "memories", "peripherals", "read_regions"]
 
 READ, WRITE, EXECUTE, DEVICE, DMA = (1 << bit for bit in range(5))  # RegionAttributes
 RIGHTS = READ | WRITE | EXECUTE
@@ -53,9 +53,25 @@ class Place:
     column: int | None = None
 
 
+# Armv7-M B3.1, and Armv8-M B7.1: the system address map.
+_DEVICES = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0x1_0000_0000))
+
+
 def read_regions(program: Program) -> RegionMap:
     """Return the regions of the build; raise `DebugInfoError` where its kernel has no table."""
     return program.recall(REGIONS, "", lambda: _TableReader(program).read())
+
+
+def is_device(program: Program, address: int, size: int) -> bool:
+    """Return whether any of these bytes are registers, which change when they are read."""
+    end = address + size
+    if any(low < end and address < high for low, high in _DEVICES):
+        return True
+    try:
+        regions = read_regions(program).regions
+    except IdoldbgError:
+        return False  # the address map alone must say it
+    return any(r.device and r.low < end and address < r.end for r in regions)
 
 
 def find_place(

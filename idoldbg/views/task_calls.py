@@ -134,7 +134,8 @@ def read_task_calls(program: Program) -> TaskCalls:
 def _restarts(program: Program) -> dict[str, int]:
     try:
         rows = read_tasks(program).rows
-        return {row.name: row.generation for row in rows if row.generation is not None}
+        counts = {r.name: r.generation if r.restarts is None else r.restarts for r in rows}
+        return {name: count for name, count in counts.items() if count is not None}
     except IdoldbgError:
         return {}
 

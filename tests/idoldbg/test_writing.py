@@ -31,6 +31,7 @@ REFUSED = [
     (["HUBRIS_IMAGE_ID", "--set", "1"], 2, "is in flash"),
     (["sensor/MESSAGE", "--set", "1"], 2, ""),
     (["HUBRIS_TASK_TABLE_SPACE[0].priority", "--set", "300"], 2, "u8"),
+    (["HUBRIS_TASK_DESCS[0].priority", "--set", "1"], 2, "is in flash"),
     ([f"{REQUESTS}.led_onn", "--set", "1"], 2, "did you mean `led_on`"),
     (["TICKS", "--set", "[1, 2]"], 2, "give --force, or halt the core first"),
     (["TICKS", "TICKS", "--set", "1"], 2, "--set takes one EXPR"),

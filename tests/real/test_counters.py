@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from idoldbg.build.program import Program
-from idoldbg.render.counters import leaf_words
+from idoldbg.render.counters import format_leaf
 from idoldbg.views.counters import (
     CounterKind,
     CounterStatic,
@@ -27,7 +27,7 @@ Facts = dict[str, Any]
 
 def leaf_facts(statics: Sequence[CounterStatic], *, zeros: bool) -> Facts:
     return {
-        f"{s.task} {s.full_name} {leaf_words(leaf.path)}": leaf.count
+        f"{s.task} {s.full_name} {format_leaf(leaf.path)}": leaf.count
         for s in statics
         for leaf in s.leaves
         if zeros or leaf.count
@@ -71,7 +71,7 @@ def parse_json(text: str) -> Facts:
             for name, inner in value.items():
                 collect([*path, name], inner)
         else:
-            facts[f"{path[0]} {path[1]} {leaf_words(path[2:])}"] = value
+            facts[f"{path[0]} {path[1]} {format_leaf(path[2:])}"] = value
 
     collect([], json.loads(text) if text.strip() else {})
     return facts
