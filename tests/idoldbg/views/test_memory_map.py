@@ -57,10 +57,7 @@ def find_object(name: str) -> Any:
 
 @pytest.fixture
 def program() -> Program:
-    flash = {
-        "flash": [{"address": FLASH, "size": 0x1000}],
-        "ram": [{"address": RAM, "size": 0x800}],
-    }
+    sizes = {"flash": (FLASH, 0x1000), "ram": (RAM, 0x800)}
     archive = SimpleNamespace(
         tasks=[SimpleNamespace(name="net"), SimpleNamespace(name="bad")],
         app={},
