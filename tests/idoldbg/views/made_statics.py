@@ -48,6 +48,11 @@ def counted_type(ring: Struct) -> Struct:
 class _Elf:
     """Sections: RAM alone."""
 
+    segments = ()
+
+    def find_symbols(self, name: str) -> tuple[Symbol, ...]:
+        return ()
+
     sections = (Section(1, ".bss", "SHT_NOBITS", 3, RAM, 0, 1 << 16, 0),)
 
 
