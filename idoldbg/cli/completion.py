@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,8 +17,8 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 from idol.records import field_names
+from idoldbg.build.learned import save_learned
 from idoldbg.cli.options import Settings
-from idoldbg.errors import IdoldbgError
 
 if TYPE_CHECKING:
     from idoldbg.build.program import Program
@@ -89,7 +90,8 @@ def _ask(find: Callable[[], Items], typed: str) -> list[CompletionItem]:
                 found.append(each)
             if len(found) == MOST:
                 break
-    except (IdoldbgError, OSError, click.ClickException):
+        save_learned()
+    except Exception:  # noqa: BLE001  a line of the shell is no place for errors, whatever they are
         return []
     # click's script for bash forgets the others where files are among them.
     return [item for item in found if item.type == "plain"] or found
@@ -138,12 +140,38 @@ def _tasks_and_kernel(context: click.Context) -> Items:
 def _places(context: click.Context) -> Items:
     """Yield what `readmem` takes: statics, peripherals, stacks."""
     from idoldbg.views.regions import peripherals
-    from idoldbg.views.variables import iter_statics
 
     program = _program(context)
     yield from peripherals(program.archive)
     yield from (f"task:{task.name}:stack" for task in program.archive.tasks)
-    yield from dict.fromkeys(static.variable.name for static in iter_statics(program))
+    yield from _statics(context)
+
+
+def _statics(context: click.Context) -> Items:
+    """Return the statics of all tasks, by `TASK/NAME` where a name is not the only one."""
+    from idoldbg.views.variables import iter_statics
+
+    statics = list(iter_statics(_program(context)))
+    names = Counter(static.variable.name for static in statics)
+    for static in statics:
+        name = static.variable.name
+        shown = name if names[name] == 1 else f"{static.task}/{name}"
+        yield CompletionItem(shown, help=static.task)
+
+
+def _ring_buffers(context: click.Context) -> Items:
+    yield from _tasks(context)
+    for item in _statics(context):
+        name = item if isinstance(item, str) else item.value
+        if "RING" in name:
+            yield item
+
+
+def _functions(context: click.Context) -> Items:
+    from idoldbg.call.functions import read_functions
+
+    for signature in read_functions(_program(context)).signatures:
+        yield signature.name
 
 
 def _members(context: click.Context) -> Items:
@@ -277,22 +305,34 @@ ANYWHERE: dict[str, Find] = {
 
 PARAMETERS: dict[tuple[str, str], Find] = {
     ("board start", "name"): _boards,
-    ("board stop", "names"): _running_boards,
     ("board status", "name"): _running_boards,
+    ("board stop", "names"): _running_boards,
     ("call", "operation"): _operations,
     ("call", "options"): _values,
+    ("counters ipc", "clients"): _tasks,
+    ("counters ipc", "interfaces"): _interfaces,
+    ("counters ipc", "servers"): _tasks,
+    ("counters", "filters"): _tasks,
+    ("dump diff", "after"): _files,
+    ("dump diff", "before"): _files,
+    ("dump info", "path"): _files,
     ("extract", "folder"): _files,
     ("extract", "member"): _members,
+    ("hiffy", "function"): _functions,
     ("list", "what"): _interfaces_and_operations,
     ("manifest", "other"): _files,
     ("map", "html"): _files,
     ("readmem", "what"): _places,
+    ("readvar", "expressions"): _statics,
+    ("registers", "task"): _tasks,
+    ("ringbuf", "filters"): _ring_buffers,
     ("stackmargin", "names"): _tasks,
     ("task fault", "name"): _tasks,
     ("task hold", "name"): _tasks,
     ("task release", "name"): _tasks,
     ("task restart", "name"): _tasks,
     ("tasks", "names"): _tasks,
+    ("vars", "pattern"): _statics,
     ("writemem", "what"): _places,
 }
 """By command and parameter."""
