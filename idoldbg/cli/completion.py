@@ -91,7 +91,7 @@ def _ask(find: Callable[[], Items], typed: str) -> list[CompletionItem]:
             if len(found) == MOST:
                 break
         save_learned()
-    except Exception:  # noqa: BLE001  a line of the shell is no place for errors, whatever they are
+    except Exception:  # noqa: BLE001  a prompt shows no errors, whatever they are
         return []
     # click's script for bash forgets the others where files are among them.
     return [item for item in found if item.type == "plain"] or found

@@ -148,6 +148,7 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "SPEC",
             "envvar": "IDOLDBG_PROBE",
+            "help": "SPEC of the target.",  # replaced by the list of SPECs when it is shown
             "cls": SpecOption,
         },
     ),
