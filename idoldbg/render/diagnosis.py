@@ -73,6 +73,9 @@ _SENTENCES: dict[Code, Callable[[Facts], str]] = {
         f"{f['server_priority']})"
     ),
     Code.STARVED: lambda f: f"is ready and does not run: {f['running']} has the processor",
+    Code.NOTIFICATION_UNSERVED: lambda f: (
+        f"has notifications that it does not wait for: 0x{f['bits']:08x}"
+    ),
     Code.STACK_LOW: _stack_low,
     Code.SERVER_DEATHS: lambda f: f"{f['call']}: the server died {_times(f['deaths'])} in a call",
     Code.CALLS_LOST: lambda f: (

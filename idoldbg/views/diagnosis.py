@@ -67,6 +67,7 @@ class Code(StrEnum):
     WAIT_CYCLE = "wait-cycle"
     PRIORITY_INVERSION = "priority-inversion"
     STARVED = "starved"
+    NOTIFICATION_UNSERVED = "notification-unserved"
     STACK_LOW = "stack-low"
     SERVER_DEATHS = "server-deaths"
     CALLS_LOST = "calls-lost"
@@ -259,21 +260,18 @@ def _check_tasks(first: Observation, second: Observation | None) -> Iterator[Fin
             yield Finding(Code.TASK_RESTARTING, Severity.ERROR, row.name, facts, fault, stack)
         elif restarts:
             yield Finding(Code.TASK_RESTARTED, Severity.WARNING, row.name, facts, fault)
-        if _is_dead(row):
+        if row.is_dead:
             yield Finding(Code.TASK_DEAD, Severity.WARNING, row.name)
 
 
-def _is_dead(row: TaskRow) -> bool:
-    """Return whether a task waits for the kernel to post nothing, which never ends."""
-    state = row.scheduler
-    return (
-        row.fault is None
-        and state is not None
-        and state.kind == "InRecv"
-        and state.peer is not None
-        and state.peer.is_kernel
-        and state.notifications == ()
-    )
+def _check_notifications(first: Observation, second: Observation | None) -> Iterator[Finding]:
+    """Find notifications that were posted, and that the task is not waiting for."""
+    before = {row.name: row.pending or 0 for row in first.rows}
+    for row in (second or first).rows:
+        unserved = (row.pending or 0) & (before.get(row.name, 0) if second else -1)
+        if unserved and row.fault is None and row.scheduler_state == "InRecv":
+            facts = {"bits": unserved}
+            yield Finding(Code.NOTIFICATION_UNSERVED, Severity.NOTE, row.name, facts)
 
 
 def _check_waits(first: Observation, second: Observation | None) -> Iterator[Finding]:
@@ -367,6 +365,7 @@ CHECKS: dict[str, _Check] = {
     "kernel": _check_kernel,
     "ticks": _check_ticks,
     "tasks": _check_tasks,
+    "notifications": _check_notifications,
     "waits": _check_waits,
     "starvation": _check_starved,
     "stacks": _check_stacks,

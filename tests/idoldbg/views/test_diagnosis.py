@@ -36,7 +36,7 @@ def look(*rows: TaskRow, ticks: int = 1000, epitaph: str | None = None, **more: 
 
 HEALTHY = look()
 LATER = look(ticks=2000)
-KERNEL_WAIT = SchedulerState("InRecv", TaskRef(0xFFFF, None), ())
+KERNEL_WAIT = SchedulerState("InRecv", TaskRef(0xFFFF, None), (), mask=0)
 CALL = CallCount("Spi", "read", "hiffy", ("spi",), 3, {"Err.ServerDeath": 2})
 
 CASES: list[tuple[Code, Severity, str | None, Observation, Observation | None]] = [
@@ -84,6 +84,13 @@ CASES: list[tuple[Code, Severity, str | None, Observation, Observation | None]] 
         "idle",
         look(row(2, scheduler=READY, is_current=True), row(3, scheduler=READY)),
         look(row(2, scheduler=READY, is_current=True), row(3, scheduler=READY), ticks=2000),
+    ),
+    (
+        Code.NOTIFICATION_UNSERVED,
+        Severity.NOTE,
+        "spi",
+        look(row(2, pending=0b110)),
+        look(row(2, pending=0b100), ticks=2000),
     ),
     (
         Code.STACK_LOW,
