@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from idoldbg.call.supervisor import SUPERVISOR, Request, Supervisor, find_control
 from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.session import Session
+from idoldbg.target.capability import RunControl
 from idoldbg.views.tasks import read_tasks
 
 __all__ = ["FaultGuard"]
@@ -33,7 +34,8 @@ class FaultGuard:
         self._supervisor = supervisor
         self._on_fault = on_fault
         self._held: set[str] = set()
-        self._can_hold = find_control(session.program) is not None
+        runs = session.target.can(RunControl)  # core dumps do not
+        self._can_hold = runs and find_control(session.program) is not None
         self._is_busy = False
         self._next_s = 0.0
         self._ticks = 0
