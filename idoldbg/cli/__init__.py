@@ -21,6 +21,7 @@ from idol.printable import escape_json, join_lines
 from idol.streams import use_surrogateescape
 from idoldbg import errors
 from idoldbg.build.learned import save_learned
+from idoldbg.cli.commands import COMMANDS, SECTIONS
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import Ended, hearing_ctrl_c
 from idoldbg.cli.options import Settings, global_options, output_format
@@ -29,75 +30,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = ["COMMANDS", "EXIT_CODES", "exit_code", "idoldbg", "main"]
-
-# name → (module, one line for the overview). Modules load when their command runs; of one that has
-# several commands, `module:function`.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "call": ("idoldbg.cli.call", "Make one Idol call and print the reply."),
-    "list": ("idoldbg.cli.list_", "List interfaces, operations and their types."),
-    "audit": ("idoldbg.cli.audit", "Check that every operation can be called and read."),
-    "types": ("idoldbg.cli.types_", "Show how a type lies in memory, and its size on the wire."),
-    "shell": ("idoldbg.cli.shell", "Start Python with the target in it, as `dev`."),
-    "stubs": (
-        "idoldbg.cli.stubs",
-        "Write a Python package with the types of a build's interfaces.",
-    ),
-    "tasks": ("idoldbg.cli.tasks", "Show the tasks and what each is doing."),
-    "map": ("idoldbg.cli.map_", "Show who may touch what memory, or what is at an address."),
-    "manifest": (
-        "idoldbg.cli.manifest",
-        "Show what a build says of itself: versions, tasks, devices, sensors, sockets.",
-    ),
-    "extract": (
-        "idoldbg.cli.extract",
-        "List the files of a build, or write one: to standard output, or to --output.",
-    ),
-    "readmem": ("idoldbg.cli.readmem", "Read memory: bytes, with the symbols in them."),
-    "writemem": ("idoldbg.cli.writemem", "Write memory, and show it before and after."),
-    "stackmargin": (
-        "idoldbg.cli.stackmargin",
-        "Show how far the stack of each task has been used.",
-    ),
-    "hiffy": (
-        "idoldbg.cli.hiffy",
-        "Call one of hiffy's own functions, or list those of the image.",
-    ),
-    "gpio": ("idoldbg.cli.gpio", "Read or drive pins, through hiffy's GPIO functions."),
-    "i2c": ("idoldbg.cli.i2c", "Look at I2C buses, through hiffy's functions."),
-    "sensors": ("idoldbg.cli.sensors", "Show sensors and their last readings."),
-    "test": ("idoldbg.cli.test", "Run Hubris's own test suite on a target."),
-    "task": ("idoldbg.cli.task", "Hold, release, restart or fault a task, through the supervisor."),
-    "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),
-    "resume": ("idoldbg.cli.resume", "Let a halted core run on."),
-    "registers": ("idoldbg.cli.registers", "Show the core's registers and what they point to."),
-    "ringbuf": ("idoldbg.cli.ringbuf", "Show the ring buffers of the firmware."),
-    "counters": ("idoldbg.cli.counters", "Show event counters, and who calls whom."),
-    "readvar": ("idoldbg.cli.readvar", "Read statics or parts of them, or set one."),
-    "watch": ("idoldbg.cli.watch", "Repeat a command that reads the target's state."),
-    "vars": ("idoldbg.cli.vars_", "List the statics of a build."),
-    "dump": ("idoldbg.cli.dump", "Write a core dump of a target."),
-    "hydrate": (
-        "idoldbg.cli.hydrate",
-        "Make a core dump of what a service processor sent about a crashed task.",
-    ),
-    "diagnose": (
-        "idoldbg.cli.diagnose",
-        "Look for what is wrong with a target, and say what to do.",
-    ),
-    "flash": ("idoldbg.cli.flash", "Program a board with a build, verify it, and see it boot."),
-    "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
-    "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
-    "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
-    "targets": ("idoldbg.cli.targets", "List the targets of an environment file."),
-    "exec": (
-        "idoldbg.cli.targets:exec_command",
-        "Run a command that an environment file gives to a target.",
-    ),
-    "board": ("idoldbg.cli.board", "Keep emulated boards running."),
-    "cache": ("idoldbg.cli.cache", "Show or empty the index of archives."),
-    "farm": ("idoldbg.cli.farm", "Run tests on many boards of a labgrid lab at a time."),
-    "demo": ("idoldbg.cli.demo", "Walk through the main job on an emulated board."),
-}
 
 # The contract that scripts and CI rely on. The first class that fits decides.
 EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
@@ -157,8 +89,10 @@ class LazyGroup(Group):
         return [*(CompletionItem(name, help=text) for name, text in found), *own]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(n.ljust(width), text) for n, (_, text) in commands.items()])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -354,5 +354,5 @@ def test_help_loads_little() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert "Commands:" in done.stdout and "emu" in done.stdout
+    assert "Calls:" in done.stdout and "emu" in done.stdout
     assert done.stderr.strip() == "[]"
