@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from tests.real.peer import CommandFailed, Peer
 
 COMMAND = "registers"
+NO_ARCHIVE = "the dump has no archive in it: Humility shows bare values, ours asks for the build"
 ROW = re.compile(r" *(R\d+|SP|LR|PC|PSR|MSP|PSP|SPR|FPSCR) = 0x(\w{8})(?: <- (.*))?")
 PLACE = re.compile(r"(?:(?P<task>\S+): )?(?P<name>.*?)(?:\+0x(?P<offset>\w+))?")
 PACKED = ("primask", "basepri", "faultmask", "control")
@@ -43,6 +46,8 @@ def test_registers(peer: Peer) -> None:
     theirs = parse(peer.stdout)
     if not theirs:
         peer.may_fail(lambda: peer.json("registers"))
+    if peer.name.endswith(".fails"):
+        pytest.skip(NO_ARCHIVE)
     peer.compare(theirs, facts_of(peer.json("registers"), theirs))
 
 
