@@ -17,7 +17,8 @@ from idoldbg.model.types import Struct
 from idoldbg.render.tasks import describe_end
 from idoldbg.session import TargetOptions, demo_boards, open_session
 from idoldbg.startup import settle
-from idoldbg.views.backtrace import Backtrace, read_backtrace
+from idoldbg.views.backtrace import Backtrace, End, decode_call, read_backtrace, read_core_backtrace
+from idoldbg.views.saved import read_saved
 from idoldbg.views.tasks import read_tasks, table_address, task_type
 
 
@@ -97,6 +98,39 @@ def test_registers_of_the_kernel_are_not_taken_for_those_of_its_current_task() -
         for pc, xpsr in ((0x08000400, 0), (waiting.frames[0].address, 11), (0x1FFF0000, 0)):
             live = {f"r{i}": 0 for i in range(13)} | {"sp": 0, "lr": 0, "pc": pc, "xpsr": xpsr}
             assert read_backtrace(session.program, spi, live) == waiting
+
+
+@pytest.mark.parametrize(
+    ("code", "target"),
+    [
+        ("fff7feff", 0x0801FFFC),  # to itself
+        ("00f000f8", 0x08020000),
+        ("00f002f8", 0x08020004),
+        ("ff f7 00 f8", 0x0801F000),
+        ("9847 00bf", None),  # blx r3; nop
+    ],
+)
+def test_calls_say_what_they_call(code: str, target: int | None) -> None:
+    assert decode_call(bytes.fromhex(code), 0x08020000) == target
+
+
+@pytest.mark.parametrize("name", ["spi", "sensor"])
+def test_stack_of_a_handler_goes_on_in_the_task_below(name: str) -> None:
+    """SVCall in assembly uses r4 to r11: the task's are where it has put them."""
+    with open_session(TargetOptions(board="stm32f4-discovery", probe="emu")) as session:
+        settle(session)
+        program = session.program
+        index = program.task(name).index
+        waiting = read_backtrace(program, index)
+        saved = read_saved(program, index)
+        handler = program.kernel.symbols.find("SVCall")
+        assert handler is not None and saved.psp is not None
+        live = {f"r{i}": 0xBAD for i in range(13)} | {"sp": 0x20000600, "lr": 0xFFFFFFED}
+        live |= {"pc": handler.address + 4, "xpsr": 11, "psp": saved.psp}
+        trace = read_core_backtrace(program, live)
+    assert functions(trace) == ["SVCall", *functions(waiting)]
+    assert [f.cfa for f in trace.frames[1:]] == [f.cfa for f in waiting.frames]
+    assert (trace.end, trace.doubt) == (End.TASK_START, None)
 
 
 @pytest.mark.parametrize(

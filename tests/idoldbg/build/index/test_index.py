@@ -18,6 +18,7 @@ from idoldbg.call.opener import open_hiffy
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.types import Array, Enum, Pointer, Struct, Type, Union
+from idoldbg.views.code import find_code
 from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.manifest import read_manifest
 from idoldbg.views.regions import read_regions
@@ -119,6 +120,10 @@ def ask_everything(program: Program) -> dict[str, object]:
     except IdoldbgError as error:
         found["regions"] = str(error)
     found["manifest"] = read_manifest(program)
+    try:
+        found["code"] = find_code(program, "kernel", program.kernel.elf.entry & ~1)
+    except IdoldbgError as error:
+        found["code"] = str(error)
     for name in ("HUBRIS_TASK_TABLE_SPACE", "TICKS", "KERNEL_EPITAPH", "NOTHING"):
         found[name] = program.kernel_address(name)
     for name in program.archive.object_names:
