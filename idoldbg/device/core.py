@@ -45,6 +45,7 @@ class Core:
         """Ends what is under way in other threads."""
         self.supervisor = Supervisor(session.program, session.link)
         self.uart = Uart(session)
+        self.why_closed = "this device was closed"
         self._is_closed = False
         self._process = os.getpid()
 
@@ -68,7 +69,7 @@ class Core:
 
     def _do(self, action: Callable[[], T]) -> T:
         if self._is_closed:
-            raise LinkError("this device was closed", link=self.session.link.spec)
+            raise LinkError(self.why_closed, link=self.session.link.spec)
         return action()
 
     def close(self) -> None:

@@ -161,5 +161,15 @@ class Device(Space[Operation], BaseDevice):
         """Return a `with` block that records calls and makes them together at its end."""
         return Batch(self._core)
 
+    def _follow(self, other: Device) -> None:
+        """Go on as `other`, which was attached to the board after this device had lost it."""
+        if self._core is not other._core:
+            self._core.why_closed = (
+                "the connection was lost, and the board attached again: take interfaces, "
+                "operations and tasks anew from the device"
+            )
+            self._core, self._worker = other._core, other._worker
+            self._interfaces.clear()
+
     def __repr__(self) -> str:
         return printable(f"<device {self.link.description} (`{self.link.spec}`)>")

@@ -26,7 +26,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import types
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ __all__ = [
     "pytest_report_teststatus",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtest_teardown",
 ]
 
 POOL = pytest.StashKey["BoardPool"]()
@@ -272,13 +273,36 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
             raise hide_internals(error) from error.__cause__
         raise
+    _fail_for(
+        (board, board.attached.check(expected))
+        for board, expected in zip(used, deaths, strict=True)
+    )
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a teardown that went well but for the tasks that it killed."""
+    used = item.stash.get(USED, [])
+    if used:
+        from idoldbg.pytest_plugin.failures import dump_path
+
+        for number, board in enumerate(used):
+            board.attached.begin_teardown(dump_path(item, number, "teardown"))
+    result = yield
+    _fail_for((board, board.attached.end_teardown()) for board in used)
+    return result
+
+
+def _fail_for(found: Iterable[tuple[UsedBoard, list[str]]]) -> None:
+    """Fail the test if there are problems with any of its boards."""
+    boards = list(found)
     problems = []
-    for board, expected in zip(used, deaths, strict=True):
-        prefix = f"{board.name or board.attached.place.name}: " if len(used) > 1 else ""
-        problems += [prefix + problem for problem in board.attached.check(expected)]
+    for board, sentences in boards:
+        prefix = f"{board.name or board.attached.place.name}: " if len(boards) > 1 else ""
+        problems += [prefix + sentence for sentence in sentences]
     if problems:
         pytest.fail(join_lines(problems), pytrace=False)
-    return result
 
 
 def _read_marks(item: pytest.Item, used: list[UsedBoard]) -> list[frozenset[str]]:

@@ -61,6 +61,10 @@ class AttachedBoard:
         self._counters: tuple[CounterSet, ...] | None = None
         self._baseline: Baseline | None = None
         self._deaths: tuple[str, ...] = ()
+        self._is_checked = False
+        self._is_torn_down = False
+        self._expected: frozenset[str] = frozenset()
+        self._last_problems: list[str] = []
         self.allowed_deaths: frozenset[str] = frozenset()
         """Tasks of which it does not matter to the current test whether they die."""
         core = device._core
@@ -137,6 +141,8 @@ class AttachedBoard:
         self.device.timeout_s = self._timeout_s  # an earlier test may have set another
         counts = read_counters(self.program, self._counters)
         self._baseline = Baseline(read_tasks(self.program), counts)
+        self._is_checked = self._is_torn_down = False
+        self._expected = frozenset()
 
     def _is_reset_due(self, module: str) -> bool:
         match self._reset:
@@ -165,6 +171,7 @@ class AttachedBoard:
 
         The evidence is taken at the fault, its core dump goes to `dump_path`.
         """
+        self._expected = expected
         if self._holds:
             self._dump_path = dump_path
             self._guard.hold_all_but(expected | self.allowed_deaths)
@@ -187,6 +194,7 @@ class AttachedBoard:
             return []
         self._guard.stop()
         self._guard.look()
+        self._is_checked = True
         before, after = self._baseline.tasks, read_tasks(self.program)
         problems = []
         if after.epitaph is not None and before.epitaph is None:
@@ -207,13 +215,54 @@ class AttachedBoard:
         )
         for name, reason in died.items():
             if name not in expected | allowed | own:
-                problems.append(
-                    f"{reason}. A test that means it says @pytest.mark.expect_death({name!r}); one "
-                    f"that does not care, @pytest.mark.may_die({name!r})"
-                )
+                problems.append(f"{reason}. {self._advice(name)}")
         for name in sorted(expected - died.keys()):
             problems.append(f"task `{name}` was expected to die, and did not")
+        self._baseline = replace(self._baseline, tasks=after)
         return problems
+
+    def begin_teardown(self, dump_path: Path) -> None:
+        """Watch the board while fixtures are torn down; raises what the link raises.
+
+        Tasks that had to die in the test may die once more.
+        """
+        if self._baseline is None or self.lost is not None:
+            return
+        if not self._is_checked:  # the test was skipped: what it did does not count
+            self._baseline = replace(self._baseline, tasks=read_tasks(self.program))
+        self._deaths, self.allowed_deaths = (), self.allowed_deaths | self._expected
+        self._faults, self._at_fault, self._dump_path = {}, None, dump_path
+        self._is_torn_down = True
+        if self._holds:
+            self._guard.start()
+
+    def end_teardown(self) -> list[str]:
+        """Return what went wrong since `begin_teardown`; raises what the link raises."""
+        if not self._is_torn_down:
+            return self._last_problems
+        try:
+            return [] if self.lost is not None else self.check(frozenset())
+        finally:
+            self._is_torn_down = False
+
+    def _look_before_close(self) -> None:
+        """Note what went wrong with a board that is let go of during a teardown, with evidence."""
+        if self._is_torn_down:
+            with suppress(IdoldbgError):  # labgrid may have taken it away before
+                self._last_problems = self.end_teardown()
+            if self._last_problems and self._at_fault is None:
+                self._at_fault = self._collect(self._dump_path)
+
+    def _advice(self, name: str) -> str:
+        if self._is_torn_down:
+            return (
+                "It was alive when the test ended; a test whose fixtures may kill it says "
+                f"@pytest.mark.may_die({name!r})"
+            )
+        return (
+            f"A test that means it says @pytest.mark.expect_death({name!r}); one that does not "
+            f"care, @pytest.mark.may_die({name!r})"
+        )
 
     def _is_own_restart(self, after: TaskTable) -> bool:
         """Return whether hiffy runs in a generation that calls began, so as to go on."""
@@ -275,6 +324,7 @@ class AttachedBoard:
     def close(self) -> None:
         """Let go of the board, and let others have it."""
         if self.lost is None:
+            self._look_before_close()
             self._guard.release_all()
         try:
             self._detach()

@@ -65,13 +65,13 @@ def describe_failure(
         for attached in used:
             attached.lost = attached.lost or reason
     found = [
-        attached.collect(dump_path(item, number))
+        attached.collect(dump_path(item, number, report.when))
         for number, attached in enumerate(used)
         if attached.lost is None and not (is_python_mistake(error) and not attached.has_deaths())
     ]
     if not found:
         return
-    path = _folder(item) / f"{file_stem(item.nodeid, worker_name(item.config))}.json"
+    path = _folder(item) / f"{_stem(item, report.when)}.json"
     try:
         write_evidence(path, found)
         item.user_properties.append(("evidence", str(path)))
@@ -81,10 +81,16 @@ def describe_failure(
         _add_evidence(report, evidence, with_name=len(found) > 1)
 
 
-def dump_path(item: pytest.Item, number: int) -> Path:
+def dump_path(item: pytest.Item, number: int, when: str | None = "call") -> Path:
     """Return where the core dump of a test's board goes, the boards counted from 0."""
-    stem = file_stem(item.nodeid, worker_name(item.config))
+    stem = _stem(item, when)
     return _folder(item) / (f"{stem}.{number}.core" if number else f"{stem}.core")
+
+
+def _stem(item: pytest.Item, when: str | None) -> str:
+    """Return how a test's files begin; what a teardown adds does not replace the test's own."""
+    stem = file_stem(item.nodeid, worker_name(item.config))
+    return f"{stem}.teardown" if when == "teardown" else stem
 
 
 def is_python_mistake(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from idol.records import dataclass, replace
-from idoldbg.device import attach
+from idoldbg.device import Device, attach
 from idoldbg.errors import ArgumentError, IdoldbgError, LinkError, MismatchError, Unsupported
 from idoldbg.flashing import flash_board
 from idoldbg.model.board import Board
@@ -98,6 +98,7 @@ class BoardPool:
         self._notify = notify
         self._labgrid = labgrid
         self._boards: dict[str, AttachedBoard] = {}
+        self._first: dict[str, Device] = {}  # session fixtures may have kept them
         self._refused: dict[str, str] = {}
         self._patience_s = settings.wait_s
 
@@ -145,13 +146,15 @@ class BoardPool:
         if key in self._refused:  # one more attempt for each test would take for ever
             raise BoardUnavailable(self._refused[key])
         try:
-            self._boards[key] = make()
+            made = make()
         except IdoldbgError as error:
             if infrastructure_reason(error) is None or isinstance(error, BoardTaken):
                 raise
             self._refused[key] = str(error)
             raise BoardUnavailable(str(error)) from error
-        return self._boards[key]
+        self._boards[key] = made
+        self._first.setdefault(key, made.device)._follow(made.device)
+        return made
 
     def _drop(self, board: AttachedBoard) -> None:
         board.close()

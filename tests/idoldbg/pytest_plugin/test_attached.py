@@ -182,3 +182,103 @@ def test_dies_again(idol):
     done = outcome(pytester, text)
     done.assert_outcomes(passed=1, failed=1)
     assert "generation 1 → 2" in done.stdout.str()
+
+
+TEARDOWNS = """
+import pytest
+
+def kill(device):
+    with pytest.raises(Exception):
+        device["victim"].Victim.panic(code=7)
+
+@pytest.fixture(scope="{scope}")
+def setup(board):
+    yield
+    kill(board)
+
+@pytest.fixture
+def careful(idol):
+    yield idol
+    kill(idol)
+
+{mark}
+def test_it(setup, idol):
+    {body}
+
+def test_next(idol):
+    assert idol.Sensor.get(id=0).value == 21.5
+"""
+ALIVE = "It was alive when the test ended; a test whose fixtures may kill it says"
+
+
+@pytest.mark.parametrize("scope", ["function", "session"])
+def test_a_death_in_a_teardown_fails_it(pytester: pytest.Pytester, scope: str) -> None:
+    """Also one after which the board is let go of, as that of a session fixture."""
+    text = TEARDOWNS.format(scope=scope, mark="", body="pass")
+    done = outcome(pytester, text, "--idoldbg-evidence=evidence")
+    done.assert_outcomes(passed=2, errors=1)
+    shown = done.stdout.str()
+    name = "test_it" if scope == "function" else "test_next"
+    assert f"ERROR at teardown of {name}" in shown
+    assert "task `victim` died: panicked at" in shown
+    assert ALIVE in shown
+    (path,) = pytester.path.glob("evidence/*.teardown.json")
+    (board,) = json.loads(path.read_text())["boards"]
+    sections = dict(board["sections"])
+    assert "generation 0 → 1" in sections["tasks that died"]
+    assert "FAULT: panicked at" in sections["tasks"]
+    assert "core::panicking::panic_fmt" in sections["stacks"]
+    assert Path(board["dump"]).name.endswith(".teardown.core")
+
+
+@pytest.mark.parametrize(
+    ("mark", "body", "outcomes"),
+    [
+        ("@pytest.mark.may_die('victim')", "pass", {"passed": 2}),
+        ("@pytest.mark.expect_death('victim')", "kill(idol)", {"passed": 2}),
+        ("", "pytest.skip()", {"skipped": 1, "passed": 1, "errors": 1}),
+        ("", "kill(idol)", {"failed": 1, "passed": 1, "errors": 1}),
+        ("", "kill(idol); pytest.skip()", {"skipped": 1, "passed": 1, "errors": 1}),
+    ],
+)
+def test_deaths_in_a_test_and_in_its_teardown_are_separate(
+    pytester: pytest.Pytester, mark: str, body: str, outcomes: dict[str, int]
+) -> None:
+    text = TEARDOWNS.format(scope="function", mark=mark, body=body)
+    done = outcome(pytester, text, "--idoldbg-evidence=evidence")
+    done.assert_outcomes(**outcomes)
+    stems = {path.name.partition(".")[2] for path in pytester.path.glob("evidence/*.json")}
+    assert len(stems) == outcomes.get("failed", 0) + outcomes.get("errors", 0)
+    if "errors" in outcomes:
+        generation = 1 if "kill" in body else 0
+        assert f"(generation {generation} → {generation + 1}). {ALIVE}" in done.stdout.str()
+
+
+ATTACHED_AGAIN = """
+import pytest
+from idoldbg.errors import LinkError
+
+@pytest.fixture(scope="session")
+def kept(board):
+    return board, board.Sensor
+
+def test_loses_its_probe(kept, idol):
+    raise LinkError("the probe is gone")
+
+def test_goes_on(kept, idol):
+    board, sensor = kept
+    assert board.Sensor.get(id=0).value == idol.Sensor.get(id=0).value == 21.5
+    assert board.session is idol.session
+    with pytest.raises(LinkError, match="attached again: take interfaces, .* anew from the device"):
+        sensor.get(id=0)
+
+def test_loses_it_again(idol):
+    raise LinkError("the probe is gone")
+
+def test_goes_on_once_more(idol, kept):
+    assert kept[0].Sensor.get(id=0).value == 21.5
+"""
+
+
+def test_a_device_that_a_fixture_keeps_follows_the_board(pytester: pytest.Pytester) -> None:
+    outcome(pytester, ATTACHED_AGAIN).assert_outcomes(passed=2, errors=2)
