@@ -11,7 +11,7 @@ from idoldbg.target.emulated.emu import StopReason, calibration
 from .machines import ALL, RESULTS, Machine, word, words
 from .test_debug import busy_program
 from .test_exceptions import fault_handlers
-from .test_protection import BLOCK, task_program
+from .test_mpu import BLOCK, task_program
 from .thumb import LR, PSP
 
 each_core = pytest.mark.parametrize("machine", ALL, ids=str)

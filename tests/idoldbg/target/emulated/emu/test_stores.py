@@ -8,7 +8,7 @@ from idoldbg.target.emulated.emu.stores import Store, decode_store
 
 from .machines import RAM, RESULTS, TASK_STACK, V7M, V8M, Machine, words
 from .test_exceptions import fault_handlers
-from .test_protection import MPU_CTRL, READ_ONLY, READ_WRITE, SHCSR, region
+from .test_mpu import MPU_CTRL, READ_ONLY, READ_WRITE, SHCSR, region
 from .thumb import PSP, Program
 
 BLOCK = RAM + 0x1C80
