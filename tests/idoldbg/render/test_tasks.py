@@ -104,7 +104,11 @@ def unread(type_: Type) -> Unreadable:
             None,
             "bus fault (precise: 0x40080010) in task code: hole+0x10",
         ),
-        (info("InvalidOperation", Int(U32, 0x10000)), None, "general fault, cfsr=0x10000 (UNDEFINSTR: undefined instruction)"),
+        (
+            info("InvalidOperation", Int(U32, 0x10000)),
+            None,
+            "general fault, cfsr=0x10000 (UNDEFINSTR: undefined instruction)",
+        ),
         (info("Injected", task_id(2)), None, "killed by spi/gen0"),
         (info("Injected", task_id(2 | 3 << 10)), None, "killed by spi/gen3"),
         (info("Injected", task_id(500)), None, "killed by unknown#500/gen0"),
