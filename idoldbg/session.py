@@ -51,7 +51,6 @@ __all__ = [
     "open_session",
 ]
 
-SETTLE_S = 0.02  # what tasks take from their start to their first receive, with some to spare
 EMULATED = Spec("emu")
 NO_PROBE = "no debug probe is connected"
 # USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB

@@ -30,7 +30,7 @@ SETTLE_S = 0.02  # what tasks take from their start to their first receive, with
 def check_image(session: Session) -> None:
     """Compare the image on the target with the build; raise `MismatchError`.
 
-    Does nothing on a core dump, which holds no flash.
+    Does nothing on a target that has no `RunControl`, such as a core dump: it holds no flash.
     """
     if session.target.can(RunControl):
         session.caller.check_image()
@@ -39,7 +39,7 @@ def check_image(session: Session) -> None:
 def settle(session: Session) -> None:
     """Compare the images, then let a target that just began to run start its tasks.
 
-    Raises `MismatchError`. Does nothing on a core dump.
+    Raises `MismatchError`. Does nothing on a target that has no `RunControl`, such as a core dump.
     """
     if not session.target.can(RunControl):
         return

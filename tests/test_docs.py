@@ -70,3 +70,13 @@ def test_readme_links_exist(link: str) -> None:
 def test_every_way_to_find_a_type_is_documented() -> None:
     page = " ".join((ROOT / "docs" / "types.md").read_text().split())
     assert [how for how in How if how.value not in page] == []
+
+
+def test_every_rule_of_the_audit_is_documented() -> None:
+    from idoldbg.audit.rules import RULES
+
+    rows = {f"| `{rule.id}` | {rule.level.value} | {rule.title} |" for rule in RULES.values()}
+    lines = (ROOT / "docs" / "audit.md").read_text().splitlines()
+    named = {line for line in lines if line.startswith("| `") and line.count(" | ") == 2}
+    assert rows <= named
+    assert {line for line in named if line.split("`")[1] in RULES} == rows

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 
 from idol.cli.codes import EXIT_CODES, FOUND, HOST, INTERRUPTED, USAGE
 from idol.cli.files import HostError
-from idol.cli.parser import Parser, Version, parse
+from idol.cli.parser import Parser, Version, parse_arguments
 from idol.errors import DiagnosedError, IdolError, OptionsError
 from idol.hints import Final
 from idol.printable import escape_json, one_line
 from idol.streams import use_surrogateescape
 
-__all__ = ["COMMANDS", "main", "make_parser"]
+__all__ = ["COMMANDS", "main", "make_parsers"]
 
 #: The module of each command, in the order of the overview.
 COMMANDS: Final = {
@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    parser, commands = _make_parsers(argv)
-    arguments = parse(parser, commands, COMMANDS, argv)
+    parser, commands = make_parsers(argv)
+    arguments = parse_arguments(parser, commands, COMMANDS, argv)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -75,18 +75,13 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Describe the command line; only the one command, if `argv` begin with it.
+def make_parsers(
+    argv: Sequence[str] = (),
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser as a whole, and those of its commands; only of one that `argv` begin with.
 
     A build script calls often: the modules of the other commands take longer than a small file.
     """
-    return _make_parsers(argv)[0]
-
-
-def _make_parsers(
-    argv: Sequence[str],
-) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """Return the parser as a whole, and those of its commands."""
     parser = Parser(prog="idol", description=_DESCRIPTION, epilog=EXIT_CODES)
     parser.add_argument("--version", action=Version, help="print the version and exit")
     commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND")

@@ -12,7 +12,7 @@ from idol.near import suggest
 from idol.patterns import compile_late
 from idol.printable import one_line
 
-__all__ = ["Parser", "Version", "parse"]
+__all__ = ["Parser", "Version", "parse_arguments"]
 
 # An option as it stands in help.
 _OPTION = compile_late(r"(?<![\w-])--[a-z][\w-]*")
@@ -71,7 +71,7 @@ def _terminal_width() -> int:
     return columns if columns > 0 else 80
 
 
-def parse(
+def parse_arguments(
     parser: argparse.ArgumentParser,
     commands: Mapping[str, argparse.ArgumentParser],
     names: Iterable[str],
@@ -85,7 +85,7 @@ def parse(
         parser.print_help(sys.stderr)
         parser.exit(2)
     known = tuple(names)
-    name = argv[0] if argv else ""
+    name = argv[0]
     if name and not name.startswith("-") and name not in known:
         advice = suggest(name, known, otherwise=f"there are {', '.join(known)}")
         parser.error(f"no command `{name}`; {advice}")

@@ -16,13 +16,10 @@ from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.build.index import Kind, Results
 from idoldbg.build.kept import ADDRESS, INTERFACE, OPERATION, SERVER
-from idoldbg.call.codec import image
 from idoldbg.errors import ArchiveError, ArgumentError, DebugInfoError, FaultError, NotFound
 from idoldbg.model.archive import KERNEL, Archive, TaskImage
 from idoldbg.model.memory import MemoryReader
-from idoldbg.model.symbols import Variable
 from idoldbg.model.types import Type
-from idoldbg.model.values import Value
 
 if TYPE_CHECKING:
     from idoldbg.build.debuginfo import ObjectInfo, TypeInterner
@@ -386,13 +383,6 @@ class Program:
         return Resolver(self.archive, self.object, overrides=self.type_overrides)
 
     # -- memory
-
-    def read_variable(self, variable: Variable) -> Value:
-        """Read and decode a static; what cannot be read becomes an `Unreadable` leaf."""
-        if variable.address is None:
-            raise NotFound("address of variable", variable.full_name)
-        data = self.memory.read(variable.address, variable.type.size)
-        return image.decode(variable.type, data, address=variable.address)
 
     def find_word(self, name: str) -> int | None:
         """Read the first four bytes of a static of the kernel; None where it has no such static."""

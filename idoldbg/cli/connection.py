@@ -11,7 +11,7 @@ from idol.printable import one_line
 from idol.records import dataclass
 from idoldbg.cli import humility
 from idoldbg.errors import ArgumentError
-from idoldbg.target.open import find_scheme
+from idoldbg.target.open import find_scheme, is_spec
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
@@ -105,19 +105,11 @@ def _has_build(probe: str | None) -> bool:
 
 
 def _to_spec(probe: str | None) -> str | None:
-    if probe is None or _is_spec(probe):
+    if probe is None or is_spec(probe):
         return probe
     from idoldbg.environment import to_spec
 
     return to_spec(probe, _list_probes)
-
-
-def _is_spec(text: str) -> bool:
-    try:
-        find_scheme(Spec.parse(text))
-    except ArgumentError:
-        return False
-    return True
 
 
 def _list_probes() -> Sequence[str]:

@@ -24,7 +24,7 @@ from idoldbg import errors
 from idoldbg.cli.options import Settings, command_options, type_option
 from idoldbg.cli.output import print_text, say
 from idoldbg.cli.progress import ProgressLine
-from idoldbg.device import Device, Err, Ok, open_target
+from idoldbg.device import Device, Err, Ok, open_device_session
 from idoldbg.device.completion import complete
 from idoldbg.device.operation import BoundOperation
 from idoldbg.device.shown import is_shown
@@ -61,7 +61,7 @@ def command(
         raise ArgumentError("give -c CODE or a SCRIPT, not both", name="SCRIPT")
     text = None if script is None else Path(script).read_bytes()
     options = settings.target()
-    session = open_target(
+    session = open_device_session(
         options.archive,
         board=options.board,
         probe=options.probe,

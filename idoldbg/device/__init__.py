@@ -19,7 +19,7 @@ from idoldbg.device.aio import AioDevice, AioOperation
 from idoldbg.device.base import BaseDevice, BaseTask
 from idoldbg.device.batch import BaseBatch, Batch, BatchOperation, Pending
 from idoldbg.device.classes import TargetEnum, TargetObject
-from idoldbg.device.device import Device, TaskSpace, attach, open_target
+from idoldbg.device.device import Device, TaskSpace, attach, open_device_session
 from idoldbg.device.failures import VariantError
 from idoldbg.device.operation import Errors, Interface, Operation
 from idoldbg.device.results import BaseLeases, Data, Err, LeaseData, Leases, Ok, Reply, Result, Some
@@ -27,7 +27,7 @@ from idoldbg.device.results import BaseLeases, Data, Err, LeaseData, Leases, Ok,
 __all__ = [
     # opening
     "attach",
-    "open_target",
+    "open_device_session",
     "Device",
     "TaskSpace",
     "BaseDevice",

@@ -20,7 +20,7 @@ from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session, TargetOptions, open_program, open_session
 from idoldbg.startup import check_image
 
-__all__ = ["Device", "TaskSpace", "attach", "open_target"]
+__all__ = ["Device", "TaskSpace", "attach", "open_device_session"]
 
 _log = logging.getLogger("idoldbg")
 
@@ -33,7 +33,7 @@ def _warn(message: str) -> None:
     _log.warning("%s", one_line(message))
 
 
-def open_target(
+def open_device_session(
     archive: str | os.PathLike[str] | None = None,
     *,
     board: str | os.PathLike[str] | None = None,
@@ -101,7 +101,7 @@ def attach(
     target runs another image.
     """
     return Device(
-        open_target(
+        open_device_session(
             archive,
             board=board,
             probe=probe,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from idol.records import dataclass, field
 from idoldbg.build.program import Program
-from idoldbg.device.device import Device, open_target
+from idoldbg.device.device import Device, open_device_session
 from idoldbg.device.face import combined_hash, interface_hashes
 from idoldbg.errors import MismatchError
 
@@ -74,7 +74,7 @@ class Stubs:
 
     def attach(self, kind: type[D], *arguments: Any, **options: Any) -> D:
         """Open a target as `idoldbg.attach` does, for a `Device` of the stubs."""
-        session = open_target(*arguments, **options)
+        session = open_device_session(*arguments, **options)
         try:
             self.check(session.program)
         except BaseException:

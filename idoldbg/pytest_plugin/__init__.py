@@ -160,9 +160,9 @@ def _labgrid_driver(request: pytest.FixtureRequest, name: str) -> Any:
             f"{settings.labgrid} gives one process its boards; leave out -n, or use `idoldbg farm "
             "run`, which runs tests on many boards at a time"
         )
-    from idoldbg.pytest_plugin.labgrid_target import open_target
+    from idoldbg.pytest_plugin.labgrid_target import open_driver
 
-    return open_target(request.getfixturevalue("env"), name, settings)
+    return open_driver(request.getfixturevalue("env"), name, settings)
 
 
 def _say(config: pytest.Config, sentence: str) -> None:

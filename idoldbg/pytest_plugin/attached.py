@@ -96,7 +96,7 @@ class AttachedBoard:
         return self.device.link
 
     @property
-    def target(self) -> Board | None:
+    def board_file(self) -> Board | None:
         """The board's file, where one covers it."""
         options = TargetOptions(board=self.place.board)
         return find_board(options, self.program.archive)
@@ -104,19 +104,19 @@ class AttachedBoard:
     @property
     def board_name(self) -> str:
         """Name of the board's kind, as far as known."""
-        target = self.target
-        return target.name if target else self.program.archive.board or self.place.name
+        board = self.board_file
+        return board.name if board else self.program.archive.board or self.place.name
 
     @property
     def facts(self) -> dict[str, str]:
         """Facts about the board for a report: board, probe, image id, chip, all strings."""
-        archive, target = self.program.archive, self.target
+        archive, board = self.program.archive, self.board_file
         return {
             "board": self.board_name,
             "place": self.place.name,
             "probe": self.link.spec,
             "image_id": archive.image_id.hex() if archive.image_id else "",
-            "chip": target.chip.name if target else archive.chip,
+            "chip": board.chip.name if board else archive.chip,
             "archive": archive.path,
         }
 
@@ -318,7 +318,7 @@ class AttachedBoard:
             counters=self._counters or (),
             counted_before=self._baseline.counters if self._baseline else {},
             dump_path=dump_path,
-            target=self.target,
+            target=self.board_file,
         )
 
     def close(self) -> None:

@@ -12,10 +12,10 @@ from idoldbg.errors import NotFound
 from idoldbg.labgrid import IdoldbgDriver, IdoldbgStrategy
 from idoldbg.pytest_plugin.settings import Settings
 
-__all__ = ["open_target"]
+__all__ = ["open_driver"]
 
 
-def open_target(env: Any, name: str, settings: Settings) -> Any:
+def open_driver(env: Any, name: str, settings: Settings) -> Any:
     """Return the activated driver of a target, brought to its firmware if it has a strategy.
 
     Raises `NotFound` for a target that the environment does not have, and `pytest.UsageError` where

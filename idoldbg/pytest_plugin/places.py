@@ -21,7 +21,7 @@ from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.environment import YAML, NamedTarget, read_environment, to_spec
 from idoldbg.errors import ArgumentError, LinkError, ProbeNotFound, TargetFileError
-from idoldbg.target.open import Site, find_scheme, spec_forms
+from idoldbg.target.open import Site, find_scheme, is_spec, spec_forms
 from idoldbg.target.runtime_dir import private_dir
 from idoldbg.target.spec import Spec
 
@@ -66,7 +66,7 @@ def parse_board_list(entries: list[str], known: list[Place], default: Place) -> 
         name, equals, spec = text.partition("=")
         if not equals and text in by_name:
             found.append(by_name[text])
-        elif _is_spec(spec or name):
+        elif is_spec(spec or name):
             found.append(Place(name, default.archive, default.board, spec or name))
         else:
             near = " or ".join(f"`{n}`" for n in near_misses(name, list(by_name)))
@@ -107,12 +107,12 @@ def read_places(path: str) -> list[Place]:
 
 def _places(target: NamedTarget, path: str) -> Iterator[Place]:
     probe = target.probe
-    if probe is not None and not _is_spec(probe):
+    if probe is not None and not is_spec(probe):
         try:
             probe = to_spec(probe, list)
         except ProbeNotFound as error:
             raise ArgumentError(f"{path}: target `{target.name}`: {error}") from None
-        if not _is_spec(probe):
+        if not is_spec(probe):
             raise ArgumentError(
                 f"{path}: target `{target.name}`: `probe` is {probe!r}; idoldbg uses "
                 f"VID:PID:SERIAL, usb, auto, or a SPEC ({spec_forms()})",
@@ -121,14 +121,6 @@ def _places(target: NamedTarget, path: str) -> Iterator[Place]:
     archives: Mapping[str, str | None] = target.archives or {"": None}
     for name, archive in archives.items():
         yield Place(f"{target.name}:{name}" if name else target.name, archive, target.board, probe)
-
-
-def _is_spec(text: str) -> bool:
-    try:
-        find_scheme(Spec.parse(text))
-    except ArgumentError:
-        return False
-    return True
 
 
 class PlaceLock:

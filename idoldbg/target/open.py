@@ -29,6 +29,7 @@ __all__ = [
     "Wanted",
     "find_scheme",
     "ignore",
+    "is_spec",
     "list_schemes",
     "open_target",
     "opener",
@@ -129,6 +130,15 @@ def find_scheme(spec: Spec) -> Scheme:
     if scheme is None or (spec.rest is None and spec.scheme not in scheme.forms):
         raise ArgumentError(f"unknown target `{spec}`: use {spec_forms()}", name="--probe")
     return scheme
+
+
+def is_spec(text: str) -> bool:
+    """Return whether a text names a target, as `find_scheme` does."""
+    try:
+        find_scheme(Spec.parse(text))
+    except ArgumentError:
+        return False
+    return True
 
 
 def open_target(spec: Spec, wanted: Wanted) -> Target:

@@ -10,7 +10,7 @@ import pytest
 
 import idol
 import idol.cli
-from idol.cli import main, make_parser
+from idol.cli import main, make_parsers
 from idol.kinds import Encoding, ErrorKind, RecvKind
 from idol.ron_reader import EXTENSIONS
 
@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def get_commands() -> dict[str, argparse.ArgumentParser]:
-    for action in make_parser()._actions:
+    for action in make_parsers()[0]._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
     raise AssertionError("the parser has no commands")
@@ -43,7 +43,7 @@ def test_commands_are_those_that_modules_add() -> None:
     assert list(COMMANDS) == list(idol.cli.COMMANDS)
     for command, parser in COMMANDS.items():
         # With the command's own module alone, its help is the same.
-        [alone] = [a for a in make_parser([command])._actions if a.choices]
+        [alone] = [a for a in make_parsers([command])[0]._actions if a.choices]
         assert alone.choices[command].format_help() == parser.format_help()  # type: ignore[index,call-overload]  # a mapping
 
 

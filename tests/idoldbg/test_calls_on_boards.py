@@ -18,6 +18,7 @@ import pytest
 
 from idoldbg.call.caller import Caller
 from idoldbg.call.calls import Call, prepare_call
+from idoldbg.call.codec import image
 from idoldbg.errors import (
     ArgumentError,
     HiffyFailure,
@@ -391,7 +392,9 @@ def test_counters_of_a_server_can_be_read(session: Session) -> None:
         return int(value)
 
     def led_on() -> tuple[int, int]:
-        counts = to_python(program.read_variable(variable))["led_on"]
+        assert variable.address is not None
+        data = program.memory.read(variable.address, variable.type.size)
+        counts = to_python(image.decode(variable.type, data))["led_on"]
         return atomic(counts["Ok"]), atomic(counts["Err"]["NotPresent"])
 
     done, failed = led_on()

@@ -58,11 +58,6 @@ class Results:
         """Number of reasons to write the index file; it goes up with each result that is found."""
         return len(self._new) + bool(self.damage)
 
-    @property
-    def has_news(self) -> bool:
-        """Return whether the index file is damaged or incomplete and must be written."""
-        return self.news_count > 0
-
     def recall(self, kind: Kind[T], argument: str, find: Callable[[], T]) -> T:
         """Return a result: the known one, else what `find` returns, which is kept from now on."""
         if not self.knows(kind, argument):

@@ -54,7 +54,7 @@ __all__ = [
     "list_probes",
     "open_driver",
     "open_probe",
-    "open_remote",
+    "open_server",
 ]
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ def open_driver(
     return link.connect() if attaches else link
 
 
-def open_remote(
+def open_server(
     host: str, port: int, options: ProbeOptions | None = None, *, attaches: bool = True
 ) -> PyocdLink:
     """Attach through a pyOCD probe server (`pyocd server`), which has no authentication.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def open_remote(spec: Spec, wanted: Wanted) -> BaseLink:
     """Attach through a probe server."""
     host, port = _split_address(spec)
-    from idoldbg.target.probe.link import open_remote as open_server  # loads pyOCD
+    from idoldbg.target.probe.link import open_server  # loads pyOCD
     from idoldbg.target.probe.settings import probe_options
 
     options = probe_options(wanted.options, wanted.archive, wanted.notify)

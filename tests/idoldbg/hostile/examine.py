@@ -26,6 +26,7 @@ from idoldbg.build.cache import Cache, cache_directory, fingerprint, sha256_hex
 from idoldbg.build.load import Build, list_cached, open_build
 from idoldbg.build.load.sources import code_version
 from idoldbg.build.program import Program
+from idoldbg.call.codec import image
 from idoldbg.errors import IdoldbgError
 from idoldbg.render import (
     json,
@@ -75,7 +76,8 @@ def use_objects(program: Program) -> None:
             pass
         for variable in islice(info.iter_variables(), 20):
             if variable.address is not None:
-                program.read_variable(variable)
+                data = program.memory.read(variable.address, variable.type.size)
+                image.decode(variable.type, data, address=variable.address)
         assert len(info.symbols) >= 0
         for symbol in islice(info.symbols, 20):
             info.find_frames(symbol.address)

@@ -18,7 +18,7 @@ import pytest
 from idoldbg.errors import LinkError
 from idoldbg.target.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
 from idoldbg.target.probe import probes as pyocd_probes
-from idoldbg.target.probe.link import ProbeOptions, list_probes, open_probe, open_remote
+from idoldbg.target.probe.link import ProbeOptions, list_probes, open_probe, open_server
 from idoldbg.target.runtime_dir import private_dir
 
 HOLD = """
@@ -254,7 +254,7 @@ def test_a_probe_server_has_one_of_our_processes_at_a_time() -> None:
             holding(lock_of(f"remote%3A127.0.0.1%3A{port}")),
             pytest.raises(LinkError, match=r"remote:.* in use by .*a long flash"),
         ):
-            open_remote("127.0.0.1", port)
+            open_server("127.0.0.1", port)
 
 
 def test_a_holder_is_found_however_often_it_is_asked_for(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_a_forged_file_is_dropped_when_it_is_noticed() -> None:
                 results.recall(kind, argument, lambda value=value: value)  # type: ignore[misc]
         raw = results.to_bytes(FINGERPRINT)  # which looks at the rest of it
         noticed += bool(results.damage)
-        assert bool(results.damage) <= results.has_news
+        assert bool(results.damage) <= results.news_count
         again = Results(raw, FINGERPRINT)
         for (kind, argument), value in RESULTS.items():
             if results.damage and again.knows(kind, argument):
@@ -257,14 +257,14 @@ def test_errors_are_not_kept() -> None:
     for _ in range(2):
         with pytest.raises(DebugInfoError):
             results.recall(SERVER, "Spi", fail)
-    assert not results.has_news
+    assert results.news_count == 0
 
 
 def test_a_result_that_is_forgotten_is_not_kept() -> None:
     results = Results(None, FINGERPRINT)
     assert results.recall(SERVER, "Spi", lambda: "spi") == "spi"
     results.forget(SERVER, "Spi")
-    assert not results.has_news
+    assert results.news_count == 0
     assert results.recall(SERVER, "Spi", lambda: "other") == "other"
 
 

@@ -14,7 +14,7 @@ from pyocd.probe.tcp_probe_server import DebugProbeServer
 
 from idoldbg.errors import FaultError, LinkError, LinkTimeout
 from idoldbg.target.probe import remote as pyocd_remote
-from idoldbg.target.probe.link import ProbeOptions, PyocdLink, open_probe, open_remote
+from idoldbg.target.probe.link import ProbeOptions, PyocdLink, open_probe, open_server
 from idoldbg.target.probe.remote import BoundedSocket
 from tests.conftest import wait_until
 from tests.tools import need_localhost
@@ -87,7 +87,7 @@ def relay(server_port: int) -> Iterator[Relay]:
 
 @pytest.fixture
 def link(relay: Relay) -> Iterator[PyocdLink]:
-    with open_remote("127.0.0.1", relay.port, PATIENT) as opened:
+    with open_server("127.0.0.1", relay.port, PATIENT) as opened:
         yield opened
 
 
@@ -124,7 +124,7 @@ def test_fault(link: PyocdLink) -> None:
 
 def test_closing_leaves_the_server_usable(server_port: int, chip: FakeChip) -> None:
     for _ in range(2):
-        with open_remote("localhost", server_port, PATIENT) as link:
+        with open_server("localhost", server_port, PATIENT) as link:
             assert link.read(FLASH + 1, 1) == b"\7"
     assert chip.debug_writes() == []
 
@@ -161,12 +161,12 @@ def test_a_socket_without_a_listener() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(LinkError, match="nothing listens there"):
-        open_remote("127.0.0.1", port, PATIENT)
+        open_server("127.0.0.1", port, PATIENT)
 
 
 def test_unknown_host() -> None:
     with pytest.raises(LinkError, match="cannot attach"):
-        open_remote("no-such-host.invalid", 5555, QUICK)
+        open_server("no-such-host.invalid", 5555, QUICK)
 
 
 @contextmanager
@@ -211,7 +211,7 @@ def repeating(line: bytes) -> Callable[[socket.socket], None]:
 )
 def test_a_server_that_talks_nonsense(line: bytes) -> None:
     with speaker(repeating(line)) as port, pytest.raises(LinkError):
-        open_remote("127.0.0.1", port, QUICK)
+        open_server("127.0.0.1", port, QUICK)
 
 
 def test_a_line_without_end_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_a_line_without_end_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch
             connection.sendall(bytes(1 << 16))
 
     with speaker(flood) as port, pytest.raises(LinkError, match="a line of over"):
-        open_remote("127.0.0.1", port, PATIENT)
+        open_server("127.0.0.1", port, PATIENT)
 
 
 def test_a_server_that_accepts_and_stays_silent() -> None:
@@ -231,7 +231,7 @@ def test_a_server_that_accepts_and_stays_silent() -> None:
             pass
 
     with speaker(listen) as port, pytest.raises(LinkTimeout, match="did not answer"):
-        open_remote("127.0.0.1", port, QUICK)
+        open_server("127.0.0.1", port, QUICK)
 
 
 def test_the_same_probe_locally_is_busy_meanwhile(link: PyocdLink, probe_id: str) -> None:

@@ -16,7 +16,7 @@ from typing import Self
 import pytest
 
 from idoldbg.errors import LinkError, LinkTimeout
-from idoldbg.target.probe.link import ProbeOptions, open_remote
+from idoldbg.target.probe.link import ProbeOptions, open_server
 from tests.conftest import free_port, wait_until
 from tests.tools import need_localhost
 
@@ -165,7 +165,7 @@ def test_probe_server_and_its_sudden_end(environment: dict[str, str]) -> None:
     arguments = ("server", "-u", "counter", "-p", str(port))
     with (
         serving(environment, *arguments, port=port) as server,
-        open_remote("127.0.0.1", port, ProbeOptions(attempts=1, limit_s=LIMIT_S)) as link,
+        open_server("127.0.0.1", port, ProbeOptions(attempts=1, limit_s=LIMIT_S)) as link,
     ):
         first = link.read(COUNTER, 4)
         link.wait(0.05)
