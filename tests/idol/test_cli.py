@@ -242,7 +242,7 @@ def test_ctrl_c_causes_no_traceback(
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("idol.cli._make_parsers", interrupt)
+    monkeypatch.setattr("idol.cli.make_parsers", interrupt)
     assert main(["check"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
