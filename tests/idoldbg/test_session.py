@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from idoldbg.cli import run
 from idoldbg.target import chosen_board
 from idoldbg.target.emulated.server import running_board
 from idoldbg.target.spec import Spec
+
+from .test_cli import repack
 
 ARCHIVE = str(session.demo_archive("stm32f4-discovery"))
 NOTE = (
@@ -126,6 +129,18 @@ def test_a_build_does_not_run_on_another_chip(capsys: Capture) -> None:
     assert run(["-a", ARCHIVE, "-p", "emu", "-b", "gimlet-c", "tasks"]) == 2
     said = capsys.readouterr().err
     assert "gimlet-c has a stm32h7, and the build is for a stm32f4 (board `stm32f4-disc" in said
+
+
+def test_a_build_that_claims_another_chip_does_not_run(tmp_path: Path, capsys: Capture) -> None:
+    """Its chip.toml still has the peripherals of its own chip, at their addresses."""
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        app = archive.read("app.toml").replace(b"chips/stm32f4", b"chips/stm32h7")
+    app = app.replace(b'board = "stm32f4-discovery"', b'board = "nucleo-h743zi2"')
+    path = repack(tmp_path / "build.zip", **{"app.toml": app})
+    assert run(["-a", str(path), "-p", "emu", "tasks"]) == 2
+    said = capsys.readouterr().err
+    assert "nucleo-h743zi2 has a stm32h7 with `rcc` at 0x58024400; the build is for a" in said
+    assert "chip that has it at 0x40023800" in said
 
 
 # ---------------------------------------------------------------------- options that do nothing

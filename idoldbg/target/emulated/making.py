@@ -12,6 +12,7 @@ from idoldbg.model.board import Board
 from idoldbg.target.board_files import chip_names
 from idoldbg.target.chosen_board import chip_of, get_board
 from idoldbg.target.open import TargetOptions
+from idoldbg.views.regions import peripherals
 
 if TYPE_CHECKING:
     from idoldbg.target.emulated.emu import EmulatedBoard
@@ -28,6 +29,14 @@ def _check_chip(board: Board, archive: Archive) -> None:
             f"(board `{archive.board}`)",
             name="--board",
         )
+    for name, (address, _) in peripherals(archive).items():
+        known_as = board.chip.find_peripheral(name)
+        if known_as is not None and known_as.address != address:
+            raise ArgumentError(
+                f"{board.name} has a {board.chip.name} with `{name}` at 0x{known_as.address:08x}; "
+                f"the build is for a chip that has it at 0x{address:08x} (its chip.toml)",
+                name="--board",
+            )
 
 
 def emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
