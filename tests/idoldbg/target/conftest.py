@@ -16,10 +16,11 @@ from typing import ClassVar
 import pytest
 
 from idoldbg.errors import FaultError, Unsupported
+from idoldbg.target.emulated.client import short_address
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.emulated.server.loop import BoardLoop
 from idoldbg.target.emulated.server.operations import SharedBoard
-from idoldbg.target.emulated.socket import open_board, short_address
+from idoldbg.target.emulated.socket import open_board
 from idoldbg.target.link import Link
 
 FLASH, FLASH_SIZE = 0x08000000, 0x10000

@@ -18,6 +18,7 @@ from idol.records import dataclass
 from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.opening import find_build
 from idoldbg.render.printable import printable
+from idoldbg.target.emulated.client import short_address
 from idoldbg.target.emulated.entries import (
     BoardEntry,
     boards_dir,
@@ -30,7 +31,6 @@ from idoldbg.target.emulated.entries import (
 from idoldbg.target.emulated.making import emulate
 from idoldbg.target.emulated.server.loop import BoardLoop
 from idoldbg.target.emulated.server.operations import NamedImage, SharedBoard
-from idoldbg.target.emulated.socket import short_address
 from idoldbg.target.host_lock import HostLock, LockHeld
 from idoldbg.target.open import TargetOptions
 

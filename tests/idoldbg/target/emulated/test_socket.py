@@ -19,7 +19,9 @@ from types import FrameType
 import pytest
 
 from idoldbg.errors import FaultError, LinkError, LinkTimeout, ProbeNotFound, Unsupported
+from idoldbg.target.emulated import client as board_client
 from idoldbg.target.emulated import socket as board_socket
+from idoldbg.target.emulated.client import short_address
 from idoldbg.target.emulated.protocol import (
     MAX_HEADER,
     MAX_PAYLOAD,
@@ -31,7 +33,7 @@ from idoldbg.target.emulated.protocol import (
     encode_frame,
 )
 from idoldbg.target.emulated.server import loop as loop_module
-from idoldbg.target.emulated.socket import RemoteBoard, connect_board, short_address
+from idoldbg.target.emulated.socket import RemoteBoard, connect_board
 from tests.conftest import wait_until
 
 from ..conftest import FLASH, RAM, FakeChip, serving
@@ -127,7 +129,7 @@ def test_a_board_that_hangs_is_given_up(tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
         with pytest.raises(LinkTimeout, match="did not answer"):
-            board_socket.BoardClient(tmp_path / "s", "emu:s", limit_s=0.3)
+            board_client.BoardClient(tmp_path / "s", "emu:s", limit_s=0.3)
 
 
 class Interrupted(Exception):
@@ -143,7 +145,7 @@ def interrupted_at(wanted: int) -> Iterator[list[int]]:
     places = [0]
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
-        own = frame.f_code.co_filename == board_socket.__file__
+        own = frame.f_code.co_filename in (board_client.__file__, board_socket.__file__)
         if own and event in ("call", "c_return"):
             places[0] += 1
             if places[0] == wanted:
@@ -202,7 +204,7 @@ def test_board_that_was_started_again_is_another_one(
 ) -> None:
     with connect(served_chip) as board:
         board.client.interrupt()
-        monkeypatch.setattr(board_socket, "peer_credentials", lambda _: (1, os.getuid()))
+        monkeypatch.setattr(board_client, "peer_credentials", lambda _: (1, os.getuid()))
         with pytest.raises(LinkError, match="started since; attach anew"):
             board.read(RAM, 4)
 
@@ -559,7 +561,7 @@ def test_a_refusal_is_read_even_if_nothing_can_be_sent_any_more(tmp_path: Path) 
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        begun = board_socket._connect
+        begun = board_client._connect
 
         def connect_late(path: Path, spec: str) -> socket.socket:
             connection = begun(path, spec)
@@ -567,7 +569,7 @@ def test_a_refusal_is_read_even_if_nothing_can_be_sent_any_more(tmp_path: Path) 
             return connection
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(board_socket, "_connect", connect_late)
+            patch.setattr(board_client, "_connect", connect_late)
             with pytest.raises(LinkError, match="too many clients"):
                 connect(path)
 
@@ -585,7 +587,7 @@ def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
                 waiting[-1].setblocking(False)
                 waiting[-1].connect(str(path))
         made: list[socket.socket] = []
-        thread = threading.Thread(target=lambda: made.append(board_socket._connect(path, "emu:s")))
+        thread = threading.Thread(target=lambda: made.append(board_client._connect(path, "emu:s")))
         thread.start()
         time.sleep(0.1)
         assert thread.is_alive() and not made
@@ -600,7 +602,7 @@ def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
 def test_a_backlog_that_stays_full_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board_socket, "CONNECT_LIMIT_S", 0.1)
+    monkeypatch.setattr(board_client, "CONNECT_LIMIT_S", 0.1)
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -610,7 +612,7 @@ def test_a_backlog_that_stays_full_is_given_up(
             pytest.raises(LinkError, match=r"taken none of its waiting clients for 0\.1 s"),
         ):
             first.connect(str(path))
-            board_socket._connect(path, "emu:s")
+            board_client._connect(path, "emu:s")
 
 
 @pytest.mark.parametrize("number", [10**400, float("nan"), "1", True, None])
