@@ -12,6 +12,7 @@ from idoldbg.cli.output import show
 from idoldbg.cli.reading import reading
 from idoldbg.opening import open_program
 from idoldbg.render import functions as render
+from idoldbg.views.source import read_source
 
 
 @click.command("hiffy")
@@ -39,8 +40,13 @@ def command(
     if function is None:
         if data is not None:
             raise click.UsageError("--data is for a function; name one")
-        found = read_functions(open_program(settings.build()))
-        show(settings, lambda: render.list_text(found), lambda: render.list_json(found))
+        program = open_program(settings.build())
+        found = read_functions(program)
+        show(
+            settings,
+            lambda: render.list_text(found),
+            lambda: render.list_json(found, read_source(program, "archive")),
+        )
         return 0
     loaded = b"" if data is None else parse_bytes(data, "--data", read_data)
     with reading(settings) as session:

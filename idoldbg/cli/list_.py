@@ -11,6 +11,7 @@ from idoldbg.cli.output import say, show
 from idoldbg.opening import open_program
 from idoldbg.render import functions, json, text
 from idoldbg.views.interfaces import read_ahead, read_interfaces
+from idoldbg.views.source import read_source
 
 
 @click.command("list")
@@ -31,7 +32,11 @@ def command(settings: Settings, what: str | None, hiffy: bool, types: dict[str, 
         if what is not None or types:
             raise click.UsageError("--hiffy lists all functions, and takes nothing else")
         found = read_functions(program)
-        show(settings, lambda: functions.list_text(found), lambda: functions.list_json(found))
+        show(
+            settings,
+            lambda: functions.list_text(found),
+            lambda: functions.list_json(found, read_source(program, "archive")),
+        )
         return
     program.override_types(types, option="--type")
     if what is None:
@@ -46,5 +51,5 @@ def command(settings: Settings, what: str | None, hiffy: bool, types: dict[str, 
     show(
         settings,
         lambda: text.interfaces(servers, detailed, explain=explain),
-        lambda: json.interfaces(servers),
+        lambda: json.interfaces(servers, read_source(program, "archive")),
     )

@@ -10,6 +10,7 @@ from idoldbg.cli.reading import reading
 from idoldbg.opening import open_program
 from idoldbg.render import sensors as render
 from idoldbg.views.sensors import list_sensors, read_sensors
+from idoldbg.views.source import read_source
 
 
 @click.command("sensors")
@@ -32,8 +33,13 @@ def command(settings: Settings, filters: tuple[str, ...], lists: bool, reads: bo
     if lists and reads:
         raise click.UsageError("--list reads nothing: leave out --read")
     if lists:
-        sensors = list_sensors(open_program(settings.build()), filters)
-        show(settings, lambda: render.list_text(sensors), lambda: render.list_json(sensors))
+        program = open_program(settings.build())
+        sensors = list_sensors(program, filters)
+        show(
+            settings,
+            lambda: render.list_text(sensors),
+            lambda: render.list_json(sensors, read_source(program, "archive")),
+        )
         return
     with reading(settings) as found:
         readings, source = read_sensors(found.program, filters), found.source()

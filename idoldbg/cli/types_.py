@@ -9,6 +9,7 @@ from idoldbg.cli.output import say, show
 from idoldbg.cli.progress import ProgressLine
 from idoldbg.opening import open_program
 from idoldbg.render import json, layout
+from idoldbg.views.source import read_source
 from idoldbg.views.types import query_names, read_types
 
 
@@ -54,4 +55,8 @@ def command(
         say(f"`{task_name}` is left out: {reason}")
     for unused in report.unused_overrides:
         say(f"--type {unused}: it does not occur in `{name}`")
-    show(settings, lambda: layout.types(report, show_all=show_all), lambda: json.types(report))
+    show(
+        settings,
+        lambda: layout.types(report, show_all=show_all),
+        lambda: json.types(report, read_source(program, "archive")),
+    )

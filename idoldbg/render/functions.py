@@ -48,11 +48,12 @@ def _errors(signature: Signature) -> str:
     return f"fails with {short_name(signature.error.name)}" if signature.errors else ""
 
 
-def list_json(found: Functions) -> dict[str, Any]:
+def list_json(found: Functions, origin: Source) -> dict[str, Any]:
     """Return the object of `hiffy` without a function."""
     layout = found.layout
     return {
         "schema": "idoldbg.hiffy-functions/1",
+        "source": source_of.json(origin),
         "limits": {
             "program": layout.text.size,
             "data": layout.data_size,

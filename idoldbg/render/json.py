@@ -15,10 +15,12 @@ from idoldbg.errors import OperationError
 from idoldbg.model.board import Board
 from idoldbg.model.types import shown_field
 from idoldbg.model.values import to_json
+from idoldbg.render import source
 from idoldbg.render.printable import escape_json
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.views.interfaces import Server
 from idoldbg.views.layout import Part, PartKind, kind_of
+from idoldbg.views.source import Source
 from idoldbg.views.tasks import Fault, SchedulerState, TaskRow
 from idoldbg.views.types import TypeLayout, TypeReport
 
@@ -94,10 +96,11 @@ def _call_head(operation: ResolvedOperation) -> Object:
     }
 
 
-def interfaces(servers: Sequence[Server]) -> Object:
+def interfaces(servers: Sequence[Server], origin: Source) -> Object:
     """Return the object of `list`."""
     return {
         "schema": "idoldbg.list/1",
+        "source": source.json(origin),
         "interfaces": [
             {
                 "interface": server.interface,
@@ -133,10 +136,11 @@ def _operation(operation: ResolvedOperation) -> Object:
     }
 
 
-def types(report: TypeReport) -> Object:
+def types(report: TypeReport, origin: Source) -> Object:
     """Return the object of `types`."""
     return {
         "schema": "idoldbg.types/1",
+        "source": source.json(origin),
         "query": report.query,
         "types": [_type_layout(found) for found in report.types],
         "declared": [{"name": c.name, "objects": list(c.objects)} for c in report.declared],

@@ -52,10 +52,11 @@ def _place(sensor: Sensor) -> tuple[str, str, str]:
     return bus, mux, f"0x{device.address:02x}"
 
 
-def list_json(sensors: Sequence[Sensor]) -> dict[str, Any]:
+def list_json(sensors: Sequence[Sensor], source: Source) -> dict[str, Any]:
     """Return the object of `sensors --list`."""
     return {
         "schema": "idoldbg.sensors-list/1",
+        "source": source_of.json(source),
         "sensors": [_sensor(sensor) for sensor in sensors],
     }
 

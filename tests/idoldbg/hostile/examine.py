@@ -87,7 +87,7 @@ def show_lists(program: Program) -> None:
     """List what can be called, with the types of it."""
     servers = read_interfaces(program)
     text.interfaces(servers, True, explain=True)
-    json.dumps(json.interfaces(servers))
+    json.dumps(json.interfaces(servers, read_source(program, "archive")))
 
 
 def show_audit(program: Program) -> None:
@@ -126,7 +126,7 @@ def show_types(program: Program) -> None:
         except IdoldbgError:
             continue
         layout.types(report, show_all=True)
-        json.dumps(json.types(report))
+        json.dumps(json.types(report, read_source(program, "archive")))
 
 
 def show_statics(program: Program) -> None:

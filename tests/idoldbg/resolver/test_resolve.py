@@ -20,6 +20,7 @@ from idoldbg.errors import DebugInfoError, NotCallable, NotFound
 from idoldbg.render import json, layout, text
 from idoldbg.resolver import How, ResolvedOperation, parse_override
 from idoldbg.views.interfaces import read_interfaces
+from idoldbg.views.source import read_source
 from idoldbg.views.types import read_types
 from tests.idoldbg.resolver.written import Dwarf
 
@@ -401,7 +402,8 @@ def test_types_that_are_only_declared_are_marked(dwarf: Dwarf, open_written: Ope
     program = open_written('"op": (reply: Simple("()"))', {"server": dwarf})
     report = read_types(program, "Gone")
     assert layout.types(report) == ("demo_api::Gone\n  only declared (in server), defined nowhere")
-    assert json.types(report)["declared"] == [{"name": "demo_api::Gone", "objects": ["server"]}]
+    found = json.types(report, read_source(program, "archive"))
+    assert found["declared"] == [{"name": "demo_api::Gone", "objects": ["server"]}]
 
 
 # ---- sizes ---------------------------------------------------------------------------------------
