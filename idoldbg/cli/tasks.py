@@ -12,7 +12,7 @@ from idoldbg.cli.output import say, show
 from idoldbg.cli.reading import reading
 from idoldbg.render import task_details
 from idoldbg.target.halting import halted_registers
-from idoldbg.views.task_details import Wanted, read_task_report
+from idoldbg.views.task_details import TaskParts, read_task_report
 
 
 @click.command("tasks")
@@ -45,7 +45,7 @@ def command(
     idoldbg tasks -sl net
     """
     has_stack = stack or line or guess
-    wanted = Wanted(has_stack, registers, bool(settings.verbose), stack_use, guess)
+    wanted = TaskParts(has_stack, registers, bool(settings.verbose), stack_use, guess)
     with reading(settings) as found:
         nothing: AbstractContextManager[Mapping[str, int]] = nullcontext({})
         halted = halted_registers(found.target, floats=registers)

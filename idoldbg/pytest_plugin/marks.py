@@ -9,7 +9,7 @@ import pytest
 from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.pytest_plugin.attached import AttachedBoard
-from idoldbg.pytest_plugin.pool import Wanted
+from idoldbg.pytest_plugin.pool import WantedBoard
 from idoldbg.pytest_plugin.settings import Settings
 from idoldbg.target.board_files import board_names
 
@@ -45,16 +45,16 @@ class Deaths:
     allowed: frozenset[str] = frozenset()
 
 
-def read_wanted(node: pytest.Item) -> list[Wanted]:
+def read_wanted(node: pytest.Item) -> list[WantedBoard]:
     """Read the markers `dut`, from the outermost one on; raise `pytest.UsageError`."""
-    found: dict[str, Wanted] = {}
+    found: dict[str, WantedBoard] = {}
     for marker in reversed(list(node.iter_markers(DUT))):
         name = marker.kwargs.get("name") or (marker.args[0] if marker.args else None)
         unknown = sorted(marker.kwargs.keys() - DUT_ARGUMENTS)
         if not isinstance(name, str) or name in found or unknown or len(marker.args) > 1:
             what = f"has no argument `{unknown[0]}`" if unknown else "needs one name of its own"
             raise pytest.UsageError(f"@pytest.mark.dut {what}")
-        found[name] = Wanted(name, marker.kwargs.get("chip"), marker.kwargs.get("board"))
+        found[name] = WantedBoard(name, marker.kwargs.get("chip"), marker.kwargs.get("board"))
     if not found:
         raise pytest.UsageError("the fixture `dut` needs @pytest.mark.dut(name=…, chip=…)")
     return list(found.values())

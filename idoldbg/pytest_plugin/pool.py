@@ -28,7 +28,7 @@ from idoldbg.target.board_files import load_board
 __all__ = [
     "BoardPool",
     "BoardUnavailable",
-    "Wanted",
+    "WantedBoard",
     "infrastructure_reason",
     "BoardTaken",
 ]
@@ -62,7 +62,7 @@ def infrastructure_reason(error: BaseException) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedBoard:
     """A board that a test wants under a name."""
 
     name: str
@@ -117,7 +117,7 @@ class BoardPool:
             return self._target(MAIN_TARGET)
         return self._get("", list(self.settings.places), taken)
 
-    def find(self, wanted: Wanted, taken: Collection[AttachedBoard] = ()) -> AttachedBoard:
+    def find(self, wanted: WantedBoard, taken: Collection[AttachedBoard] = ()) -> AttachedBoard:
         """Return a board for one name of a test with several, the same one each time.
 
         Raises as `main` does, and `ArgumentError` where the test asks for more than there is.
@@ -162,13 +162,13 @@ class BoardPool:
 
     # -- which board
 
-    def scarcest_first(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+    def scarcest_first(self, wanted: Sequence[WantedBoard]) -> list[WantedBoard]:
         """Put first what fewest places are: those must not be taken by a name that has a choice."""
         if self._labgrid is not None:
             return list(wanted)
         return sorted(wanted, key=lambda w: len(self._fitting(w)))
 
-    def _fitting(self, wanted: Wanted) -> list[Place]:
+    def _fitting(self, wanted: WantedBoard) -> list[Place]:
         """Return the places that have such a board: the one of that name, if one has it.
 
         Without options that say what there is, emulated boards are made.
@@ -200,7 +200,7 @@ class BoardPool:
     def _demo_probe(self) -> str:
         return self.settings.places[0].probe or "emu"
 
-    def _fit(self, attached: AttachedBoard, wanted: Wanted) -> AttachedBoard:
+    def _fit(self, attached: AttachedBoard, wanted: WantedBoard) -> AttachedBoard:
         """Return a board that is what a marker says; raise `ArgumentError` for another one."""
         facts = attached.facts
         for what, value in wanted.facts.items():

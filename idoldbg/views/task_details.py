@@ -15,7 +15,7 @@ from idoldbg.views.saved import FLOATS, GENERAL, read_task_registers
 from idoldbg.views.stack_use import StackUse, read_stack_use
 from idoldbg.views.tasks import TaskRow, TaskTable, read_tasks, table_address, task_type
 
-__all__ = ["TaskDetail", "TaskReport", "Wanted", "read_task_report"]
+__all__ = ["TaskDetail", "TaskReport", "TaskParts", "read_task_report"]
 
 
 ELSEWHERE = "the core is in other code than this task's: these are of when it last stopped"
@@ -23,7 +23,7 @@ STALE = "the core's registers are not known: these are of when it last stopped"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TaskParts:
     """Parts of each task to read, besides its row of the table."""
 
     stack: bool = False
@@ -72,7 +72,7 @@ class TaskReport:
 def read_task_report(
     program: Program,
     names: Sequence[str] = (),
-    wanted: Wanted = Wanted(),  # noqa: B008  frozen
+    wanted: TaskParts = TaskParts(),  # noqa: B008  frozen
     live: Mapping[str, int] | None = None,
 ) -> TaskReport:
     """Read tasks by name, all of them without names; raise `NotFound` for an unknown one.
@@ -94,7 +94,7 @@ def read_task_report(
 def _detail(
     program: Program,
     row: TaskRow,
-    wanted: Wanted,
+    wanted: TaskParts,
     use: StackUse | None,
     live: Mapping[str, int],
 ) -> TaskDetail:

@@ -56,7 +56,7 @@ from idoldbg.views.ring_buffers import read_ring_buffers
 from idoldbg.views.source import read_source
 from idoldbg.views.stack_use import read_stack_use
 from idoldbg.views.task_calls import read_task_calls
-from idoldbg.views.task_details import Wanted, read_task_report
+from idoldbg.views.task_details import TaskParts, read_task_report
 from idoldbg.views.tasks import read_tasks
 from idoldbg.views.types import read_types
 from idoldbg.views.variables import list_variables
@@ -113,7 +113,7 @@ def show_tasks(program: Program) -> None:
     table = read_tasks(program)
     text.tasks(table)
     names = [row.name for row in table.rows[:3]]
-    report = read_task_report(program, names, Wanted(True, True, True, guess=True))
+    report = read_task_report(program, names, TaskParts(True, True, True, guess=True))
     task_details.text(report, sources=True)
     json.dumps(task_details.json(report, read_source(program, "dump")))
 
