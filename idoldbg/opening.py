@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from idol.records import replace
 from idoldbg.build.cache import Cache
 from idoldbg.build.learned import keep_later
 from idoldbg.build.load import Build, open_build
@@ -42,6 +43,7 @@ def open_program(options: TargetOptions) -> Program:
     """
     build = find_build(options)
     program = Program(build.archive, build, results=build.results)
+    program.build = build
     keep_later(program, build.save)
     return program
 
@@ -59,8 +61,9 @@ def find_build(options: TargetOptions) -> Build:
     cache = Cache(notify=options.notify) if options.use_cache else None
     if options.archive is not None:
         build = open_build(options.archive, cache=cache)
-        if spec is not None and scheme is not None and scheme.check_build is not None:
-            scheme.check_build(spec, build.archive)
+        if spec is not None and scheme is not None and scheme.open_with is not None:
+            opened = scheme.open_with(spec, build.archive)
+            return replace(opened, results=build.results, save=build.save)
         return build
     if spec is not None and scheme is not None and scheme.build is not None:
         path = scheme.build(spec)

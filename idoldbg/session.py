@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from idoldbg.build.learned import save_learned
-from idoldbg.build.load import may_be_dump
+from idoldbg.build.load import Build, may_be_dump
 from idoldbg.build.program import Program
 from idoldbg.call.opener import TransportSource, open_caller
 from idoldbg.errors import (
@@ -123,11 +123,11 @@ def open_session(
         program = open_program(options)
     _check_uart(options)
     try:
-        spec = choose_spec(options, notify, falls_back=falls_back)
+        spec = choose_spec(options, notify, falls_back=falls_back, build=program.build)
     except ProbeNotFound:
         refuse_processor(program.archive, "pyocd")  # a probe would not help
         raise
-    target = _open_chosen(spec, Wanted(options, program.archive, notify, attaches))
+    target = _open_chosen(spec, Wanted(options, program.archive, notify, attaches, program.build))
     for notice in target.notices:
         notify(notice)
     if not target.can(TransportSource):  # else the build's own flash stays all there is to read
@@ -137,20 +137,28 @@ def open_session(
 
 
 def choose_spec(
-    options: TargetOptions, notify: Notify = ignore, *, falls_back: bool = True
+    options: TargetOptions,
+    notify: Notify = ignore,
+    *,
+    falls_back: bool = True,
+    build: Build | None = None,
 ) -> Spec:
     """Return the SPEC of `--probe`, or choose one.
 
     A core dump is itself, an attached probe wants to be used, else emulate. Without `falls_back`,
-    for what changes a board, nothing else takes a probe's place: raises `ProbeNotFound`.
+    for what changes a board, nothing else takes a probe's place: raises `ProbeNotFound`. `build`
+    saves opening what may be a dump again.
     """
     if options.spec is not None:
         find_scheme(options.spec)
         return options.spec
     if options.archive is None and falls_back:
         return EMULATED
-    if options.archive is not None and may_be_dump(options.archive) and find_build(options).is_dump:
-        return Spec("dump", options.archive)
+    if options.archive is not None:
+        if build is None and may_be_dump(options.archive):
+            build = find_build(options)
+        if build is not None and build.is_dump:
+            return Spec("dump", options.archive)
     probe = attached_probe()
     if probe is None and not falls_back:
         raise ProbeNotFound(

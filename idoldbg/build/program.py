@@ -23,6 +23,7 @@ from idoldbg.model.types import Type
 
 if TYPE_CHECKING:
     from idoldbg.build.debuginfo import ObjectInfo, TypeInterner
+    from idoldbg.build.load import Build
     from idoldbg.resolver import DeclaredSize, ResolvedOperation, Resolver
 
 __all__ = ["Program", "ServedInterface", "operation_key"]
@@ -59,6 +60,8 @@ class Program:
     ) -> None:
         self.archive = archive
         self.memory = memory
+        self.build: Build | None = None
+        """The file behind it, as it was opened."""
         self.taken_at: int | None = None
         """The kernel's time in ticks, where it is known though its memory is not."""
         self.type_overrides = dict(type_overrides or {})

@@ -17,6 +17,7 @@ from idoldbg.errors import ArgumentError
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
+    from idoldbg.build.load import Build
     from idoldbg.model.archive import Archive
     from idoldbg.target.link import BaseLink
     from idoldbg.target.target import Target
@@ -75,6 +76,7 @@ class TargetOptions:
 class Wanted:
     """Request to an opener: a target for a build.
 
+    `build` is the build as it was opened, where it was: a core dump, it is the target as well.
     `notify` gets sentences for the user. Without `attaches` a probe leaves the target alone until
     it is flashed.
     """
@@ -83,6 +85,7 @@ class Wanted:
     archive: Archive
     notify: Notify = ignore
     attaches: bool = True
+    build: Build | None = None
 
 
 class Site(Enum):
@@ -102,8 +105,8 @@ class Scheme:
     site: Callable[[Spec], Site]
     build: Callable[[Spec], str | None] | None = None
     """Returns the path of the build that the target runs, None where it runs whatever is given."""
-    check_build: Callable[[Spec, Archive], None] | None = None
-    """Raises `MismatchError` for another build than the target's."""
+    open_with: Callable[[Spec, Archive], Build] | None = None
+    """Opens a target that is a file with a build; raises `MismatchError` for one not its own."""
 
     def knows_build(self, spec: Spec) -> bool:
         """Return whether a SPEC is enough to find a build."""
@@ -114,10 +117,10 @@ def opener(
     *forms: str,
     site: Callable[[Spec], Site],
     build: Callable[[Spec], str | None] | None = None,
-    check_build: Callable[[Spec, Archive], None] | None = None,
+    open_with: Callable[[Spec, Archive], Build] | None = None,
 ) -> Callable[[Callable[[Spec, Wanted], BaseLink]], Scheme]:
     """Make the scheme of a function that opens its links; the arguments are as for `Scheme`."""
-    return lambda function: Scheme(forms, function, site, build, check_build)
+    return lambda function: Scheme(forms, function, site, build, open_with)
 
 
 def find_scheme(spec: Spec) -> Scheme:

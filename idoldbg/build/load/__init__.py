@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from functools import cache as cache_result
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 from idol.records import dataclass, field, replace
-from idoldbg.build import cache as cache_module
-from idoldbg.build.cache import Cache, file_identity, fingerprint, sha256_hex
+from idoldbg.build.cache import Cache, fingerprint, sha256_hex
 from idoldbg.build.index import Results
 from idoldbg.build.load.files import read_file
 from idoldbg.build.load.recorded_archive import BUILD, recorded_archive
@@ -45,14 +42,14 @@ _COMMENT, _COMMENT_SIZE = b"hubris build archive v", 48  # how archives end, wit
 class Build:
     """An opened build.
 
-    `registers` is None for what is not a core dump. `task` and `ticks` are set for the dump of a
-    single task: its index, and the kernel's time when it was taken; `notices` are sentences about
-    what a dump lacks. `results` is what the cache knows of the archive, `save` keeps what they have
-    learned since; without a cache it does nothing.
+    `dump_path` is that of a core dump, None for others, as `registers`. `task` and `ticks` are set
+    for the dump of a single task: its index, and the kernel's time when it was taken; `notices` are
+    sentences about what a dump lacks. `results` is what the cache knows of the archive, `save`
+    keeps what they have learned since; without a cache it does nothing.
     """
 
     archive: Archive
-    is_dump: bool = False
+    dump_path: str | None = None
     dump_segments: tuple[Segment, ...] = field(default=(), repr=False)
     registers: Mapping[str, int] | None = None
     task: int | None = None
@@ -60,6 +57,11 @@ class Build:
     notices: tuple[str, ...] = ()
     results: Results | None = field(default=None, repr=False)
     save: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    @property
+    def is_dump(self) -> bool:
+        """Whether it was opened from a core dump."""
+        return self.dump_path is not None
 
     @cached_property
     def memory(self) -> MemoryImage:
@@ -93,9 +95,6 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     shown = str(path)
     if os.path.isdir(shown):
         return Build(_open_directory(shown))
-    known = _find_open(shown)
-    if known is not None and (known.results is None) == (cache is None):
-        return known
     digest = None if cache is None else cache.find_digest(shown)
     if cache is not None and digest is not None:
         return _open_recorded(cache, shown, digest, None)
@@ -106,7 +105,7 @@ def open_build(path: str | Path, *, cache: Cache | None = None) -> Build:
     if isinstance(found, Archive):
         return Build(found)
     if found is not None:
-        return _remember(shown, before, _open_dump(shown, found, None, cache))
+        return _open_dump(shown, found, None, cache)
     if cache is not None and before is not None:
         digest = sha256_hex(data)
         build = _open_recorded(cache, shown, digest, data)
@@ -145,9 +144,6 @@ def open_dump(path: str | Path, archive: Archive) -> Build:
     Raises `MismatchError` where they do not belong together, `ArchiveError` if it is not a dump.
     """
     shown = str(path)
-    known = _find_open(shown)
-    if known is not None and known.archive is archive:
-        return known
     return _open_dump(shown, read_dump_file(shown), archive, None)
 
 
@@ -185,36 +181,8 @@ def read_archive_file(archive: Archive) -> bytes | None:
     return zipped
 
 
-# Dumps that are in use, by path: who asks what a file is, and then for its memory, opens it once.
-_open_dumps: WeakValueDictionary[tuple[str, str], Build] = WeakValueDictionary()
-
-
-def _find_open(path: str) -> Build | None:
-    """Return the dump at a path if it is in use, and the file is still that one."""
-    if not _open_dumps:
-        return None
-    try:
-        return _open_dumps.get((path, file_identity(os.stat(path))))
-    except OSError:
-        return None
-
-
-def _remember(path: str, before: os.stat_result | None, build: Build) -> Build:
-    """Note a dump that was opened; `before` is what its file was when it was about to be read.
-
-    As for digests, what has just changed could change once more without a trace.
-    """
-    if before is not None:
-        changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
-        if time.time_ns() - changed_ns > cache_module.RACY_NS:
-            _open_dumps[path, file_identity(before)] = build
-    return build
-
-
 def may_be_dump(path: str) -> bool:
     """Return whether a file begins and ends as dumps do, without opening it as a build."""
-    if _find_open(path) is not None:
-        return True
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -278,7 +246,7 @@ def _open_dump(shown: str, dump: DumpFile, archive: Archive | None, cache: Cache
         notices.append(f"{shown} is cut short: {dump.missing_size} bytes of memory are not in it")
     return replace(
         build,
-        is_dump=True,
+        dump_path=shown,
         dump_segments=dump.segments,
         registers=dump.registers,
         task=dump.task,

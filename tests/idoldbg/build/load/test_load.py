@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from idoldbg.build.debuginfo.elf import ElfFile
-from idoldbg.build.load import open_build, open_dump
+from idoldbg.build.load import open_build
 from idoldbg.build.load.archive_zip import read_archive
 from idoldbg.build.load.dump_file import NT_ARCHIVE, NT_REGISTERS, NT_TASK, read_dump
 from idoldbg.build.load.dump_writer import encode_dump
@@ -260,12 +260,11 @@ sys.addaudithook(_hear_open)
 
 
 @pytest.mark.parametrize("use_cache", [False, True])
-@pytest.mark.parametrize("how", ["-a", "-p"])
+@pytest.mark.parametrize("how", ["-a", "-p", "both"])
 def test_a_dump_is_opened_once(
     how: str, use_cache: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("idoldbg.build.cache.RACY_NS", 0)
     path = tmp_path / "board.core"
     build = open_build(ARCHIVES / "stm32f4-discovery.zip")
     flash, ram = build.archive.flash_segments(), Segment(0x2000_0000, bytes(0x2_0000))
@@ -273,36 +272,11 @@ def test_a_dump_is_opened_once(
     path.write_bytes(encode_dump(archive, [*flash, ram], {"pc": 0x0800_0000}))
     argv = [] if use_cache else ["--no-cache"]
     argv += ["-a", str(path)] if how == "-a" else ["-p", f"dump:{path}"]
+    argv += ["-a", str(ARCHIVES / "stm32f4-discovery.zip")] if how == "both" else []
     _opened.clear()
     assert run([*argv, "tasks"]) == 0
     assert _opened.count(str(path)) == 1
     _opened.clear()
-
-
-def test_a_dump_that_was_replaced_is_opened_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("idoldbg.build.cache.RACY_NS", 0)
-    path = tmp_path / "board.core"
-    archive = (ARCHIVES / "stm32f4-discovery.zip").read_bytes()
-    builds = []
-    for fill in (b"\1", b"\2"):
-        draft = tmp_path / "draft"
-        draft.write_bytes(encode_dump(archive, [Segment(0x2000_0000, fill * 64)], {}))
-        draft.replace(path)
-        builds.append(open_build(path))
-        assert open_build(path) is builds[-1]
-        assert open_dump(path, builds[-1].archive) is builds[-1]
-    assert [build.dump_segments[0].data[:1] for build in builds] == [b"\1", b"\2"]
-
-
-def test_a_dump_that_has_just_changed_is_read_each_time(tmp_path: Path) -> None:
-    """It could change once more within the same tick of the file system's clock."""
-    path = tmp_path / "board.core"
-    archive = (ARCHIVES / "stm32f4-discovery.zip").read_bytes()
-    path.write_bytes(encode_dump(archive, [Segment(0x2000_0000, b"\1")], {}))
-    first = open_build(path)
-    assert open_build(path) is not first
 
 
 def test_a_single_elf_file_is_opened_once(tmp_path: Path) -> None:
