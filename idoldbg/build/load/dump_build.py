@@ -35,7 +35,7 @@ def check_dump_build(path: str, dump: DumpFile, own: Archive | None, build: Arch
                 expected=expected,
                 actual=actual,
             )
-    if pairs:
+    if pairs or own is not None:
         return ""
     return (
         f"whether {path} is a dump of {build.path} cannot be checked: neither the build nor its "
