@@ -9,6 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from idol.whole_file import write_new
@@ -50,6 +51,7 @@ MOST_TRIES, TRY_S = 20, 0.005  # to find a task not running
 REGISTERS = (*(name for name, number in DCRSR_NUMBERS.items() if number < 20), *PACKED_NAMES)
 
 Progress = Callable[[float, float, str], None]
+_Found = tuple["_Reading", list[Segment], dict[str, int], int | None, bool]
 
 
 def _ignore(_done: float, _total: float, _item: str) -> None:
@@ -132,16 +134,24 @@ def read_snapshot(
             address=wanted[0][0],
             size=total,
         )
+
+    def look(is_last: bool) -> _Found | None:
+        is_running = task is not None and _is_current(program, task)
+        if is_running and not is_last:
+            return None
+        read = _Reading(link, progress, total)
+        segments = [segment for each in wanted for segment in read.range(*each)]
+        registers = read_registers(link) if task is None else {}
+        ticks = None if task is None else program.ticks() or 0
+        return read, segments, registers, ticks, is_running
+
     for left in reversed(range(tries)):
-        with link.halted():
-            is_running = task is not None and _is_current(program, task)
-            if not is_running or not left:
-                read = _Reading(link, progress, total)
-                segments = [segment for each in wanted for segment in read.range(*each)]
-                registers = read_registers(link) if task is None else {}
-                ticks = None if task is None else program.ticks() or 0
-                break
+        found = link.halted(partial(look, not left))
+        if found is not None:
+            break
         link.wait(TRY_S)
+    assert found is not None, "the last look takes what there is"
+    read, segments, registers, ticks, is_running = found
     if read.error is not None and not any(_is_ram(program, s) for s in segments):
         raise FaultError(f"no RAM could be read: {read.error.message}", address=read.error.address)
     cautions = [_running(task)] if task is not None and is_running else []

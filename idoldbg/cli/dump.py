@@ -238,5 +238,5 @@ def _extract(program: Program, dump: AreaDump, path: str | None) -> tuple[str, s
 
 
 def _free(found: Reading, table: DumpAreas) -> int:
-    with found.session.link.halted():
-        return free_areas(found.session.link, table)
+    link = found.session.link
+    return link.halted(lambda: free_areas(link, table))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from idoldbg.cli.options import Settings, command_options
@@ -10,8 +12,9 @@ from idoldbg.cli.reading import Reading, reading
 from idoldbg.errors import MismatchError
 from idoldbg.render import registers
 from idoldbg.startup import check_image, settle
-from idoldbg.target.halting import halted_registers, no_registers
-from idoldbg.views.core_registers import read_registers
+from idoldbg.target.halting import no_registers, with_registers
+from idoldbg.views.core_registers import RegisterReport, read_registers
+from idoldbg.views.source import Source
 from idoldbg.views.tasks import current_task
 
 
@@ -36,12 +39,15 @@ def command(settings: Settings, stack: bool, line: bool, floats: bool, task: str
         _prepare(found)
         if task is not None:
             program.task(task)  # an unknown one is an error of its own
-        with halted_registers(target, floats=floats) as live:
+
+        def read(live: Mapping[str, int]) -> tuple[RegisterReport, Source]:
             if not live and task is None:
                 raise no_registers(target)
             own = live if task is None or current_task(program) == task else {}
             report = read_registers(program, own, task=task, stack=stack, floats=floats)
-            source = found.source()
+            return report, found.source()
+
+        report, source = with_registers(target, read, floats=floats)
     show(
         settings,
         lambda: registers.text(report, sources=line),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 
 import click
 
@@ -11,8 +10,9 @@ from idoldbg.cli.options import Settings, command_options
 from idoldbg.cli.output import say, show
 from idoldbg.cli.reading import reading
 from idoldbg.render import task_details
-from idoldbg.target.halting import halted_registers
-from idoldbg.views.task_details import TaskParts, read_task_report
+from idoldbg.target.halting import with_registers
+from idoldbg.views.source import Source
+from idoldbg.views.task_details import TaskParts, TaskReport, read_task_report
 
 
 @click.command("tasks")
@@ -47,11 +47,14 @@ def command(
     has_stack = stack or line or guess
     wanted = TaskParts(has_stack, registers, bool(settings.verbose), stack_use, guess)
     with reading(settings) as found:
-        nothing: AbstractContextManager[Mapping[str, int]] = nullcontext({})
-        halted = halted_registers(found.target, floats=registers)
-        with halted if has_stack or registers else nothing as live:
-            report = read_task_report(found.program, names, wanted, live)
-            source = found.source()
+
+        def read(live: Mapping[str, int]) -> tuple[TaskReport, Source]:
+            return read_task_report(found.program, names, wanted, live), found.source()
+
+        if has_stack or registers:
+            report, source = with_registers(found.target, read, floats=registers)
+        else:
+            report, source = read({})
     show(
         settings,
         lambda: task_details.text(report, sources=line),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from idoldbg import startup
@@ -13,7 +14,7 @@ from idoldbg.device.shown import shown
 from idoldbg.device.statics import StaticsReader
 from idoldbg.render import text
 from idoldbg.session import Session
-from idoldbg.target.halting import halted_registers, no_registers
+from idoldbg.target.halting import no_registers, with_registers
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.core_registers import RegisterReport, read_registers
 from idoldbg.views.source import Source, read_source
@@ -54,20 +55,26 @@ class StateReader(StaticsReader, MemoryAccess):
         The core is halted meanwhile. Raises `Unsupported` where the target has none.
         """
         startup.settle(self.session)
-        with halted_registers(self.session.target, floats=True) as live:
+
+        def read(live: Mapping[str, int]) -> RegisterReport:
             if not live and task is None:
                 raise no_registers(self.session.target)
             own = live if task in (None, current_task(self.program)) else {}
             return read_registers(self.program, own, task=task, floats=True)
+
+        return with_registers(self.session.target, read, floats=True)
 
     @in_turn
     def backtrace(self, task: str) -> Backtrace:
         """Read the stack of a task; raise `NotFound` for an unknown one."""
         startup.settle(self.session)
         index = self.program.task(task).index
-        with halted_registers(self.session.target) as live:
+
+        def read(live: Mapping[str, int]) -> Backtrace:
             own = live if current_task(self.program) == task else {}
             return read_backtrace(self.program, index, own)
+
+        return with_registers(self.session.target, read)
 
     @in_turn
     def tasks(self) -> TaskTable:

@@ -91,13 +91,16 @@ def _findings(program: Program) -> str:
 
 def _stacks(program: Program, link: Link) -> str:
     current = next((r.index for r in read_tasks(program).rows if r.is_current), None)
-    lines = []
-    with link.halted():
+
+    def read() -> list[str]:
+        lines = []
         live = read_registers(link)
         for task in program.archive.tasks:
             trace = read_backtrace(program, task.index, live if task.index == current else None)
             lines += _trace_lines(task.index, trace)
-    return join_lines(lines)
+        return lines
+
+    return join_lines(link.halted(read))
 
 
 def _trace_lines(index: int, trace: Backtrace) -> list[str]:

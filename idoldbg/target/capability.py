@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from idol.records import dataclass
 from idoldbg.errors import Unsupported
@@ -32,6 +31,8 @@ __all__ = [
     "Snapshots",
     "refusal",
 ]
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -60,10 +61,11 @@ class RunControl(Protocol):
 class Halting(Protocol):
     """Keeps the core still for a while."""
 
-    def halted(self) -> AbstractContextManager[None]:
-        """Keep the core still for a while, then leave it as it was found.
+    def halted(self, action: Callable[[], T]) -> T:
+        """Return what `action` does while the core stands still; leave it as it was found.
 
-        Registers may also be read outside, but then each read stops the core for itself.
+        Also where a signal's handler raises, anywhere in it. Registers may also be read outside,
+        but then each read stops the core for itself.
         """
 
 

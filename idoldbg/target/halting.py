@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from idoldbg.errors import Unsupported
 from idoldbg.target.capability import Halting, Registers
 from idoldbg.target.target import Target
 from idoldbg.views.core_registers import CORE, FLOATS, has_floats, read_core_registers
 
-__all__ = ["halted_registers", "no_registers"]
+__all__ = ["no_registers", "with_registers"]
+
+T = TypeVar("T")
 
 
-@contextmanager
-def halted_registers(target: Target, *, floats: bool = False) -> Iterator[Mapping[str, int]]:
-    """Halt the core for the block, and yield its registers; none where the target has none.
+def with_registers(
+    target: Target, action: Callable[[Mapping[str, int]], T], *, floats: bool = False
+) -> T:
+    """Return what `action` does with the registers, while the core is halted.
 
-    `floats` adds s0 to s31, where the core has them.
+    There are none where the target has none. `floats` adds s0 to s31, where the core has them.
     """
-    with target.need(Halting).halted() if target.can(Halting) else nullcontext():
+
+    def act() -> T:
         names = (*CORE, *FLOATS) if floats and has_floats(target.memory) else CORE
         can_read = target.can(Registers)
-        yield read_core_registers(target.need(Registers), names) if can_read else {}
+        return action(read_core_registers(target.need(Registers), names) if can_read else {})
+
+    return target.need(Halting).halted(act) if target.can(Halting) else act()
 
 
 def no_registers(target: Target) -> Unsupported:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,10 +112,9 @@ class ReplayLink(BaseLink):
     def reset_with(self, *, halt: bool, line: bool) -> None:
         self._replay("reset-with", halt=halt, line=line)
 
-    @contextmanager
-    def halted(self) -> Iterator[None]:
+    def halted(self, action: Callable[[], T]) -> T:
         self._replay("halted")
-        yield
+        return action()
 
     def alone(self, action: Callable[[], T]) -> T:
         """Do as the target did; there are no other users."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
 from types import TracebackType
@@ -162,29 +161,17 @@ class Trace:
         action = partial(self._need(ResetControl).reset_with, halt=halt, line=line)
         self._do("reset-with", action, halt=halt, line=line)
 
-    def halted(self) -> AbstractContextManager[None]:
-        """Keep the core still as `Halting.halted`; that of a core dump stands still anyway."""
+    def halted(self, action: Callable[[], T]) -> T:
+        """Do as `Halting.halted`; the core of a core dump stands still anyway."""
         link = self._link
-        return self._entered("halted", link.halted() if isinstance(link, Halting) else None)
+        return self._within("halted", link.halted if isinstance(link, Halting) else None, action)
 
     def alone(self, action: Callable[[], T]) -> T:
         """Do as `Exclusive.alone`, where the target has several users."""
-        link, is_entered = self._link, False
-
-        def enter() -> T:
-            nonlocal is_entered
-            is_entered = True
-            self._do("exclusive", lambda: None)
-            return action()
-
-        if not isinstance(link, Exclusive):
-            return enter()
-        try:
-            return link.alone(enter)
-        except Exception as error:
-            if not is_entered:
-                self._do("exclusive", partial(_raise, error))
-            raise
+        link = self._link
+        return self._within(
+            "exclusive", link.alone if isinstance(link, Exclusive) else None, action
+        )
 
     def make_tag(self) -> bytes:
         """Return bytes that no other program has, or those of the recording that is replayed."""
@@ -219,13 +206,29 @@ class Trace:
             return action()
         return self._recorder.record(operation, action, arguments)
 
-    @contextmanager
-    def _entered(
-        self, operation: str, context: AbstractContextManager[None] | None
-    ) -> Iterator[None]:
-        with ExitStack() as stack:
-            self._do(operation, lambda: stack.enter_context(context or nullcontext()))
-            yield
+    def _within(
+        self,
+        operation: str,
+        run: Callable[[Callable[[], T]], T] | None,
+        action: Callable[[], T],
+    ) -> T:
+        """Return what `run` does with `action`; record that it came to it, or why it did not."""
+        is_entered = False
+
+        def enter() -> T:
+            nonlocal is_entered
+            is_entered = True
+            self._do(operation, lambda: None)
+            return action()
+
+        if run is None:
+            return enter()
+        try:
+            return run(enter)
+        except Exception as error:
+            if not is_entered:
+                self._do(operation, partial(_raise, error))
+            raise
 
     def _add(self, **more: int) -> None:
         now = self.traffic

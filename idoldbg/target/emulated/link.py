@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from idoldbg.errors import LinkTimeout
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.link import BaseLink
+from idoldbg.target.signals import hold_lock
 
 __all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink", "LocalBoard", "LocalLink"]
+
+T = TypeVar("T")
 
 REAL_LIMIT_S = 60.0
 """How long waiting may take in real seconds, counted from the last write to the board, or reset."""
@@ -140,16 +142,10 @@ class EmulatedLink(BaseLink):
     def monotonic(self) -> float:
         return self.board.time_s + self._idle_s
 
-    @contextmanager
-    def halted(self) -> Iterator[None]:
+    def halted(self, action: Callable[[], T]) -> T:
         if self.board.is_halted:
-            yield
-            return
-        try:
-            self.board.halt()  # inside: a signal's handler may raise as soon as it has halted
-            yield
-        finally:
-            self.board.resume()
+            return action()
+        return hold_lock(self.board.halt, action, self.board.resume)
 
 
 class LocalBoard(Board, Protocol):

@@ -7,8 +7,7 @@ protocol is that of `idoldbg.target.emulated.protocol`, described in docs/board-
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -267,24 +266,25 @@ class BoardLink(EmulatedLink):
         """Read several ranges in one round trip."""
         return self.board.read_ranges(ranges)
 
-    @contextmanager
-    def halted(self) -> Iterator[None]:
-        """Keep the core still; it goes on even if this process dies inside."""
+    def halted(self, action: Callable[[], T]) -> T:
+        """Keep the core still meanwhile; it goes on even if this process dies inside."""
+        return hold_lock(self._hold, action, self._release)
+
+    def _hold(self) -> None:
+        self._held += 1
+        if self._held == 1:
+            self.board.hold()
+
+    def _release(self) -> None:
+        self._held -= 1
         try:
-            self._held += 1
-            if self._held == 1:
-                self.board.hold()
-            yield
-        finally:
-            self._held -= 1
-            try:
-                if self._held == 0:
-                    self.board.release()
-            except LinkError:
-                pass  # the connection is lost, and the hold with it
-            except BaseException:
-                self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
-                raise
+            if self._held == 0:
+                self.board.release()
+        except LinkError:
+            pass  # the connection is lost, and the hold with it
+        except BaseException:
+            self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
+            raise
 
     def alone(self, action: Callable[[], T]) -> T:
         """Keep others from making calls meanwhile: two at once would spoil each other's."""

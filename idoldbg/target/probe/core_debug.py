@@ -6,13 +6,15 @@ Spec: Armv7-M ARM (DDI 0403E) C1.6, Armv8-M ARM (DDI 0553B) D1.2 for the names o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from idoldbg.errors import LinkError, LinkTimeout, Unsupported
+from idoldbg.target.signals import hold_lock
 
 __all__ = ["CoreDebug", "Words"]
+
+T = TypeVar("T")
 
 AIRCR = 0xE000ED0C
 AIRCR_SYSRESETREQ = 0x05FA0004  # with the key that writes need
@@ -114,21 +116,28 @@ class CoreDebug:
         if not self._was_enabled:
             self._words.write_word(DHCSR, DBGKEY)
 
-    @contextmanager
-    def halted(self) -> Iterator[None]:
-        """Keep the core still, then leave it as it was found; may be nested."""
+    def halted(self, action: Callable[[], T]) -> T:
+        """Keep the core still meanwhile, then leave it as it was found; may be nested."""
         if self._depth or self.is_halted():
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-            return
-        self.halt()
+            return hold_lock(self._enter, action, self._leave)
+        return hold_lock(self._hold, action, self._release)
+
+    def _enter(self) -> None:
+        self._depth += 1
+
+    def _leave(self) -> None:
+        self._depth -= 1
+
+    def _hold(self) -> None:
         self._depth = 1
         try:
-            yield
-        finally:
+            self.halt()
+        except LinkError:
+            self._depth = 0  # there is nothing to resume
+            raise
+
+    def _release(self) -> None:
+        if self._depth:
             self._depth = 0
             self._resume_or_say()
 

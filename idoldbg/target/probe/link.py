@@ -259,8 +259,7 @@ class PyocdLink(BaseLink):
         self.write(address, value.to_bytes(4, "little"))
 
     def read_register(self, name: str) -> int:
-        with self._core.halted():
-            return self._core.read_register(name)
+        return self._core.halted(lambda: self._core.read_register(name))
 
     def halt(self) -> None:
         self._core.halt()
@@ -270,8 +269,8 @@ class PyocdLink(BaseLink):
         self._core.resume()
         self._leave_halted = False
 
-    def halted(self) -> contextlib.AbstractContextManager[None]:
-        return self._core.halted()
+    def halted(self, action: Callable[[], T]) -> T:
+        return self._core.halted(action)
 
     def alone(self, action: Callable[[], T]) -> T:
         """Keep others from making calls meanwhile, where an emulated board has several users."""

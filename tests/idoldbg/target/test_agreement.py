@@ -74,7 +74,8 @@ def test_reads_agree_everywhere(board: EmulatedBoard, links: tuple[Link, Link]) 
     """Memory, the edges of memory, and holes, at any alignment."""
     direct, probe = links
     rng = random.Random(2)
-    with direct.halted():
+
+    def compare() -> None:
         for region in board.board.memory():
             for _ in range(60):
                 edge = rng.choice((region.address, region.end, region.address + region.size // 2))
@@ -82,12 +83,15 @@ def test_reads_agree_everywhere(board: EmulatedBoard, links: tuple[Link, Link]) 
                 size = rng.choice((1, 2, 3, 4, 5, 8, 13, 64))
                 assert outcome(probe, address, size) == outcome(direct, address, size)
 
+    direct.halted(compare)
+
 
 def test_writes_agree(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
     """Each link reads what the other writes, at the end of RAM, which no task uses."""
     rng = random.Random(3)
     ram = next(m for m in board.board.memory() if m.address == 0x20000000)
-    with links[0].halted():
+
+    def write_and_read() -> None:
         keep = links[0].read(ram.end - 256, 256)
         for _ in range(60):
             writer, reader = rng.sample(links, 2)
@@ -99,12 +103,17 @@ def test_writes_agree(board: EmulatedBoard, links: tuple[Link, Link]) -> None:
         links[1].write(ram.end - 256, keep)
         assert links[0].read(ram.end - 256, 256) == keep
 
+    links[0].halted(write_and_read)
+
 
 def test_registers_agree(links: tuple[Link, Link]) -> None:
     direct, probe = links
-    with probe.halted():
+
+    def compare() -> None:
         for name in REGISTERS:
             assert probe.read_register(name) == direct.read_register(name), name
+
+    probe.halted(compare)
 
 
 def test_both_run_the_board(

@@ -107,15 +107,15 @@ def test_registers_of_a_running_core(link: Link, chip: FakeChip) -> None:
 
 
 def test_halted_leaves_the_core_as_found(link: Link, chip: FakeChip) -> None:
-    with link.halted():
+    def look() -> None:
         assert chip.is_halted
-        with link.halted():
-            assert link.read_register("sp") == 0x20001000
+        assert link.halted(lambda: link.read_register("sp")) == 0x20001000
         assert chip.is_halted
+
+    link.halted(look)
     assert not chip.is_halted
     link.halt()
-    with link.halted():
-        link.read_register("r1")
+    link.halted(lambda: link.read_register("r1"))
     assert chip.is_halted
     link.resume()
     assert not chip.is_halted
@@ -153,8 +153,7 @@ def test_dump_reads_memory_and_registers() -> None:
     assert isinstance(link, Link)
     assert link.spec == "dump:core.0"
     assert link.read(RAM + 14, 4) == b"\x0e\x0fmo"
-    with link.halted():
-        assert link.read_register("PC") == 0x08000400
+    assert link.halted(lambda: link.read_register("PC")) == 0x08000400
     with pytest.raises(FaultError):
         link.read(FLASH, 4)
 

@@ -30,8 +30,7 @@ def conversation(link: Trace) -> list[object]:
     link.wait(0.25)
     answers += [link.read(RAM, 4), link.monotonic(), link.make_tag()]
     link.halt()
-    with link.halted():
-        answers.append(link.read_register("pc"))
+    answers.append(link.halted(lambda: link.read_register("pc")))
     link.resume()
     link.reset()
     link.reset_with(halt=True, line=False)

@@ -19,7 +19,12 @@ from idoldbg.device import Device, attach
 from idoldbg.session import emulated_board
 from idoldbg.target import signals
 from idoldbg.target import turns as turns_module
+from idoldbg.target.capability import Halting
+from idoldbg.target.emulated import link as link_module
 from idoldbg.target.emulated.emu import EmulatedBoard, StopReason
+from idoldbg.target.emulated.link import EmulatedLink
+from idoldbg.target.probe import core_debug
+from idoldbg.target.probe.core_debug import C_HALT, DHCSR, S_HALT, CoreDebug
 from idoldbg.target.signals import HeldSignals, hold_lock, let_through
 from idoldbg.target.turns import Turns
 from tests.idoldbg.target.emulated.emu.machines import ALL, Machine
@@ -317,6 +322,51 @@ def test_a_turn_is_free_wherever_a_signal_comes(line: int) -> None:
     thread.join()
     assert others == [True, True]
     assert calls or line > 20
+
+
+class Core:
+    """A core behind a probe, by its debug registers, or on an emulated board."""
+
+    def __init__(self) -> None:
+        self.is_halted = False
+
+    def halt(self) -> None:
+        self.is_halted = True
+        let_through(lambda: None)  # where a probe waits
+
+    def resume(self) -> None:
+        self.is_halted = False  # by a thread that goes on whatever becomes of who waits for it
+        let_through(lambda: None)
+
+    def read_word(self, address: int) -> int:
+        return S_HALT if address == DHCSR and self.is_halted else 0
+
+    def write_word(self, address: int, value: int) -> None:
+        if address == DHCSR and bool(value & C_HALT) is not self.is_halted:
+            (self.halt if value & C_HALT else self.resume)()
+
+
+def probe_of(core: Core) -> Halting:
+    return CoreDebug(core, link="test", wait=lambda _: None, monotonic=lambda: 0.0)
+
+
+def board_of(core: Core) -> Halting:
+    board: Any = core
+    return EmulatedLink(board, spec="emu")
+
+
+@pytest.mark.parametrize("make", [probe_of, board_of])
+@pytest.mark.parametrize("line", range(1, 420))
+def test_a_core_runs_on_wherever_a_signal_comes(line: int, make: Callable[[Core], Halting]) -> None:
+    core = Core()
+    link, done = make(core), []
+    files = (HELD, core_debug.__file__, link_module.__file__, __file__)
+    with heard_at_line(line, *files) as calls:
+        link.halted(lambda: link.halted(lambda: done.append(core.is_halted)))
+    assert not core.is_halted
+    assert calls or (done == [True] and line > 60)
+    assert link.halted(lambda: core.is_halted), "and can be halted again"
+    assert not core.is_halted
 
 
 @pytest.fixture

@@ -40,9 +40,7 @@ def test_everything_else_is_forwarded(chip: FakeChip) -> None:
         assert (link.spec, link.description, link.notices) == (
             "emu", "emulated board", ("a notice",),
         )  # fmt: skip
-        with link.halted():
-            assert chip.is_halted
-            assert link.read_register("r0") == 0x1000
+        assert link.halted(lambda: (chip.is_halted, link.read_register("r0"))) == (True, 0x1000)
         link.halt()
         link.resume()
         link.reset()

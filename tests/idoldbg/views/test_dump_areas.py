@@ -239,8 +239,7 @@ def test_a_board_s_areas_are_fetched_and_freed(spec: str, tmp_path: Path) -> Non
         assert [d.name for d in found.dumps] == ["sensor", "victim"]
         content, problem = read_dump(dev.program, found.dumps[0])
         assert (content.segments, problem) == ((TASK,), "")
-        with dev.link.halted():
-            assert free_areas(dev.link, found) == areas.used
+        assert dev.link.halted(lambda: free_areas(dev.link, found)) == areas.used
         empty = read_areas(dev.program, BASE)
         assert empty.dumps == ()
         assert [a.address for a in empty.areas] == [a.address for a in found.areas]

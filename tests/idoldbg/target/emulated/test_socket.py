@@ -167,14 +167,12 @@ def test_an_interrupted_client_connects_again(served_chip: Path, chip: FakeChip)
     """Wherever that was: the next request is answered, and the core goes on."""
 
     def work(link: board_socket.BoardLink) -> None:
-        def work_alone() -> None:
-            with link.halted():
-                link.write(RAM, b"abcd")
-                assert link.read(RAM, 4) == b"abcd"
-                with link.halted():
-                    link.read_register("pc")
+        def work_halted() -> None:
+            link.write(RAM, b"abcd")
+            assert link.read(RAM, 4) == b"abcd"
+            link.halted(lambda: link.read_register("pc"))
 
-        link.alone(work_alone)
+        link.alone(lambda: link.halted(work_halted))
 
     at = total = 0
     while at <= total:
@@ -193,9 +191,13 @@ def test_an_interrupted_client_connects_again(served_chip: Path, chip: FakeChip)
 def test_claims_do_not_outlive_an_interruption(served_chip: Path) -> None:
     """Inside of `halted` nothing goes on as if the core still stood."""
     with board_socket.open_board(str(served_chip)) as link:
-        with pytest.raises(LinkError, match="connection to the board is lost"), link.halted():
+
+        def interrupted() -> None:
             link.board.client.interrupt()
             link.read(RAM, 4)
+
+        with pytest.raises(LinkError, match="connection to the board is lost"):
+            link.halted(interrupted)
         assert len(link.read(RAM, 4)) == 4
 
 

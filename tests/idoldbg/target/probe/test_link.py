@@ -358,8 +358,9 @@ def test_a_write_is_never_repeated(link: PyocdLink, monkeypatch: pytest.MonkeyPa
 def test_a_lost_core_in_a_halted_scope_is_mentioned(
     link: PyocdLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(LinkError, match="may still be halted"), link.halted():
-        fail_after(monkeypatch, 0, raises(exceptions.ProbeDisconnected("gone")))
+    gone = raises(exceptions.ProbeDisconnected("gone"))
+    with pytest.raises(LinkError, match="may still be halted"):
+        link.halted(lambda: fail_after(monkeypatch, 0, gone))
 
 
 def test_connecting_is_tried_three_times(

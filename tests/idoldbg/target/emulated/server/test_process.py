@@ -330,8 +330,9 @@ def test_clients_that_are_killed_do_no_harm(board: BoardEntry) -> None:
 def test_debuggers_that_are_killed_leave_the_core_running(board: BoardEntry) -> None:
     code = (
         "import sys, time\nfrom idoldbg.target.emulated.socket import open_board\n"
-        "with open_board(sys.argv[1]) as link, link.halted():\n"
-        "    print(link.read_register('pc'), flush=True)\n    time.sleep(100)\n"
+        "with open_board(sys.argv[1]) as link:\n"
+        "    act = lambda: (print(link.read_register('pc'), flush=True), time.sleep(100))\n"
+        "    link.halted(act)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, board.name], stdout=subprocess.PIPE, text=True
