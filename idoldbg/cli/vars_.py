@@ -32,9 +32,9 @@ def command(
 ) -> None:
     """List the statics of a build.
 
-    Task, name, address, size, memory and type. PATTERN is a part of a name. What the compiler
-    optimised away or split up is marked as such. Of statics with equal contents at one address
-    the other names are given. Needs no board.
+    Task, name, address, size, memory and type. PATTERN is a part of a name, or a task. What the
+    compiler optimised away or split up is marked as such. Of statics with equal contents at one
+    address the other names are given. Needs no board.
 
     \b
     idoldbg vars

@@ -12,7 +12,7 @@ from idoldbg.device.core import Core, in_turn
 from idoldbg.device.memory import MemoryAccess
 from idoldbg.device.shown import shown
 from idoldbg.device.statics import StaticsReader
-from idoldbg.render import text
+from idoldbg.render import registers, text
 from idoldbg.session import Session
 from idoldbg.target.halting import no_registers, with_registers
 from idoldbg.views.backtrace import Backtrace, read_backtrace
@@ -60,7 +60,8 @@ class StateReader(StaticsReader, MemoryAccess):
             if not live and task is None:
                 raise no_registers(self.session.target)
             own = live if task in (None, current_task(self.program)) else {}
-            return read_registers(self.program, own, task=task, floats=True)
+            report = read_registers(self.program, own, task=task, floats=True)
+        return shown(report, registers.text)
 
         return with_registers(self.session.target, read, floats=True)
 

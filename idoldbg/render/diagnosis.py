@@ -89,6 +89,7 @@ _HINTS: dict[Code, str] = {
     Code.STACK_LOW: "raise `stacksize` in app.toml",
     Code.TASK_FAULTED: "`idoldbg task release TASK` restarts it",
     Code.TASK_RESTARTING: "`idoldbg task hold TASK --until-fault` keeps it at its next fault",
+    Code.TASK_RESTARTED: "`idoldbg task hold TASK --until-fault` waits for its next fault",
     Code.IMAGE_MISMATCH: "give the build that runs there, or flash this one",
 }
 

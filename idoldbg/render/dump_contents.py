@@ -165,7 +165,9 @@ def _part(change: Change) -> str:
 def _shown(value: int | Value | None) -> str:
     if isinstance(value, Raw) and len(value.data) > MOST_BYTES:
         return f"{value.data[:MOST_BYTES].hex()}… ({len(value.data)} bytes)"
-    return str(value) if value is None or isinstance(value, int) else format_value(value)
+    if value is None or isinstance(value, int):
+        return str(value)
+    return format_value(value, hexadecimal=True)
 
 
 def diff_json(diff: DumpDiff, before: Source, after: Source) -> Object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from idol.records import replace
 from idoldbg.render import source as source_of
 from idoldbg.render import stacks
 from idoldbg.render.printable import join_lines
@@ -71,7 +72,7 @@ def _explain(register: RegisterValue, report: RegisterReport, *, sources: bool) 
         return f"EXC_RETURN: {kind} frame on {stack}"
     if register.place is None:
         return ""
-    place = describe_place(register.place)
+    place = describe_place(replace(register.place, file=None))
     source = stacks.describe_source(register.place) if sources else ""
     return f"{place}  {source}".rstrip()
 

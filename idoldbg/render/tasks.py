@@ -269,5 +269,7 @@ def describe_end(trace: Backtrace) -> str:
         end = f"stacks of {trace.reason} are not unwound"
     elif end and trace.reason:
         end = f"{end}: {trace.reason}"
+    if trace.end == "lost" and trace.doubt is None:
+        end = "the top of its stack is lost: frame pointers can be followed (--guess)"
     doubt = "" if trace.doubt is None else DOUBTS[trace.doubt]
     return "; ".join(each for each in (doubt, end) if each)

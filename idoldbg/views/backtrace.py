@@ -230,8 +230,10 @@ def _read_saved_stack(program: Program, index: int, name: str, guess: bool) -> B
         trace = _Walk(program, name, _by_number(saved.registers), saved.psp).run()
     if trace.frames and trace.frames[0].function is not None:
         return trace
-    chain = _follow_frame_pointers(program, name, saved) if guess else ()
+    chain = _follow_frame_pointers(program, name, saved)
     if chain:
+        if not guess:
+            return Backtrace(name, (), End.LOST)
         return Backtrace(name, chain, End.LOST, Doubt.FRAME_POINTERS)
     if trace.frames and not trace.frames[0].address:
         return Backtrace(name, (), End.NOT_RUN)

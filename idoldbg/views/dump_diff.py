@@ -137,6 +137,8 @@ def _compare_tasks(before: Program, after: Program, problems: list[str]) -> tupl
 
 def _timeless(row: TaskRow) -> TaskRow:
     """Return a row without how long its timer has to go: that differs at any moment."""
+    if row.timer is not None:
+        row = replace(row, timer=replace(row.timer, deadline=None, in_ticks=None))
     state = row.scheduler
     if state is None or not state.notifications:
         return row

@@ -16,7 +16,7 @@ from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, DecodeError, FaultError, NotFound
 from idoldbg.model.memory import MemoryReader
 from idoldbg.model.values import Value
-from idoldbg.views.tasks import table_address, task_type
+from idoldbg.views.tasks import read_task, table_address, task_type
 
 __all__ = [
     "FLOATS",
@@ -81,6 +81,11 @@ def read_saved(program: Program, index: int) -> SavedTask:
     return SavedTask(registers | stacked, psp, exc_return)
 
 
+def _has_overflowed(program: Program, index: int) -> bool:
+    fault = read_task(program, index).fault
+    return fault is not None and fault.kind == "StackOverflow"
+
+
 def _number(save: Value, name: str) -> int:
     try:
         return int(save[name])
@@ -140,5 +145,8 @@ def read_task_registers(
         problem = "r4 to r11 are those of the handler above the task by now"
     elif saved.psp == 0:
         problem = "it has not run yet"
+    elif not problem and _has_overflowed(program, index):
+        names = f"{', '.join(_BASIC_NAMES[:-1])} and {_BASIC_NAMES[-1]}"
+        problem = f"its stack had no room for {names}: these may be others' memory"
     order = (*GENERAL, *FLOATS, "fpscr")
     return {name: registers[name] for name in order if name in registers}, problem

@@ -148,8 +148,8 @@ def list_variables(
     type_name: str | None = None,
     memory: str | None = None,
 ) -> VariableList:
-    """Return the statics whose names contain `pattern`, of one `task`, of types that contain
-    `type_name`, in one `memory`; None: whatever.
+    """Return the statics whose names contain `pattern` or whose task it is, of one `task`, of types
+    that contain `type_name`, in one `memory`; None: whatever.
 
     Raises `NotFound` for an unknown task.
     """
@@ -166,7 +166,7 @@ def list_variables(
             continue
         for static in statics:
             wanted = [static.variable.full_name, *static.aliases]
-            wanted += [static.path] if pattern and "/" in pattern else []
+            wanted += [static.path] if pattern and ("/" in pattern or pattern == name) else []
             if (
                 (pattern is None or any(pattern.lower() in each.lower() for each in wanted))
                 and (type_name is None or type_name in static.variable.type.name)
@@ -221,5 +221,7 @@ def match_statics(program: Program, path: str, task: str | None = None) -> tuple
     near = near_misses(path, sorted(known if "::" in path else short))
     where = f"`{task}`" if task is not None else "this build"
     hint = "" if near else "`idoldbg vars` lists them"
+    if not near and path in program.archive.object_names:
+        hint = f"that is a task, and `idoldbg vars {path}` lists its statics"
     raise NotFound("static", short_name(path) if len(path) > 200 else path, near=near, where=where,
                    hint=hint)  # fmt: skip

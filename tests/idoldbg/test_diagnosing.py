@@ -37,6 +37,7 @@ def test_a_restarted_task_is_found_with_its_fault_also_in_the_dump(
         assert (finding.code, finding.task) == (Code.TASK_RESTARTED, "victim")
         assert finding.fault is not None
         assert "code 42" in (finding.fault.panic_message or "")
+        assert "`idoldbg task hold victim --until-fault`" in str(dev.diagnose())
         dev.dump(path)
     assert run(["-p", f"dump:{path}", "diagnose"]) == 0
     out = capsys.readouterr().out

@@ -225,7 +225,7 @@ def test_command(
     ("command", "code"),
     [
         ("tasks", 0),
-        ("counters", 0),
+        ("counters", 3),
         ("readvar user_leds/drv_user_leds::idl::__USERLEDS_SERVER_COUNTERS", 3),
         ("readmem 0x20000800 4", 3),
         ("call Jefe.get_state", 3),

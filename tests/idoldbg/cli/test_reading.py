@@ -109,3 +109,23 @@ def test_links_agree(command: list[str], links: dict[str, list[str]], capsys: Ca
         assert answers[name][2]["link"] == kind
     for key in ("image_id", "halted", "ticks"):
         assert len({source[key] for _, _, source in answers.values()}) == 1, key
+
+
+def test_what_an_overflow_leaves_is_not_taken_for_registers(
+    links: dict[str, list[str]], capsys: Capture
+) -> None:
+    """The exception frame has no room: what lies there is memory of others."""
+    for command in (["registers", "--task", "victim"], ["tasks", "-r", "victim"]):
+        assert run([*command, *links["dump"]]) == 0
+        assert "no room for r0, r1, r2, r3, r12, lr, pc and xpsr" in capsys.readouterr().out
+    assert run(["tasks", "-s", "victim", *links["dump"]]) == 0
+    assert "the top of its stack is lost" in capsys.readouterr().out
+    assert run(["tasks", "-s", "--guess", "victim", *links["dump"]]) == 0
+    assert "task_victim::overflow_stack" in capsys.readouterr().out
+
+
+def test_a_task_s_name_finds_its_statics(capsys: Capture) -> None:
+    assert run(["vars", "victim", "-a", BUILD]) == 0
+    assert "userlib::panic::panic::MESSAGE" in capsys.readouterr().out
+    assert run(["readvar", "victim", "-p", "emu"]) == 2
+    assert "`idoldbg vars victim`" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("dump") / "victim.core"
     with idoldbg.attach() as dev:
         dev["victim"].fault()
-        write_dump(path, dev.program.archive, dev.session.link)
+        write_dump(path, dev.program, dev.session.link)
     return path
 
 

@@ -11,6 +11,7 @@ from idoldbg.views.tasks import TaskTable
 
 def test_a_view_prints_as_its_table() -> None:
     with idoldbg.attach(probe="emu") as dev:
+        assert str(dev.registers("spi")).startswith("r0 ")
         table = dev.tasks()
     assert isinstance(table, TaskTable)
     assert str(table) == text.tasks(table)

@@ -84,6 +84,10 @@ def test_the_function_that_overflowed_a_stack_is_found_by_frame_pointers() -> No
             # The first has no return address: the call in `main` says that it is there.
             assert functions(trace) == ["userlib::syscall::syscall_stub", "main", "_start"]
             assert "a guess" in describe_end(trace)
+            asked = Program(program.archive, Patched(program.memory, words))
+            without = read_backtrace(asked, spi, guess=False)
+            assert not without.frames
+            assert "(--guess)" in describe_end(without)
             words[at["r7"]] = frame + 4
             trace = read_backtrace(Program(program.archive, Patched(program.memory, words)), spi)
             assert [f for f in functions(trace) if f] == []
