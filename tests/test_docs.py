@@ -24,6 +24,12 @@ def test_command_has_help(name: str) -> None:
     assert COMMANDS[name][1] in result.output.replace("\n  ", "\n")
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"demo"}))
+def test_help_has_an_example(name: str) -> None:
+    _, _, page = CliRunner().invoke(idoldbg, [name, "--help"]).output.partition("\n")
+    assert re.search(rf"^  .*\bidoldbg (\S+ )*?{name}\b", page, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command_is_in_the_readme(name: str) -> None:
     assert re.search(rf"^\| `idoldbg {name}\b", README, re.MULTILINE)

@@ -17,6 +17,9 @@ def command(settings: Settings) -> None:
 
     What each needs to be reached by pyOCD (target name, CMSIS pack to flash it), whether it can be
     emulated, and what to watch out for.
+
+    \b
+    Example: idoldbg boards -v
     """
     known = [load_board(name) for name in board_names()]
     show(settings, lambda: text.boards(known, bool(settings.verbose)), lambda: json.boards(known))

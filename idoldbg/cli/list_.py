@@ -26,6 +26,10 @@ def command(settings: Settings, what: str | None, hiffy: bool, types: dict[str, 
     large messages and replies are. `???` marks a type that is missing there, or of which there are
     several: such an operation cannot be called, save where it is that of an error without data,
     which is then shown as a number. Needs no board.
+
+    \b
+    idoldbg list Spi
+    idoldbg -a build.zip list Spi.exchange -v
     """
     program = open_program(settings.build())
     if hiffy:

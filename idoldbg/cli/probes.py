@@ -21,6 +21,9 @@ def command(settings: Settings) -> None:
     BOARD is what the probe says it is part of, in the words of `idoldbg boards` where that is known
     (of several boards with the same chip, all that are not excluded). A probe that another process
     of yours uses through idoldbg is not asked.
+
+    \b
+    Example: idoldbg probes -v
     """
     from idoldbg.target.probe.link import list_probes  # loads pyOCD: only where it is needed
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyocd  # noqa: F401  # before the modules of the plug-in, see there
 import pytest
 
-from idoldbg.cli import run
+from idoldbg.cli import COMMANDS, run
 from idoldbg.session import demo_archive, emulated_board
 from idoldbg.target.emulated import making
 from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
@@ -32,7 +32,22 @@ ON_TARGETS = [
     ["stackmargin"],
     ["diagnose", "--seconds", "0"],
 ]
-OF_BUILDS = [["vars"], ["map"], ["map", "--task", "victim"], ["list"], ["manifest"]]
+OF_BUILDS = [
+    ["vars"],
+    ["map"],
+    ["map", "--task", "victim"],
+    ["list"],
+    ["manifest"],
+    ["types", "Status"],
+    ["hiffy"],
+    ["extract"],
+]
+#: Commands without one build or target to read, or that act on it.
+OTHERS = {
+    *("audit", "board", "boards", "cache", "call", "demo", "exec", "farm", "flash", "gpio"),
+    *("halt", "hydrate", "i2c", "probes", "reset", "resume", "shell", "stubs", "targets"),
+    *("task", "test", "watch", "writemem"),
+}
 FLOATS = ["fpscr", *(f"s{number}" for number in range(32))]
 Capture = pytest.CaptureFixture[str]
 READING = [*ON_TARGETS, *OF_BUILDS]
@@ -111,7 +126,7 @@ def test_links_agree(command: list[str], links: dict[str, list[str]], capsys: Ca
         assert len({source[key] for _, _, source in answers.values()}) == 1, key
 
 
-def test_what_an_overflow_leaves_is_not_taken_for_registers(
+def test_registers_of_an_overflowed_stack_are_doubted(
     links: dict[str, list[str]], capsys: Capture
 ) -> None:
     """The exception frame has no room: what lies there is memory of others."""
@@ -122,6 +137,12 @@ def test_what_an_overflow_leaves_is_not_taken_for_registers(
     assert "the top of its stack is lost" in capsys.readouterr().out
     assert run(["tasks", "-s", "--guess", "victim", *links["dump"]]) == 0
     assert "task_victim::overflow_stack" in capsys.readouterr().out
+
+
+def test_each_command_reads_or_is_among_the_others() -> None:
+    reading = {command[0] for command in READING} | {"dump", "sensors"}  # with tests of their own
+    assert reading | OTHERS == {*COMMANDS}
+    assert not reading & OTHERS
 
 
 def test_a_task_s_name_finds_its_statics(capsys: Capture) -> None:
