@@ -60,10 +60,10 @@ class StateReader(StaticsReader, MemoryAccess):
             if not live and task is None:
                 raise no_registers(self.session.target)
             own = live if task in (None, current_task(self.program)) else {}
-            report = read_registers(self.program, own, task=task, floats=True)
-        return shown(report, registers.text)
+            return read_registers(self.program, own, task=task, floats=True)
 
-        return with_registers(self.session.target, read, floats=True)
+        report = with_registers(self.session.target, read, floats=True)
+        return shown(report, registers.text)
 
     @in_turn
     def backtrace(self, task: str) -> Backtrace:
