@@ -10,7 +10,7 @@ from idoldbg.call.codec import image
 from idoldbg.errors import ArchiveError, ArgumentError, FaultError, IdoldbgError
 from idoldbg.model.memory import MemoryWriter
 from idoldbg.model.regions import RegionKind
-from idoldbg.model.types import Array, Encoding, Scalar, Type
+from idoldbg.model.types import Array, Scalar, ScalarKind, Type
 from idoldbg.session import Session
 from idoldbg.views.memory_dump import MemoryWrite, check_access
 from idoldbg.views.parts import Part, VarRead, peel, read_part
@@ -74,7 +74,7 @@ def _opened(type_: Type) -> Type:
 
 
 def _is_plain(type_: Type) -> bool:
-    kinds = (Encoding.UNSIGNED, Encoding.SIGNED, Encoding.BOOL)
+    kinds = (ScalarKind.UNSIGNED, ScalarKind.SIGNED, ScalarKind.BOOL)
     return isinstance(type_, Scalar) and type_.size in ONE_STORE and type_.encoding in kinds
 
 

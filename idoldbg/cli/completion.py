@@ -275,13 +275,13 @@ def _values(context: click.Context) -> Items:
 
 def _variants(type_: object) -> Items:
     """Return values of a type as far as they are few: variants, true and false."""
-    from idoldbg.model.types import Encoding, Enum, Scalar
+    from idoldbg.model.types import Enum, Scalar, ScalarKind
 
     match type_:
         case Enum():
             # A variant with fields goes on: `Periodic {`, `Some(`.
             return [variant.name for variant in type_.variants]
-        case Scalar(encoding=Encoding.BOOL):
+        case Scalar(encoding=ScalarKind.BOOL):
             return ["true", "false"]
     return ()
 

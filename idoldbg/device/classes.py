@@ -41,10 +41,10 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Member,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     short_name,
@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 
-_F32 = Scalar("f32", 4, Encoding.FLOAT)
+_F32 = Scalar("f32", 4, ScalarKind.FLOAT)
 
 
 class TargetObject:
@@ -246,7 +246,7 @@ class Classes:
             return made
         match type_:
             case Scalar(encoding=encoding):
-                return {Encoding.FLOAT: float, Encoding.BOOL: bool, Encoding.CHAR: str}.get(
+                return {ScalarKind.FLOAT: float, ScalarKind.BOOL: bool, ScalarKind.CHAR: str}.get(
                     encoding, int
                 )
             case Array(element=element):

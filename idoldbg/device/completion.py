@@ -16,7 +16,7 @@ from typing import Any
 from idol.records import dataclass
 from idoldbg.device.describe import one_line
 from idoldbg.device.operation import BoundOperation
-from idoldbg.model.types import Encoding, Enum, Scalar, Type
+from idoldbg.model.types import Enum, Scalar, ScalarKind, Type
 
 __all__ = ["Completion", "complete"]
 
@@ -135,7 +135,7 @@ def _values(type_: Type | None, quote: str, word: str) -> Iterator[Completion]:
             yield Completion("None", len(word))
         yield from _values(type_.variants[1].type.members[0].type, quote, word)
         return
-    if isinstance(type_, Scalar) and type_.encoding is Encoding.BOOL and not quote:
+    if isinstance(type_, Scalar) and type_.encoding is ScalarKind.BOOL and not quote:
         yield from (Completion(b, len(word)) for b in ("True", "False") if b.startswith(word))
     mark = quote or '"'
     for name in () if type_ is None else type_.variant_names:

@@ -20,7 +20,7 @@ from idol.records import dataclass, field
 __all__ = [
     "Array",
     "CEnum",
-    "Encoding",
+    "ScalarKind",
     "Enum",
     "Enumerator",
     "Member",
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Encoding(StrEnum):
+class ScalarKind(StrEnum):
     """Encoding of a scalar's bits (DW_ATE_*)."""
 
     UNSIGNED = "unsigned"
@@ -105,7 +105,7 @@ class Scalar(_AnyType):
 
     name: str
     size: int
-    encoding: Encoding
+    encoding: ScalarKind
 
     @property
     def is_unit(self) -> bool:
@@ -113,7 +113,7 @@ class Scalar(_AnyType):
 
     @property
     def is_byte(self) -> bool:
-        return self.size == 1 and self.encoding is Encoding.UNSIGNED
+        return self.size == 1 and self.encoding is ScalarKind.UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Union,
@@ -88,15 +88,15 @@ def _form(type_: Type, depth: int) -> str:
 def _scalar(type_: Scalar) -> str:
     bits = 8 * type_.size
     match type_.encoding:
-        case Encoding.BOOL:
+        case ScalarKind.BOOL:
             return "true | false"
-        case Encoding.CHAR:
+        case ScalarKind.CHAR:
             return "'c'"
-        case Encoding.UNSIGNED if bits:
+        case ScalarKind.UNSIGNED if bits:
             return f"0..{(1 << bits) - 1}"
-        case Encoding.SIGNED if bits:
+        case ScalarKind.SIGNED if bits:
             return f"{-(1 << bits - 1)}..{(1 << bits - 1) - 1}"
-        case Encoding.FLOAT:
+        case ScalarKind.FLOAT:
             return "1.5"
     return type_.name
 
@@ -152,10 +152,10 @@ def _example_fields(struct: Struct, depth: int) -> str | None:
 
 def _example_scalar(type_: Scalar) -> str | None:
     match type_.encoding:
-        case Encoding.BOOL:
+        case ScalarKind.BOOL:
             return "true"
-        case Encoding.CHAR:
+        case ScalarKind.CHAR:
             return "'a'"
-        case Encoding.FLOAT:
+        case ScalarKind.FLOAT:
             return "1.5"
     return "()" if type_.is_unit else "0" if type_.size else None

@@ -8,12 +8,12 @@ from idol.records import replace
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Union,
@@ -190,7 +190,7 @@ def _bytes(size: int) -> str:
 
 def _kind(type_: Type) -> str:
     match type_:
-        case Scalar(encoding=Encoding.BOOL | Encoding.CHAR, name=name):
+        case Scalar(encoding=ScalarKind.BOOL | ScalarKind.CHAR, name=name):
             return f"a {name}"
         case Scalar():
             return "a number" if type_.size else f"`{type_.name}`"

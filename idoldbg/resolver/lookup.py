@@ -14,7 +14,7 @@ from idol.rust_type import Never, Path, Reference, RustType, Tuple, parse_type
 from idol.rust_type import Pointer as RawPointer
 from idoldbg.build.debuginfo import DebugInfo
 from idoldbg.errors import NotFound
-from idoldbg.model.types import Array, Encoding, Member, Opaque, Scalar, Struct, Type
+from idoldbg.model.types import Array, Member, Opaque, Scalar, ScalarKind, Struct, Type
 from idoldbg.resolver.candidates import (
     find_nearest,
     has_same_layout,
@@ -38,19 +38,19 @@ __all__ = [
 
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8, "128": 16, "size": 4}
 BASE_TYPES: Mapping[str, Scalar] = {
-    **{f"u{n}": Scalar(f"u{n}", s, Encoding.UNSIGNED) for n, s in _SIZES.items()},
-    **{f"i{n}": Scalar(f"i{n}", s, Encoding.SIGNED) for n, s in _SIZES.items()},
-    "f32": Scalar("f32", 4, Encoding.FLOAT),
-    "f64": Scalar("f64", 8, Encoding.FLOAT),
-    "bool": Scalar("bool", 1, Encoding.BOOL),
-    "char": Scalar("char", 4, Encoding.CHAR),
+    **{f"u{n}": Scalar(f"u{n}", s, ScalarKind.UNSIGNED) for n, s in _SIZES.items()},
+    **{f"i{n}": Scalar(f"i{n}", s, ScalarKind.SIGNED) for n, s in _SIZES.items()},
+    "f32": Scalar("f32", 4, ScalarKind.FLOAT),
+    "f64": Scalar("f64", 8, ScalarKind.FLOAT),
+    "bool": Scalar("bool", 1, ScalarKind.BOOL),
+    "char": Scalar("char", 4, ScalarKind.CHAR),
 }
 MAX_COUNT = 1 << 24  # elements of an array: more than any memory here
 _NEAR_LIMIT = 10_000  # names to compare
 _FEW = 32  # names to look up
 _NEAR = 3  # characters that a name may have more or fewer than one that it resembles
-UNIT = Scalar("()", 0, Encoding.UNSIGNED)
-NEVER = Scalar("!", 0, Encoding.UNSIGNED)
+UNIT = Scalar("()", 0, ScalarKind.UNSIGNED)
+NEVER = Scalar("!", 0, ScalarKind.UNSIGNED)
 
 
 def is_base(type_: Type) -> bool:

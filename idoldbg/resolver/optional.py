@@ -7,11 +7,11 @@ upstream's do not compile. The message then has a packed struct where the option
 from __future__ import annotations
 
 from idol.records import replace
-from idoldbg.model.types import CEnum, Encoding, Enum, Member, Scalar, Struct, Type, Variant
+from idoldbg.model.types import CEnum, Enum, Member, Scalar, ScalarKind, Struct, Type, Variant
 
 __all__ = ["build_option", "build_struct", "find_held"]
 
-_TAG = Scalar("u8", 1, Encoding.UNSIGNED)
+_TAG = Scalar("u8", 1, ScalarKind.UNSIGNED)
 
 
 def build_struct(number: Type) -> Struct:

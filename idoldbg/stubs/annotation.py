@@ -5,10 +5,10 @@ from __future__ import annotations
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Union,
@@ -20,7 +20,7 @@ __all__ = ["Annotations"]
 #: Deepest annotation: Python's parser takes no more than some 90 nested brackets.
 MAX_DEPTH = 32
 
-_SCALARS = {Encoding.FLOAT: "float", Encoding.BOOL: "bool", Encoding.CHAR: "str"}
+_SCALARS = {ScalarKind.FLOAT: "float", ScalarKind.BOOL: "bool", ScalarKind.CHAR: "str"}
 
 
 class Annotations:

@@ -18,7 +18,7 @@ from idoldbg.build.program import Program
 from idoldbg.call.codec import image
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.symbols import Variable
-from idoldbg.model.types import Array, Encoding, Scalar, Struct, Type, Union, short_name
+from idoldbg.model.types import Array, Scalar, ScalarKind, Struct, Type, Union, short_name
 from idoldbg.model.values import ArrayValue, Int, StructValue, Unit, Unreadable, Value
 from idoldbg.views.variables import Static, iter_statics
 
@@ -154,7 +154,7 @@ def _holds_counters(type_: Type, depth: int) -> bool:
         return False
     match type_:
         case Scalar(size=size, encoding=encoding):
-            return size == 0 or (size == 4 and encoding is Encoding.UNSIGNED)
+            return size == 0 or (size == 4 and encoding is ScalarKind.UNSIGNED)
         case Struct(members=members):
             return all(_holds_counters(m.type, depth + 1) for m in members)
         case Array(element=element):

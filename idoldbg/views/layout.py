@@ -9,12 +9,12 @@ from idol.records import dataclass
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -70,11 +70,11 @@ class TypeKind(StrEnum):
 
 
 _SCALARS = {
-    Encoding.UNSIGNED: TypeKind.UNSIGNED,
-    Encoding.SIGNED: TypeKind.SIGNED,
-    Encoding.FLOAT: TypeKind.FLOAT,
-    Encoding.BOOL: TypeKind.BOOL,
-    Encoding.CHAR: TypeKind.CHAR,
+    ScalarKind.UNSIGNED: TypeKind.UNSIGNED,
+    ScalarKind.SIGNED: TypeKind.SIGNED,
+    ScalarKind.FLOAT: TypeKind.FLOAT,
+    ScalarKind.BOOL: TypeKind.BOOL,
+    ScalarKind.CHAR: TypeKind.CHAR,
 }
 
 
@@ -123,7 +123,7 @@ def kind_of(type_: Type) -> TypeKind:
             return TypeKind.TUPLE_STRUCT if type_.is_tuple_like else TypeKind.STRUCT
         case CEnum() | Enum():
             return TypeKind.ENUM
-        case Scalar(encoding=Encoding.UNSIGNED, size=0):
+        case Scalar(encoding=ScalarKind.UNSIGNED, size=0):
             return TypeKind.NEVER if type_.name == "!" else TypeKind.UNIT
         case Scalar(encoding=encoding):
             return _SCALARS[encoding]

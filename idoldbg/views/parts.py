@@ -14,11 +14,11 @@ from idoldbg.call.codec import image
 from idoldbg.errors import ArgumentError, DecodeError, IdoldbgError, NotFound
 from idoldbg.model.types import (
     Array,
-    Encoding,
     Enum,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Union,
@@ -122,7 +122,7 @@ def _is_flag(type_: Type) -> bool:
     """Return whether a type is a bool, also an atomic or a cell of one."""
     for _ in range(DEPTH_LIMIT):
         if isinstance(type_, Scalar):
-            return type_.size == 1 and (type_.encoding is Encoding.BOOL)
+            return type_.size == 1 and (type_.encoding is ScalarKind.BOOL)
         if not isinstance(type_, Struct) or type_.size != 1:
             return False
         if short_name(type_.name) == "AtomicBool":

@@ -12,11 +12,11 @@ from idoldbg.call.codec.items import decode_float
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Variant,
@@ -34,23 +34,23 @@ from idoldbg.model.values import (
     make_enum,
 )
 
-UNIT = Scalar("()", 0, Encoding.UNSIGNED)
-BOOL = Scalar("bool", 1, Encoding.BOOL)
-CHAR = Scalar("char", 4, Encoding.CHAR)
-F32 = Scalar("f32", 4, Encoding.FLOAT)
-F64 = Scalar("f64", 8, Encoding.FLOAT)
-U8, U16, U32, U64, U128 = (Scalar(f"u{n * 8}", n, Encoding.UNSIGNED) for n in (1, 2, 4, 8, 16))
-I8, I16, I32, I64, I128 = (Scalar(f"i{n * 8}", n, Encoding.SIGNED) for n in (1, 2, 4, 8, 16))
-USIZE = Scalar("usize", 4, Encoding.UNSIGNED)
-ISIZE = Scalar("isize", 4, Encoding.SIGNED)
+UNIT = Scalar("()", 0, ScalarKind.UNSIGNED)
+BOOL = Scalar("bool", 1, ScalarKind.BOOL)
+CHAR = Scalar("char", 4, ScalarKind.CHAR)
+F32 = Scalar("f32", 4, ScalarKind.FLOAT)
+F64 = Scalar("f64", 8, ScalarKind.FLOAT)
+U8, U16, U32, U64, U128 = (Scalar(f"u{n * 8}", n, ScalarKind.UNSIGNED) for n in (1, 2, 4, 8, 16))
+I8, I16, I32, I64, I128 = (Scalar(f"i{n * 8}", n, ScalarKind.SIGNED) for n in (1, 2, 4, 8, 16))
+USIZE = Scalar("usize", 4, ScalarKind.UNSIGNED)
+ISIZE = Scalar("isize", 4, ScalarKind.SIGNED)
 
 INTEGERS = (U8, U16, U32, U64, U128, I8, I16, I32, I64, I128, USIZE, ISIZE)
 SCALARS = {t.name: t for t in (UNIT, BOOL, CHAR, F32, F64, *INTEGERS)}
 # The vectors come from a 64-bit machine.
 _VECTOR_SCALARS = {
     **SCALARS,
-    "usize": Scalar("usize", 8, Encoding.UNSIGNED),
-    "isize": Scalar("isize", 8, Encoding.SIGNED),
+    "usize": Scalar("usize", 8, ScalarKind.UNSIGNED),
+    "isize": Scalar("isize", 8, ScalarKind.SIGNED),
 }
 
 
@@ -134,11 +134,11 @@ def type_from_json(desc: Any) -> Type:
 def value_from_json(type_: Type, json: Any) -> Value:
     """Read a value as the generator of the vectors writes it."""
     match type_:
-        case Scalar(encoding=Encoding.FLOAT, size=size):
+        case Scalar(encoding=ScalarKind.FLOAT, size=size):
             return Float(type_, decode_float(bytes.fromhex(json.rjust(size * 2, "0"))[::-1]))
-        case Scalar(encoding=Encoding.BOOL):
+        case Scalar(encoding=ScalarKind.BOOL):
             return Bool(type_, json)
-        case Scalar(encoding=Encoding.CHAR):
+        case Scalar(encoding=ScalarKind.CHAR):
             return Char(type_, json)
         case Scalar():
             return Unit(type_) if type_.is_unit else Int(type_, json)
@@ -267,16 +267,16 @@ def _value(draw: st.DrawFn, type_: Type, nan: bool) -> Value:
 
 def draw_value(draw: st.DrawFn, type_: Type, nan: bool = True) -> Value:
     match type_:
-        case Scalar(encoding=Encoding.BOOL):
+        case Scalar(encoding=ScalarKind.BOOL):
             return Bool(type_, draw(st.booleans()))
-        case Scalar(encoding=Encoding.CHAR):
+        case Scalar(encoding=ScalarKind.CHAR):
             return Char(type_, draw(_CHARS))
-        case Scalar(encoding=Encoding.FLOAT, size=size):
+        case Scalar(encoding=ScalarKind.FLOAT, size=size):
             return Float(type_, draw(st.floats(width=32 if size == 4 else 64, allow_nan=nan)))
         case Scalar(size=0):
             return Unit(type_)
         case Scalar(size=size, encoding=encoding):
-            signed = encoding is Encoding.SIGNED
+            signed = encoding is ScalarKind.SIGNED
             bits = size * 8 - signed
             return Int(type_, draw(st.integers(-(1 << bits) if signed else 0, (1 << bits) - 1)))
         case Array(element=element, count=count):

@@ -20,13 +20,13 @@ from idoldbg.build.debuginfo.units import read_uleb
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -47,13 +47,13 @@ MAX_PARTS_READ = 1 << 17
 MAX_NUMBER_SIZE = 16  # bytes: those of a u128
 
 _ENCODINGS = {
-    dw.DW_ATE_boolean: Encoding.BOOL,
-    dw.DW_ATE_float: Encoding.FLOAT,
-    dw.DW_ATE_signed: Encoding.SIGNED,
-    dw.DW_ATE_signed_char: Encoding.SIGNED,
-    dw.DW_ATE_unsigned: Encoding.UNSIGNED,
-    dw.DW_ATE_unsigned_char: Encoding.UNSIGNED,
-    dw.DW_ATE_UTF: Encoding.CHAR,
+    dw.DW_ATE_boolean: ScalarKind.BOOL,
+    dw.DW_ATE_float: ScalarKind.FLOAT,
+    dw.DW_ATE_signed: ScalarKind.SIGNED,
+    dw.DW_ATE_signed_char: ScalarKind.SIGNED,
+    dw.DW_ATE_unsigned: ScalarKind.UNSIGNED,
+    dw.DW_ATE_unsigned_char: ScalarKind.UNSIGNED,
+    dw.DW_ATE_UTF: ScalarKind.CHAR,
 }
 _POINTERS = {
     dw.DW_TAG_pointer_type: "*",
@@ -184,7 +184,7 @@ class TypeReader:
     def _target(self, die: Die) -> Type:
         target = die.get_int(dw.DW_AT_type)
         if target is None:
-            return self._interner.intern(Scalar("()", 0, Encoding.UNSIGNED))
+            return self._interner.intern(Scalar("()", 0, ScalarKind.UNSIGNED))
         return self.type_at(target)
 
     def _read(self, offset: int) -> Type:
@@ -348,7 +348,7 @@ def _variant_name(member: Member) -> str:
 def _is_signed(type_: Type) -> bool:
     if isinstance(type_, CEnum):
         return type_.signed
-    return isinstance(type_, Scalar) and type_.encoding is Encoding.SIGNED
+    return isinstance(type_, Scalar) and type_.encoding is ScalarKind.SIGNED
 
 
 _READERS: dict[int, Callable[[TypeReader, Die, str, int], Type]] = {

@@ -15,13 +15,13 @@ from typing import Any, Protocol
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -302,7 +302,7 @@ _VARIANT = inline(Variant, name=TEXT, discriminant=optional(INT), offset=INT, ty
 
 #: Position in this table is the first word of a row.
 NODES: Mapping[type[Type], Field] = {
-    Scalar: inline(Scalar, name=TEXT, size=INT, encoding=choice(Encoding)),
+    Scalar: inline(Scalar, name=TEXT, size=INT, encoding=choice(ScalarKind)),
     Pointer: inline(
         Pointer,
         name=TEXT,

@@ -36,10 +36,10 @@ from idoldbg.errors import ArgumentError
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Union,
@@ -78,7 +78,7 @@ def parse_value(
     """
     if type_.is_byte_array and (data := read_source(text, read_data)) is not None:
         return _Converter(name).convert(Bytes(data), type_, "", 0)
-    if isinstance(type_, Scalar) and type_.encoding is Encoding.CHAR and len(text) == 1:
+    if isinstance(type_, Scalar) and type_.encoding is ScalarKind.CHAR and len(text) == 1:
         return Char(type_, text)
     return _Converter(name).convert(parse_node(text, name=name), type_, "", 0)
 
@@ -169,21 +169,21 @@ class _Converter:
         if type_.size == 0:
             self.fail(place, f"`{type_.name}` has no values")
         match type_.encoding:
-            case Encoding.BOOL:
+            case ScalarKind.BOOL:
                 if node not in (Name(("true",)), Name(("false",))):
                     self.mismatch(node, type_, place, "true or false")
                 return Bool(type_, node == Name(("true",)))
-            case Encoding.CHAR:
+            case ScalarKind.CHAR:
                 if not isinstance(node, CharNode | TextNode) or len(node.text) != 1:
                     self.mismatch(node, type_, place, "'a'")
                 if 0xD800 <= ord(node.text) < 0xE000:
                     self.fail(place, "a lone surrogate is not a char")
                 return Char(type_, node.text)
-            case Encoding.FLOAT:
+            case ScalarKind.FLOAT:
                 return self.real(node, type_, place)
             case _:
                 number = self.integer(node, type_, place)
-                signed = type_.encoding is Encoding.SIGNED
+                signed = type_.encoding is ScalarKind.SIGNED
                 bits = type_.size * 8 - signed
                 low, high = (-(1 << bits) if signed else 0), (1 << bits) - 1
                 if not low <= number <= high:

@@ -19,12 +19,12 @@ from idoldbg.errors import DecodeError, EncodeError
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -201,19 +201,19 @@ class _Decoder:
             if type_.name == "!":
                 return Unreadable(type_, "`!` has no values", address)
             return Unit(type_, address)
-        number = self._int(offset, type_.size, signed=type_.encoding is Encoding.SIGNED)
+        number = self._int(offset, type_.size, signed=type_.encoding is ScalarKind.SIGNED)
         if number is None:
             return self._missing(type_, offset, address)
         match type_.encoding:
-            case Encoding.BOOL:
+            case ScalarKind.BOOL:
                 if number > 1:
                     return Unreadable(type_, f"{number} is neither false nor true", address)
                 return Bool(type_, number == 1, address)
-            case Encoding.CHAR:
+            case ScalarKind.CHAR:
                 if number > 0x10FFFF or 0xD800 <= number < 0xE000:
                     return Unreadable(type_, f"0x{number:x} is not a char", address)
                 return Char(type_, chr(number), address)
-            case Encoding.FLOAT:
+            case ScalarKind.FLOAT:
                 if type_.size not in (4, 8):
                     return Unreadable(type_, f"floats of {type_.size} bytes are not known", address)
                 value = decode_float(self.data[offset : offset + type_.size])
@@ -322,7 +322,7 @@ def _put(out: bytearray, offset: int, value: Value) -> None:
         case Unit(), _:
             return
         case Int(value=number), Scalar(size=size, encoding=encoding):
-            data = _int_bytes(number, size, type_, signed=encoding is Encoding.SIGNED)
+            data = _int_bytes(number, size, type_, signed=encoding is ScalarKind.SIGNED)
         case Float(value=real), Scalar(size=(4 | 8) as size):
             try:
                 data = encode_float(real, size)

@@ -41,12 +41,12 @@ from idoldbg.errors import DecodeError, EncodeError
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -108,7 +108,10 @@ def fit_member(value: Value, type_: Type) -> Value:
     """
     if isinstance(type_, Struct) and isinstance(value, EnumValue):
         return _fit_option(value, type_)
-    if not isinstance(type_, Scalar) or type_.encoding not in (Encoding.UNSIGNED, Encoding.SIGNED):
+    if not isinstance(type_, Scalar) or type_.encoding not in (
+        ScalarKind.UNSIGNED,
+        ScalarKind.SIGNED,
+    ):
         return value
     if isinstance(value, Bool):
         return Int(type_, int(value.value))
@@ -192,7 +195,7 @@ def _check_int(form: Format, type_: Scalar) -> int:
 
 
 def _fits(number: int, type_: Scalar) -> bool:
-    signed = type_.encoding is Encoding.SIGNED
+    signed = type_.encoding is ScalarKind.SIGNED
     bits = type_.size * 8 - signed
     return (-(1 << bits) if signed else 0) <= number < 1 << bits
 
@@ -226,7 +229,7 @@ class _Encoder:
                 size = _check_int(self.form, type_)
                 if not _fits(number, type_):
                     raise EncodeError(f"{number} does not fit in `{type_.name}`", type=type_.name)
-                writer.put_int(number, size, signed=encoding is Encoding.SIGNED)
+                writer.put_int(number, size, signed=encoding is ScalarKind.SIGNED)
             case Float(value=real), Scalar(size=size) if size in (4, 8):
                 writer.put_float(real, size)
             case Bool(value=truth), _:
@@ -312,13 +315,13 @@ class _Decoder:
         match type_:
             case Scalar(size=0, name="()"):
                 return Unit(type_)
-            case Scalar(encoding=Encoding.BOOL):
+            case Scalar(encoding=ScalarKind.BOOL):
                 return Bool(type_, reader.take_bool())
-            case Scalar(encoding=Encoding.CHAR):
+            case Scalar(encoding=ScalarKind.CHAR):
                 return Char(type_, reader.take_char())
-            case Scalar(encoding=Encoding.FLOAT, size=(4 | 8) as size):
+            case Scalar(encoding=ScalarKind.FLOAT, size=(4 | 8) as size):
                 return Float(type_, reader.take_float(size))
-            case Scalar(encoding=Encoding.UNSIGNED | Encoding.SIGNED) if type_.size:
+            case Scalar(encoding=ScalarKind.UNSIGNED | ScalarKind.SIGNED) if type_.size:
                 return self._take_int(type_)
             case Array(element=element, count=count):
                 if type_.is_byte_array:
@@ -340,7 +343,7 @@ class _Decoder:
                 raise _refuse(self.form, type_)
 
     def _take_int(self, type_: Scalar) -> Int:
-        signed = type_.encoding is Encoding.SIGNED
+        signed = type_.encoding is ScalarKind.SIGNED
         at = self.reader.offset
         value = self.reader.take_int(_check_int(self.form, type_), signed=signed)
         if not _fits(value, type_):
@@ -382,13 +385,13 @@ def _max_size_of(form: Format, type_: Type, depth: int, memo: dict[int, int]) ->
     if std is not None and isinstance(type_, Struct):
         return _max_size_of_std(form, type_, std, depth, memo)
     match type_:
-        case Scalar(encoding=Encoding.CHAR):
+        case Scalar(encoding=ScalarKind.CHAR):
             if form.max_char_size is None:
                 raise EncodeError(f"{form.name} has no `char`", type=type_.name)
             return form.max_char_size
-        case Scalar(encoding=Encoding.UNSIGNED | Encoding.SIGNED) if type_.size:
+        case Scalar(encoding=ScalarKind.UNSIGNED | ScalarKind.SIGNED) if type_.size:
             return _check_int(form, type_)
-        case Scalar(encoding=Encoding.FLOAT, size=size) if size not in (4, 8):
+        case Scalar(encoding=ScalarKind.FLOAT, size=size) if size not in (4, 8):
             raise _refuse(form, type_)
         case Scalar(size=size):
             return size

@@ -15,11 +15,11 @@ from idoldbg.call.codec.std_types import (
 from idoldbg.errors import DecodeError, EncodeError
 from idoldbg.model.types import (
     CEnum,
-    Encoding,
     Enum,
     Member,
     Opaque,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
 )
@@ -206,9 +206,9 @@ def complete(type_: Struct, sent: Mapping[str, Value]) -> StructValue:
 def _zero(type_: Type, depth: int) -> Value | None:
     """Return the value of a field that is made anew where it arrives."""
     match type_:
-        case Scalar(encoding=Encoding.BOOL):
+        case Scalar(encoding=ScalarKind.BOOL):
             return Bool(type_, False)
-        case Scalar(encoding=Encoding.SIGNED | Encoding.UNSIGNED) if type_.size:
+        case Scalar(encoding=ScalarKind.SIGNED | ScalarKind.UNSIGNED) if type_.size:
             return Int(type_, 0)
         case Struct(members=members) if depth < _DEPTH:
             fields = [(m.name, _zero(m.type, depth + 1)) for m in members]
@@ -238,9 +238,9 @@ def with_innermost(type_: Type, number: int, depth: int = 0) -> StructValue:
         member = type_.members[0]
         held: Value
         match member.type:
-            case Scalar(encoding=Encoding.BOOL):
+            case Scalar(encoding=ScalarKind.BOOL):
                 held = Bool(member.type, bool(number))
-            case Scalar(encoding=Encoding.SIGNED | Encoding.UNSIGNED):
+            case Scalar(encoding=ScalarKind.SIGNED | ScalarKind.UNSIGNED):
                 held = Int(member.type, number)
             case _:
                 held = with_innermost(member.type, number, depth + 1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import idol
 from idol.findings.region import Region
 from idoldbg.audit import Audit, Finding, Level, Role, ServerCoverage
-from idoldbg.model.types import Encoding, Scalar
+from idoldbg.model.types import Scalar, ScalarKind
 from idoldbg.resolver import Candidate
 
 SCRIPT = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
@@ -24,7 +24,7 @@ def hostile_audit(demo: Audit) -> Audit:
     servers = tuple(_hostile_server(s, NASTY[i % 5]) for i, s in enumerate(demo.servers))
     findings = []
     for server, nasty in zip(servers, NASTY, strict=False):
-        candidate = Candidate(nasty, 4, (nasty,), (nasty,), Scalar(nasty, 4, Encoding.UNSIGNED))
+        candidate = Candidate(nasty, 4, (nasty,), (nasty,), Scalar(nasty, 4, ScalarKind.UNSIGNED))
         findings.append(
             Finding(
                 "type-missing",

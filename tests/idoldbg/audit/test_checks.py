@@ -25,13 +25,13 @@ from idoldbg.model.archive import TaskImage
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Variant,
@@ -39,9 +39,9 @@ from idoldbg.model.types import (
 from idoldbg.resolver import How, Resolution, ResolvedArgument, ResolvedLease, ResolvedOperation
 from tests.idoldbg.typegen import make_struct
 
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
-U32 = Scalar("u32", 4, Encoding.UNSIGNED)
-UNIT = Scalar("()", 0, Encoding.UNSIGNED)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
+U32 = Scalar("u32", 4, ScalarKind.UNSIGNED)
+UNIT = Scalar("()", 0, ScalarKind.UNSIGNED)
 
 
 def found(type_: Type | None, text: str = "T", how: How = How.NAME) -> Resolution:
@@ -128,7 +128,7 @@ def rows(findings: Any) -> list[tuple[str, Level, Role | None]]:
 POINTER = Pointer("&u8", 4, "u8")
 DECLARED = Opaque("api::Hidden", "a declaration")
 NESTED = Struct("api::Outer", 4, (Member("inner", 0, DECLARED),))
-NEVER = Scalar("!", 0, Encoding.UNSIGNED)
+NEVER = Scalar("!", 0, ScalarKind.UNSIGNED)
 
 
 @pytest.mark.parametrize(

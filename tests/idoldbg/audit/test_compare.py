@@ -8,7 +8,7 @@ import idol
 from idoldbg.audit import Audit, Level
 from idoldbg.audit.compare import BuildComparison, compare_builds
 from idoldbg.audit.wire import compare_types
-from idoldbg.model.types import Encoding, Member, Scalar, Struct, Type
+from idoldbg.model.types import Member, Scalar, ScalarKind, Struct, Type
 from idoldbg.render.audit.changes import to_json, to_text
 from tests.conftest import ARCHIVES
 from tests.idoldbg.audit.conftest import Change, Rebuild, audit_build, replaced
@@ -17,7 +17,7 @@ from tests.idoldbg.audit.test_checks import U8, U32, block, c_enum, enum
 
 SPI = ("read", "write", "exchange", "lock", "release")
 no_types = replaced(b"\0.debug_info\0", b"\0.lost_bytes\0")
-I32 = Scalar("i32", 4, Encoding.SIGNED)
+I32 = Scalar("i32", 4, ScalarKind.SIGNED)
 
 
 def rows(comparison: BuildComparison) -> set[tuple[str, str, str]]:

@@ -14,10 +14,10 @@ import idoldbg
 from idoldbg import errors
 from idoldbg.device import Device
 from idoldbg.device.classes import Classes, lower
-from idoldbg.model.types import CEnum, Encoding, Enumerator, Member, Scalar, Struct
+from idoldbg.model.types import CEnum, Enumerator, Member, Scalar, ScalarKind, Struct
 from idoldbg.target.emulated import link as emulated
 
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
 
 
 @pytest.fixture

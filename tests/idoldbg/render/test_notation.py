@@ -11,11 +11,11 @@ from idoldbg.call.calls import prepare_call
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Union,
@@ -26,9 +26,9 @@ from idoldbg.render import notation, text
 
 ARCHIVES = sorted((Path(__file__).parents[3] / "fixtures/archives").glob("*.zip"))
 
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
-I16 = Scalar("i16", 2, Encoding.SIGNED)
-BOOL = Scalar("bool", 1, Encoding.BOOL)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
+I16 = Scalar("i16", 2, ScalarKind.SIGNED)
+BOOL = Scalar("bool", 1, ScalarKind.BOOL)
 UNIT = Struct("m::E::None", 0, ())
 PAIR = Struct("(u8, i16)", 4, (Member("__0", 0, U8), Member("__1", 2, I16)))
 POINT = Struct("m::Point", 4, (Member("x", 0, U8), Member("y", 2, I16)))

@@ -28,11 +28,11 @@ from idoldbg.errors import OperationError
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Scalar,
+    ScalarKind,
     Struct,
     Type,
     Variant,
@@ -48,7 +48,7 @@ from idoldbg.resolver import (
 from idoldbg.stubs import generate
 from idoldbg.stubs.literals import docstring, quoted
 
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
 CODE = "__import__('builtins').setattr(__import__('builtins'), 'executed', True)"
 NAMES = [
     "", " ", "\n", "\r", "\0", "\x1b[31m", "\\", '"', "'", '"""', "'''", '\\"""', "#", "\u2028",

@@ -13,11 +13,11 @@ from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.regions import RegionKind, RegionMap, StackArea
 from idoldbg.model.symbols import Symbol, SymbolKind, Variable
-from idoldbg.model.types import Array, Encoding, Member, Pointer, Scalar, Struct, Type
+from idoldbg.model.types import Array, Member, Pointer, Scalar, ScalarKind, Struct, Type
 from idoldbg.opening import TargetOptions, open_program
 from idoldbg.views.regions import Place, find_place, peripherals, read_regions
 
-U8, U32 = Scalar("u8", 1, Encoding.UNSIGNED), Scalar("u32", 4, Encoding.UNSIGNED)
+U8, U32 = Scalar("u8", 1, ScalarKind.UNSIGNED), Scalar("u32", 4, ScalarKind.UNSIGNED)
 
 
 def make(name: str, *members: tuple[str, Type]) -> Struct:

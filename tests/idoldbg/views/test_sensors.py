@@ -13,7 +13,7 @@ from idoldbg.build.program import Program
 from idoldbg.cli import run
 from idoldbg.errors import ArgumentError, DecodeError, FaultError, NotFound
 from idoldbg.model.memory import MemoryImage, Segment
-from idoldbg.model.types import Encoding, Member, Scalar, Type, Union
+from idoldbg.model.types import Member, Scalar, ScalarKind, Type, Union
 from idoldbg.render import sensors as render
 from idoldbg.session import demo_archive
 from idoldbg.views import sensors
@@ -21,8 +21,8 @@ from idoldbg.views.sensors import list_sensors, read_sensors
 from idoldbg.views.source import Source
 from tests.idoldbg.typegen import U32, make_array, make_clike, make_option, make_struct
 
-F32 = Scalar("f32", 4, Encoding.FLOAT)
-U64 = Scalar("u64", 8, Encoding.UNSIGNED)
+F32 = Scalar("f32", 4, ScalarKind.FLOAT)
+U64 = Scalar("u64", 8, ScalarKind.UNSIGNED)
 LAST = make_clike(
     "task_sensor::LastReading", [("DataOnly", 0), ("ErrorOnly", 1), ("Data", 2), ("Error", 3)]
 )

@@ -20,13 +20,13 @@ from idoldbg.build.load import open_build
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -43,13 +43,13 @@ REAL = (
     "cores/hubris.core.v6",
 )
 ENCODINGS = {
-    2: Encoding.BOOL,
-    4: Encoding.FLOAT,
-    5: Encoding.SIGNED,
-    6: Encoding.SIGNED,
-    7: Encoding.UNSIGNED,
-    8: Encoding.UNSIGNED,
-    16: Encoding.CHAR,
+    2: ScalarKind.BOOL,
+    4: ScalarKind.FLOAT,
+    5: ScalarKind.SIGNED,
+    6: ScalarKind.SIGNED,
+    7: ScalarKind.UNSIGNED,
+    8: ScalarKind.UNSIGNED,
+    16: ScalarKind.CHAR,
 }
 TYPES = {
     "array", "enumeration", "pointer", "structure", "subroutine", "union", "base", "typedef",
@@ -88,7 +88,7 @@ class Plain:
 
     def target(self, die: DIE) -> Type:
         if "DW_AT_type" not in die.attributes:
-            return self.interner.intern(Scalar("()", 0, Encoding.UNSIGNED))
+            return self.interner.intern(Scalar("()", 0, ScalarKind.UNSIGNED))
         return self.type(die.get_DIE_from_attribute("DW_AT_type"))
 
     def name(self, die: DIE) -> str:
@@ -181,7 +181,7 @@ class Plain:
 
     def c_enum(self, die: DIE, name: str, size: int) -> Type:
         base = self.target(die)
-        signed = isinstance(base, Scalar) and base.encoding is Encoding.SIGNED
+        signed = isinstance(base, Scalar) and base.encoding is ScalarKind.SIGNED
         return CEnum(
             name,
             size,
@@ -209,7 +209,7 @@ class Plain:
             (member,) = self.members(child)
             value = number(child, "DW_AT_discr_value")
             if value is not None and tag is not None:
-                signed = isinstance(tag.type, Scalar) and tag.type.encoding is Encoding.SIGNED
+                signed = isinstance(tag.type, Scalar) and tag.type.encoding is ScalarKind.SIGNED
                 value = as_read(value, tag.type.size, signed)
             assert isinstance(member.type, Struct)
             variants.append(Variant(member.name, value, member.offset, member.type))

@@ -10,9 +10,9 @@ import pytest
 from idoldbg.build.debuginfo import ObjectInfo
 from idoldbg.build.debuginfo import constants as dw
 from idoldbg.errors import DebugInfoError
-from idoldbg.model.types import Array, Encoding, Member, Pointer, Scalar, Struct, Type
+from idoldbg.model.types import Array, Member, Pointer, Scalar, ScalarKind, Struct, Type
 
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
 
 
 def strp(text: str) -> tuple[int, int, str]:
@@ -216,7 +216,7 @@ def test_tails_of_strings_are_found(die: Any, write_object: Callable[..., Object
     at = data.index(old, section.offset)
     data[at : at + 4] = new
     info = ObjectInfo("test", bytes(data))
-    assert info.find_types("Error") == (Scalar("Error", 1, Encoding.UNSIGNED),)
+    assert info.find_types("Error") == (Scalar("Error", 1, ScalarKind.UNSIGNED),)
     assert "Error" in info.find_type_names("Err")
 
 
@@ -234,7 +234,7 @@ def test_ends_that_many_strings_share(die: Any, write_object: Callable[..., Obje
     at = data.index(old, section.offset)
     data[at : at + 4] = new
     info = ObjectInfo("test", bytes(data))
-    assert info.find_types("Id") == (Scalar("Id", 1, Encoding.UNSIGNED),)
+    assert info.find_types("Id") == (Scalar("Id", 1, ScalarKind.UNSIGNED),)
 
 
 def test_names_by_their_beginning(die: Any, write_object: Callable[..., ObjectInfo]) -> None:

@@ -13,13 +13,13 @@ from idoldbg.call.codec import image
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -29,8 +29,8 @@ from idoldbg.model.types import (
 from idoldbg.model.values import EnumValue, format_value
 
 Write = Callable[..., ObjectInfo]
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
-I8 = Scalar("i8", 1, Encoding.SIGNED)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
+I8 = Scalar("i8", 1, ScalarKind.SIGNED)
 
 
 def named(name: str) -> tuple[int, int, str]:
@@ -65,19 +65,19 @@ def read(write_object: Write, die: Any, *children: Any) -> list[Type]:
 @pytest.mark.parametrize(
     ("name", "size", "code", "encoding"),
     [
-        ("u128", 16, dw.DW_ATE_unsigned, Encoding.UNSIGNED),
-        ("isize", 4, dw.DW_ATE_signed, Encoding.SIGNED),
-        ("i8", 1, dw.DW_ATE_signed_char, Encoding.SIGNED),
-        ("u8", 1, dw.DW_ATE_unsigned_char, Encoding.UNSIGNED),
-        ("f32", 4, dw.DW_ATE_float, Encoding.FLOAT),
-        ("bool", 1, dw.DW_ATE_boolean, Encoding.BOOL),
-        ("char", 4, dw.DW_ATE_UTF, Encoding.CHAR),
-        ("()", 0, dw.DW_ATE_unsigned, Encoding.UNSIGNED),
-        ("!", 0, dw.DW_ATE_unsigned, Encoding.UNSIGNED),
+        ("u128", 16, dw.DW_ATE_unsigned, ScalarKind.UNSIGNED),
+        ("isize", 4, dw.DW_ATE_signed, ScalarKind.SIGNED),
+        ("i8", 1, dw.DW_ATE_signed_char, ScalarKind.SIGNED),
+        ("u8", 1, dw.DW_ATE_unsigned_char, ScalarKind.UNSIGNED),
+        ("f32", 4, dw.DW_ATE_float, ScalarKind.FLOAT),
+        ("bool", 1, dw.DW_ATE_boolean, ScalarKind.BOOL),
+        ("char", 4, dw.DW_ATE_UTF, ScalarKind.CHAR),
+        ("()", 0, dw.DW_ATE_unsigned, ScalarKind.UNSIGNED),
+        ("!", 0, dw.DW_ATE_unsigned, ScalarKind.UNSIGNED),
     ],
 )
 def test_scalars(
-    name: str, size: int, code: int, encoding: Encoding, die: Any, write_object: Write
+    name: str, size: int, code: int, encoding: ScalarKind, die: Any, write_object: Write
 ) -> None:
     assert read(write_object, die, base(die, name, size, code)) == [Scalar(name, size, encoding)]
 
@@ -133,9 +133,9 @@ def test_niches(form: int, value: Any, expected: int, die: Any, write_object: Wr
     enum = option(die, u32, char, (dw.DW_AT_discr_value, form, value))
     types = read(write_object, die, u32, char, enum)
     none = Struct("Option<T>::None", 4, ())
-    scalar = Scalar("char", 4, Encoding.CHAR)
+    scalar = Scalar("char", 4, ScalarKind.CHAR)
     some = Struct("Option<T>::Some", 4, (Member("__0", 0, scalar),))
-    tag = Member("", 0, Scalar("u32", 4, Encoding.UNSIGNED))
+    tag = Member("", 0, Scalar("u32", 4, ScalarKind.UNSIGNED))
     assert types[2] == Enum(
         "Option<T>",
         4,

@@ -22,13 +22,13 @@ from idoldbg.model.memory import Segment
 from idoldbg.model.types import (
     Array,
     CEnum,
-    Encoding,
     Enum,
     Enumerator,
     Member,
     Opaque,
     Pointer,
     Scalar,
+    ScalarKind,
     Struct,
     Subroutine,
     Type,
@@ -39,14 +39,14 @@ from idoldbg.model.types import (
 from idoldbg.resolver import Candidate
 
 FINGERPRINT = bytes(range(16))
-U8 = Scalar("u8", 1, Encoding.UNSIGNED)
+U8 = Scalar("u8", 1, ScalarKind.UNSIGNED)
 UNIT = Struct("E::A", 0, ())
 POINT = Struct("geo::Point", 8, (Member("x", 0, U8), Member("größe", 4, Array("[u8; 4]", U8, 4))))
 POINTER = Pointer("*mut geo::Point", 4, "geo::Point", TypeAt("spi", 77, lambda _: POINT))
 ALL_TYPES: tuple[Type, ...] = (
     U8,
-    Scalar("!", 0, Encoding.UNSIGNED),
-    Scalar("char", 4, Encoding.CHAR),
+    Scalar("!", 0, ScalarKind.UNSIGNED),
+    Scalar("char", 4, ScalarKind.CHAR),
     POINT,
     POINTER,
     Pointer("*mut ()", 4, "()"),
@@ -61,7 +61,7 @@ ALL_TYPES: tuple[Type, ...] = (
     Enum(
         "Signed",
         8,
-        Member("", 0, Scalar("i32", 4, Encoding.SIGNED)),
+        Member("", 0, Scalar("i32", 4, ScalarKind.SIGNED)),
         (Variant("Minus", -3, 0, UNIT), Variant("Byte", 253, 0, UNIT)),
     ),
     Enum("Never", 0, None, ()),
