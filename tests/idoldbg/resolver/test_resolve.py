@@ -393,7 +393,7 @@ def test_lists_show_all_meanings_of_a_name(dwarf: Dwarf, open_written: Open) -> 
         "      <ok>  ??? Gone",
         "      Gone is declared in server, but defined nowhere",
     ]
-    document = json.interfaces(read_interfaces(program))
+    document = json.interfaces(read_interfaces(program), read_source(program, "archive"))
     assert [o["ok"] for o in document["interfaces"][0]["operations"]] == [None, None]
 
 
