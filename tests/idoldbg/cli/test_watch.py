@@ -61,7 +61,7 @@ def test_changed_cells_are_marked() -> None:
 def test_watching_ends_at_ctrl_c(command: list[str]) -> None:
     with running_board("followed", board="stm32f4-discovery") as board:
         options = ["--follow", "0.05"] if command[0] == "readvar" else ["-n", "0.05"]
-        argv = [sys.executable, "-m", "idoldbg", "-p", board.spec, *command, *options]
+        argv = [sys.executable, "-P", "-m", "idoldbg", "-p", board.spec, *command, *options]
         process = subprocess.Popen([*argv, "--format", "json"], stdout=subprocess.PIPE, text=True)
         with process:
             assert process.stdout is not None

@@ -70,7 +70,7 @@ def test_pytest_without_tests_to_run(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(ArgumentError, match=message) as caught:
-        check_collection([sys.executable, "-m", "pytest", *arguments], {})
+        check_collection([sys.executable, "-P", "-m", "pytest", *arguments], {})
     assert "\n" not in str(caught.value)
 
 
