@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cached_property, partial
+from functools import cached_property
 
 import idol
 from idol.findings import Level
@@ -32,9 +32,8 @@ from idoldbg.audit.limits import measure
 from idoldbg.audit.objects import damaged_types, without_debug_info
 from idoldbg.audit.subject import Subject
 from idoldbg.build.program import Program, ServedInterface, operation_key
-from idoldbg.build.workers import Job, share_out
 from idoldbg.errors import ArchiveError, DebugInfoError
-from idoldbg.model.archive import KERNEL, Archive, TaskImage
+from idoldbg.model.archive import Archive
 from idoldbg.views.boot import starts_at_boot
 
 __all__ = ["Audit", "Progress", "audit"]
@@ -69,16 +68,13 @@ class Audit:
         return Summary.of(self.servers)
 
 
-def audit(program: Program, progress: Progress | None = None, *, workers: int = 1) -> Audit:
+def audit(program: Program, progress: Progress | None = None) -> Audit:
     """Check every operation of every interface of a build.
 
     Only the servers' objects, hiffy's and the kernel's are read, and others where a type is not in
-    its server's. With `workers`, so many processes do it: see `idoldbg.build.workers`, also for
-    errors. Raises `ArchiveError` for a build that cannot be read at all.
+    its server's. Raises `ArchiveError` for a build that cannot be read at all.
     """
     archive = program.archive
-    if workers > 1:
-        _find_ahead(program, progress, workers)
     program.prefetch()
     facts = _image_facts(program)
     image = Image(program, facts.hiffy, facts.hiffy_findings)
@@ -127,28 +123,6 @@ def _image_facts(program: Program) -> ImageFacts:
         return ImageFacts(image.hiffy, image.hiffy_findings, findings)
 
     return program.recall(IMAGE, "", find)
-
-
-def _find_ahead(program: Program, progress: Progress | None, workers: int) -> None:
-    """Find in several processes what an index can keep of this audit."""
-    if program.type_overrides:  # whose results are not kept
-        return
-    tasks = program.unread_tasks(lambda server: program.knows(SERVER_FINDINGS, server.task.name))
-
-    def start(number: int) -> None:
-        if progress is not None:
-            progress(number, len(tasks) + 1, tasks[number - 1].name if number else KERNEL)
-
-    jobs: list[Job] = [lambda: _image_facts(program)]
-    jobs += [partial(_find_of_task, program, task) for task in tasks]
-    share_out(program, jobs, workers, start=start)
-
-
-def _find_of_task(program: Program, task: TaskImage) -> None:
-    server = program.find_served(task)
-    if isinstance(server, ServedInterface):
-        # No hiffy: nothing that is kept goes by it.
-        _server_findings(Image(program, None), server, lambda _index, _name: None)
 
 
 def _audit_server(

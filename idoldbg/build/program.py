@@ -84,31 +84,6 @@ class Program:
         results = self._overridden if self.type_overrides else self._results
         return results.recall(kind, argument, find)
 
-    def news(self) -> bytes:
-        """Return the results found so far that no index has, for a `Program` of the same build."""
-        return self._results.news()
-
-    def adopt(self, news: bytes) -> None:
-        """Take over the results that another process has found."""
-        self._results.adopt(news)
-
-    def knows(self, kind: Kind[T], argument: str) -> bool:
-        """Return whether a result is known."""
-        return self._results.knows(kind, argument)
-
-    def unread_tasks(self, is_read: Callable[[ServedInterface], bool]) -> tuple[TaskImage, ...]:
-        """Return the tasks of which it is not known what they serve, or what they serve not read.
-
-        `is_read` is asked about what is known to be served.
-        """
-        return tuple(task for task in self.archive.tasks if self._is_unread(task, is_read))
-
-    def _is_unread(self, task: TaskImage, is_read: Callable[[ServedInterface], bool]) -> bool:
-        if not self.knows(INTERFACE, task.name):
-            return True
-        served = self.find_served(task)
-        return isinstance(served, ServedInterface) and not is_read(served)
-
     # -- objects and tasks
 
     def object(self, name: str) -> ObjectInfo:

@@ -17,7 +17,6 @@ from idoldbg.audit.suppressions import Suppression, parse_suppressions
 from idoldbg.audit.verdict import FAIL_ON, Verdict, judge
 from idoldbg.build.load.files import read_regular
 from idoldbg.build.program import Program
-from idoldbg.build.workers import count_processors
 from idoldbg.cli.audit_output import (
     Output,
     parse_outputs,
@@ -218,7 +217,7 @@ def _get_rule(name: str) -> str:
 
 def _audit(program: Program) -> Audit:
     with ProgressLine("auditing") as line:
-        report = audit(program, line.update, workers=count_processors())
+        report = audit(program, line.update)
     for name in program.unused_overrides:
         say(f"--type {name}: no type of {program.archive.path} is called that")
     return report

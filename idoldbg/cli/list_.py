@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import click
 
-from idoldbg.build.workers import count_processors
 from idoldbg.call.functions import read_functions
 from idoldbg.cli.options import Settings, build_options, type_option
 from idoldbg.cli.output import say, show
 from idoldbg.opening import open_program
 from idoldbg.render import functions, json, text
-from idoldbg.views.interfaces import read_ahead, read_interfaces
+from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.source import read_source
 
 
@@ -43,8 +42,6 @@ def command(settings: Settings, what: str | None, hiffy: bool, types: dict[str, 
         )
         return
     program.override_types(types, option="--type")
-    if what is None:
-        read_ahead(program, count_processors())
     for task, reason in program.unreadable_interfaces:
         say(f"task `{task}` is left out: {reason}")
     servers = read_interfaces(program, what)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from idol.near import near_misses
 from idol.records import dataclass
-from idoldbg.build.kept import OPERATION
-from idoldbg.build.program import Program, ServedInterface, operation_key
-from idoldbg.build.workers import share_out
+from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError, NotFound
-from idoldbg.model.archive import TaskImage
 from idoldbg.resolver import ResolvedOperation
 
-__all__ = ["Server", "read_ahead", "read_interfaces"]
+__all__ = ["Server", "read_interfaces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +23,6 @@ class Server:
     task: str
     operations: tuple[ResolvedOperation, ...]
     problems: tuple[str, ...] = ()
-
-
-def read_ahead(program: Program, workers: int) -> None:
-    """Resolve all operations in several processes, for `read_interfaces`.
-
-    See `idoldbg.build.workers`, also for errors.
-    """
-    if workers > 1 and not program.type_overrides:  # results with overrides are not kept
-        tasks = program.unread_tasks(lambda server: _is_resolved(program, server))
-        share_out(program, [partial(_resolve, program, task) for task in tasks], workers)
-
-
-def _is_resolved(program: Program, server: ServedInterface) -> bool:
-    name, task = server.interface.name, server.task.name
-    return all(
-        program.knows(OPERATION, operation_key(f"{name}.{operation.name}", task))
-        for operation in server.interface.operations
-    )
-
-
-def _resolve(program: Program, task: TaskImage) -> None:
-    server = program.find_served(task)
-    if isinstance(server, ServedInterface):
-        for operation in server.interface.operations:
-            program.resolve(server, operation.name)
 
 
 def read_interfaces(program: Program, what: str | None = None) -> tuple[Server, ...]:

@@ -7,14 +7,13 @@ from typing import Any, Generic, TypeVar
 
 from idoldbg.build.debuginfo.interner import TypeInterner
 from idoldbg.build.index.fields import Field, IndexDamaged
-from idoldbg.build.index.file import FINGERPRINT_SIZE, IndexReader, IndexWriter
+from idoldbg.build.index.file import IndexReader, IndexWriter
 from idoldbg.errors import NotFound
 from idoldbg.model.types import Type
 
 __all__ = ["Kind", "Results"]
 
 T = TypeVar("T")
-_NEWS = bytes(FINGERPRINT_SIZE)  # fingerprint of what one process tells another
 
 
 class Kind(Generic[T]):
@@ -42,7 +41,6 @@ class Results:
         self.damage = ""
         self._type_at: Callable[[str, int], Type] | None = None
         self._stored: IndexReader | None = None
-        self._adopted: list[IndexReader] = []
         self._given: dict[str, Any] = {}
         self._new: dict[str, Field] = {}
         if data is not None:
@@ -78,13 +76,6 @@ class Results:
             else:
                 if is_known:
                     self._given[key] = result
-        for reader in self._adopted:
-            if key in self._given:
-                break
-            is_known, result = reader.find(key, kind.field)
-            if is_known:
-                self._given[key] = result
-                self._new[key] = kind.field
         return key in self._given
 
     def forget(self, kind: Kind[T], argument: str) -> None:
@@ -108,18 +99,6 @@ class Results:
         if self._type_at is None:
             raise NotFound("object", owner, where="a build that is not open")
         return self._type_at(owner, die_offset)
-
-    # ---- other processes ------------------------------------------------------------------------
-
-    def news(self) -> bytes:
-        """Return what was found since the index file was written, for `adopt`."""
-        return self._write(IndexWriter(), _NEWS)
-
-    def adopt(self, data: bytes) -> None:
-        """Know what another process has found out about the same build: its `news`."""
-        self._adopted.append(
-            IndexReader(data, _NEWS, intern=self.interner.intern, follow=self._follow)
-        )
 
     # ---- the file -------------------------------------------------------------------------------
 
