@@ -84,7 +84,12 @@ def command(settings: Settings, operation: str, options: tuple[str, ...], **own:
     program.override_types({**own["types"], **later.pop("types", {})}, option="--type")
     own.update({name: later.pop(name) for name in own if name in later})
     settings = settings.overridden_by(Settings(**later))
-    resolved = program.operation(operation, own["task"])
+    task = own["task"]
+    if wants_help and task is None:
+        from idoldbg.views.interfaces import first_server  # not for calls
+
+        task = first_server(program, operation)
+    resolved = program.operation(operation, task)
     for name in program.unused_overrides:
         say(f"--type {name}: {operation} has no type of that name")
     if wants_help:

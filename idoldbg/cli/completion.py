@@ -234,12 +234,11 @@ def _files(_context: click.Context) -> Items:
 
 
 def _operation(context: click.Context) -> ResolvedOperation:
+    from idoldbg.views.interfaces import first_server
+
     program = _program(context)
     name, task = context.params.get("operation") or "", context.params.get("task")
-    if task is None:  # several may serve it: their arguments are the same
-        servers = [s for s in program.servers if s.interface.name == name.partition(".")[0]]
-        task = servers[0].task.name if len(servers) > 1 else None
-    return program.operation(name, task)
+    return program.operation(name, task or first_server(program, name))
 
 
 def _options(context: click.Context) -> Items:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from idoldbg.cli.options import Settings, command_options, parse_seconds
-from idoldbg.cli.output import print_text, show
+from idoldbg.cli.output import print_text, say, show
 from idoldbg.cli.reading import Reading, reading
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.memory import Clock
@@ -75,6 +75,8 @@ def command(
             checked_task(opened.program, task)
         sets = select_counters(find_counters(opened.program), filters, task=task)
         found = read_counter_statics(opened.program, sets)
+        if filters and not found:
+            say(f"nothing fits {' or '.join(filters)}; `idoldbg counters --list` has all")
         source = opened.source()
 
     def as_text() -> str:

@@ -6,7 +6,7 @@ import click
 
 from idol.records import replace
 from idoldbg.cli.options import Settings, command_options
-from idoldbg.cli.output import print_text, show
+from idoldbg.cli.output import print_text, say, show
 from idoldbg.cli.polling import follow_option, rounds
 from idoldbg.cli.reading import Reading, reading
 from idoldbg.render import json, ring_buffers
@@ -71,6 +71,8 @@ def command(
             _follow(settings, opened, filters, task, last or 0, follow_s)
             return 0
         found = read(last)
+        if filters and not found:
+            say(f"nothing fits {' or '.join(filters)}; `idoldbg ringbuf --list` has all")
         source = opened.source()
 
     def as_text() -> str:

@@ -9,7 +9,7 @@ from idoldbg.cli.output import say, show
 from idoldbg.opening import open_program
 from idoldbg.render import variables
 from idoldbg.views.source import read_source
-from idoldbg.views.variables import list_variables
+from idoldbg.views.variables import FLASH, OPTIMISED, RAM, list_variables
 
 
 @click.command("vars")
@@ -18,8 +18,8 @@ from idoldbg.views.variables import list_variables
 @click.option("--type", "type_name", metavar="NAME", help="Those whose type's name contains NAME.")
 @click.option(
     "--section",
-    type=click.Choice(["flash", "ram"]),
-    help="Those in flash or in RAM alone.",
+    type=click.Choice([FLASH, RAM, OPTIMISED]),
+    help="Those in flash, in RAM, or left out by the compiler alone.",
 )
 @build_options
 def command(
@@ -33,8 +33,8 @@ def command(
     """List the statics of a build.
 
     Task, name, address, size, memory and type. PATTERN is a part of a name, or a task. What the
-    compiler optimised away or split up is marked as such. Of statics with equal contents at one
-    address the other names are given. Needs no board.
+    compiler optimised away or split up is marked as such; without a choice it is only counted. Of
+    statics with equal contents at one address the other names are given. Needs no board.
 
     \b
     idoldbg vars
@@ -46,8 +46,9 @@ def command(
     for name, reason in found.unreadable:
         say(f"`{name}` is left out: {reason}")
     source = read_source(program, "archive")
+    chosen = any(value is not None for value in (pattern, task, type_name, section))
     show(
         settings,
-        lambda: variables.list_text(found),
+        lambda: variables.list_text(found, counts_optimised=not chosen),
         lambda: variables.list_json(source, found),
     )

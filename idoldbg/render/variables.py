@@ -143,13 +143,18 @@ def value_object(read: VarRead) -> Object:
     }
 
 
-def list_text(found: VariableList) -> str:
-    """Write one line for each static; what was optimised away comes last."""
+def list_text(found: VariableList, *, counts_optimised: bool = False) -> str:
+    """Write one line for each static; what was optimised away comes last, or is only counted."""
     if not found.statics:
         return "no static"
     rows = [["TASK", "STATIC", "ADDRESS", "SIZE", "MEMORY", "FILE", "TYPE"]]
-    rows += [_row(s) for s in sorted(found.statics, key=lambda s: s.memory == OPTIMISED)]
-    return join_lines(table_lines(rows, right=(3,)))
+    there = [s for s in found.statics if s.memory != OPTIMISED]
+    gone = [s for s in found.statics if s.memory == OPTIMISED]
+    rows += [_row(s) for s in (there if counts_optimised else [*there, *gone])]
+    lines = table_lines(rows, right=(3,))
+    if counts_optimised and gone:
+        lines.append(f"and {len(gone)} that the compiler left out: `--section optimised`")
+    return join_lines(lines)
 
 
 def _row(static: Static) -> list[str]:

@@ -8,7 +8,7 @@ from idoldbg.build.program import Program
 from idoldbg.errors import DebugInfoError, NotFound
 from idoldbg.resolver import ResolvedOperation
 
-__all__ = ["Server", "read_interfaces"]
+__all__ = ["Server", "first_server", "read_interfaces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +58,13 @@ def read_interfaces(program: Program, what: str | None = None) -> tuple[Server, 
     if what and not result:
         raise program.no_interface(interface_name)
     return tuple(result)
+
+
+def first_server(program: Program, operation: str) -> str | None:
+    """Return the first task of several that serve `Interface.operation`, None for one or none.
+
+    Their arguments are the same: help and completion need not know which is meant.
+    """
+    interface = operation.partition(".")[0]
+    tasks = [s.task.name for s in program.servers if s.interface.name == interface]
+    return tasks[0] if len(tasks) > 1 else None

@@ -276,6 +276,28 @@ def test_a_dump_without_a_path_is_refused(capsys: Capture) -> None:
     assert "dump:PATH" in capsys.readouterr().err
 
 
+def test_help_of_an_operation_needs_no_choice_of_servers(capsys: Capture) -> None:
+    assert run(["call", "Victim.die", "--help"]) == 0
+    assert "idoldbg call Victim.die --cause" in capsys.readouterr().out
+    assert run(["call", "Victim.die"]) == 2
+    assert "several tasks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["ringbuf", "counters"])
+def test_a_filter_that_fits_nothing_is_not_a_build_without(command: str, capsys: Capture) -> None:
+    assert run([command, "nonesuch"]) == 0
+    assert "nothing fits nonesuch" in capsys.readouterr().err
+
+
+def test_statics_that_are_gone_are_counted_until_asked_for(capsys: Capture) -> None:
+    assert run(["vars"]) == 0
+    whole = capsys.readouterr().out.splitlines()
+    assert "that the compiler left out" in whole[-1]
+    assert run(["vars", "--section", "optimised"]) == 0
+    gone = capsys.readouterr().out.splitlines()
+    assert whole[-1].startswith(f"and {len(gone) - 1} that")
+
+
 def test_a_closed_standard_output_is_not_reported_as_a_bug() -> None:
     command = f"{sys.executable} -m idoldbg list >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
