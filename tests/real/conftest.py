@@ -11,6 +11,7 @@ from tests.real.peer import Differences, Peer, find_peers
 
 RUNS: dict[str, Differences] = {}
 WANTED: dict[str, set[str]] = {}
+MANY = 70  # objects; the history has about 110, 76 of them with registers
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -32,10 +33,13 @@ def peer(request: pytest.FixtureRequest) -> Peer:
 
 @pytest.fixture(scope="module", autouse=True)
 def every_difference_is_real(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail where a listed difference is none any more; only if all objects were compared."""
+    """Fail where a listed difference is none any more; only if all objects were compared.
+
+    Those of Humility's history: its newest revision alone has a handful.
+    """
     yield
     run = RUNS.get(getattr(request.module, "COMMAND", ""))
-    if run is not None and run.objects and run.objects == WANTED[run.command]:
+    if run is not None and len(run.objects) >= MANY and run.objects == WANTED[run.command]:
         stale = [f"{d.objects}: {d.facts}" for d in run.unused]
         assert not stale, f"differences/{run.command}.toml lists what does not differ: {stale}"
 
