@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idoldbg import startup
 from idoldbg.device.core import Core, in_turn
-from idoldbg.device.shown import shown
+from idoldbg.device.shown import shown, shown_rows
 from idoldbg.render import memory, memory_map, stack_use
 from idoldbg.target.capability import Registers
 from idoldbg.views.locations import Location, find_location
@@ -64,4 +64,4 @@ class MemoryAccess:
         """Read how far the stacks of these tasks have been used; of all without names."""
         startup.settle(self._core.session)
         uses = read_stack_use(self._core.program, tasks)
-        return tuple(shown(use, lambda each: stack_use.text([each])) for use in uses)
+        return shown_rows(uses, stack_use.text)

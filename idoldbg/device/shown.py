@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from idol.records import field_names
 
-__all__ = ["is_shown", "shown"]
+__all__ = ["ShownRows", "is_shown", "shown", "shown_rows"]
 
 V = TypeVar("V")
+
+
+class ShownRows(tuple[V, ...]):
+    """Several views, which print as one table."""
+
+    _text: Callable[[Sequence[V]], str]
+
+    def __str__(self) -> str:
+        return self._text(self)
 
 
 def shown(view: V, text: Callable[[V], str]) -> V:
@@ -23,9 +32,16 @@ def shown(view: V, text: Callable[[V], str]) -> V:
     return copy
 
 
+def shown_rows(views: Iterable[V], text: Callable[[Sequence[V]], str]) -> ShownRows[V]:
+    """Return views, each of which prints by `text`, a renderer, and all together as well."""
+    rows = ShownRows(shown(view, lambda each: text([each])) for view in views)
+    rows._text = text
+    return rows
+
+
 def is_shown(value: object) -> bool:
     """Return whether a value is a view that `shown` made."""
-    return hasattr(type(value), "_text")
+    return isinstance(value, ShownRows) or hasattr(type(value), "_text")
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idoldbg.device.core import Core, in_turn
-from idoldbg.device.shown import shown
+from idoldbg.device.shown import shown, shown_rows
 from idoldbg.model.values import Value
 from idoldbg.render import counters, ring_buffers, sensors, task_calls, variables
 from idoldbg.views.counters import (
@@ -30,14 +30,14 @@ class StaticsReader:
     def ringbufs(self, *filters: str) -> tuple[RingBuffer, ...]:
         """Read the ring buffers, each of which prints itself; filters as `select_ring_buffers`."""
         rings = select_ring_buffers(read_ring_buffers(self._core.program), filters)
-        return tuple(shown(ring, lambda each: ring_buffers.text([each])) for ring in rings)
+        return shown_rows(rings, ring_buffers.text)
 
     @in_turn
     def counters(self, *filters: str) -> tuple[CounterStatic, ...]:
         """Read the event counters, which print themselves; filters as `select_counters`."""
         sets = select_counters(find_counters(self._core.program), filters)
         statics = read_counter_statics(self._core.program, sets)
-        return tuple(shown(static, lambda each: counters.text([each])) for static in statics)
+        return shown_rows(statics, counters.text)
 
     @in_turn
     def sensors(self, *filters: str) -> tuple[Reading, ...]:
@@ -46,7 +46,7 @@ class StaticsReader:
         Raises `ArgumentError` for a build without sensors, `NotFound` where it keeps no readings.
         """
         found = read_sensors(self._core.program, filters)
-        return tuple(shown(reading, lambda each: sensors.text([each])) for reading in found)
+        return shown_rows(found, sensors.text)
 
     @in_turn
     def task_calls(self) -> TaskCalls:
@@ -56,7 +56,7 @@ class StaticsReader:
     @in_turn
     def read_all(self, expression: str) -> tuple[VarRead, ...]:
         """Read every static that an expression means, such as `__RINGBUF.last`; as `evaluate`."""
-        return evaluate(self._core.program, expression)
+        return shown_rows(evaluate(self._core.program, expression), variables.text)
 
     @in_turn
     def read(self, expression: str) -> Value:

@@ -21,6 +21,17 @@ def test_a_view_prints_as_its_table() -> None:
     assert copy.copy(table) == table
 
 
+def test_several_views_print_as_one_table() -> None:
+    with idoldbg.attach(probe="emu") as dev:
+        uses = dev.stack_use()
+        (ticks,) = dev.read_all("kernel/TICKS")
+    assert isinstance(uses, tuple)
+    assert len(str(uses).splitlines()) > len(uses)
+    assert "victim" in str(uses)
+    assert "TASK" in str(uses[0])
+    assert "TICKS" in str(ticks)
+
+
 def test_the_package_lists_its_public_names() -> None:
     assert {"attach", "Device", "errors"} <= set(dir(idoldbg))
     for name in dir(idoldbg):
