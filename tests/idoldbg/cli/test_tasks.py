@@ -81,7 +81,7 @@ def without_time(found: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "command", [["tasks", "-slr", "spi", "sensor"], ["registers", "--task", "jefe", "-s"]]
+    "command", [["tasks", "-slr", "spi", "sensor"], ["registers", "--task", "spi", "-s"]]
 )
 def test_links_agree(command: list[str], capsys: Capture) -> None:
     answers = [without_time(answer(capsys, *command, "-p", link)) for link in ("emu", "pyocd:emu")]
