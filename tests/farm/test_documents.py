@@ -114,6 +114,9 @@ def shell(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+    # A guide that failed half-way has left its boards.
+    stop = [str(tmp_path / "bin" / "idoldbg"), "board", "stop", "--all"]
+    subprocess.run(stop, env=environment, check=True, capture_output=True, timeout=60)
 
 
 def run(shell: subprocess.Popen[str], command: str) -> tuple[str, int]:
