@@ -74,25 +74,6 @@ def test_task_in_a_fault_is_a_finding(dump: Path, capsys: Capture) -> None:
     assert run(["-a", str(dump), "tasks", "--check", "spi"]) == 0
 
 
-def without_time(found: Any) -> Any:
-    """Leave out what differs between two runs: the link, and what is running."""
-    found.pop("source")
-    return found
-
-
-@pytest.mark.parametrize(
-    "command", [["tasks", "-slr", "spi", "sensor"], ["registers", "--task", "spi", "-s"]]
-)
-def test_links_agree(command: list[str], capsys: Capture) -> None:
-    answers = [without_time(answer(capsys, *command, "-p", link)) for link in ("emu", "pyocd:emu")]
-    for found in answers:
-        found.pop("time_ms", None)
-        found.pop("core", None)
-        for task in found.get("tasks", ()):
-            task.pop("timer")
-    assert answers[0] == answers[1]
-
-
 def test_device_has_both() -> None:
     with idoldbg.attach() as dev:
         assert dev.registers("spi").task == "spi"
