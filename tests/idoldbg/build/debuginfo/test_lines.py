@@ -124,7 +124,7 @@ def header(version: int, tables: bytes, program: bytes) -> bytes:
 
 OLD_TABLES = b"src\0/abs\0\0" + b"main.rs\0\1\0\0" + b"lib.rs\0\2\0\0" + b"top.rs\0\0\0\0" + b"\0"
 NEW_TABLES = (
-    b"\x01\x01\x08\x03/work\0src\0/abs\0"  # a directory is a string
+    b"\x01\x01\x08\x03/build\0src\0/abs\0"  # a directory is a string
     b"\x02\x01\x08\x02\x0b\x04x.rs\0\0main.rs\0\1lib.rs\0\2top.rs\0\0"  # a file: and a byte
 )
 PROGRAM = (
@@ -154,9 +154,9 @@ def test_rows_of_all_versions(version: int) -> None:
     assert table.find_row(end - 1) is not None
     assert table.find_row(end) is None
     assert table.find_row(0) is None
-    paths = [table.find_file(index, "/work") for index in range(5)]
-    first = "/work/x.rs" if version >= 5 else None
-    assert paths == [first, "/work/src/main.rs", "/abs/lib.rs", "/work/top.rs", None]
+    paths = [table.find_file(index, "/build") for index in range(5)]
+    first = "/build/x.rs" if version >= 5 else None
+    assert paths == [first, "/build/src/main.rs", "/abs/lib.rs", "/build/top.rs", None]
 
 
 @pytest.mark.parametrize("version", [2, 3, 4, 5])
