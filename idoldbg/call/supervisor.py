@@ -109,6 +109,11 @@ class Supervisor:
         self.program = program
         self.target = target
 
+    def served(self) -> int:
+        """Return how many requests it has answered since it started; 0 where it takes none."""
+        control = find_control(self.program)
+        return 0 if control is None else sum(self._counters(control))
+
     def ask(self, request: Request, task: str) -> None:
         """Have a request served; returns once it was."""
         index = self.program.task(task).index

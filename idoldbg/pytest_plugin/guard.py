@@ -38,7 +38,7 @@ class FaultGuard:
         self._can_hold = runs and find_control(session.program) is not None
         self._is_busy = False
         self._next_s = 0.0
-        self._ticks = 0
+        self._served = 0  # requests, as the supervisor counts them from its start
 
     @property
     def held(self) -> frozenset[str]:
@@ -52,10 +52,8 @@ class FaultGuard:
         """
         if not self._can_hold:
             return
-        ticks = self._session.program.ticks() or 0
-        if ticks < self._ticks:
+        if self._supervisor.served() < self._served:
             self._held.clear()
-        self._ticks = ticks
         names = {task.name for task in self._session.program.archive.tasks[SUPERVISOR + 1 :]}
         wanted = names - set(free)
         for name in sorted(self._held - wanted):
@@ -66,7 +64,7 @@ class FaultGuard:
     def forget(self, held: Collection[str] = ()) -> None:
         """Take note that a reset has let go of all tasks but `held`."""
         self._held = set(held)
-        self._ticks = 0
+        self._served = 0
 
     def start(self) -> None:
         """Look at the held tasks from now on whenever a call waits."""
@@ -106,6 +104,7 @@ class FaultGuard:
 
     def _ask(self, request: Request, name: str) -> None:
         self._supervisor.ask(request, name)
+        self._served = self._supervisor.served()
         if request is Request.HOLD:
             self._held.add(name)
         else:
