@@ -38,8 +38,8 @@ def examine(session: Session, *, seconds: float = 1.0, keep_held: bool = False) 
         facts = {"why": str(error)}
         mismatch = Finding(Code.IMAGE_MISMATCH, Severity.ERROR, facts=facts)
         return Diagnosis((mismatch,), ("image",))
-    except LinkTimeout:
-        pass  # firmware that is never idle: what keeps it busy is what is asked
+    except LinkTimeout as error:  # firmware that is never idle: what keeps it busy is asked
+        session.notify(str(error))
     target, program = session.target, session.program
     registers = target.need(Registers) if target.can(Registers) else None
     first = observe(program, registers)

@@ -18,7 +18,7 @@ from idoldbg.build.load.dump_file import DCRSR_NUMBERS, PACKED_NAMES, DumpFile
 from idoldbg.build.load.dump_writer import encode_dump
 from idoldbg.build.program import Program
 from idoldbg.call.calls import prepare_call
-from idoldbg.errors import DecodeError, FaultError, IdoldbgError, Unsupported
+from idoldbg.errors import DecodeError, FaultError, Unsupported
 from idoldbg.model.archive import Archive, TaskImage
 from idoldbg.model.board import Board
 from idoldbg.model.memory import Clock, Segment
@@ -26,6 +26,7 @@ from idoldbg.model.snapshot import Range, Snapshot, Written
 from idoldbg.session import Session
 from idoldbg.target.capability import Recorded
 from idoldbg.target.link import Link
+from idoldbg.views.core_registers import read_core_registers
 from idoldbg.views.dump_areas import read_areas, read_dump
 from idoldbg.views.dump_ranges import find_ranges
 from idoldbg.views.tasks import table_address, task_type
@@ -33,7 +34,6 @@ from idoldbg.views.tasks import table_address, task_type
 __all__ = [
     "ask_agent",
     "check_path",
-    "read_registers",
     "read_snapshot",
     "snapshot_of",
     "take_by_agent",
@@ -141,7 +141,7 @@ def read_snapshot(
             return None
         read = _Reading(link, progress, total)
         segments = [segment for each in wanted for segment in read.range(*each)]
-        registers = read_registers(link) if task is None else {}
+        registers = read_core_registers(link, REGISTERS) if task is None else {}
         ticks = None if task is None else program.ticks() or 0
         return read, segments, registers, ticks, is_running
 
@@ -181,17 +181,6 @@ def _overlap(segment: Segment, address: int, size: int) -> bool:
 
 def _is_ram(program: Program, segment: Segment) -> bool:
     return not any(s.address <= segment.address < s.end for s in program.archive.flash_segments())
-
-
-def read_registers(link: Link) -> dict[str, int]:
-    """Read the registers that a dump has; those that the core lacks are left out."""
-    found = {}
-    for name in REGISTERS:
-        try:
-            found[name] = link.read_register(name)
-        except IdoldbgError:
-            continue
-    return found
 
 
 class _Reading:

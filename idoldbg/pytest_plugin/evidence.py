@@ -14,13 +14,14 @@ from idol.whole_file import write_whole
 from idoldbg.build.load import read_archive_file
 from idoldbg.build.load.dump_writer import encode_dump
 from idoldbg.build.program import Program
-from idoldbg.dumping import read_registers, read_snapshot
+from idoldbg.dumping import read_snapshot
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.board import Board
 from idoldbg.render import diagnosis, ring_buffers, stacks, text
 from idoldbg.render.printable import join_lines, one_line
 from idoldbg.target.link import Link
 from idoldbg.views.backtrace import Backtrace, read_backtrace
+from idoldbg.views.core_registers import read_core_registers
 from idoldbg.views.counters import CounterSet, count_changes, read_counters
 from idoldbg.views.diagnosis import diagnose, observe
 from idoldbg.views.ring_buffers import read_ring_buffers, select_ring_buffers
@@ -94,7 +95,7 @@ def _stacks(program: Program, link: Link) -> str:
 
     def read() -> list[str]:
         lines = []
-        live = read_registers(link)
+        live = read_core_registers(link)
         for task in program.archive.tasks:
             trace = read_backtrace(program, task.index, live if task.index == current else None)
             lines += _trace_lines(task.index, trace)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from idol.records import dataclass
 from idoldbg.build.program import Program
-from idoldbg.errors import DebugInfoError, FaultError, IdoldbgError
+from idoldbg.errors import DebugInfoError, FaultError, IdoldbgError, LinkError, Unsupported
 from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.views.backtrace import Backtrace, read_backtrace, read_core_backtrace, runs_task
 from idoldbg.views.code import find_code
@@ -83,13 +83,14 @@ class RegisterReport:
 
 
 def read_core_registers(source: RegisterSource, names: Sequence[str] = CORE) -> dict[str, int]:
-    """Read those of the registers that the target has; empty where it has none."""
+    """Read those of the registers that the target has; raise `LinkError` where it is lost."""
     found = {}
     for name in names:
         try:
             found[name] = source.read_register(name)
-        except IdoldbgError:
-            continue  # not on this core
+        except IdoldbgError as error:
+            if isinstance(error, LinkError) and not isinstance(error, Unsupported):
+                raise  # the target is lost: those left out are not those that it lacks
     return found
 
 
