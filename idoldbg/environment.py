@@ -9,7 +9,6 @@ labgrid's YAML.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -22,13 +21,21 @@ from idol.patterns import compile_late
 from idol.records import dataclass, field
 from idoldbg.build.load.files import read_regular
 from idoldbg.errors import ArgumentError, NotFound, ProbeNotFound, TargetFileError
+from idoldbg.target.usb import DEVICES, list_usb_devices
 
-__all__ = ["YAML", "NamedTarget", "get_target", "read_environment", "to_spec"]
+__all__ = [
+    "YAML",
+    "NamedTarget",
+    "get_target",
+    "is_probe_text",
+    "list_probe_ids",
+    "read_environment",
+    "to_spec",
+]
 
 MAX_SIZE = 1 << 20  # bytes
 MAX_DEPTH = 16  # of nested commands
 YAML = (".yaml", ".yml")
-USB_DEVICES = "/sys/bus/usb/devices"
 _USB = compile_late(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::([^\n]*))?")
 _NTH = compile_late(r"usb-(\d{1,4})")
 Commands = Mapping[str, Any]
@@ -133,14 +140,19 @@ def _read_humility(name: str, entry: Any, folder: Path) -> NamedTarget:
         name,
         _text(entry, "probe", name),
         {
-            key: found if Path(found).exists() or not (folder / found).exists() else beside
-            for key, found in _archives(entry["archive"], name, Path()).items()
-            for beside in [str(folder / found)]
+            key: _found(path, folder)
+            for key, path in _archives(entry["archive"], name, Path()).items()
         },
         None,
         _text(entry, "description", name) or "",
         _commands(entry.get("cmds", {}), f"`{name}`: `cmds`"),
     )
+
+
+def _found(path: str, folder: Path) -> str:
+    """Return a path of the working directory, or where it is beside the file alone, that one."""
+    beside = folder / path
+    return str(beside) if not Path(path).exists() and beside.exists() else path
 
 
 def _read_own(name: str, entry: Any, folder: Path) -> NamedTarget:
@@ -191,17 +203,35 @@ def _commands(value: Any, where: str, depth: int = 0) -> Commands:
     return value
 
 
-def to_spec(text: str, list_probes: Callable[[], Sequence[str]]) -> str:
+def is_probe_text(text: str) -> bool:
+    """Return whether a text is one of Humility's for a probe."""
+    return text in ("auto", "usb") or bool(_NTH.fullmatch(text) or _USB.fullmatch(text))
+
+
+def list_probe_ids() -> list[str]:
+    """Return the ids of the debug probes that pyOCD finds."""
+    from idoldbg.target.probe.probes import list_probes
+
+    listing = list_probes(guess_boards=False)
+    return [probe.unique_id for probe in listing.probes if not probe.is_emulated]
+
+
+def to_spec(
+    text: str,
+    list_ids: Callable[[], Sequence[str]] = list_probe_ids,
+    *,
+    devices: str = DEVICES,
+) -> str:
     """Return the SPEC for Humility's text of a probe, any other text as it is.
 
-    `auto` and `usb` are the only probe, `usb-N` the one of that index among `list_probes()`, their
-    ids; `VID:PID:SERIAL` and `VID:PID` are found by their serial number. Raises `ProbeNotFound`.
+    `auto` and `usb` are the only probe, `usb-N` the one of that index among `list_ids()`, sorted;
+    `VID:PID:SERIAL` and `VID:PID` are found by their serial number. Raises `ProbeNotFound`.
     """
     if text in ("auto", "usb"):
         return "pyocd"
     nth = _NTH.fullmatch(text)
     if nth is not None:
-        ids = sorted(list_probes())
+        ids = sorted(list_ids())
         if int(nth[1]) >= len(ids):
             raise ProbeNotFound(f"`{text}`: {len(ids)} probes are connected", link=text)
         return f"pyocd:{ids[int(nth[1])]}"
@@ -209,18 +239,13 @@ def to_spec(text: str, list_probes: Callable[[], Sequence[str]]) -> str:
     if usb is None:
         return text
     vendor, product, serial = usb.groups()
-    return f"pyocd:{serial or _find_serial(vendor.lower(), product.lower())}"
+    return f"pyocd:{serial or _find_serial(vendor.lower(), product.lower(), devices)}"
 
 
-def _find_serial(vendor: str, product: str, devices: str = USB_DEVICES) -> str:
-    """Return the serial number of the only USB device with these ids, from Linux's list."""
-    names = sorted(os.listdir(devices)) if os.path.isdir(devices) else []  # noqa: PTH112, PTH208  # slow to import
-    folders = [f"{devices}/{name}" for name in names]
-    serials = [
-        _read(f"{folder}/serial")
-        for folder in folders
-        if (_read(f"{folder}/idVendor"), _read(f"{folder}/idProduct")) == (vendor, product)
-    ]
+def _find_serial(vendor: str, product: str, devices: str) -> str:
+    """Return the serial number of the only USB device with these ids."""
+    found = list_usb_devices(devices)
+    serials = [each.serial for each in found if (each.vendor, each.product) == (vendor, product)]
     name = f"{vendor}:{product}"
     if len(serials) == 1 and serials[0]:
         return serials[0]
@@ -231,11 +256,3 @@ def _find_serial(vendor: str, product: str, devices: str = USB_DEVICES) -> str:
         + ", ".join(f"{name}:{serial or '?'}" for serial in serials),
         link=name,
     )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, errors="replace") as file:  # noqa: PTH123  # slow to import
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -6,7 +6,6 @@ that a SPEC names. Everything else in idoldbg receives these as arguments.
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +34,7 @@ from idoldbg.target.open import Site, Wanted, find_scheme, open_target
 from idoldbg.target.spec import Spec
 from idoldbg.target.target import Target
 from idoldbg.target.trace import Trace, Traffic
+from idoldbg.target.usb import DEVICES, list_usb_devices
 
 __all__ = [
     "Session",
@@ -53,10 +53,6 @@ __all__ = [
 
 EMULATED = Spec("emu")
 NO_PROBE = "no debug probe is connected"
-# USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
-# Communication": the product string or an interface string contains "CMSIS-DAP").
-PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
-USB_DEVICES = Path("/sys/bus/usb/devices")
 
 
 class Session:
@@ -204,18 +200,6 @@ def _check_uart(options: TargetOptions) -> None:
     )
 
 
-def attached_probe(devices: Path = USB_DEVICES) -> str | None:
-    """Look for a debug probe in the kernel's list of USB devices, without opening any."""
-    for device in sorted(devices.glob("*")):
-        product = _sysfs(device / "product")
-        vendor = PROBE_VENDORS.get(_sysfs(device / "idVendor"))
-        if "CMSIS-DAP" in product or (vendor and vendor.split("-")[0].lower() in product.lower()):
-            return product
-    return None
-
-
-def _sysfs(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
+def attached_probe(devices: str = DEVICES) -> str | None:
+    """Return the name of a debug probe among the USB devices, without opening any."""
+    return next((each.name for each in list_usb_devices(devices) if each.is_probe), None)

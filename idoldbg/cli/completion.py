@@ -205,16 +205,12 @@ def _running_boards(_context: click.Context) -> Items:
 
 
 def _probe_serials() -> Iterator[str]:
-    """Return the serial numbers of USB devices by vendors of probes, from Linux's list."""
-    from idoldbg.session import PROBE_VENDORS, USB_DEVICES
+    """Yield the serial numbers of USB devices by vendors of probes."""
+    from idoldbg.target.usb import PROBE_VENDORS, list_usb_devices
 
-    for device in sorted(USB_DEVICES.glob("*")):
-        try:
-            vendor = (device / "idVendor").read_text().strip()
-            if vendor in PROBE_VENDORS:
-                yield (device / "serial").read_text(errors="replace").strip()
-        except OSError:
-            continue
+    for device in list_usb_devices():
+        if device.vendor in PROBE_VENDORS and device.serial:
+            yield device.serial
 
 
 def _targets(context: click.Context) -> Items:

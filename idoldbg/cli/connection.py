@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 from idol.printable import one_line
-from idol.records import dataclass
+from idol.records import dataclass, replace
 from idoldbg.cli import humility
 from idoldbg.errors import ArgumentError
 from idoldbg.target.open import find_scheme, is_spec
@@ -31,18 +31,24 @@ class Connection:
     probe: str | None
 
 
-def connect(settings: Settings, environ: Mapping[str, str], note: Note) -> Connection:
+def connect(
+    settings: Settings, environ: Mapping[str, str], note: Note, *, wants_target: bool = True
+) -> Connection:
     """Return the connection that options and environment describe.
 
     A probe or a named target of an option wins, then one of Humility's variables counts. `note`
-    is told what came from where. Raises `ArgumentError`, and as reading an environment file does.
+    is told what came from where. Without `wants_target` no probe is looked for: its SPEC is then
+    good for asking which build it runs alone. Raises `ArgumentError`, and as reading an environment
+    file does.
     """
     archive, board, probe = settings.archive, settings.board, settings.probe
     name, path = settings.target_name, settings.environment
     if name is not None and probe is not None:
         raise ArgumentError("name a target or a probe, not both", name="--target")
     if any(key.startswith("HUMILITY_") for key in environ):
-        said = humility.read_variables(environ) if probe is None and name is None else None
+        said = None
+        if probe is None and name is None:
+            said = humility.read_variables(environ, wants_target=wants_target)
         path = path or environ.get("HUMILITY_ENVIRONMENT") or None
         if said is not None:
             name, probe = _follow(said, archive, note)
@@ -51,10 +57,11 @@ def connect(settings: Settings, environ: Mapping[str, str], note: Note) -> Conne
             if archive is not None:
                 note("the archive is that of HUMILITY_ARCHIVE")
     if name is not None:
-        return _named(settings, name, path, archive, note)
+        found = _named(settings, name, path, archive, note)
+        return replace(found, probe=_to_spec(found.probe, wants_target=wants_target))
     if settings.archive_name is not None:
         raise ArgumentError("only a target of `--target` has builds by name", name="--archive-name")
-    return Connection(archive, board, _to_spec(probe))
+    return Connection(archive, board, _to_spec(probe, wants_target=wants_target))
 
 
 def _follow(
@@ -75,7 +82,7 @@ def _follow(
 def _named(
     settings: Settings, name: str, path: str | None, archive: str | None, note: Note
 ) -> Connection:
-    """Return the connection to a target of an environment file."""
+    """Return the connection to a target of an environment file, its probe as it is written."""
     from idoldbg.environment import get_target
 
     if path is None:
@@ -90,7 +97,7 @@ def _named(
         archive = target.archive(settings.archive_name)
     elif target.archives:
         _warn(f"{archive} is used instead of the build of target `{name}` in {path}")
-    return Connection(archive, settings.board or target.board, _to_spec(target.probe))
+    return Connection(archive, settings.board or target.board, target.probe)
 
 
 def _has_build(probe: str | None) -> bool:
@@ -104,19 +111,12 @@ def _has_build(probe: str | None) -> bool:
         return False
 
 
-def _to_spec(probe: str | None) -> str | None:
+def _to_spec(probe: str | None, *, wants_target: bool) -> str | None:
     if probe is None or is_spec(probe):
         return probe
-    from idoldbg.environment import to_spec
+    from idoldbg.environment import is_probe_text, to_spec
 
-    return to_spec(probe, _list_probes)
-
-
-def _list_probes() -> Sequence[str]:
-    from idoldbg.target.probe.probes import list_probes
-
-    listing = list_probes(guess_boards=False)
-    return [probe.unique_id for probe in listing.probes if not probe.is_emulated]
+    return "pyocd" if is_probe_text(probe) and not wants_target else to_spec(probe)
 
 
 def _warn(message: str) -> None:

@@ -30,11 +30,12 @@ class Variables:
     origin: str = ""
 
 
-def read_variables(environ: Mapping[str, str]) -> Variables:
+def read_variables(environ: Mapping[str, str], *, wants_target: bool = True) -> Variables:
     """Read the variables; of those that name a connection the first counts, in Humility's order.
 
-    Raises `ArgumentError` for HUMILITY_IP, which idoldbg has no link for, and where the archive of
-    HUMILITY_ARCHIVE and the dump of HUMILITY_DUMP would contradict each other.
+    Raises `ArgumentError` for HUMILITY_IP, which idoldbg has no link for, unless only the build is
+    wanted, and where the archive of HUMILITY_ARCHIVE and the dump of HUMILITY_DUMP would contradict
+    each other.
     """
     if environ.get(IGNORE):
         return Variables()
@@ -57,6 +58,8 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
                     f"inside: unset one of them, or set {IGNORE}=1",
                     name=name,
                 )
+        if not wants_target:
+            break
         raise ArgumentError(
             f"HUMILITY_IP is set, and idoldbg has no link over the network: name a target with "
             f"`--probe`, or set {IGNORE}=1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -15,6 +15,9 @@ from idol.records import dataclass, field_names, replace
 from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import LONGEST_S
 from idoldbg.target.open import TargetOptions, find_scheme, spec_forms
+
+if TYPE_CHECKING:
+    from idoldbg.cli.connection import Connection
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
@@ -68,10 +71,11 @@ class Settings:
 
     def target(self) -> TargetOptions:
         """Target options for `idoldbg.session`; raise as `connect`."""
-        from idoldbg.cli.connection import connect
+        return self._options(wants_target=True)
 
+    def _options(self, *, wants_target: bool) -> TargetOptions:
         note = _note if self.verbose else _ignore
-        chosen = connect(self, os.environ, note)
+        chosen = self._connection(note, wants_target=wants_target)
         return TargetOptions(
             chosen.archive,
             chosen.board,
@@ -84,9 +88,23 @@ class Settings:
             record=self.record,
         )
 
+    def _connection(self, note: Callable[[str], None], *, wants_target: bool) -> Connection:
+        """Choose the connection, once in a command: files are read and notes printed once."""
+        from idoldbg.cli.connection import connect
+
+        context = click.get_current_context(silent=True)
+        known = {} if context is None else context.find_root().meta
+        chosen_by = (self.archive, self.board, self.probe)
+        named_by = (self.target_name, self.environment, self.archive_name)
+        key = f"idoldbg connection {(*chosen_by, *named_by, wants_target)}"
+        if key not in known:
+            known[key] = connect(self, os.environ, note, wants_target=wants_target)
+        found: Connection = known[key]
+        return found
+
     def build(self) -> TargetOptions:
         """Options for a build alone; raise `ArgumentError` where `--probe` names none."""
-        target = self.target()
+        target = self._options(wants_target=False)
         spec = target.spec if target.probe else None
         if target.archive is None and spec and not find_scheme(spec).knows_build(spec):
             raise ArgumentError(

@@ -109,7 +109,7 @@ def _places(target: NamedTarget, path: str) -> Iterator[Place]:
     probe = target.probe
     if probe is not None and not is_spec(probe):
         try:
-            probe = to_spec(probe, list)
+            probe = to_spec(probe)
         except ProbeNotFound as error:
             raise ArgumentError(f"{path}: target `{target.name}`: {error}") from None
         if not is_spec(probe):

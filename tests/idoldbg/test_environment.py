@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli import run
-from idoldbg.environment import _find_serial, get_target, read_environment, to_spec
+from idoldbg.environment import get_target, read_environment, to_spec
 from idoldbg.errors import ProbeNotFound, TargetFileError
 
 Capture = pytest.CaptureFixture[str]
@@ -133,8 +133,8 @@ def test_a_usb_device_is_found_by_its_ids_if_it_is_the_only_one(tmp_path: Path) 
         device.mkdir()
         for file, text in (("idVendor", "0483"), ("idProduct", product), ("serial", serial)):
             (device / file).write_text(f"{text}\n")
-    assert _find_serial("0483", "374b", str(tmp_path)) == "B"
+    assert to_spec("0483:374B", devices=str(tmp_path)) == "pyocd:B"
     with pytest.raises(ProbeNotFound, match="0483:374e:A, 0483:374e:C"):
-        _find_serial("0483", "374e", str(tmp_path))
+        to_spec("0483:374e", devices=str(tmp_path))
     with pytest.raises(ProbeNotFound, match="no such USB device"):
-        _find_serial("0483", "0000", str(tmp_path))
+        to_spec("0483:0000", devices=str(tmp_path))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from idoldbg.cli import run
 from idoldbg.cli.connection import Connection, connect
 from idoldbg.cli.options import Settings
 from idoldbg.errors import ArgumentError, NotFound
+from idoldbg.opening import demo_archive
 
 LAB = """
 [targets.desk]
@@ -100,3 +102,28 @@ def test_mistakes_are_named(settings: Settings, message: str, lab: str) -> None:
         settings = replace(settings, environment=lab)
     with pytest.raises((ArgumentError, NotFound), match=message):
         ask(settings, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "expected"),
+    [
+        (Settings(archive="a"), {"HUMILITY_IP": "fe80::1"}, Connection("a", None, None)),
+        (Settings(), {"HUMILITY_IP": "x", "HUMILITY_ARCHIVE": "h"}, Connection("h", None, None)),
+        (Settings(archive="a", probe="usb-7"), {}, Connection("a", None, "pyocd")),
+        (Settings(probe="0483:374e"), {}, Connection(None, None, "pyocd")),
+        (Settings(probe="nonesuch"), {}, Connection(None, None, "nonesuch")),
+    ],
+)
+def test_a_question_about_a_build_looks_for_no_probe(
+    settings: Settings, environ: dict[str, str], expected: Connection
+) -> None:
+    assert connect(settings, environ, lambda _: None, wants_target=False) == expected
+
+
+def test_a_command_reads_its_connection_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HUMILITY_DUMP", "some.core")
+    archive = str(demo_archive("stm32f4-discovery"))
+    assert run(["-a", archive, "call", "Sensor.get", "--id", "0"]) == 0
+    assert capsys.readouterr().err.count("wins over HUMILITY_DUMP") == 1

@@ -1,0 +1,49 @@
+"""USB devices from Linux's own list, without opening any; elsewhere there are none."""
+
+from __future__ import annotations
+
+import os
+
+from idol.records import dataclass
+
+__all__ = ["DEVICES", "PROBE_VENDORS", "UsbDevice", "list_usb_devices"]
+
+DEVICES = "/sys/bus/usb/devices"
+# USB vendors of debug probes, and what a CMSIS-DAP probe calls itself (its specification, "USB
+# Communication": the product string or an interface string contains "CMSIS-DAP").
+PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
+
+
+@dataclass(frozen=True, slots=True)
+class UsbDevice:
+    """One device. `vendor` and `product` are ids of four hexadecimal digits; "" for unknown."""
+
+    vendor: str
+    product: str
+    name: str
+    serial: str
+
+    @property
+    def is_probe(self) -> bool:
+        """Return whether its name is that of a debug probe."""
+        vendor = PROBE_VENDORS.get(self.vendor)
+        brand = vendor.split("-")[0].lower() if vendor else None
+        return "CMSIS-DAP" in self.name or (brand is not None and brand in self.name.lower())
+
+
+def list_usb_devices(folder: str = DEVICES) -> tuple[UsbDevice, ...]:
+    """Return the devices that are connected, in the order of their places."""
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208  # slow to import
+    except OSError:
+        return ()
+    keys = ("idVendor", "idProduct", "product", "serial")
+    return tuple(UsbDevice(*(_read(f"{folder}/{name}/{key}") for key in keys)) for name in names)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, errors="replace") as file:  # noqa: PTH123  # slow to import
+            return file.read().strip()
+    except OSError:
+        return ""
