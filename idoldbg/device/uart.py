@@ -28,6 +28,8 @@ class Uart:
     def read(self, port: str | None = None) -> bytes:
         """Return what the target has sent since the last `read`, at most the last 64 KiB.
 
+        That much is kept, and no count of what went before: where output repeats itself for 64 KiB,
+        what is new cannot be told from what was read, and counts as read.
         Raises `NotFound` for a port that the board does not have, `Unsupported` for other targets.
         """
         name, sent = self._output(port)
