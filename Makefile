@@ -22,8 +22,9 @@ demo:
 
 # Whole files to each worker: their tests share boards and labs. In their order, which begins with
 # the longest ones. (A plain `pytest` runs everything in one process.)
+# `TEST_OPTIONS`: more options for pytest.
 test: $(VENV)/.installed
-	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 lint: $(VENV)/.installed
 	$(RUN)/ruff check .

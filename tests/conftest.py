@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -50,10 +51,13 @@ def free_port() -> int:
             return port
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Hear Ctrl-C, as on a terminal: whoever runs tests in the background may ignore it for us."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    passed_to = config.getoption("--passed-to")
+    if passed_to and not hasattr(config, "workerinput"):  # xdist's workers report to one process
+        config.pluginmanager.register(Passed(Path(passed_to)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +66,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--firmware", action="store_true", help="run tests that compile Rust (minutes)"
     )
+    parser.addoption("--passed-to", metavar="FILE", help="write the names of the tests that passed")
+    parser.addoption(
+        "--not-again", metavar="FILE", help="leave out the tests that FILE (of --passed-to) names"
+    )
+
+
+class Passed:
+    """Notes the tests that passed, a name each line; a failed teardown takes its test back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.outcome == "passed":
+            self.names.add(report.nodeid)
+        elif report.outcome == "failed":
+            self.names.discard(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        self.path.write_text("".join(f"{json.dumps(name)}\n" for name in sorted(self.names)))
 
 
 OPT_IN = {
@@ -78,6 +103,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(skip)
+    if listed := config.getoption("--not-again"):
+        names = set(map(json.loads, Path(listed).read_text().splitlines()))
+        left_out = [item for item in items if item.nodeid in names]
+        items[:] = [item for item in items if item.nodeid not in names]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)
