@@ -22,8 +22,8 @@ ALL = [
     for folder in ("archives", "gaps/archives", "suite/archives", "toolchains")
     for path in sorted((FIXTURES / folder).glob("*.zip"))
 ]
-# One of each kind. The suite comes before the gaps: both take crates from the firmware, and what cargo
-# compiled for the one must not go into the other.
+# One of each kind. The suite comes before the gaps: both take crates from the firmware, and what
+# cargo compiled for the one must not go into the other.
 WHAT = {
     "suite": ("--suite",),
     "archives": ("--chip", "stm32f4-discovery"),
