@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ from idoldbg.resolver import How
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "commands.md").read_text()
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -31,8 +34,8 @@ def test_help_has_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command_is_in_the_readme(name: str) -> None:
-    assert re.search(rf"^\| `idoldbg {name}\b", README, re.MULTILINE)
+def test_command_is_on_the_page(name: str) -> None:
+    assert re.search(rf"^\| `idoldbg {name}\b", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -44,15 +47,15 @@ def test_every_option_has_help(name: str) -> None:
             assert param.help, f"{name} {param.opts} has no help"
 
 
-def test_readme_names_no_command_that_is_gone() -> None:
-    named = set(re.findall(r"^\| `idoldbg (\w+)", README, re.MULTILINE))
+def test_page_names_no_command_that_is_gone() -> None:
+    named = set(re.findall(r"^\| `idoldbg (\w+)", PAGE, re.MULTILINE))
     assert named == set(COMMANDS)
 
 
-def test_global_options_are_in_the_readme() -> None:
+def test_global_options_are_on_the_page() -> None:
     for param in idoldbg.params:
         if isinstance(param, click.Option) and param.envvar:
-            assert f"`{max(param.opts, key=len)}" in README or f", `{param.opts[-1]}" in README
+            assert f"`{max(param.opts, key=len)}" in PAGE or f", `{param.opts[-1]}" in PAGE
 
 
 def test_every_error_class_has_an_exit_code() -> None:
@@ -63,14 +66,50 @@ def test_every_error_class_has_an_exit_code() -> None:
             pytest.fail(f"{name} has no exit code")
 
 
-def test_exit_codes_are_in_the_readme() -> None:
+def test_exit_codes_are_on_the_page() -> None:
     for code in {code for _, code in EXIT_CODES}:
-        assert re.search(rf"^\| {code} \|", README, re.MULTILINE)
+        assert re.search(rf"^\| {code} \|", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
-def test_readme_links_exist(link: str) -> None:
-    assert (ROOT / link).exists()
+def test_readme_names_no_command_that_is_gone() -> None:
+    assert set(re.findall(r"\bidoldbg ([a-z]\w+)", README)) <= set(COMMANDS)
+
+
+def test_readme_begins_with_the_install_and_a_call() -> None:
+    """A stranger's first screen: what to install, what to type, one picture."""
+    lines = README.splitlines()
+    assert len(lines) <= 150
+    assert README.count("![") == 1
+    first = "\n".join(lines[:20])
+    assert "pip install 'idoldbg[emu]'" in first
+    assert re.search(r"^idoldbg call ", first, re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_readme_links_work_outside_the_repository(link: str) -> None:
+    """All are absolute; those to files of ours name files that exist."""
+    home = URLS["Repository"]
+    raw = home.replace("github.com", "raw.githubusercontent.com")
+    assert link.startswith("https://")
+    for prefix in (f"{home}/blob/main/", f"{raw}/main/"):
+        if link.startswith(prefix):
+            assert (ROOT / link.removeprefix(prefix)).is_file()
+            return
+    assert "idoldbg" not in link
+
+
+def _pages() -> list[Path]:
+    return [
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
+    ]
+
+
+@pytest.mark.parametrize("page", _pages(), ids=lambda page: page.name)
+def test_links_between_pages_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
 
 
 def test_every_way_to_find_a_type_is_documented() -> None:

@@ -79,5 +79,5 @@ def command(settings: Settings) -> None:
             click.echo(f"(exit code {code})")
     click.echo(
         "\nThat was all of it: no hardware, no Rust. On a board with a debug probe the same "
-        "commands\ntake `--archive build.zip --probe pyocd`; the README goes on from here."
+        "commands\ntake `--archive build.zip --probe pyocd`; README.md goes on from here."
     )

@@ -1,6 +1,7 @@
 """JSON for programs: one object per command, with its schema's name and version.
 
-The contract is that of the README: numbers as numbers, byte strings as `{"hex": "…"}`, sorted keys.
+The contract is that of `docs/commands.md`: numbers as numbers, byte strings as `{"hex": "…"}`,
+sorted keys.
 """
 
 from __future__ import annotations

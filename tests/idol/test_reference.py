@@ -1,4 +1,4 @@
-"""`docs/idol.md` and the README against the language and the commands."""
+"""`docs/idol.md` and `docs/commands.md` against the language and the commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idol.ron_reader import EXTENSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs" / "idol.md").read_text()
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "commands.md").read_text()
 
 
 def get_commands() -> dict[str, argparse.ArgumentParser]:
@@ -48,13 +48,13 @@ def test_commands_are_those_that_modules_add() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_is_in_the_readme_and_the_reference(command: str) -> None:
-    assert re.search(rf"^\| .*`idol {command}\b", README, re.MULTILINE)
+def test_command_is_on_the_page_and_in_the_reference(command: str) -> None:
+    assert re.search(rf"^\| .*`idol {command}\b", PAGE, re.MULTILINE)
     assert f"`idol {command} " in REFERENCE
 
 
 def test_documents_name_no_command_that_is_gone() -> None:
-    for text in (README, REFERENCE):
+    for text in (PAGE, REFERENCE):
         named = set(re.findall(r"`idol ([a-z]+)\b", text))
         assert named <= set(COMMANDS)
 

@@ -138,12 +138,12 @@ def test_an_unchanged_file_keeps_its_time(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_the_build_script_of_the_readme_runs(tmp_path: Path) -> None:
+def test_the_build_script_of_the_guide_runs(tmp_path: Path) -> None:
     rustc = shutil.which("rustc", path="/usr/bin") or shutil.which("rustc")
     if rustc is None:
         lacking("needs rustc (Debian: apt install rustc-web)")
-    readme = (ROOT / "README.md").read_text()
-    (script,) = re.findall(r"```rust\n(fn main\(\) \{\n.*?\n\}\n)```", readme, re.DOTALL)
+    guide = (ROOT / "docs" / "idol-stubs.md").read_text()
+    (script,) = re.findall(r"```rust\n(fn main\(\) \{\n.*?\n\}\n)```", guide, re.DOTALL)
     crate = tmp_path / "drv" / "spi"
     crate.mkdir(parents=True)
     idl = tmp_path / "idl"

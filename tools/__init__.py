@@ -1,0 +1,1 @@
+"""Scripts that make what is published: pictures, the documentation site, releases."""
