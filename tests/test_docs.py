@@ -72,7 +72,7 @@ def test_exit_codes_are_on_the_page() -> None:
 
 
 def test_readme_names_no_command_that_is_gone() -> None:
-    assert set(re.findall(r"\bidoldbg ([a-z]\w+)", README)) <= set(COMMANDS)
+    assert set(re.findall(r"(?:^|`|\$ )idoldbg ([a-z]\w+)", README, re.MULTILINE)) <= set(COMMANDS)
 
 
 def test_readme_begins_with_the_install_and_a_call() -> None:
