@@ -24,6 +24,7 @@ from idoldbg.target.emulated.emu.divisions import MAX_DIVISIONS, find_unguarded_
 from idoldbg.target.emulated.emu.engine import Engine
 from idoldbg.target.emulated.emu.mpu import MpuState
 from idoldbg.target.emulated.emu.nvic import Nvic, NvicState
+from idoldbg.target.emulated.emu.observers import Observer
 from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SystemControlState
 from idoldbg.target.emulated.emu.systick import SysTickState
 from idoldbg.target.signals import HeldSignals
@@ -492,6 +493,19 @@ class EmulatedBoard:
         core.scs.restore(snapshot.scs)
         core.restore(snapshot.core)
         core.debug.restore(snapshot.debug)
+
+    def observe(self, make: Callable[[Core], Observer]) -> Callable[[], None]:
+        """Let the observer that `make` returns watch the core; return what takes it away again."""
+        core = self._core
+        observer = make(core)
+        with HeldSignals(core):
+            core.observe(observer)
+
+        def forget() -> None:
+            with HeldSignals(core):
+                core.forget(observer)
+
+        return forget
 
     def close(self) -> None:
         """Release the emulator's memory. The board cannot be used afterwards."""

@@ -22,6 +22,7 @@ from idoldbg.target.emulated.emu.nvic import (
     USAGE_FAULT,
     Nvic,
 )
+from idoldbg.target.emulated.emu.observers import Observer, Observers
 from idoldbg.target.emulated.emu.register_file import RegisterFile
 from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
 from idoldbg.target.emulated.emu.stores import Store, decode_store
@@ -75,6 +76,7 @@ class Core:
         self.systick = SysTick(clock, self._systick_wrapped)
         self.exceptions = Exceptions(model, engine, nvic, self.mpu, bus.find_bytes, bus.store_bytes)
         self.scs = SystemControl(model, nvic, self.mpu, self.systick, self.debug, self.exceptions)
+        self.observers = Observers()
         self.lockup: str | None = None
         self.reset_requested = False
         self._bus = bus
@@ -123,6 +125,10 @@ class Core:
                 limit = clock.cycles + clock.cycles_until(end_s)
             signals.deliver()
             engine.is_hurried = False
+            look_at = self.observers.next_look
+            if look_at is not None and look_at <= clock.cycles:
+                self.observers.look(clock.cycles)
+                look_at = self.observers.next_look
             clock.fire_due()
             if self.reset_requested:
                 return StopReason.CONDITION
@@ -147,6 +153,8 @@ class Core:
                     clock.cycles = end
                     continue
                 self._sleeping = False
+            if look_at is not None and look_at < end:
+                end = max(look_at, clock.cycles + 1)
             count = min(end - clock.cycles, _LONGEST_SLICE)
             if nvic.pending and self.exceptions.take_pending():
                 count = min(count, _WHEN_MASKED)
@@ -371,6 +379,8 @@ class Core:
         self.engine.stop()
 
     def _on_entry(self, number: int) -> None:
+        if self.observers:
+            self.observers.entered(number)
         if self.debug.catches(number):
             self.debug.halt(Dfsr.VCATCH)
             self.engine.stop()
@@ -409,6 +419,24 @@ class Core:
         self._held_fault = (BUS_FAULT, Cfsr.PRECISERR | Cfsr.BFARVALID, address)
         self.engine.stop()
         return 0
+
+    # ------------------------------------------------------------------ observers
+
+    def observe(self, observer: Observer) -> None:
+        """Let an observer watch this core, from the next event on."""
+        self.observers.add(observer)
+        self._connect_observers()
+
+    def forget(self, observer: Observer) -> None:
+        """Let an observer watch no more."""
+        self.observers.discard(observer)
+        self._connect_observers()
+
+    def _connect_observers(self) -> None:
+        observers = self.observers
+        self.exceptions.on_return = observers.returned if observers else None
+        self.exceptions.on_fault = observers.faulted if observers else None
+        self.engine.set_block_hook(observers.translated if observers.wants_blocks else None)
 
     # ------------------------------------------------------------------ debugging
 
@@ -504,6 +532,7 @@ class Core:
             self.systick.freeze(True)
         if self.debug.core_reset():
             self.debug.halt(Dfsr.VCATCH)
+        self.observers.reset()
 
     def save(self) -> CoreState:
         """Return the state for a snapshot."""
@@ -521,3 +550,4 @@ class Core:
         self.lockup = state.lockup
         self.reset_requested = False
         self._commit_mpu()
+        self.observers.restored()

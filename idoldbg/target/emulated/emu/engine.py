@@ -154,6 +154,7 @@ class Engine:
         self._stopped = False
         self._keep: list[object] = []
         self._breakpoints: dict[int, int] = {}
+        self._block_hook: int | None = None
         self._start = _library.uc_emu_start
         self._stop = _library.uc_emu_stop
         self._pc = self.batch([reg.PC])
@@ -255,6 +256,29 @@ class Engine:
         for address in sorted(wanted - set(self._breakpoints)):
             hook = binding.HOOK_CODE_CFUNC(hit)
             self._breakpoints[address] = self._add_hook(const.UC_HOOK_CODE, hook, address, address)
+        self.flush_code()
+
+    def set_block_hook(
+        self, on_block: Callable[[int, int, tuple[int, int] | None], None] | None
+    ) -> None:
+        """Call `on_block(address, size, block before)` when a block of code is translated.
+
+        All code is translated anew from now on. None takes the hook away.
+        """
+        if self._block_hook is not None:
+            self._check(_library.uc_hook_del(self.handle, self._block_hook))
+            self._block_hook = None
+        if on_block is not None:
+
+            def generated(_uc: Any, block: Any, before: Any, _data: Any) -> None:
+                try:
+                    last = (before[0].pc & ~1, before[0].size) if before else None
+                    on_block(block[0].pc & ~1, block[0].size, last)
+                except BaseException as error:  # noqa: BLE001 - re-raised by run(); C is in between
+                    self._fail(error)
+
+            hook = binding.HOOK_EDGE_GEN_CFUNC(generated)
+            self._block_hook = self._add_hook(const.UC_HOOK_EDGE_GENERATED, hook)
         self.flush_code()
 
     def close(self) -> None:

@@ -70,8 +70,9 @@ class Exceptions:
     """Takes exceptions and returns from them.
 
     `read` and `write` access memory for the core: they return None and False where there is none.
-    `on_entry(number)` is called after each entry (for vector catch), `on_lockup(reason)` when the
-    core can do nothing any more.
+    `on_entry(number)` is called after each entry (for vector catch), `on_return()` after each
+    return to thread mode, `on_fault(number, bits)` before a fault is taken, `on_lockup(reason)`
+    when the core can do nothing any more.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class Exceptions:
     ) -> None:
         self.faults = FaultRegisters()
         self.on_entry: Callable[[int], None] = lambda _number: None
+        self.on_return: Callable[[], None] | None = None
+        self.on_fault: Callable[[int, int], None] | None = None
         self.on_lockup: Callable[[str], None] = lambda _reason: None
         self._v6m = model.architecture is Architecture.V6M
         self._v8m = model.v8m
@@ -261,6 +264,8 @@ class Exceptions:
             r0, r1, r2, r3, r12, lr, msp, psp, control & 2, status, new_control, target | 1,
             saved & 0xF0000000,
         )  # fmt: skip
+        if thread and self.on_return is not None:
+            self.on_return()
         return None
 
     def _return_problem(self, link: int) -> int:
@@ -291,6 +296,8 @@ class Exceptions:
                 self.faults.mmfar = address
             else:
                 self.faults.bfar = address
+        if self.on_fault is not None:
+            self.on_fault(number, bits)
         self.raise_synchronous(number)
 
     def raise_synchronous(self, number: int) -> None:
