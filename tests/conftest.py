@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from idoldbg.target.emulated.entries import read_board_entries
+from tests.bench.plugin import bench
 from tests.browser import browser
 
-__all__ = ["browser"]  # a fixture for all tests
+__all__ = ["bench", "browser"]  # fixtures for all tests
 
 # No limits of time for examples: on a busy machine they find nothing but the machine busy.
 settings.register_profile("idoldbg", deadline=None, suppress_health_check=[HealthCheck.too_slow])

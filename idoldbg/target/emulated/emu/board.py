@@ -284,6 +284,11 @@ class EmulatedBoard:
         return self._core.debug.halted
 
     @property
+    def is_sleeping(self) -> bool:
+        """Whether the core waits in WFI or WFE."""
+        return self._core.sleeping
+
+    @property
     def lockup(self) -> str | None:
         """Reason for the core's lockup, None while it is not locked up."""
         return self._core.lockup

@@ -6,6 +6,7 @@ identification registers are those of the processors' technical reference manual
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from idol.records import dataclass
@@ -39,6 +40,7 @@ AP_IDR = 0xFC
 CSW_SIZE = 0x7
 CSW_ADDRINC = 0x30
 CSW_ADDRINC_SINGLE = 0x10
+CSW_ADDRINC_PACKED = 0x20
 CSW_DEVICEEN = 1 << 6
 CSW_SDEVICEEN = 1 << 23
 CSW_KEPT = 0x7F000000 | CSW_ADDRINC  # protection and security attributes, increment
@@ -72,10 +74,11 @@ class Identity:
     ap_idr: int
     wrap: int  # bytes after which the address increment wraps
     csw: int  # bits that always read as one
+    packs: bool = False  # bytes and halfwords of a whole word in one access of DRW
 
 
 # By CPUID.PartNo. Another part is taken for a Cortex-M4.
-CORTEX_M4 = Identity(0x2BA01477, 0x24770011, 0x1000, CSW_DEVICEEN)
+CORTEX_M4 = Identity(0x2BA01477, 0x24770011, 0x1000, CSW_DEVICEEN, packs=True)
 IDENTITIES = {
     0xC60: Identity(0x0BC11477, 0x04770031, 0x400, CSW_DEVICEEN),  # Cortex-M0+
     0xC24: CORTEX_M4,
@@ -99,6 +102,35 @@ class Dap:
         self._read_buffer = 0
         self._csw = 2
         self._tar = 0
+
+    def power_on_reset(self) -> None:
+        """Forget everything, as when the target's supply went off and came back."""
+        self._control = self._select = self._read_buffer = self._tar = 0
+        self._sticky = False
+        self._csw = 2
+
+    def line_reset(self) -> None:
+        """Take a line reset of the wires: SELECT is zero then."""
+        self._select = 0
+
+    def fail_access(self) -> None:
+        """Set STICKYERR, as an access that the bus refuses does."""
+        self._sticky = True
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether STICKYERR is set."""
+        return self._sticky
+
+    @property
+    def select(self) -> int:
+        """The register SELECT."""
+        return self._select
+
+    @property
+    def address(self) -> int:
+        """The register TAR of access port 0."""
+        return self._tar
 
     @property
     def is_powered(self) -> bool:
@@ -148,14 +180,13 @@ class Dap:
         if register == AP_CSW:
             # An unsupported size reads back as a supported one: that is how sizes are found out.
             size = value & CSW_SIZE if value & CSW_SIZE in WIDTHS else 2
+            if value & CSW_ADDRINC not in self._increments:
+                value &= ~CSW_ADDRINC
             self._csw = value & CSW_KEPT | size
         elif register == AP_TAR:
             self._tar = value & 0xFFFFFFFF
         elif register == AP_DRW:
-            width = WIDTHS[self._csw & CSW_SIZE]
-            shift = 8 * (self._tar & 3 & -width)
-            self._write(memory, self._tar, (value >> shift & (1 << 8 * width) - 1), width)
-            self._increment(width)
+            self._write_data(memory, value)
         elif register in AP_BD:
             self._write(memory, self._tar & ~0xF | register & 0xC, value & 0xFFFFFFFF, 4)
 
@@ -168,16 +199,36 @@ class Dap:
         if register == AP_TAR:
             return self._tar
         if register == AP_DRW:
-            width = WIDTHS[self._csw & CSW_SIZE]
-            value = self._read(memory, self._tar, width) << 8 * (self._tar & 3 & -width)
-            self._increment(width)
-            return value
+            return self._read_data(memory)
         if register in AP_BD:
             return self._read(memory, self._tar & ~0xF | register & 0xC, 4)
         return 0
 
+    @property
+    def _increments(self) -> tuple[int, ...]:
+        packed = (CSW_ADDRINC_PACKED,) if self.identity.packs else ()
+        return (0, CSW_ADDRINC_SINGLE, *packed)
+
+    def _lanes(self) -> Iterator[tuple[int, int]]:
+        """Go through the transfers of one access of DRW: width and shift; TAR moves behind each."""
+        width = WIDTHS[self._csw & CSW_SIZE]
+        is_packed = self._csw & CSW_ADDRINC == CSW_ADDRINC_PACKED
+        for _ in range(4 // width if is_packed else 1):
+            yield width, 8 * (self._tar & 3 & -width)
+            self._increment(width)
+
+    def _read_data(self, memory: Memory) -> int:
+        value = 0
+        for width, shift in self._lanes():
+            value |= self._read(memory, self._tar, width) << shift
+        return value
+
+    def _write_data(self, memory: Memory, value: int) -> None:
+        for width, shift in self._lanes():
+            self._write(memory, self._tar, value >> shift & (1 << 8 * width) - 1, width)
+
     def _increment(self, width: int) -> None:
-        if self._csw & CSW_ADDRINC == CSW_ADDRINC_SINGLE:
+        if self._csw & CSW_ADDRINC:
             wrap = self.identity.wrap - 1
             self._tar = self._tar & ~wrap | (self._tar + width) & wrap
 

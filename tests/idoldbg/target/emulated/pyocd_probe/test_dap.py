@@ -11,7 +11,7 @@ M0PLUS, M4, M7, M33 = 0x410CC601, 0x410FC241, 0x411FC272, 0x410FD214
 ABORT, CTRL_STAT, SELECT, RDBUFF = 0x0, 0x4, 0x8, 0xC
 CSW, TAR, DRW, BD0, BASE, IDR = 0x00, 0x04, 0x0C, 0x10, 0xF8, 0xFC
 POWER = 0x50000000
-BYTE, HALF, WORD, INCREMENT = 0, 1, 2, 0x10
+BYTE, HALF, WORD, INCREMENT, PACKED = 0, 1, 2, 0x10, 0x20
 
 
 class Ram:
@@ -109,6 +109,33 @@ def test_address_increment_wraps(cpuid: int, wrap: int) -> None:
     port.write(CSW, WORD)
     port.read(DRW)
     assert port.read(TAR) == 2 * wrap + 4, "only with ADDRINC"
+
+
+@pytest.mark.parametrize("size", [BYTE, HALF])
+@pytest.mark.parametrize("start", [0x10, 0x11, 0x12])
+def test_packed_transfers_move_a_whole_word(size: int, start: int) -> None:
+    """Each part is in the lane of its own address (IHI 0031E, C2.2.6)."""
+    start &= ~((1 << size) - 1)
+    port = Port(M4)
+    port.write(CSW, size | PACKED)
+    assert port.read(CSW) & 0x30 == PACKED
+    port.write(TAR, start)
+    expected = sum(a << 8 * (a & 3) for a in range(start, start + 4))  # memory holds addresses
+    assert port.read(DRW) == expected
+    assert port.read(TAR) == start + 4
+    port.write(TAR, start)
+    port.write(DRW, expected ^ 0xFFFFFFFF)
+    written = bytes(~a & 0xFF for a in range(start, start + 4))
+    assert port.ram.data[start : start + 4] == written
+    assert port.ram.data[start - 1] == start - 1
+    assert port.ram.data[start + 4] == start + 4
+
+
+@pytest.mark.parametrize("cpuid", [M33, M0PLUS])
+def test_an_access_port_without_packed_transfers_says_so(cpuid: int) -> None:
+    port = Port(cpuid)
+    port.write(CSW, BYTE | PACKED)
+    assert port.read(CSW) & 0x30 == 0
 
 
 def test_banked_data_registers() -> None:
