@@ -230,7 +230,7 @@ class UsbDevice:
             self.clock.advance(self.latency.of_out(len(data)))
             self.counts.writes += 1
             self.counts.bytes_written += len(data)
-            if data:  # an empty packet ends a transfer, and is no command
+            if data:  # a packet of no bytes only ends a transfer
                 name = self.firmware.name(data)
                 if name:
                     self.counts.commands[name] += 1
