@@ -154,6 +154,7 @@ MACHINE_WORDS = (
     "idoldbg/model/board.py",
     "idoldbg/target/",
     "tests/idoldbg/call/hiffy/",
+    "tests/bench/",
     "tests/idoldbg/hostile/mutations.py",
     "tests/idoldbg/target/",
     "tests/idoldbg/test_real_dumps.py",

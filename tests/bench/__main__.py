@@ -30,8 +30,8 @@ def main() -> int:
     parser.add_argument(
         "--real-time", action="store_true", help="let transfers take the time that they are given"
     )
-    words, _, command = _split(sys.argv[1:])
-    options = parser.parse_args(words)
+    arguments, _, command = _split(sys.argv[1:])
+    options = parser.parse_args(arguments)
     if not command:
         parser.error("give a command after `--`")
     with Bench(is_real=options.real_time) as bench:
@@ -51,9 +51,9 @@ def main() -> int:
     return code
 
 
-def _split(words: list[str]) -> tuple[list[str], str, list[str]]:
-    at = words.index("--") if "--" in words else len(words)
-    return words[:at], "--", words[at + 1 :]
+def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], "--", arguments[at + 1 :]
 
 
 def _print_costs(bench: Bench, seconds: float) -> None:

@@ -51,7 +51,7 @@ class Probe:
 
     @property
     def counts(self) -> Counts:
-        """What has crossed the bus."""
+        """Counts of the probe since `clear`."""
         return self.device.counts
 
     def fail(self, kind: FaultKind, after: int = 0, count: int | None = 1) -> None:

@@ -29,7 +29,7 @@ GARBAGE = 0x5A
 
 
 class UsbError(Exception):
-    """What the host's kernel reports of a transfer: an errno."""
+    """An errno, as the host's kernel reports it of a transfer."""
 
     def __init__(self, number: int) -> None:
         super().__init__(errno.errorcode[number])
@@ -37,7 +37,7 @@ class UsbError(Exception):
 
 
 class FaultKind(enum.Enum):
-    """What goes wrong with a transfer."""
+    """Ways in which a transfer fails."""
 
     UNPLUG = "the device is gone, until `plug` puts it back"
     TIMEOUT = "the host gives up; the transfer never came through"
@@ -101,7 +101,7 @@ class Interface:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a device says of itself. `speed` is libusb's number: 2 full, 3 high."""
+    """The descriptors of a device. `speed` is libusb's number: 2 full, 3 high."""
 
     vendor: int
     product: int
@@ -113,7 +113,7 @@ class Identity:
 
 @dataclass
 class Counts:
-    """What has crossed the bus since `clear`."""
+    """Traffic since `clear`."""
 
     writes: int = 0
     reads: int = 0
@@ -136,7 +136,7 @@ class Counts:
 
 
 class Firmware(Protocol):
-    """What runs in a probe."""
+    """Protocol of the program that runs in a probe."""
 
     def take(self, data: bytes) -> bytes | None:
         """Take what the host wrote; return an answer for it to fetch, None for none."""

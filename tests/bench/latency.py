@@ -1,4 +1,4 @@
-"""How long USB takes: a model, for costs in milliseconds where there is no hardware.
+"""A model of the time that USB takes, for costs in milliseconds where there is no hardware.
 
 A transfer of a full-speed bulk pipe takes its place in a frame of 1 ms, one of high speed in a
 micro-frame of 125 us; a HID report waits for the frame in which its interrupt endpoint is polled.

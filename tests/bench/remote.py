@@ -26,7 +26,7 @@ HEAD = struct.Struct("<II")
 
 
 class UsbBus(Protocol):
-    """What a pyUSB backend needs of a bus: one user's view of it."""
+    """Protocol of a bus for a pyUSB backend: one user's view of it."""
 
     def call(
         self, operation: str, data: bytes = b"", **fields: Any

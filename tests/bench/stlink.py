@@ -81,7 +81,7 @@ DP_STATUS = {Ack.OK: 0x80, Ack.WAIT: 0x14, Ack.FAULT: 0x15, Ack.NONE: 0x16, Ack.
 
 
 class Mode(enum.IntEnum):
-    """What the probe is, as it says itself."""
+    """The mode that GET_CURRENT_MODE answers."""
 
     DFU = 0
     MASS_STORAGE = 1

@@ -50,8 +50,8 @@ def test_each_kind_attaches_and_leaves_nothing(bench: Bench, kind: str) -> None:
 def test_a_child_process_sees_the_probes_and_only_those(bench: Bench) -> None:
     bench.plug("stlink-v2-1", F4, serial="066BFF")
     bench.plug("mcu-link", "lpcxpresso55s69", serial="LPC")
-    words = [sys.executable, "-m", "idoldbg", "probes", "--format", "json"]
-    done = subprocess.run(words, env=bench.env, capture_output=True, text=True, timeout=60)
+    arguments = [sys.executable, "-m", "idoldbg", "probes", "--format", "json"]
+    done = subprocess.run(arguments, env=bench.env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"unique_id"') == 2
     assert "066BFF" in done.stdout
@@ -69,8 +69,8 @@ def test_a_process_that_is_killed_lets_go(bench: Bench) -> None:
         "import idoldbg, time; board = idoldbg.attach(board='lpcxpresso55s69', probe='pyocd');"
         "print(1, flush=True); time.sleep(99)"
     )
-    words = [sys.executable, "-c", code]
-    with subprocess.Popen(words, env=bench.env, stdout=subprocess.PIPE) as child:
+    arguments = [sys.executable, "-c", code]
+    with subprocess.Popen(arguments, env=bench.env, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"1\n"
         assert probe.device.claims
@@ -247,8 +247,16 @@ def test_a_real_bench_takes_its_time() -> None:
 
 
 def test_the_command_prints_what_it_cost(bench: Bench) -> None:
-    words = [sys.executable, "-m", "tests.bench", "daplink=lpcxpresso55s69", "--", "echo", "hello"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    arguments = [
+        sys.executable,
+        "-m",
+        "tests.bench",
+        "daplink=lpcxpresso55s69",
+        "--",
+        "echo",
+        "hello",
+    ]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "hello\n"
     assert "BENCH0: 0 round trips" in done.stderr

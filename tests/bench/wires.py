@@ -31,7 +31,7 @@ MAILBOX_PORT, MAILBOX_IDR = 2, 0x002A0000  # LPC55S6x (UM11126), 51.6
 
 
 class Ack(enum.Enum):
-    """What a host sees of one transfer. PARITY: acknowledged, then data whose parity is wrong."""
+    """Answers to one transfer, as a host sees them. PARITY: acknowledged, then data whose parity is wrong."""
 
     OK = 1
     WAIT = 2
@@ -41,7 +41,7 @@ class Ack(enum.Enum):
 
 
 class Sleep(enum.Enum):
-    """What of the debug access a sleeping core leaves (Arm cores with their debug clock off)."""
+    """Access through the debug port while the core sleeps."""
 
     HARMLESS = "the debug clock goes on"
     SHUT = "no access is answered while the core sleeps"
@@ -49,7 +49,7 @@ class Sleep(enum.Enum):
 
 
 class Lock(enum.Enum):
-    """How a chip keeps debuggers out."""
+    """Ways in which a chip keeps debuggers out."""
 
     OPEN = "open"
     RDP1 = "STM32, read protection level 1: flash is closed"
