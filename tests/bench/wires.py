@@ -31,7 +31,7 @@ MAILBOX_PORT, MAILBOX_IDR = 2, 0x002A0000  # LPC55S6x (UM11126), 51.6
 
 
 class Ack(enum.Enum):
-    """Answers to one transfer, as a host sees them. PARITY: acknowledged, then data whose parity is wrong."""
+    """Answers to one transfer. PARITY is an OK, then data whose parity is wrong."""
 
     OK = 1
     WAIT = 2
