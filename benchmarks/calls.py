@@ -22,7 +22,7 @@ from idoldbg.target.trace import Traffic
 __all__ = ["bench_calls", "flash_id_call", "quiet_session"]
 
 BATCH = 32
-QUEUES, ONE_BY_ONE = "pyocd:emu, reads queued (CMSIS-DAP)", "pyocd:emu, one by one (ST-Link)"
+QUEUES, ONE_BY_ONE = "pyocd:emu, queued (CMSIS-DAP, ST-Link)", "pyocd:emu, one by one (J-Link)"
 LINKS = ("emu", "pyocd:emu", QUEUES, ONE_BY_ONE)
 FLASH_ID = {"device_index": "0", "source": "hex:9f000000", "sink": "4"}
 

@@ -15,6 +15,7 @@ from idoldbg.errors import FaultError
 
 __all__ = [
     "Clock",
+    "Exchanger",
     "Exclusive",
     "MemoryImage",
     "MemoryReader",
@@ -45,6 +46,20 @@ class MultiReader(Protocol):
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Return the bytes at each (address, size), read in this order; as `MemoryReader.read`."""
+
+
+@runtime_checkable
+class Exchanger(Protocol):
+    """Writes and reads several pieces of target memory in one transaction."""
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether it can; known once something was read."""
+
+    def exchange(
+        self, writes: Sequence[tuple[int, bytes]], ranges: Sequence[tuple[int, int]]
+    ) -> Sequence[bytes]:
+        """Make all writes, each an address and bytes, then return ranges as `read_many`."""
 
 
 @runtime_checkable

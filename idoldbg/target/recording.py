@@ -4,7 +4,8 @@ The first line says what was recorded: `{"schema": "idoldbg.traffic/2", "spec", 
 "kind", "notices", "archive", "timeout_s"}`. Each further line is one operation, with its arguments
 and its outcome: `{"op": "read", "address", "size", "data": HEX}`, `{"op": "read-many", "ranges":
 [[ADDRESS, SIZE], …], "data": [HEX, …]}`, `{"op": "write", "address", "data": HEX}`, `{"op": "wait",
-"seconds"}`, `{"op": "time", "value": SECONDS}`, `{"op": "register", "name", "value"}`, `{"op":
+"seconds"}`, `{"op": "exchange", "writes": [[ADDRESS, HEX], …], "ranges", "data"}` (writes, then
+reads), `{"op": "time", "value": SECONDS}`, `{"op": "register", "name", "value"}`, `{"op":
 "tag", "data": HEX}` (made here, for a program), `{"op": "one-by-one"}` (the next ranges are read in
 a transaction each), `{"op": "reset-with", "halt", "line"}`, and `halt`,
 `resume`, `reset`, `halted` and `exclusive` (both: entered) without arguments. Instead of its

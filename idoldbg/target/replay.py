@@ -79,10 +79,21 @@ class ReplayLink(BaseLink):
         if self._pending is not None and self._pending.get("op") == "read":
             return [self.read(address, size) for address, size in ranges]
         line = self._replay("read-many", ranges=[list(r) for r in ranges])
-        data = line.get("data")
-        if not isinstance(data, list) or len(data) != len(ranges):
-            raise self._error("not as much data as was asked for")
-        return [self._hex(part, size) for part, (_, size) in zip(data, ranges, strict=True)]
+        return self._parts(line, ranges)
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether the target made a write together with others then."""
+        self._pending = self._next()
+        return self._pending is not None and self._pending.get("op") == "exchange"
+
+    def exchange(
+        self, writes: Sequence[tuple[int, bytes]], ranges: Sequence[tuple[int, int]]
+    ) -> Sequence[bytes]:
+        """Return ranges that were read after writes."""
+        written = [[address, data.hex()] for address, data in writes]
+        line = self._replay("exchange", writes=written, ranges=[list(r) for r in ranges])
+        return self._parts(line, ranges)
 
     def write(self, address: int, data: bytes) -> None:
         self._replay("write", address=address, data=data.hex())
@@ -146,6 +157,12 @@ class ReplayLink(BaseLink):
             return kind(message, **(facts if isinstance(facts, dict) else {}))
         except TypeError:
             return self._error(f"the facts of the error do not fit a {kind.__name__}")
+
+    def _parts(self, line: dict[str, Any], ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        data = line.get("data")
+        if not isinstance(data, list) or len(data) != len(ranges):
+            raise self._error("not as much data as was asked for")
+        return [self._hex(part, size) for part, (_, size) in zip(data, ranges, strict=True)]
 
     def _value(self, operation: str, kind: Any, **arguments: object) -> Any:
         value = self._replay(operation, **arguments).get("value")

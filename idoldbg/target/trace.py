@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from idol.records import dataclass
 from idoldbg.call.hiffy.mailbox import random_tag
 from idoldbg.errors import LinkError
-from idoldbg.model.memory import Clock, Exclusive, MemoryWriter, MultiReader, TagSource
+from idoldbg.model.memory import (
+    Clock,
+    Exchanger,
+    Exclusive,
+    MemoryWriter,
+    MultiReader,
+    TagSource,
+)
 from idoldbg.target.capability import Halting, Registers, ResetControl, RunControl, refusal
 from idoldbg.target.turns import Turns
 
@@ -117,6 +124,27 @@ class Trace:
         polls = 1 if is_poll else 0
         self._add(block_reads=count - polls, polls=polls, bytes_read=sum(s for _, s in ranges))
         return found
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether `exchange` is one transaction."""
+        return isinstance(self._link, Exchanger) and self._link.exchanges
+
+    def exchange(
+        self, writes: Sequence[tuple[int, bytes]], ranges: Sequence[tuple[int, int]]
+    ) -> Sequence[bytes]:
+        """Make writes, then read ranges, in one transaction."""
+        link = self._need(Exchanger)
+        self._last = ("read", *ranges[0]) if ranges else ("write", 0, 0)
+        size = sum(len(data) for _, data in writes)
+        if ranges:
+            self._add(block_reads=1, bytes_written=size, bytes_read=sum(s for _, s in ranges))
+        else:
+            self._add(block_writes=1, bytes_written=size)
+        written = [(address, data.hex()) for address, data in writes]
+        return self._do(
+            "exchange", lambda: link.exchange(writes, ranges), writes=written, ranges=ranges
+        )
 
     def write(self, address: int, data: bytes) -> None:
         self._last = ("write", address, len(data))

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from idol.records import dataclass
-from idoldbg.model.memory import Clock, MemoryReader, MemoryWriter, MultiReader
+from idoldbg.model.memory import Clock, Exchanger, MemoryReader, MemoryWriter, MultiReader
 
 __all__ = [
     "MAX_GAP",
@@ -71,10 +71,15 @@ class ReadMany:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write target memory."""
+    """Write target memory.
+
+    One that `joins` is made no later than the next action, and in one transaction with it where
+    the target can. What goes wrong may then show at the next action.
+    """
 
     address: int
     data: bytes
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +124,82 @@ def drive(
     An exception of the link, or Ctrl-C, is thrown into the machine at the action that met it, and
     comes out of here unless the machine knows what to do.
     """
+    performer = _Performer(reader, writer, clock, max_gap)
     result: Any = None
     failure: BaseException | None = None
     while True:
         try:
             action = machine.send(result) if failure is None else machine.throw(failure)
         except StopIteration as stop:
+            performer.flush()
             value: T = stop.value
             return value
         result, failure = None, None
         try:
-            result = _perform(action, reader, writer, clock, max_gap)
+            result = performer.perform(action)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the machine raises it)
             failure = error
 
 
-def _perform(
-    action: Action, reader: MemoryReader, writer: MemoryWriter, clock: Clock, max_gap: int
-) -> Any:
-    match action:
-        case Read(address=address, size=size):
-            return reader.read(address, size)
-        case ReadMany():
-            return _read_stages(action, reader, max_gap)
-        case Write(address=address, data=data):
-            return writer.write(address, data)
-        case Wait(seconds=seconds):
-            if seconds > 0:
-                clock.wait(seconds)
-            return clock.monotonic()
+class _Performer:
+    """Does actions on a target, and holds back what joins the next one."""
+
+    def __init__(
+        self, reader: MemoryReader, writer: MemoryWriter, clock: Clock, max_gap: int
+    ) -> None:
+        self._reader, self._writer, self._clock = reader, writer, clock
+        self._max_gap = max_gap
+        self._held: list[tuple[int, bytes]] = []
+
+    def perform(self, action: Action) -> Any:
+        """Do an action; return its result."""
+        match action:
+            case Read(address=address, size=size):
+                self.flush()
+                return self._reader.read(address, size)
+            case ReadMany():
+                return self._read_stages(action)
+            case Write():
+                return self._write(action)
+            case Wait(seconds=seconds):
+                self.flush()
+                if seconds > 0:
+                    self._clock.wait(seconds)
+                return self._clock.monotonic()
+
+    def flush(self) -> None:
+        """Do what was held back."""
+        if self._held:
+            self._exchange(())
+
+    def _write(self, action: Write) -> None:
+        can_join = action.joins and isinstance(self._reader, Exchanger) and self._reader.exchanges
+        if self._held or can_join:
+            self._held.append((action.address, action.data))
+            if not can_join:
+                self.flush()
+        else:
+            self._writer.write(action.address, action.data)
+
+    def _exchange(self, places: Sequence[Range]) -> Sequence[bytes]:
+        assert isinstance(self._reader, Exchanger)  # or nothing was held back
+        held, self._held = self._held, []
+        return self._reader.exchange(held, places)
+
+    def _read_stages(self, action: ReadMany) -> tuple[bytes, ...]:
+        """Read blocks in order, at once where the target can."""
+        reader = self._reader
+        at_once = bool(self._held) or (
+            isinstance(reader, MultiReader) and getattr(reader, "reads_at_once", True)
+        )
+        gap = self._max_gap if at_once else max(self._max_gap, ONE_BY_ONE_GAP)
+        plan = plan_blocks(action, gap, at_once=at_once)
+        places = [block.place for block in plan.blocks]
+        if self._held:
+            return plan.cut(self._exchange(places))
+        if isinstance(reader, MultiReader) and len(places) > 1:
+            return plan.cut(reader.read_many(places))
+        return plan.cut([reader.read(address, size) for address, size in places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,17 +245,6 @@ def plan_blocks(action: ReadMany, max_gap: int, *, at_once: bool) -> ReadPlan:
     count = len(action.ranges) - action.spare
     kept = ReadMany(action.ranges[:count], tuple(b for b in action.barriers if b < count))
     return ReadPlan(kept.stages, tuple(_join_stages(kept.stages, max_gap)), action.spare)
-
-
-def _read_stages(action: ReadMany, reader: MemoryReader, max_gap: int) -> tuple[bytes, ...]:
-    """Read blocks in order, at once where the target can."""
-    at_once = isinstance(reader, MultiReader) and getattr(reader, "reads_at_once", True)
-    gap = max_gap if at_once else max(max_gap, ONE_BY_ONE_GAP)
-    plan = plan_blocks(action, gap, at_once=at_once)
-    places = [block.place for block in plan.blocks]
-    if isinstance(reader, MultiReader) and len(places) > 1:
-        return plan.cut(reader.read_many(places))
-    return plan.cut([reader.read(address, size) for address, size in places])
 
 
 def _plan_stages(stages: Sequence[Sequence[Range]], max_gap: int) -> list[Block]:

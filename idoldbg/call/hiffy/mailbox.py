@@ -166,9 +166,10 @@ class Mailbox:
         sent = Sent(program, sealed, before, timeout_s, begin_s, witness)
         try:
             for address, _ in data if present != (program.data,) else ():
-                yield Write(address, program.data)
+                yield Write(address, program.data, joins=True)
             self._data = program.data or self._data
-            yield Write(self.layout.text.address, sent.text)  # last: it never runs on older data
+            # After the data: it never runs on older ones.
+            yield Write(self.layout.text.address, sent.text, joins=True)
             yield Write(self.layout.kick, (1).to_bytes(WORD, "little"))
             words, first, pace = yield from self._wait_for_end(sent)
             if first:
@@ -310,7 +311,7 @@ class Mailbox:
         """Read what a program left, and make sure that it was ours and ran once."""
         layout, reader, program = self.layout, self._reader, sent.program
         yield from self._check_first(sent, first)
-        yield Write(layout.text.address, HARMLESS[: len(sent.text)])
+        yield Write(layout.text.address, HARMLESS[: len(sent.text)], joins=True)
         is_failure = ended.errors != sent.before.words.errors
         results = result_ranges(layout, program, is_failure=is_failure)
         data_ranges = self._data_ranges(program)
@@ -351,7 +352,7 @@ class Mailbox:
         if sent.text_state(own) is not TextState.OURS:
             yield from self._explain(sent, own)
         yield from self._check_data(sent, data)
-        yield Write(layout.text.address, HARMLESS[: len(sent.text)])
+        yield Write(layout.text.address, HARMLESS[: len(sent.text)], joins=True)
         has_witness = bool(witness) and text[offset:] == witness
         is_same_image = has_witness and pace.begin_s - sent.begin_s <= PROMPT_S
         while True:
@@ -442,7 +443,7 @@ class Mailbox:
             text = yield Read(*range_)
             if sent.text_state(text) is not TextState.OURS:
                 return False
-            yield Write(self.layout.text.address, HARMLESS[: len(sent.text)])
+            yield Write(self.layout.text.address, HARMLESS[: len(sent.text)], joins=True)
             # Had hiffy begun before, it would be busy, or have counted, or been restarted since.
             parts = yield self._reader.after(range_)
         except IdoldbgError:

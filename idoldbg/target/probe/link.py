@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -26,11 +26,10 @@ from idol.records import dataclass
 from idoldbg.errors import FaultError, FlashError, IdoldbgError, LinkError, ProbeNotFound
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.host_lock import HostLock
-from idoldbg.target.link import BaseLink
+from idoldbg.target.probe.access import ProbeMemory
 from idoldbg.target.probe.calls import CallLock
 from idoldbg.target.probe.core_debug import CoreDebug
 from idoldbg.target.probe.errors import Attempt, translated
-from idoldbg.target.probe.memory import read_blocks, read_bytes, write_bytes
 from idoldbg.target.probe.probes import (
     FoundProbe,
     ProbeInfo,
@@ -59,11 +58,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-# One watched call moves at most this much: two seconds at an SWD clock of 100 kHz.
-CHUNK_SIZE = 16 << 10
 CLOSE_LIMIT_S = 5.0
 RESET_LIMIT_S = 5.0
-ADDRESS_END = 1 << 32
 
 # pyOCD logs what it also raises; without a handler Python would print that on stderr.
 for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
@@ -149,13 +145,12 @@ def open_server(
     return link.connect() if attaches else link
 
 
-class PyocdLink(BaseLink):
+class PyocdLink(ProbeMemory):
     """A `Link` through pyOCD; made by `open_probe` and its like.
 
     `find_driver` returns pyOCD's object for the probe, which waits so many seconds for an answer.
 
-    Reads are tried once more after a garbled answer, writes never are. A read of 1, 2 or 4 aligned
-    bytes is one access of that width; others are rounded out to whole words, writes are not.
+    Memory is that of `ProbeMemory`.
     """
 
     kind = "debug probe"
@@ -179,8 +174,6 @@ class PyocdLink(BaseLink):
         self._watchdog = watchdog
         self._connection: _Connection | None = None
         self._leave_halted = False
-        self.reads_at_once = True
-        """Whether the last `read_many` was one exchange."""
         self._core = CoreDebug(self, self.wait, self.monotonic, link=spec)
         self._calls = CallLock(
             spec, lambda attempt, action: self._do(attempt, lambda ap: action(ap.dp.probe))
@@ -218,45 +211,6 @@ class PyocdLink(BaseLink):
                     raise
             time.sleep(pause_s)
             pause_s *= 2
-
-    def read(self, address: int, size: int) -> bytes:
-        self._check_range("read", address, size)
-        parts = []
-        for at in range(address, address + size, CHUNK_SIZE):
-            part = min(CHUNK_SIZE, address + size - at)
-            attempt = Attempt(self.spec, f"read {part} bytes at 0x{at:08x}", at, part)
-            parts.append(self._do(attempt, partial(read_bytes, address=at, size=part), again=True))
-        return b"".join(parts)
-
-    def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        """Read several ranges, in one exchange with the probe where it queues accesses."""
-        for address, size in ranges:
-            self._check_range("read", address, size)
-        if sum(size for _, size in ranges) > CHUNK_SIZE:
-            self.reads_at_once = False
-            return [self.read(address, size) for address, size in ranges]
-        (first, size), what = ranges[0], f"read {len(ranges)} blocks from 0x{ranges[0][0]:08x} on"
-        attempt = Attempt(self.spec, what, first, size)
-        data, self.reads_at_once = self._do(
-            attempt, partial(read_blocks, ranges=ranges), again=True
-        )
-        return data
-
-    def write(self, address: int, data: bytes) -> None:
-        self._check_range("write", address, len(data))
-        for offset in range(0, len(data), CHUNK_SIZE):
-            part = data[offset : offset + CHUNK_SIZE]
-            at = address + offset
-            attempt = Attempt(self.spec, f"write {len(part)} bytes at 0x{at:08x}", at, len(part))
-            self._do(attempt, partial(write_bytes, address=at, data=part))
-
-    def read_word(self, address: int) -> int:
-        """Read one aligned word."""
-        return int.from_bytes(self.read(address, 4), "little")
-
-    def write_word(self, address: int, value: int) -> None:
-        """Write one aligned word in one access."""
-        self.write(address, value.to_bytes(4, "little"))
 
     def read_register(self, name: str) -> int:
         return self._core.halted(lambda: self._core.read_register(name))
@@ -405,8 +359,19 @@ class PyocdLink(BaseLink):
             with contextlib.suppress(LinkError, FaultError):
                 self._do(Attempt(self.spec, "attach after the reset"), lambda ap: self._reattach())
 
-    def _do(self, attempt: Attempt, action: Callable[[Any], T], *, again: bool = False) -> T:
-        """Run `action` on the access port under the watchdog; repeat it once if `again`."""
+    def _do(
+        self,
+        attempt: Attempt,
+        action: Callable[[Any], T],
+        *,
+        again: bool = False,
+        retry: Callable[[Any], T | None] | None = None,
+    ) -> T:
+        """Run `action` on the access port under the watchdog; repeat it once if `again`.
+
+        `retry` is another way to its result after a garbled answer, or returns None.
+        """
+        second = action if again else retry
 
         def job() -> T:
             try:
@@ -414,10 +379,13 @@ class PyocdLink(BaseLink):
             except exceptions.TransferFaultError:
                 raise
             except exceptions.TransferError:
-                if not again:
+                if second is None:
                     raise
                 self._reattach()
-                return action(self._ap())
+                result = second(self._ap())
+                if result is None:
+                    raise
+                return result
 
         with translated(attempt):
             if self._connection is None:
@@ -437,15 +405,6 @@ class PyocdLink(BaseLink):
         session, dp = self._connection.session, self._connection.dp
         dp.connect()
         self._connection = _Connection(session, dp, _access_port(dp, self._options.access_port))
-
-    def _check_range(self, doing: str, address: int, size: int) -> None:
-        if address < 0 or size < 0 or address + size > ADDRESS_END:
-            raise FaultError(
-                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
-                "address space",
-                address=address,
-                size=size,
-            )
 
 
 def _connect(driver: Any, options: ProbeOptions) -> _Connection:

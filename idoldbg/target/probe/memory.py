@@ -10,7 +10,18 @@ from typing import Any
 from pyocd.core import exceptions
 from pyocd.coresight.ap import MEM_AP_DRW, APVersion
 
-__all__ = ["queues_reads", "read_blocks", "read_bytes", "to_bytes", "write_bytes"]
+from idol.records import dataclass
+from idoldbg.target.probe.stlink import find_queue
+
+__all__ = [
+    "Found",
+    "exchange_blocks",
+    "queues_reads",
+    "read_blocks",
+    "read_bytes",
+    "to_bytes",
+    "write_bytes",
+]
 
 PACK_CODES = {1: "B", 2: "H", 4: "I"}
 APV2_REGISTERS = 0xD00  # where those of a memory access port begin, in ADIv6
@@ -25,6 +36,18 @@ def to_bytes(values: Sequence[int], width: int, count: int = 1) -> bytes:
     if len(data) != width * count:
         raise exceptions.ProbeError(f"the probe returned {len(data)} bytes of {width * count}")
     return data
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read, and whether all of it was one exchange with the probe.
+
+    With `exchanges`, writes can be part of one.
+    """
+
+    data: list[bytes]
+    at_once: bool
+    exchanges: bool
 
 
 def read_bytes(ap: Any, address: int, size: int) -> bytes:
@@ -49,23 +72,44 @@ def queues_reads(ap: Any) -> bool:
     return isinstance(ap.dp.probe, CMSISDAPProbe) and ap._accelerated_memory_interface is None
 
 
-def read_blocks(ap: Any, ranges: Sequence[tuple[int, int]]) -> tuple[list[bytes], bool]:
-    """Read ranges in order; return also whether all of it was one exchange with the probe."""
+def read_blocks(ap: Any, ranges: Sequence[tuple[int, int]]) -> Found:
+    """Read ranges in order, in as few exchanges with the probe as it takes."""
     blocks = [(a & ~3, ((a + s + 3) & ~3) - (a & ~3)) for a, s in ranges]  # whole words
     own = getattr(ap.dp.probe, "read_ranges", None)  # a probe, or a server, of our own
-    at_once = own is not None or queues_reads(ap)
+    at_once, exchanges = True, False
     try:
         if own is not None:
             data = own(ap.address, blocks)
-        elif at_once:
-            data = _read_queued(ap, blocks)
         else:
-            raise NotImplementedError
+            data = exchange_blocks(ap, (), blocks)
+            exchanges = True
     except NotImplementedError:
         at_once = False
         data = [read_bytes(ap, *block) for block in blocks]
     parts = zip(data, ranges, blocks, strict=True)
-    return [d[a - start : a - start + s] for d, (a, s), (start, _) in parts], at_once
+    return Found(
+        [d[a - start : a - start + s] for d, (a, s), (start, _) in parts], at_once, exchanges
+    )
+
+
+def exchange_blocks(
+    ap: Any, writes: Sequence[tuple[int, bytes]], ranges: Sequence[tuple[int, int]]
+) -> list[bytes]:
+    """Write, then read ranges, in one exchange; raise `NotImplementedError` where it takes more."""
+    blocks = [(a & ~3, ((a + s + 3) & ~3) - (a & ~3)) for a, s in ranges]
+    queue = find_queue(ap)
+    if queue is not None and all(a % 4 == 0 and len(data) % 4 == 0 for a, data in writes):
+        data = queue.exchange(writes, blocks)
+    elif queues_reads(ap):
+        for address, part in writes:
+            write_bytes(ap, address, part, flushes=False)
+        if not blocks:
+            ap.dp.flush()
+        data = _read_queued(ap, blocks)
+    else:
+        raise NotImplementedError
+    parts = zip(data, ranges, blocks, strict=True)
+    return [d[a - start : a - start + s] for d, (a, s), (start, _) in parts]
 
 
 def _read_queued(ap: Any, blocks: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -100,8 +144,11 @@ def _words(values: Any) -> bytes:
     return to_bytes(found, 4, len(found))
 
 
-def write_bytes(ap: Any, address: int, data: bytes) -> None:
-    """Write in naturally aligned accesses, words as one block."""
+def write_bytes(ap: Any, address: int, data: bytes, *, flushes: bool = True) -> None:
+    """Write in naturally aligned accesses, words as one block.
+
+    Unless it `flushes`, CMSIS-DAP probes keep writes back until something is read.
+    """
     for at, width, part in _lanes(address, data):
         if width == 4 and len(part) > 4:
             ap.write_memory_block32(at, list(struct.unpack(f"<{len(part) // 4}I", part)))
@@ -111,8 +158,8 @@ def write_bytes(ap: Any, address: int, data: bytes) -> None:
             raise exceptions.TargetError(
                 f"the access port writes whole words only, not {width} bytes at 0x{at:08x}"
             )
-    # CMSIS-DAP probes keep writes back until something is read.
-    ap.dp.flush()
+    if flushes:
+        ap.dp.flush()
 
 
 def _lanes(address: int, data: bytes) -> Iterator[tuple[int, int, bytes]]:

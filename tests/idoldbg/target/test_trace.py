@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from idoldbg.errors import LinkError
 from idoldbg.target.emulated.link import EmulatedLink
 from idoldbg.target.link import Link
+from idoldbg.target.recording import Recorder
+from idoldbg.target.replay import ReplayLink
 from idoldbg.target.trace import Trace, Traffic
 
-from .conftest import RAM, FakeChip
+from .conftest import FLASH, RAM, FakeChip
 
 
 def test_transactions_of_a_call(chip: FakeChip) -> None:
@@ -46,3 +54,40 @@ def test_everything_else_is_forwarded(chip: FakeChip) -> None:
         link.reset()
     assert chip.resets == 1
     assert link.traffic == Traffic(register_reads=1)
+
+
+class ExchangingLink(EmulatedLink):
+    """A link that writes and reads in one transaction."""
+
+    exchanges = True
+
+    def exchange(
+        self, writes: Sequence[tuple[int, bytes]], ranges: Sequence[tuple[int, int]]
+    ) -> Sequence[bytes]:
+        for address, data in writes:
+            self.write(address, data)
+        return self.read_many(ranges)
+
+
+def test_an_exchange_is_one_transaction(chip: FakeChip) -> None:
+    assert not Trace(EmulatedLink(chip)).exchanges
+    link = Trace(ExchangingLink(chip))
+    assert link.exchanges
+    assert link.exchange([(RAM, b"abcd"), (RAM + 4, b"e")], [(RAM, 5), (RAM + 8, 4)])[0] == b"abcde"
+    link.exchange([(RAM, b"abcd")], [])
+    assert link.traffic == Traffic(block_reads=1, block_writes=1, bytes_read=9, bytes_written=9)
+
+
+def test_an_exchange_is_recorded_and_replayed(chip: FakeChip, tmp_path: Path) -> None:
+    inner, path = ExchangingLink(chip), tmp_path / "traffic"
+    recorder = Recorder(str(path), inner, archive="", timeout_s=1.0)
+    with Trace(inner, recorder) as link:
+        found = link.exchange([(RAM, b"abcd")], [(RAM, 4), (FLASH, 2)])
+        link.write(RAM, b"x")
+    replay = ReplayLink(path.read_text().splitlines())
+    assert replay.exchanges
+    assert replay.exchange([(RAM, b"abcd")], [(RAM, 4), (FLASH, 2)]) == found
+    assert not replay.exchanges
+    replay.write(RAM, b"x")
+    with pytest.raises(LinkError, match="is recorded|recorded is"):
+        ReplayLink(path.read_text().splitlines()).exchange([(RAM, b"abce")], [(RAM, 4)])

@@ -14,10 +14,14 @@ from idoldbg.call.hif.encode import encode_program
 from idoldbg.call.hif.ops import Op, Opcode
 from idoldbg.call.hif.results import Success
 from idoldbg.call.hiffy import (
+    Action,
     HifProgram,
     Machine,
     Mailbox,
+    Read,
     ReadMany,
+    Wait,
+    Write,
     build_layout,
     build_program,
     drive,
@@ -670,3 +674,77 @@ def test_few_pieces_where_each_costs_a_transaction() -> None:
     *_, spare = drive(machine(), reader, reader, reader)
     assert reader.places == [(0x1000, 20), (0x100, 8), (0x1800, 8), (0x2000, 16)]
     assert spare == b""
+
+
+class Joining:
+    """A target that notes what is done to it; with `exchanges`, what is done in one transaction."""
+
+    def __init__(self, *, exchanges: bool) -> None:
+        self.exchanges = exchanges
+        self.log: list[tuple[str, object]] = []
+        self.transactions = 0
+
+    def read(self, address: int, size: int) -> bytes:
+        self.transactions += 1
+        self.log.append(("read", (address, size)))
+        return bytes(size)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        found = [self.read(*range_) for range_ in ranges]
+        self.transactions -= len(ranges) - 1
+        return found
+
+    def write(self, address: int, data: bytes) -> None:
+        self.transactions += 1
+        self.log.append(("write", (address, data)))
+
+    def exchange(
+        self, writes: Sequence[tuple[int, bytes]], ranges: Sequence[tuple[int, int]]
+    ) -> list[bytes]:
+        for write in writes:
+            self.write(*write)
+        self.transactions -= len(writes) - 1
+        found = self.read_many(ranges) if ranges else []
+        self.transactions -= bool(ranges)
+        return found
+
+    def wait(self, seconds: float) -> None:
+        self.log.append(("wait", seconds))
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+actions = st.one_of(
+    st.builds(Write, st.just(0x100), st.binary(min_size=1, max_size=8), st.booleans()),
+    st.builds(Read, st.just(0x200), st.just(4)),
+    st.builds(ReadMany, st.just(((0x300, 4), (0x900, 4)))),
+    st.builds(Wait, st.just(0.5)),
+)
+
+
+@given(st.lists(actions, max_size=12))
+def test_what_joins_is_done_in_the_same_order(sequence: list[Action]) -> None:
+    def machine() -> Machine[list[object]]:
+        found: list[object] = []
+        for action in sequence:
+            found.append((yield action))
+        return found
+
+    plain, joining = Joining(exchanges=False), Joining(exchanges=True)
+    assert drive(machine(), plain, plain, plain) == drive(machine(), joining, joining, joining)
+    assert plain.log == joining.log
+    assert joining.transactions <= plain.transactions
+
+
+def test_what_joins_is_one_transaction() -> None:
+    def machine() -> Machine[None]:
+        yield Write(0x100, b"data", joins=True)
+        yield Write(0x200, b"text", joins=True)
+        yield Write(0x300, b"kick")
+        yield Write(0x200, b"done", joins=True)
+        yield ReadMany(((0x100, 4), (0x900, 4)))
+
+    target = Joining(exchanges=True)
+    drive(machine(), target, target, target)
+    assert target.transactions == 2
