@@ -89,5 +89,5 @@ def test_an_exchange_is_recorded_and_replayed(chip: FakeChip, tmp_path: Path) ->
     assert replay.exchange([(RAM, b"abcd")], [(RAM, 4), (FLASH, 2)]) == found
     assert not replay.exchanges
     replay.write(RAM, b"x")
-    with pytest.raises(LinkError, match="is recorded|recorded is"):
+    with pytest.raises(LinkError, match="recorded is"):
         ReplayLink(path.read_text().splitlines()).exchange([(RAM, b"abce")], [(RAM, 4)])

@@ -31,7 +31,10 @@ class Device:
         self.max_packet_size = 64
 
     def transfer(
-        self, command: Any, writeData: Any = None, readSize: int | None = None
+        self,
+        command: Any,
+        writeData: Any = None,  # noqa: N803  pyOCD's names
+        readSize: int | None = None,  # noqa: N803
     ) -> bytes | None:
         data = bytes(command).ljust(16, b"\0")
         self.round_trips += readSize is not None
