@@ -79,6 +79,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "idoldbg.target.probe.memory",
         "idoldbg.target.probe.probes",
         "idoldbg.target.probe.remote",
+        "idoldbg.target.probe.stlink",
         "idoldbg.target.emulated.pyocd_probe",
     ),
     "unicorn": ("idoldbg.target.emulated.emu",),
