@@ -142,7 +142,7 @@ def drive(
 
 
 class _Performer:
-    """Does actions on a target, and holds back what joins the next one."""
+    """Does actions on a target; writes that join the next action are held back for it."""
 
     def __init__(
         self, reader: MemoryReader, writer: MemoryWriter, clock: Clock, max_gap: int
@@ -168,7 +168,7 @@ class _Performer:
                 return self._clock.monotonic()
 
     def flush(self) -> None:
-        """Do what was held back."""
+        """Make the writes that were held back."""
         if self._held:
             self._exchange(())
 

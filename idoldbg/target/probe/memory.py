@@ -40,7 +40,7 @@ def to_bytes(values: Sequence[int], width: int, count: int = 1) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was read, and whether all of it was one exchange with the probe.
+    """Data that was read, and whether all of it was one exchange with the probe.
 
     With `exchanges`, writes can be part of one.
     """

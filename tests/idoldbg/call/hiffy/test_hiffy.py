@@ -724,7 +724,7 @@ actions = st.one_of(
 
 
 @given(st.lists(actions, max_size=12))
-def test_what_joins_is_done_in_the_same_order(sequence: list[Action]) -> None:
+def test_joined_writes_keep_their_order(sequence: list[Action]) -> None:
     def machine() -> Machine[list[object]]:
         found: list[object] = []
         for action in sequence:
@@ -737,7 +737,7 @@ def test_what_joins_is_done_in_the_same_order(sequence: list[Action]) -> None:
     assert joining.transactions <= plain.transactions
 
 
-def test_what_joins_is_one_transaction() -> None:
+def test_joined_writes_are_one_transaction() -> None:
     def machine() -> Machine[None]:
         yield Write(0x100, b"data", joins=True)
         yield Write(0x200, b"text", joins=True)

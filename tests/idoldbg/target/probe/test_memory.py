@@ -95,7 +95,7 @@ def test_an_exchange_where_the_probe_has_none(chip: FakeChip, link: PyocdLink) -
 def test_after_a_garbled_answer_nothing_is_written_twice(
     chip: FakeChip, link: PyocdLink, monkeypatch: pytest.MonkeyPatch, is_written: bool
 ) -> None:
-    """What was written shows in memory: then the reads are repeated, else nothing is."""
+    """Reads are repeated where memory shows that the writes were made."""
 
     def garbled(ap: object, writes: list[tuple[int, bytes]], ranges: object) -> list[bytes]:
         for address, data in writes if is_written else ():
