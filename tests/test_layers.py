@@ -24,6 +24,7 @@ LAYERS: dict[str, str] = {
     "idol": "the language; standard library only",
     "idoldbg._vendor": "hubpack-py",
     "idoldbg.model": "types, values, symbols, memory; archives and boards as data; errors",
+    "idoldbg.devices": "base classes of users' device models",
     "idoldbg.call.codec": "bytes to values and back, a module for each wire encoding",
     "idoldbg.call.hif": "hiffy's instruction set: programs assembled, results decoded",
     "idoldbg.call.arguments": "values from text and from Python objects",

@@ -303,7 +303,7 @@ def test_validation_looks_at_values_too() -> None:
     board = emulated(load_board(F4))
     assert board.emulation is not None
     twice = replace(board.emulation, spi_devices=board.emulation.spi_devices * 2)
-    assert "two SPI devices are called `nor-flash`" in " ".join(
+    assert "two devices are called `nor-flash`" in " ".join(
         validate_board(replace(board, emulation=twice))
     )
     led = replace(board.emulation, leds=(Led("l", "gpioz", 1),))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from idoldbg import startup
 from idoldbg.call.functions import FunctionCall, call_function
 from idoldbg.call.supervisor import Controlled, Request, Supervisor
+from idoldbg.device.board import BoardControl
 from idoldbg.device.core import Core, in_turn
 from idoldbg.device.shown import shown
 from idoldbg.device.state import StateReader
@@ -107,6 +108,11 @@ class BaseDevice(StateReader):
     def uart(self) -> Uart:
         """The serial ports of an emulated board: `read`, `send`, `expect`."""
         return self._core.uart
+
+    @property
+    def board(self) -> BoardControl:
+        """The emulated board around the firmware: its devices, serial ports and time."""
+        return self._core.board
 
     @in_turn
     def diagnose(self, *, seconds: float = 1.0, keep_held: bool = False) -> Diagnosis:

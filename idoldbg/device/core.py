@@ -11,6 +11,7 @@ from idoldbg.build.program import Program
 from idoldbg.call import calls
 from idoldbg.call.codec import image
 from idoldbg.call.supervisor import Supervisor
+from idoldbg.device.board import BoardControl
 from idoldbg.device.classes import Classes
 from idoldbg.device.failures import Failures
 from idoldbg.device.results import Err, LeaseData, Leases, Ok, Reply
@@ -45,6 +46,7 @@ class Core:
         """Ends what is under way in other threads."""
         self.supervisor = Supervisor(session.program, session.link)
         self.uart = Uart(session)
+        self.board = BoardControl(session)
         self.why_closed = "this device was closed"
         self._is_closed = False
         self._process = os.getpid()

@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from idol.records import dataclass, field, replace
+from idoldbg.model.own_device import OwnDevice, own_device_problems
 
 __all__ = [
     "Board",
@@ -43,6 +44,8 @@ PERIPHERAL_MODELS = frozenset(
     {
         "registers",
         "stm32-gpio",
+        "stm32-i2c-v1",
+        "stm32-i2c-v2",
         "stm32-spi-v1",
         "stm32-spi-v2",
         "stm32-timer",
@@ -50,6 +53,7 @@ PERIPHERAL_MODELS = frozenset(
         "stm32-usart-v2",
         "lpc55-ctimer",
         "lpc55-gpio",
+        "lpc55-i2c",
         "lpc55-spi",
         "lpc55-usart",
         "lpc55-flash",
@@ -58,6 +62,7 @@ PERIPHERAL_MODELS = frozenset(
 )
 """Names that a peripheral's `model` may have; `registers` is a plain bank of words."""
 
+I2C_MODELS = frozenset({"stm32-i2c-v1", "stm32-i2c-v2", "lpc55-i2c"})
 SPI_MODELS = frozenset({"stm32-spi-v1", "stm32-spi-v2", "lpc55-spi"})
 USART_MODELS = frozenset({"stm32-usart-v1", "stm32-usart-v2", "lpc55-usart"})
 GPIO_MODELS = frozenset({"stm32-gpio", "lpc55-gpio"})
@@ -144,13 +149,17 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Peripheral:
-    """A block of registers. `interrupt` is its NVIC number (IRQ 0 = exception 16)."""
+    """A block of registers. `interrupt` is its NVIC number (IRQ 0 = exception 16).
+
+    `error_interrupt` is the number of the second line that some I2C controllers have.
+    """
 
     name: str
     address: int
     size: int
     model: str = "registers"
     interrupt: int | None = None
+    error_interrupt: int | None = None
     registers: tuple[Register, ...] = ()
 
     @property
@@ -258,6 +267,7 @@ class Emulation:
     spi_devices: tuple[SpiDevice, ...] = ()
     leds: tuple[Led, ...] = ()
     uarts: tuple[Uart, ...] = ()
+    devices: tuple[OwnDevice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +295,8 @@ class Board:
 
     `archive_names` are the values of `board = "…"` in a build's `app.toml` that mean this board.
     `part` is the exact chip. `emulation` is None where the board cannot be emulated, as where its
-    chip is not modelled.
+    chip is not modelled. `folder` is that of the user's own board file, "" for bundled ones: device
+    models may be files in it.
     """
 
     name: str
@@ -295,6 +306,7 @@ class Board:
     archive_names: tuple[str, ...]
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     emulation: Emulation | None = None
+    folder: str = ""
 
     def memory(self) -> tuple[MemoryRegion, ...]:
         """Return the chip's memory regions with the sizes of this board's part."""
@@ -366,10 +378,11 @@ def validate_board(board: Board) -> list[str]:
             problems.append(f"`emulation.memory` sizes `{name}`, which chip `{chip.name}` lacks")
         problems += _granularity(f"memory `{name}`", 0, size)
     problems += _overlaps(_chip_ranges(board.memory(), chip.io))
-    names = [d.name for d in emulation.spi_devices]
-    problems += [
-        f"two SPI devices are called `{n}`" for n in sorted(set(names)) if names.count(n) > 1
-    ]
+    names = [d.name for d in emulation.spi_devices] + [d.name for d in emulation.devices]
+    problems += [f"two devices are called `{n}`" for n in sorted(set(names)) if names.count(n) > 1]
+    for own in emulation.devices:
+        problems += _own_device_problems(chip, own)
+    problems += _shared_i2c(emulation.devices)
     for device in emulation.spi_devices:
         problems += _spi_device_problems(chip, device)
     for led in emulation.leds:
@@ -425,8 +438,9 @@ def _peripheral_problems(chip: Chip, peripheral: Peripheral) -> list[str]:
         problems.append(f"{where}: its model decides what it reads; drop `registers`")
     if not any(w.address <= peripheral.address and peripheral.end <= w.end for w in chip.io):
         problems.append(f"{where} at 0x{peripheral.address:08x} is in no io window")
-    if peripheral.interrupt is not None and not 0 <= peripheral.interrupt < chip.interrupts:
-        problems.append(f"{where}: no such interrupt: {peripheral.interrupt}")
+    for line in (peripheral.interrupt, peripheral.error_interrupt):
+        if line is not None and not 0 <= line < chip.interrupts:
+            problems.append(f"{where}: no such interrupt: {line}")
     seen: set[int] = set()
     for register in peripheral.registers:
         if register.offset % 4 or not 0 <= register.offset < peripheral.size:
@@ -451,6 +465,43 @@ def _model_problems(chip: Chip, name: str, models: frozenset[str], what: str) ->
     if peripheral.model not in models:
         return [f"{what} needs a {' or '.join(sorted(models))}, but `{name}` is {peripheral.model}"]
     return []
+
+
+def _own_device_problems(chip: Chip, device: OwnDevice) -> list[str]:
+    what = f"device `{device.name}`"
+    problems = own_device_problems(device)
+    if device.i2c is not None:
+        problems += _model_problems(chip, device.i2c.bus, I2C_MODELS, what)
+    if device.spi is not None:
+        problems += _model_problems(chip, device.spi, SPI_MODELS, what)
+    if device.uart is not None:
+        problems += _model_problems(chip, device.uart, USART_MODELS, what)
+    for pin in device.pins:
+        problems += _model_problems(chip, pin.port, GPIO_MODELS, what)
+    mapped = device.mapped
+    if mapped is None:
+        return problems
+    end = mapped.address + mapped.size
+    problems += _granularity(f"peripheral of {what}", mapped.address, mapped.size)
+    if not any(w.address <= mapped.address and end <= w.end for w in chip.io):
+        problems.append(f"{what} at 0x{mapped.address:08x} is in no io window")
+    problems += [
+        f"{what} at 0x{mapped.address:08x} and peripheral `{p.name}` overlap"
+        for p in chip.peripherals
+        if p.address < end and mapped.address < p.end
+    ]
+    if mapped.interrupt is not None and not 0 <= mapped.interrupt < chip.interrupts:
+        problems.append(f"{what}: no such interrupt: {mapped.interrupt}")
+    return problems
+
+
+def _shared_i2c(devices: tuple[OwnDevice, ...]) -> list[str]:
+    places = [(d.i2c.bus, d.i2c.address) for d in devices if d.i2c is not None]
+    return [
+        f"two devices on `{bus}` have the address 0x{address:02x}"
+        for bus, address in sorted(set(places))
+        if places.count((bus, address)) > 1
+    ]
 
 
 def _spi_device_problems(chip: Chip, device: SpiDevice) -> list[str]:

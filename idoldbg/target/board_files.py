@@ -8,7 +8,7 @@ and the nearest right key; so is a description that makes no sense (`validate_ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -40,6 +40,7 @@ from idoldbg.model.board import (
     validate_board,
     validate_chip,
 )
+from idoldbg.model.own_device import DevicePin, I2cPlace, MappedPlace, OwnDevice
 
 __all__ = [
     "board_names",
@@ -160,6 +161,19 @@ class _Table:
             known = "" if near else f"; known keys: {', '.join(self._asked)}"
             self.fail(f"unknown key `{key}`{hint}{known}")
 
+    def name_or_number(self, key: str) -> str | int | None:
+        """Take a key that is a text or a number, and may be absent."""
+        if isinstance(self._data.get(key), str):
+            return self.find(key, str)
+        return self.find(key, int)
+
+    def named_tables(self) -> Iterator[tuple[str, _Table]]:
+        """Take everything that is left as tables by their names."""
+        for name, data in self.remaining().items():
+            table = _Table(self._checked(name, data, dict), self._path, f"{self._where}.{name}")
+            yield name, table
+            table.finish()
+
     def remaining(self) -> dict[str, Any]:
         """Take everything that is left, for tables whose keys are names."""
         data, self._data = self._data, {}
@@ -234,6 +248,7 @@ def _peripheral(table: _Table) -> Peripheral:
         size=table.get("size", int),
         model=table.get("model", str, "registers"),
         interrupt=table.find("interrupt", int),
+        error_interrupt=table.find("error_interrupt", int),
         registers=table.tables("register", _register),
     )
 
@@ -297,6 +312,7 @@ def _emulation(table: _Table) -> Emulation:
         spi_devices=table.tables("spi_device", _spi_device),
         leds=table.tables("led", _led),
         uarts=table.tables("uart", _uart),
+        devices=table.tables("device", _own_device),
     )
 
 
@@ -337,6 +353,33 @@ def _led(table: _Table) -> Led:
 
 def _uart(table: _Table) -> Uart:
     return Uart(table.get("name", str), table.get("peripheral", str))
+
+
+def _own_device(table: _Table) -> OwnDevice:
+    return OwnDevice(
+        name=table.get("name", str),
+        model=table.get("model", str),
+        i2c=table.table("i2c", lambda t: I2cPlace(t.get("bus", str), t.get("address", int))),
+        spi=table.find("spi", str),
+        select=table.name_or_number("select"),
+        uart=table.find("uart", str),
+        mapped=table.table("memory", _mapped),
+        pins=table.table("pins", _device_pins) or (),
+        options=table.table("options", lambda t: tuple(t.remaining().items())) or (),
+    )
+
+
+def _mapped(table: _Table) -> MappedPlace:
+    return MappedPlace(
+        table.get("address", int), table.get("size", int), table.find("interrupt", int)
+    )
+
+
+def _device_pins(table: _Table) -> tuple[DevicePin, ...]:
+    return tuple(
+        DevicePin(name, place.get("port", str), place.get("pin", int))
+        for name, place in table.named_tables()
+    )
 
 
 def _parse_toml(text: str, path: str) -> dict[str, Any]:
@@ -400,7 +443,8 @@ def _load_own_board(path: Path) -> Board:
             return parse_chip(_read(beside), str(beside))
         return load_chip(name)
 
-    return parse_board(_read(path), str(path), get_chip)
+    folder = str(path.resolve().parent)
+    return replace(parse_board(_read(path), str(path), get_chip), folder=folder)
 
 
 def _read(file: Traversable) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from idol.records import dataclass
@@ -21,6 +21,7 @@ __all__ = [
     "Flash",
     "FlashImage",
     "Halting",
+    "BoardParts",
     "Identity",
     "Progress",
     "Recorded",
@@ -99,6 +100,31 @@ class SerialPorts(Protocol):
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a port receive bytes; raise `NotFound`."""
 
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port has sent, by its own name or its USART's; raise `NotFound`."""
+
+
+@runtime_checkable
+class BoardParts(Protocol):
+    """Has the board's devices in this process, to be looked at and changed."""
+
+    def own_device(self, name: str) -> object:
+        """Return a device, to be read; raise `NotFound`."""
+
+    def set_own_device(self, name: str, attribute: str, value: object) -> None:
+        """Set an attribute of a device."""
+
+    def call_own_device(
+        self, name: str, method: str, arguments: Sequence[object], options: Mapping[str, object]
+    ) -> object:
+        """Return what a method of a device does."""
+
+    def i2c_transfer(self, bus: str, address: int, data: bytes, read: int) -> bytes | None:
+        """Talk to the devices of a bus as a second controller; None where one refuses."""
+
+    def pin_level(self, port: str, pin: int) -> bool:
+        """Return what the chip reads of a pin; raise `NotFound`."""
+
 
 @runtime_checkable
 class ResetControl(Protocol):
@@ -174,6 +200,7 @@ _REFUSALS: dict[type, tuple[str, str]] = {
     Flash: ("flash", "it cannot be flashed"),
     ResetControl: ("reset", "it cannot be reset"),
     Snapshots: ("snapshots", "its state cannot be kept"),
+    BoardParts: ("devices", "its devices are not in this process"),
     SerialPorts: ("uart", "what it sends on its serial ports is not seen here"),
 }
 

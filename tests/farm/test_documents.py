@@ -151,7 +151,13 @@ def check(step: Step, output: str, status: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "guide",
-    ["debugging.md", "first-hardware-test.md", "from-desk-to-lab.md", "board-files.md"],
+    [
+        "debugging.md",
+        "first-hardware-test.md",
+        "from-desk-to-lab.md",
+        "board-files.md",
+        "devices.md",
+    ],
 )
 def test_guide_works_as_written(guide: str, shell: subprocess.Popen[str], tmp_path: Path) -> None:
     actions = read_guide(guide)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from idoldbg.errors import LinkTimeout
@@ -158,6 +158,26 @@ class LocalBoard(Board, Protocol):
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
 
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port has sent, by its own name or its USART's; raise `NotFound`."""
+
+    def device(self, name: str) -> object:
+        """Return a device of the user; raise `NotFound`."""
+
+    def set_device(self, name: str, attribute: str, value: object) -> None:
+        """Set an attribute of a device."""
+
+    def call_device(
+        self, name: str, method: str, arguments: Sequence[object], options: Mapping[str, object]
+    ) -> object:
+        """Return what a method of a device does."""
+
+    def i2c_transfer(self, bus: str, address: int, data: bytes, read: int) -> bytes | None:
+        """Talk to the devices of a bus as a second controller; None where one refuses."""
+
+    def pin_level(self, port: str, pin: int) -> bool:
+        """Return what the chip reads of a pin; raise `NotFound`."""
+
     def snapshot(self) -> Any:
         """Return the whole state."""
 
@@ -177,6 +197,32 @@ class LocalLink(EmulatedLink):
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
         self.board.uart_feed(name, data)
+
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port has sent, by its own name or its USART's; raise `NotFound`."""
+        return self.board.uart_sent(name)
+
+    def own_device(self, name: str) -> object:
+        """Return a device of the user, to be read; raise `NotFound`."""
+        return self.board.device(name)
+
+    def set_own_device(self, name: str, attribute: str, value: object) -> None:
+        """Set an attribute of a device."""
+        self.board.set_device(name, attribute, value)
+
+    def call_own_device(
+        self, name: str, method: str, arguments: Sequence[object], options: Mapping[str, object]
+    ) -> object:
+        """Return what a method of a device does."""
+        return self.board.call_device(name, method, arguments, options)
+
+    def i2c_transfer(self, bus: str, address: int, data: bytes, read: int) -> bytes | None:
+        """Talk to the devices of a bus as a second controller; None where one refuses."""
+        return self.board.i2c_transfer(bus, address, data, read)
+
+    def pin_level(self, port: str, pin: int) -> bool:
+        """Return what the chip reads of a pin; raise `NotFound`."""
+        return self.board.pin_level(port, pin)
 
     def snapshot(self) -> object:
         """Return the board's whole state."""

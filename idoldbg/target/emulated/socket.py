@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout
+from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, NotFound
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.emulated.client import ANSWER_LIMIT_S, BoardClient
 from idoldbg.target.emulated.entries import check_name, socket_path
@@ -177,6 +177,13 @@ class RemoteBoard:
             at += size
         return sent
 
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port that the board leads out has sent; raise `NotFound`."""
+        sent = self.uart()
+        if name not in sent:
+            raise NotFound("serial port", name, hint=f"known: {', '.join(sent) or 'none'}")
+        return sent[name]
+
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
         self._do({"op": "uart-send", "port": name, "size": len(data)}, payload=data)
@@ -257,6 +264,10 @@ class BoardLink(EmulatedLink):
     def uart_output(self) -> dict[str, bytes]:
         """Return the last 64 KiB that each serial port has sent, by name."""
         return self.board.uart()
+
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port that the board leads out has sent; raise `NotFound`."""
+        return self.board.uart_sent(name)
 
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""

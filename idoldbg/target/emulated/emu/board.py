@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 from idol.records import dataclass
+from idoldbg.devices import BoardDevice
 from idoldbg.errors import FaultError, TargetFileError, Unsupported
 from idoldbg.model.board import Board, MemoryKind
 from idoldbg.target.emulated.emu.bus import Bus, Memory
@@ -20,6 +21,7 @@ from idoldbg.target.emulated.emu.core import Core, CoreState, StopReason
 from idoldbg.target.emulated.emu.core_model import CORE_MODELS, Architecture, CoreModel
 from idoldbg.target.emulated.emu.debug import DebugState, Dfsr
 from idoldbg.target.emulated.emu.devices import Wiring, make_device, wire_board
+from idoldbg.target.emulated.emu.devices.own import guard
 from idoldbg.target.emulated.emu.divisions import MAX_DIVISIONS, find_unguarded_divisions
 from idoldbg.target.emulated.emu.engine import Engine
 from idoldbg.target.emulated.emu.mpu import MpuState
@@ -100,7 +102,7 @@ class EmulatedBoard:
         for peripheral in board.chip.peripherals:
             device = make_device(peripheral, self._wiring)
             self._bus.add_device(peripheral.name, peripheral.address, peripheral.size, device)
-        wire_board(board.emulation, self._wiring, nor_contents or {})
+        wire_board(board.emulation, self._wiring, nor_contents or {}, board.folder)
         self._bus.connect(self._engine)
         self._bus.on_code_written = self._code_written
         for rule in board.chip.clocks:
@@ -449,6 +451,39 @@ class EmulatedBoard:
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
         self._wiring.uart_feed(name, data)
+
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port has sent, by its own name or its USART's; raise `NotFound`."""
+        return self._wiring.uart_sent(name)
+
+    def device(self, name: str) -> BoardDevice:
+        """Return a device of the user by its name in the board file; raise `NotFound`."""
+        return self._wiring.own.find(name)
+
+    @_whole
+    def set_device(self, name: str, attribute: str, value: object) -> None:
+        """Set an attribute of a device; what its class raises is an error that names it."""
+        device = self._wiring.own.find(name)
+        with guard(name, attribute):
+            setattr(device, attribute, value)
+
+    @_whole
+    def call_device(
+        self, name: str, method: str, arguments: Sequence[object], options: Mapping[str, object]
+    ) -> object:
+        """Return what a method of a device does, with errors as `set_device`."""
+        device = self._wiring.own.find(name)
+        with guard(name, method):
+            return getattr(device, method)(*arguments, **options)
+
+    @_whole
+    def i2c_transfer(self, bus: str, address: int, data: bytes, read: int) -> bytes | None:
+        """Write and then read as a second controller on a bus; None where a device refuses."""
+        return self._wiring.i2c_bus(bus).transfer(address, data, read)
+
+    def pin_level(self, port: str, pin: int) -> bool:
+        """Return what the chip reads of a pin; raise `NotFound`."""
+        return self._wiring.find_pins(port).reads(pin)
 
     def spi_contents(self, name: str) -> bytes:
         """Return all that an SPI flash of the board holds; raise `NotFound`."""

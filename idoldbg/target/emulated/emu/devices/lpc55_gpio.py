@@ -17,7 +17,7 @@ _ALL = 0xFFFFFFFF
 
 
 class Lpc55Gpio(Device):
-    """Pin n of port p is number 32 * p + n. An output drives its latch; an input reads 0."""
+    """Pin n of port p is number 32 * p + n. An output drives its latch; an input is pulled down."""
 
     STATE = ("_direction", "_latch", "_mask")
 
@@ -62,7 +62,7 @@ class Lpc55Gpio(Device):
             return self._direction[port]
         if block == _MASK:
             return self._mask[port]
-        levels = self._latch[port] & self._direction[port]
+        levels = self._levels(port)
         if block == _PIN:
             return levels
         if block == _MPIN:
@@ -98,7 +98,14 @@ class Lpc55Gpio(Device):
 
     def _level(self, number: int) -> int:
         port, pin = divmod(number, _PINS)
-        return self._latch[port] & self._direction[port] & 1 << pin and 1 if port < _PORTS else 0
+        return self._levels(port) >> pin & 1 if port < _PORTS else 0
+
+    def _levels(self, port: int) -> int:
+        levels = self._latch[port] & self._direction[port]
+        for number, level in self.pins.outside.items():
+            if level and number // _PINS == port:
+                levels |= 1 << number % _PINS & ~self._direction[port]
+        return levels
 
     def _set_pin(self, number: int, level: bool) -> None:
         port, pin = divmod(number, _PINS)

@@ -19,6 +19,7 @@ class UartPort(StatefulPart):
     def __init__(self) -> None:
         self.output = bytearray()
         self.sink: Callable[[bytes], None] | None = None
+        self.listener: Callable[[int], None] | None = None
         self.on_input: Callable[[], None] = lambda: None
         self._input = bytearray()
 
@@ -28,6 +29,8 @@ class UartPort(StatefulPart):
         del self.output[:-_KEPT]
         if self.sink is not None:
             self.sink(bytes((value & 0xFF,)))
+        if self.listener is not None:
+            self.listener(value & 0xFF)
 
     def feed(self, data: bytes) -> None:
         """Queue characters for the USART."""

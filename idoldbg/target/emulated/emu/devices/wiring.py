@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar, runtime_checkable
 
 from idoldbg.errors import NotFound
 from idoldbg.model.board import Emulation, Led, Peripheral, SpiDevice
 from idoldbg.target.emulated.emu.clock import Clock
-from idoldbg.target.emulated.emu.devices.device import Device
+from idoldbg.target.emulated.emu.devices.device import Device, StatefulPart
+from idoldbg.target.emulated.emu.devices.i2c_bus import I2cBus, I2cPeer
 from idoldbg.target.emulated.emu.devices.lpc55_flash import FlashMemory, Lpc55Flash, ProgrammedPages
 from idoldbg.target.emulated.emu.devices.nor_flash import NorFlash
+from idoldbg.target.emulated.emu.devices.own_wiring import OwnDevices
 from idoldbg.target.emulated.emu.devices.pins import Pins
 from idoldbg.target.emulated.emu.devices.spi_bus import Loopback, SpiBus, SpiPeer
 from idoldbg.target.emulated.emu.devices.uart_port import UartPort
 
 __all__ = ["SPI_PEERS", "BoardMemory", "Wiring", "wire_board"]
 
+T = TypeVar("T")
 SPI_PEERS = frozenset({"nor-flash", "loopback"})
 """The same names as `idoldbg.model.board.SPI_DEVICE_MODELS`."""
 
@@ -25,6 +28,9 @@ class BoardMemory(FlashMemory, Protocol):
     """The memory that device models get at, and the devices by name."""
 
     devices: dict[str, Device]
+
+    def add_device(self, name: str, address: int, size: int, device: Device) -> None:
+        """Put a device at an address."""
 
 
 @runtime_checkable
@@ -35,6 +41,11 @@ class _HasPins(Protocol):
 @runtime_checkable
 class _HasPort(Protocol):
     port: UartPort
+
+
+@runtime_checkable
+class _HasI2c(Protocol):
+    i2c: I2cBus
 
 
 @runtime_checkable
@@ -62,10 +73,19 @@ class Wiring:
         self._uarts: dict[str, UartPort] = {}
         self._spi: dict[str, SpiPeer] = {}
         self._buses: dict[str, SpiBus] = {}
+        self.own = OwnDevices(self)
 
     def interrupt(self, peripheral: Peripheral) -> Callable[[bool], None]:
         """Return what drives a peripheral's interrupt line."""
-        number = peripheral.interrupt
+        return self.line(peripheral.interrupt)
+
+    def error_interrupt(self, peripheral: Peripheral) -> Callable[[bool], None]:
+        """Return what drives a peripheral's second line, or its only one."""
+        number = peripheral.error_interrupt
+        return self.line(peripheral.interrupt if number is None else number)
+
+    def line(self, number: int | None) -> Callable[[bool], None]:
+        """Return what drives an interrupt line of the NVIC."""
         if number is None:
             return lambda _level: None
         return lambda level: self._set_line(number, level)
@@ -92,34 +112,48 @@ class Wiring:
             peer: SpiPeer = NorFlash(device.jedec_id, device.size, now_s, contents)
         else:
             peer = Loopback()
-        controller = self.memory.devices[device.bus]
-        assert isinstance(controller, _HasBus)  # validate_board has made sure
-        bus = controller.bus
-        index = bus.attach(peer)
-        self._spi[device.name] = peer
-        self._buses[device.bus] = bus
-        if device.select.line is not None:
-            controller.lines[device.select.line] = index
-        else:
-            assert device.select.port is not None
-            assert device.select.pin is not None
-            pins = self._pins(device.select.port)
-            pins.listen(device.select.pin, lambda level: bus.select(index, level is False))
+        select = device.select
+        pin = None if select.port is None or select.pin is None else (select.port, select.pin)
+        self.attach_spi(device.name, device.bus, peer, select.line, pin)
+
+    def connect_i2c(self, bus: str, address: int, peer: I2cPeer) -> None:
+        """Put a device on an I2C bus."""
+        controller = self.memory.devices[bus]
+        assert isinstance(controller, _HasI2c)  # validate_board has made sure
+        controller.i2c.attach(address, peer)
 
     def connect_led(self, led: Led) -> None:
         """Put a light on its pin."""
-        self._leds.append((led, self._pins(led.port)))
+        self._leds.append((led, self.pins_of(led.port)))
 
     def connect_uart(self, name: str, peripheral: str) -> None:
         """Lead out a serial port."""
-        device = self.memory.devices[peripheral]
-        assert isinstance(device, _HasPort)  # validate_board has made sure
-        self._uarts[name] = device.port
+        port = self._uarts[name] = self.port_of(peripheral)
         sink = self._uart_sink
         if sink is not None:
-            device.port.sink = lambda data: sink(name, data)
+            port.sink = lambda data: sink(name, data)
 
-    def _pins(self, port: str) -> Pins:
+    def attach_spi(
+        self, name: str, bus_name: str, peer: SpiPeer, line: int | None, pin: tuple[str, int] | None
+    ) -> None:
+        """Put a device on an SPI bus, and its chip select on a line or a pin."""
+        controller = self.memory.devices[bus_name]
+        assert isinstance(controller, _HasBus)  # validate_board has made sure
+        bus = controller.bus
+        index = bus.attach(peer)
+        self._spi[name] = peer
+        self._buses[bus_name] = bus
+        if line is not None:
+            controller.lines[line] = index
+        elif pin is not None:
+            pins = self.pins_of(pin[0])
+            pins.listen(pin[1], lambda level: bus.select(index, level is False))
+
+    def port_of(self, peripheral: str) -> UartPort:
+        """Return the serial port of a USART; raise `NotFound`."""
+        return self._find(peripheral, "serial port", _HasPort, self._uarts).port
+
+    def pins_of(self, port: str) -> Pins:
         device = self.memory.devices[port]
         assert isinstance(device, _HasPins)  # validate_board has made sure
         return device.pins
@@ -143,10 +177,27 @@ class Wiring:
 
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive."""
-        port = self._uarts.get(name)
-        if port is None:
-            raise NotFound("serial port", name, hint=f"known: {', '.join(self._uarts) or 'none'}")
-        port.feed(data)
+        (self._uarts.get(name) or self.port_of(name)).feed(data)
+
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a serial port has sent, by its name or its USART's; raise `NotFound`."""
+        return bytes((self._uarts.get(name) or self.port_of(name)).output)
+
+    def i2c_bus(self, name: str) -> I2cBus:
+        """Return the bus of an I2C controller; raise `NotFound`."""
+        return self._find(name, "I2C controller", _HasI2c).i2c
+
+    def find_pins(self, port: str) -> Pins:
+        """Return the pins of a GPIO port; raise `NotFound`."""
+        return self._find(port, "GPIO port", _HasPins).pins
+
+    def _find(self, name: str, what: str, kind: type[T], also: Iterable[str] = ()) -> T:
+        device: object = self.memory.devices.get(name)
+        if not isinstance(device, kind):
+            known = [n for n, d in self.memory.devices.items() if isinstance(d, kind)]
+            known = [*also, *known]
+            raise NotFound(what, name, hint=f"known: {', '.join(known) or 'none'}")
+        return device
 
     def spi_contents(self, name: str) -> bytes:
         """Return what an SPI flash holds."""
@@ -158,9 +209,12 @@ class Wiring:
 
     # ------------------------------------------------------------------ snapshots
 
-    def _parts(self) -> dict[str, UartPort | SpiPeer | SpiBus]:
+    def _parts(self) -> dict[str, StatefulPart]:
+        ports = {n: d.port for n, d in self.memory.devices.items() if isinstance(d, _HasPort)}
+        buses = {n: d.i2c for n, d in self.memory.devices.items() if isinstance(d, _HasI2c)}
         return {
-            **{f"uart {name}": port for name, port in self._uarts.items()},
+            **{f"uart {name}": port for name, port in ports.items()},
+            **{f"i2c {name}": bus for name, bus in buses.items()},
             **{f"spi {name}": peer for name, peer in self._spi.items()},
             **{f"bus {name}": bus for name, bus in self._buses.items()},
         }
@@ -169,22 +223,28 @@ class Wiring:
         """Return the state of everything outside the chip."""
         state = {name: part.save() for name, part in self._parts().items()}
         state["(pages)"] = (frozenset(self.programmed_pages.pages),)
+        state.update(self.own.save())
         return state
 
     def restore(self, state: Mapping[str, tuple[object, ...]]) -> None:
         """Go back to a snapshot."""
         for name, part in self._parts().items():
             part.restore(state[name])
+        self.own.restore(state)
         (pages,) = state["(pages)"]
         assert isinstance(pages, frozenset)
         self.programmed_pages.pages = set(pages)
 
 
-def wire_board(emulation: Emulation, wiring: Wiring, nor_contents: Mapping[str, bytes]) -> None:
-    """Connect what a board has besides its chip."""
+def wire_board(
+    emulation: Emulation, wiring: Wiring, nor_contents: Mapping[str, bytes], folder: str
+) -> None:
+    """Connect what a board has besides its chip; `folder` is that of its file (`Board.folder`)."""
     for device in emulation.spi_devices:
         wiring.connect_spi(device, nor_contents.get(device.name, b""))
     for led in emulation.leds:
         wiring.connect_led(led)
     for uart in emulation.uarts:
         wiring.connect_uart(uart.name, uart.peripheral)
+    for own in emulation.devices:
+        wiring.own.connect(own, folder)
