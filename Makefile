@@ -2,6 +2,8 @@
 # `firmware` aside. `make demo PYTHON=python3.12` chooses the interpreter.
 PYTHON ?= python3
 VENV ?= .venv
+# `make test LOCKED=1` installs what requirements/ci.txt names, file by file.
+LOCKED ?=
 RUN := $(VENV)/bin
 
 # Tests start hundreds of short-lived processes: where compiled files may not be kept, most of their
@@ -13,7 +15,7 @@ OLD := idoldbg needs Python 3.11 or later, and `$(PYTHON)` is %d.%d.%d; \
 	choose another, as in: make demo PYTHON=python3.11
 IS_NEW_ENOUGH = @$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(OLD)" % v[:3])'
 
-.PHONY: demo test lint bench soak firmware clean always
+.PHONY: demo test lint bench soak firmware packages lock clean always
 
 demo:
 	$(IS_NEW_ENOUGH)
@@ -46,7 +48,19 @@ firmware: $(VENV)/.installed
 # Looked at every time, and cheap: the interpreter may be another one today.
 $(VENV)/.installed: always
 	$(IS_NEW_ENOUGH)
-	@$(PYTHON) setup_venv.py $(VENV) emu test
+	@$(PYTHON) setup_venv.py $(VENV) emu test $(if $(LOCKED),--locked)
+
+# Builds sdist and wheel, and tries both on every Python that this machine has.
+packages:
+	$(IS_NEW_ENOUGH)
+	@$(PYTHON) -m tools.packages $(PACKAGES_OPTIONS)
+
+# Newest versions of all that CI installs, with hashes.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet --require-hashes -r requirements/release.txt
+	$(VENV)-lock/bin/python -m tools.lock $(VENV)-lock/bin/uv
+	rm -rf $(VENV)-lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

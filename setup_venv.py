@@ -1,10 +1,11 @@
 """Set up the virtual environment that the Makefile's targets run in.
 
-    python3 setup_venv.py FOLDER EXTRA...
+    python3 setup_venv.py FOLDER EXTRA... [--locked]
 
 Does nothing where the folder holds all that is asked for. Makes it anew where it is half-made, was
 made by another interpreter or for another checkout; adds to it where extras are missing or
-`pyproject.toml` has changed. `make` has checked the version of Python before.
+`pyproject.toml` has changed. `make` has checked the version of Python before. With `--locked`
+everything else comes from `requirements/ci.txt`, each file with its hash.
 """
 
 from __future__ import annotations
@@ -24,19 +25,20 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent
 PYPROJECT = CHECKOUT / "pyproject.toml"
+LOCK = CHECKOUT / "requirements" / "ci.txt"
 STAMP = ".installed"  # written last: a folder without it is half-made
 BASE = getattr(sys, "_base_executable", sys.executable)  # not the venv's own, which may go away
 SHOWN = ("Collecting", "Downloading", "Building", "Installing")
 
 
 def main() -> None:
-    folder, wanted = Path(sys.argv[1]), sorted(sys.argv[2:])
+    folder, wanted = Path(sys.argv[1]), sorted(set(sys.argv[2:]) - {"--locked"})
     with PYPROJECT.open() as lock:  # `make -j demo test` sets up one after the other
         fcntl.flock(lock, fcntl.LOCK_EX)
-        set_up(folder, wanted)
+        set_up(folder, wanted, is_locked="--locked" in sys.argv)
 
 
-def set_up(folder: Path, wanted: list[str]) -> None:
+def set_up(folder: Path, wanted: list[str], *, is_locked: bool = False) -> None:
     """Bring the folder to hold the extras; exit with a sentence where that is not possible."""
     fault = find_fault(folder)
     stamp = {} if fault is not None else read_stamp(folder)
@@ -46,7 +48,7 @@ def set_up(folder: Path, wanted: list[str]) -> None:
     if fault is not None:
         remove(folder, fault)
         create(folder)
-    install(folder, sorted(have.union(wanted)))
+    install(folder, sorted(have.union(wanted)), is_locked=is_locked)
 
 
 def find_fault(folder: Path) -> str | None:
@@ -119,7 +121,7 @@ def create(folder: Path) -> None:
         sys.exit(f"`{BASE} -m venv {folder}` failed, see above")
 
 
-def install(folder: Path, extras: list[str]) -> None:
+def install(folder: Path, extras: list[str], *, is_locked: bool = False) -> None:
     """Install the checkout with pip, and show what it is doing."""
     what = f".[{','.join(extras)}]"
     print(f"Installing idoldbg, {what}, into {folder}: about a minute", flush=True)
@@ -127,7 +129,13 @@ def install(folder: Path, extras: list[str]) -> None:
     before = stamp.read_bytes() if stamp.exists() else None
     stamp.unlink(missing_ok=True)
     begin_s = time.monotonic()
-    code, output = run_pip(folder, ["install", "-e", what])
+    code, output = 0, list[str]()
+    if is_locked:
+        code, output = run_pip(folder, ["install", "--require-hashes", "-r", str(LOCK)])
+    if not code:
+        # What the lock lacks of `pyproject.toml` is an error: nothing is fetched for it.
+        last = ["--no-index", "--no-build-isolation", "-e", what] if is_locked else ["-e", what]
+        code, output = run_pip(folder, ["install", *last])
     if code:
         print("".join(output), file=sys.stderr)
         if before is not None:  # pip changes nothing before it has everything

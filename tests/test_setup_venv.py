@@ -87,7 +87,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record what would be made and installed."""
     done: list[str] = []
     monkeypatch.setattr(setup_venv, "create", lambda folder: done.append("create"))
-    monkeypatch.setattr(setup_venv, "install", lambda folder, extras: done.append(" ".join(extras)))
+    monkeypatch.setattr(
+        setup_venv, "install", lambda folder, extras, **_: done.append(" ".join(extras))
+    )
     return done
 
 
