@@ -43,6 +43,8 @@ JTAG_NAMES = {
     0x48: "WRITEMEM_16BIT",
     0x4B: "INIT_AP",
     0x4C: "CLOSE_AP_DBG",
+    0x51: "READWRITEMISC_OUT",
+    0x52: "READWRITEMISC_IN",
     0x56: "GET_BOARD_IDENTIFIERS",
     0x61: "SET_COM_FREQ",
     0x62: "GET_COM_FREQ",
@@ -61,6 +63,11 @@ SIZES = {1: 0, 2: 1, 4: 2}
 PAGE = 0x400  # up to which every access port increments its address
 WAITS = 100  # how often it asks again; a guess
 VREFINT_COUNTS = 1500
+
+
+QUEUE_FIRMWARE = {2: 32, 3: 2}  # the first that has queues (OpenOCD: STLINK_F_HAS_RW_MISC)
+QUEUE_LIMIT = {2: 64, 3: 1227}
+QUEUE_ADDRESS, QUEUE_WRITE, QUEUE_READ, QUEUE_PORT = 1, 2, 3, 5
 
 
 class Status(enum.IntEnum):
@@ -122,13 +129,15 @@ class StLink:
         self.mode = Mode.MASS_STORAGE
         self.last: tuple[int, int] = (Status.OK, 0)
         self._expected: _MemoryCommand | None = None
+        self._queued = 0  # items that the host announced
+        self._found = b""  # what became of a queue
         self.wires.hz = 1_800_000 if self.hardware < 3 else 1_000_000
 
     def forget(self) -> None:
-        self._expected = None
+        self._expected, self._queued = None, 0
 
     def name(self, data: bytes) -> str:
-        if self._expected is not None:
+        if self._expected is not None or self._queued:
             return ""  # data, counted with its command
         if data[0] == JTAG_COMMAND:
             return JTAG_NAMES.get(data[1], f"JTAG command 0x{data[1]:02x}")
@@ -138,6 +147,9 @@ class StLink:
         if self._expected is not None:
             command, self._expected = self._expected, None
             self._write_memory(command, data[: command.size])
+            return None
+        if self._queued:
+            self._do_queue(data)
             return None
         if data[0] != JTAG_COMMAND:
             return self._common(data)
@@ -178,6 +190,8 @@ class StLink:
         if kind in READS:
             return self._read_memory(_memory_command(data, READS[kind]))
         method = ATTACHED.get(kind)
+        if kind in QUEUE_COMMANDS and self.jtag_version < QUEUE_FIRMWARE[self.hardware]:
+            method = None
         if method is None:
             return _status(Status.UNKNOWN_COMMAND)
         if self.mode is Mode.DEBUG:
@@ -288,6 +302,41 @@ class StLink:
     def _select(self, port: int, register: int) -> None:
         self._write(False, SELECT, port << 24 | register & 0xF0)
 
+    # ------------------------------------------------------------------ queues
+
+    def _announce_queue(self, data: bytes) -> None:
+        (count,) = struct.unpack_from("<I", data, 2)
+        self._queued = count if count <= QUEUE_LIMIT[self.hardware] else 0
+
+    def _do_queue(self, data: bytes) -> None:
+        """Do single accesses, each with a status; a kind for each item, then a word for each."""
+        count, self._queued = self._queued, 0
+        values = struct.unpack_from(f"<{count}I", data, -(-count // 4) * 4)
+        port = address = 0
+        words, states = [], []
+        for kind, value in zip(data[:count], values, strict=True):
+            word, status = 0, int(Status.OK)
+            if kind == QUEUE_PORT:
+                port = value
+            elif kind == QUEUE_ADDRESS:
+                address = value
+            elif kind == QUEUE_WRITE:
+                command = _MemoryCommand(address, 4, 4, port, CSW_USUAL)
+                self._write_memory(command, struct.pack("<I", value))
+                status = self.last[0]
+            elif kind == QUEUE_READ:
+                command = _MemoryCommand(value, 4, 4, port, CSW_USUAL)
+                word = int.from_bytes(self._read_memory(command), "little")
+                status = self.last[0]
+            else:
+                status = Status.UNKNOWN_COMMAND
+            words.append(word)
+            states.append(status)
+        self._found = struct.pack(f"<{2 * count}I", *words, *states)
+
+    def _answer_queue(self, data: bytes) -> bytes:
+        return self._found
+
     # ------------------------------------------------------------------ memory
 
     def _begin(self, command: _MemoryCommand) -> bool:
@@ -357,6 +406,7 @@ def _memory_command(data: bytes, width: int) -> _MemoryCommand:
     return _MemoryCommand(address, size, width, port, csw & ~0x3F or CSW_USUAL)
 
 
+QUEUE_COMMANDS = (0x51, 0x52)
 ANSWER_SIZES = {0x31: 12, 0x3E: 12, 0x45: 8}
 # What is answered in every mode, and what needs a target.
 ALWAYS: dict[int, Callable[[StLink, bytes], bytes]] = {
@@ -368,11 +418,13 @@ ALWAYS: dict[int, Callable[[StLink, bytes], bytes]] = {
     0x62: StLink._get_v3_clocks,
     0x63: StLink._switch_clock,
 }
-ATTACHED: dict[int, Callable[[StLink, bytes], bytes]] = {
+ATTACHED: dict[int, Callable[[StLink, bytes], bytes | None]] = {
     0x31: StLink._read_idcodes,
     0x3E: StLink._last_status,
     0x45: StLink._read_register,
     0x46: StLink._write_register,
     0x4B: StLink._nothing,
     0x4C: StLink._nothing,
+    0x51: StLink._announce_queue,
+    0x52: StLink._answer_queue,
 }
