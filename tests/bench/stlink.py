@@ -409,7 +409,7 @@ def _memory_command(data: bytes, width: int) -> _MemoryCommand:
 QUEUE_COMMANDS = (0x51, 0x52)
 ANSWER_SIZES = {0x31: 12, 0x3E: 12, 0x45: 8}
 # What is answered in every mode, and what needs a target.
-ALWAYS: dict[int, Callable[[StLink, bytes], bytes]] = {
+ALWAYS: dict[int, Callable[[StLink, bytes], bytes | None]] = {
     0x30: StLink._enter,
     0x3C: StLink._drive_reset,
     0x43: StLink._set_v2_clock,
