@@ -104,8 +104,9 @@ class Bench:
         """Plug in a probe of a kind of `probes.KINDS` with a board: its name, or one that runs."""
         made = emulated_board(board, archive) if isinstance(board, str) else board
         wires = Wires(made, self.clock, DBGMCU_CR.get(made.board.chip.name, 0))
-        # Of this process alone: probes are locked on the whole host, by their serial numbers.
-        name = f"BENCH{len(self.probes)}P{os.getpid()}" if serial is None else serial
+        # Of this process alone, as probes are locked on the whole host by their serial numbers.
+        # (Not of 12 letters: pyOCD takes those for bytes.)
+        name = f"BENCH{len(self.probes)}P{os.getpid():08}" if serial is None else serial
         device = make_device(kind, wires, name, BOARD_IDS.get(made.board.name, ""))
         self.bus.add(device)
         self.probes.append(Probe(device, wires))
