@@ -182,7 +182,7 @@ def test_pytest_in_a_process_of_its_own(desk: Desk, tmp_path: Path) -> None:
     assert not desk.probe.board.is_halted
 
 
-def test_a_second_user_is_told_who_has_it(desk: Desk, capsys: Capture) -> None:
+def test_a_second_user_gets_the_name_of_the_first(desk: Desk, capsys: Capture) -> None:
     with open_session(TargetOptions(archive=str(desk.archive), probe="pyocd")):
         done = desk.child("-m", "idoldbg", *desk.options, "tasks")
         assert done.returncode == 4

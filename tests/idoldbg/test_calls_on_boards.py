@@ -364,7 +364,7 @@ def test_too_large_a_payload_is_refused_before_anything_is_written(session: Sess
 def test_a_warm_call_takes_six_transactions_at_most(
     session: Session, place: tuple[str, str]
 ) -> None:
-    """Where reads are queued; an ST-Link answers each block by itself."""
+    """An ST-Link answers each block by itself: there it takes more."""
     limit = 11 if place[1].startswith("stlink") else 6
     call = prepare(session, "Sensor.get", {"id": "0"})
     session.caller.call(call)
