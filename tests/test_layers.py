@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # points to the same row or to an earlier one. CONTRIBUTING.md shows the same rows in this order.
 LAYERS: dict[str, str] = {
     "idol": "the language; standard library only",
+    "idol.lsp": "the language server",
     "idoldbg._vendor": "hubpack-py",
     "idoldbg.model": "types, values, symbols, memory; archives and boards as data; errors",
     "idoldbg.devices": "base classes of users' device models",
@@ -72,6 +73,8 @@ ROWS = {
 }
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "pygls": ("idol.lsp",),
+    "lsprotocol": ("idol.lsp",),
     "elftools": ("idoldbg.build.debuginfo", "idoldbg.build.load"),
     "pyocd": (
         "idoldbg.target.probe.link",
@@ -139,7 +142,10 @@ def test_imports_point_to_earlier_layers(module: str) -> None:
         if top in THIRD_PARTY and not any(below(module, room) for room in THIRD_PARTY[top]):
             wrong.append(f"{where}, which belongs in {THIRD_PARTY[top]}")
         if module.startswith("idol.") or module == "idol":
-            if top not in {"idol", "__future__"} and top not in sys.stdlib_module_names:
+            if below(target, "idol.lsp") and not below(module, "idol.lsp"):
+                wrong.append(f"{where}: the language server is a later row than `idol`")
+            known = {"idol", "__future__", *THIRD_PARTY}
+            if top not in known and top not in sys.stdlib_module_names:
                 wrong.append(f"{where}, but `idol` uses the standard library alone")
             continue
         if below(target, "idol.rust") or below(target, "idol.cli"):

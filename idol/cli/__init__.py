@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "diff": "idol.cli.diff",
     "client": "idol.cli.client",
     "server": "idol.cli.server",
+    "lsp": "idol.lsp.command",
 }
 
 _DESCRIPTION = (

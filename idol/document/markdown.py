@@ -58,6 +58,18 @@ def _summary(page: Page) -> str:
     return _rows(("code", "operation", ""), rows)
 
 
+def markdown_operation(operation: OperationPart) -> str:
+    """Render the part about one operation by itself, without anchors."""
+    blocks = _operation(operation)
+    blocks[0] = f"## {_escape(operation.name)}"
+    return "\n\n".join(blocks)
+
+
+def markdown_text(text: str) -> str:
+    """Return a text as Markdown that shows it and means nothing else."""
+    return _escape(text)
+
+
 def _operation(operation: OperationPart) -> list[str]:
     # A heading's own anchor depends on who shows it, so there is one of ours.
     heading = f'## <a id="{_anchor(operation)}"></a>{_escape(operation.name)}'

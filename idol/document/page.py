@@ -88,11 +88,12 @@ def describe(interface: Interface) -> Page:
         source,
         read_prose(interface.doc),
         (Run(facts), Run(source, is_code=True), Run(".")),
-        tuple(_describe_operation(operation) for operation in interface.operations),
+        tuple(describe_operation(operation) for operation in interface.operations),
     )
 
 
-def _describe_operation(operation: Operation) -> OperationPart:
+def describe_operation(operation: Operation) -> OperationPart:
+    """Return the part of a page about one operation."""
     tables = []
     if operation.arguments:
         tables.append(_arguments_table(operation))

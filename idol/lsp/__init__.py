@@ -1,0 +1,1 @@
+"""`idol lsp`: the language server protocol in front of `idol.editor`, through pygls."""
