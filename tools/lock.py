@@ -15,7 +15,7 @@ __all__ = ["LOCKS", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = "3.11"  # of `requires-python`; newer ones are told apart by markers
-EXTRAS = ("emu", "labgrid", "pytest", "test")
+EXTRAS = ("emu", "labgrid", "lsp", "pytest", "test")
 
 #: What each file is made from.
 LOCKS: dict[str, tuple[str, ...]] = {

@@ -115,7 +115,7 @@ def test_a_long_text_is_not_looked_at() -> None:
     assert complete(Document("x", "Interface(" + " " * MAX_LENGTH), 10, []).items == ()
 
 
-def test_survives_damaged_texts() -> None:
+def test_survives_damaged_input() -> None:
     """Whatever is in the file and wherever the cursor stands."""
     generator = random.Random(14)
     everything = Path("tests/idol/everything.idol").read_text(encoding="utf-8")
