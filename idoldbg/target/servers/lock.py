@@ -1,4 +1,4 @@
-"""One idoldbg process of this host at a time on a debug server: two would halt each other's core."""
+"""Keeps a debug server for one idoldbg process of this host: two would halt each other's core."""
 
 from __future__ import annotations
 

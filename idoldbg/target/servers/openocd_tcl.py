@@ -71,7 +71,7 @@ class ReadOutcome:
 
 def encode_command(command: str) -> bytes:
     """Return the bytes that run a command and tell a result (`=`) from an error (`!`)."""
-    body = f"if {{[catch {{{command}}} r]}} {{return \"!$r\"}} else {{return \"=$r\"}}"
+    body = f'if {{[catch {{{command}}} r]}} {{return "!$r"}} else {{return "=$r"}}'
     return f"apply {{{{}} {{{body}}}}}".encode() + END
 
 
@@ -88,7 +88,7 @@ def encode_reads(transfers: Sequence[Transfer]) -> bytes:
     wanted = " ".join(f"0x{t.address:x} {t.width * 8} {t.count}" for t in transfers)
     loop = (
         "foreach {a w n} $wanted {"
-        "if {[catch {read_memory $a $w $n} r]} {return \"$read!$r\"}; append read $r \";\"}"
+        'if {[catch {read_memory $a $w $n} r]} {return "$read!$r"}; append read $r ";"}'
     )
     body = f'set read ""; {loop}; return $read'
     return f"apply {{{{wanted}} {{{body}}}}} {{{wanted}}}".encode() + END

@@ -111,9 +111,7 @@ class Stream:
 
     def _need(self) -> socket.socket:
         if self._socket is None:
-            raise LinkError(
-                f"{self.spec}: the connection was lost: {self._reason}", link=self.spec
-            )
+            raise LinkError(f"{self.spec}: the connection was lost: {self._reason}", link=self.spec)
         return self._socket
 
     def _lost(self, error: OSError, deadline: Deadline) -> LinkError:

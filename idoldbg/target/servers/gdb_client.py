@@ -1,0 +1,234 @@
+"""A conversation with a GDB server: packets sent and answered, the core stopped and continued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from idoldbg.errors import LinkError
+from idoldbg.target.servers.gdb_packets import (
+    ACK,
+    INTERRUPT,
+    NACK,
+    GdbError,
+    Packet,
+    PacketReader,
+    Signal,
+    decode_error_reply,
+    decode_hex,
+    decode_part,
+    decode_supported,
+    encode_packet,
+    is_stop,
+)
+from idoldbg.target.servers.stream import Deadline, Stream
+
+__all__ = ["LIMIT_S", "GdbClient"]
+
+LIMIT_S = 10.0
+"""How long an answer may take; a reset of a real board takes seconds."""
+MAX_RETRIES = 3
+MAX_CONSOLE = 1 << 16
+MAX_XFER = 1 << 18
+MAX_SKIPPED = 1000  # packets that are not the answer
+SMALLEST_PACKET, LARGEST_PACKET = 64, 1 << 16
+USUAL_PACKET = 400  # where the server does not say: what old stubs take
+
+HINT = (
+    "start the GDB server first, and give the port on which it waits for gdb (OpenOCD and pyOCD: "
+    "3333, J-Link: 2331, QEMU: 1234 with `-s`)"
+)
+
+
+class GdbClient:
+    """One connection. `requests` counts the packets that were sent."""
+
+    def __init__(self, spec: str, host: str, port: int, *, limit_s: float = LIMIT_S) -> None:
+        self.spec = spec
+        self.requests = 0
+        self.supported: dict[str, str] = {}
+        self.packet_size = USUAL_PACKET
+        self._limit_s = limit_s
+        self._reader = PacketReader()
+        self._acknowledges = True
+        self._stream = Stream(spec, host, port, server="the GDB server", hint=HINT)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has not failed."""
+        return self._stream.is_open
+
+    def greet(self) -> None:
+        """Agree on features; raise `LinkError` where the other end is not a GDB server."""
+        self._stream.send(ACK, Deadline(self._limit_s))
+        reply = self.ask(b"qSupported:xmlRegisters=arm;multiprocess-")
+        self.supported = decode_supported(reply)
+        size = self.supported.get("PacketSize", "")
+        if size:
+            self.packet_size = self._packet_size(size)
+        if self.supported.get("QStartNoAckMode") == "+" and self.ask(b"QStartNoAckMode") == b"OK":
+            self._acknowledges = False
+
+    def _packet_size(self, text: str) -> int:
+        try:
+            size = int(text[:8], 16)
+        except ValueError:
+            size = 0
+        if size < SMALLEST_PACKET:
+            raise self.fail(f"it offers packets of `{text[:20]}` bytes")
+        return min(size, LARGEST_PACKET)
+
+    def ask(self, request: bytes) -> bytes:
+        """Return the answer to a request, which is not about running the core."""
+        deadline = Deadline(self._limit_s)
+        self._send(request, deadline)
+        return self._answer(deadline, lambda data: not is_stop(data) and not _is_console(data))
+
+    def run(self, request: bytes) -> None:
+        """Send a request that lets the core run: it is answered when the core has stopped."""
+        self._send(request, Deadline(self._limit_s))
+
+    def interrupt(self) -> bytes:
+        """Stop a core that runs; return what the server says of its stop."""
+        deadline = Deadline(self._limit_s)
+        self.requests += 1
+        self._stream.send(INTERRUPT, deadline)
+        return self.wait_for_stop(deadline)
+
+    def find_stop(self) -> bytes | None:
+        """Return why a core that was let run has stopped by itself, None while it runs."""
+        if data := self._stream.peek():
+            self._reader.feed(data)
+        deadline = Deadline(self._limit_s)
+        while (found := self._take()) is not None:
+            data = self._checked(found, deadline) if isinstance(found, Packet) else None
+            if data is not None and is_stop(data):
+                return data
+        return None
+
+    def wait_for_stop(self, deadline: Deadline | None = None) -> bytes:
+        """Return the packet that says that the core has stopped."""
+        return self._answer(deadline or Deadline(self._limit_s), is_stop)
+
+    def ask_stop(self) -> bytes:
+        """Ask why the core stands still; return the answer, empty where there is no target."""
+        deadline = Deadline(self._limit_s)
+        self._send(b"?", deadline)
+        return self._answer(deadline, lambda data: not _is_console(data))
+
+    def monitor(self, command: str) -> str | None:
+        """Run a command of the server's own; return what it printed, None where it knows none.
+
+        One that fails, where the server says so, raises `LinkError`.
+        """
+        deadline = Deadline(self._limit_s)
+        self._send(b"qRcmd," + command.encode().hex().encode(), deadline)
+        printed = bytearray()
+        while True:
+            data = self._answer(deadline, lambda data: not is_stop(data))
+            if data == b"":
+                return None
+            if data == b"OK":
+                return printed.decode(errors="replace")
+            try:
+                if _is_console(data):
+                    printed += decode_hex(data[1:])
+                elif decode_error_reply(data) is not None:
+                    raise LinkError(
+                        f"{self.spec}: `monitor {command}` failed "
+                        f"({printed.decode(errors='replace').strip() or data.decode()})",
+                        link=self.spec,
+                    )
+                else:  # all at once
+                    return (bytes(printed) + decode_hex(data)).decode(errors="replace")
+            except GdbError as error:
+                raise self.fail(str(error)) from None
+            if len(printed) > MAX_CONSOLE:
+                raise self.fail(f"`monitor {command}` prints without an end")
+
+    def transfer(self, what: str, name: str) -> bytes:
+        """Return a document that `qXfer` reads; raise `LinkError`."""
+        found = bytearray()
+        step = min(self.packet_size, 0x4000) - 32
+        while True:
+            reply = self.ask(f"qXfer:{what}:read:{name}:{len(found):x},{step:x}".encode())
+            try:
+                part, is_last = decode_part(reply)
+            except GdbError as error:
+                raise LinkError(
+                    f"{self.spec}: `{name}` cannot be read: {error}", link=self.spec
+                ) from None
+            found += part
+            if len(found) > MAX_XFER or (not part and not is_last):
+                raise self.fail(f"its `{name}` has no end")
+            if is_last:
+                return bytes(found)
+
+    def fail(self, why: str) -> LinkError:
+        """Close the connection, and return the error that says why."""
+        return self._stream.fail(why)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._stream.close()
+
+    # ------------------------------------------------------------------ packets
+
+    def _send(self, request: bytes, deadline: Deadline) -> None:
+        """Send a packet, again where the server did not get it whole."""
+        packet = encode_packet(request)
+        for _ in range(MAX_RETRIES):
+            self.requests += 1
+            self._stream.send(packet, deadline)
+            if not self._acknowledges or self._is_acknowledged(deadline):
+                return
+        raise self.fail(f"it refused a packet {MAX_RETRIES} times as garbled")
+
+    def _is_acknowledged(self, deadline: Deadline) -> bool:
+        """Wait for the acknowledgement; what comes before it was sent before our packet came."""
+        for _ in range(MAX_SKIPPED):
+            found = self._next(deadline)
+            if isinstance(found, Signal):
+                return not found.again
+            self._checked(found, deadline)
+        raise self.fail("it acknowledges nothing")
+
+    def _answer(self, deadline: Deadline, is_wanted: Callable[[bytes], bool]) -> bytes:
+        """Return the next packet that is wanted; others are passed over, a bounded number."""
+        garbled = 0
+        for _ in range(MAX_SKIPPED):
+            found = self._next(deadline)
+            if isinstance(found, Signal):
+                continue
+            data = self._checked(found, deadline)
+            if data is None:
+                garbled += 1
+                if garbled > MAX_RETRIES:
+                    raise self.fail("its answers are garbled, also when they are asked for again")
+            elif is_wanted(data):
+                return data
+        raise self.fail("it sends packets without an end, and no answer")
+
+    def _checked(self, packet: Packet, deadline: Deadline) -> bytes | None:
+        """Acknowledge a packet, or ask for it again; return its data."""
+        if not self._acknowledges:
+            if packet.data is None:
+                raise self.fail("a garbled answer: its checksum does not fit")
+            return packet.data
+        self._stream.send(NACK if packet.data is None else ACK, deadline)
+        return packet.data
+
+    def _next(self, deadline: Deadline) -> Packet | Signal:
+        while (found := self._take()) is None:
+            self._reader.feed(self._stream.receive(deadline))
+        return found
+
+    def _take(self) -> Packet | Signal | None:
+        try:
+            return self._reader.take()
+        except GdbError as error:
+            raise self.fail(str(error)) from None
+
+
+def _is_console(data: bytes) -> bool:
+    """Return whether a packet is output for the user's console; `OK` is none."""
+    return data[:1] == b"O" and data != b"OK"
