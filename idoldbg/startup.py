@@ -15,7 +15,7 @@ from idoldbg.errors import (
 )
 from idoldbg.model.archive import Archive
 from idoldbg.session import Session
-from idoldbg.target.capability import ResetControl, RunControl
+from idoldbg.target.capability import ResetCheck, ResetControl, RunControl
 from idoldbg.views.tasks import is_before_tasks, is_halted
 
 __all__ = ["check_image", "has_handoff", "reset", "reset_with", "settle", "wait_until_up"]
@@ -114,6 +114,7 @@ def reset(session: Session) -> None:
     if has_handoff(session.program.archive) and session.target.can(ResetControl):
         reset_with(session, halt=False, line=False)
         return
+    _check_reset(session, line=False)
     _reset(session, session.target.need(RunControl).reset, halt=False)
 
 
@@ -124,6 +125,7 @@ def reset_with(session: Session, *, halt: bool, line: bool, token: bool = True) 
     its first instruction for that, whatever `halt` says. Returns whether it does.
     """
     control, link = session.target.need(ResetControl), session.link
+    _check_reset(session, line=line)
     has_token = token and has_handoff(session.program.archive)
 
     def act() -> None:
@@ -135,6 +137,12 @@ def reset_with(session: Session, *, halt: bool, line: bool, token: bool = True) 
 
     _reset(session, act, halt=halt)
     return has_token
+
+
+def _check_reset(session: Session, *, line: bool) -> None:
+    """Raise `Unsupported` for a reset that the target cannot do, while hiffy is left alone."""
+    if session.target.can(ResetCheck):
+        session.target.need(ResetCheck).check_reset(line=line)
 
 
 def _reset(session: Session, action: Callable[[], None], *, halt: bool) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "Progress",
     "Recorded",
     "Registers",
+    "ResetCheck",
     "ResetControl",
     "RunControl",
     "SerialPorts",
@@ -135,6 +136,14 @@ class ResetControl(Protocol):
 
         With `halt` the core stays halted at its first instruction.
         """
+
+
+@runtime_checkable
+class ResetCheck(Protocol):
+    """A target that cannot be reset in every way of `ResetControl`."""
+
+    def check_reset(self, *, line: bool) -> None:
+        """Raise `Unsupported` for a reset that it cannot do, before anything is done for one."""
 
 
 Progress = Callable[[str, float], None]

@@ -249,18 +249,22 @@ class GdbLink(BaseLink):
     def reset(self) -> None:
         self.reset_with(halt=False, line=False)
 
+    def check_reset(self, *, line: bool) -> None:
+        """Refuse `line`, and any reset where the server has no commands of its own."""
+        why = ""
+        if line:
+            why = "how a GDB server resets is its own configuration; reset without --hard"
+        elif not self._server.has_monitor:
+            why = "this GDB server has no `monitor` commands, so it cannot reset"
+        if why:
+            raise Unsupported(f"{self.spec}: {why}", capability="reset", link=self.spec)
+
     def reset_with(self, *, halt: bool, line: bool) -> None:
-        """Reset with a command of the server's own; `line` raises `Unsupported`.
+        """Reset with a command of the server's own.
 
         The core must then stand at its reset vector, or it was no reset.
         """
-        if line:
-            raise Unsupported(
-                f"{self.spec}: how a GDB server resets is its own configuration; reset without "
-                "--hard",
-                capability="reset",
-                link=self.spec,
-            )
+        self.check_reset(line=line)
         self._still(lambda: self._reset(halt))
 
     def _reset(self, halt: bool) -> None:
@@ -271,17 +275,12 @@ class GdbLink(BaseLink):
             except LinkError as error:
                 if not self._client.is_open:
                     raise
-                answer = str(error)
-            if answer is None:
-                raise Unsupported(
-                    f"{self.spec}: this GDB server has no `monitor` commands, so it cannot reset",
-                    capability="reset",
-                    link=self.spec,
-                )
+                answer = error.message
             if self._is_at_reset_vector():
                 self._halted = halt
                 return
-            said.append(f"`monitor {command}`: {' '.join(answer.split())[:200] or 'nothing'}")
+            answered = " ".join((answer or "").split())[:200] or "nothing"
+            said.append(f"`monitor {command}`: {answered}")
         raise LinkError(
             f"{self.spec}: the server's reset did not bring the core to its reset vector; it "
             f"answered to {'; to '.join(said)}",

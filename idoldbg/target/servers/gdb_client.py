@@ -100,9 +100,9 @@ class GdbClient:
             self._reader.feed(data)
         deadline = Deadline(self._limit_s)
         while (found := self._take()) is not None:
-            data = self._checked(found, deadline) if isinstance(found, Packet) else None
-            if data is not None and is_stop(data):
-                return data
+            stop = self._checked(found, deadline) if isinstance(found, Packet) else None
+            if stop is not None and is_stop(stop):
+                return stop
         return None
 
     def wait_for_stop(self, deadline: Deadline | None = None) -> bytes:

@@ -52,7 +52,8 @@ def read_registers(read: Callable[[str], bytes]) -> dict[str, Register]:
     Names are in lower case. Raises `FeatureError`.
     """
     found: dict[str, Register] = {}
-    number, places = 0, []
+    number = 0
+    places: list[tuple[int, str, int]] = []
     for element in _elements(read, "target.xml", []):
         if len(places) >= MAX_REGISTERS:
             raise FeatureError(f"more than {MAX_REGISTERS} registers")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from idol.records import dataclass
 
-__all__ = ["ASK_VERSION", "OPENOCD", "UNKNOWN", "ServerKind", "recognise"]
+__all__ = ["ASK_VERSION", "OPENOCD", "PLAIN", "UNKNOWN", "ServerKind", "recognise"]
 
 ASK_VERSION = "version"
 OPENOCD = "OpenOCD"
@@ -26,6 +26,11 @@ class ServerKind:
     marks: tuple[str, ...]
     halting_resets: tuple[str, ...]
 
+    @property
+    def has_monitor(self) -> bool:
+        """Whether it has commands of its own."""
+        return bool(self.halting_resets)
+
 
 KINDS = (
     ServerKind(OPENOCD, ("Open On-Chip Debugger",), ("reset halt",)),
@@ -36,11 +41,14 @@ KINDS = (
     ServerKind("J-Link GDB Server", ("J-Link", "SEGGER"), ("reset",)),
 )
 UNKNOWN = ServerKind("GDB server", (), ("reset halt", "reset"))
+PLAIN = ServerKind("GDB server without commands of its own", (), ())
 
 
 def recognise(answer: str | None) -> ServerKind:
-    """Return the kind of a server by its answer to `monitor version`, None where it has none."""
+    """Return the kind of a server by its answer to `monitor version`; None is for no answer."""
+    if answer is None:
+        return PLAIN
     for kind in KINDS:
-        if answer is not None and any(mark.lower() in answer.lower() for mark in kind.marks):
+        if any(mark.lower() in answer.lower() for mark in kind.marks):
             return kind
     return UNKNOWN

@@ -119,7 +119,8 @@ class OpenocdLink(BaseLink):
     def _read(self, transfers: Sequence[Transfer]) -> list[bytes]:
         found: list[bytes] = []
         while len(found) < len(transfers):
-            batch, total = [], 0
+            batch: list[Transfer] = []
+            total = 0
             for transfer in transfers[len(found) :]:
                 if batch and total + transfer.size > REQUEST_BYTES:
                     break
@@ -236,15 +237,19 @@ class OpenocdLink(BaseLink):
     def reset(self) -> None:
         self.reset_with(halt=False, line=False)
 
-    def reset_with(self, *, halt: bool, line: bool) -> None:
-        """Reset as OpenOCD is configured to; `line` raises `Unsupported`."""
-        if line:
+    def check_reset(self, *, line: bool) -> None:
+        """Refuse `line` where OpenOCD is not configured to use it; else it does so by itself."""
+        if line and "srst" not in self._ask("reset_config"):
             raise Unsupported(
-                f"{self.spec}: whether OpenOCD resets by the line is set where it is configured "
-                "(`reset_config srst_only`); reset without --hard",
+                f"{self.spec}: OpenOCD is configured without a reset line (`reset_config "
+                "srst_only` sets one); reset without --hard",
                 capability="reset",
                 link=self.spec,
             )
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset as OpenOCD is configured to, by the line where it has one."""
+        self.check_reset(line=line)
         self._command("reset halt" if halt else "reset run", "reset the target")
         if self._is_halted() != halt:
             state = "is not halted" if halt else "is halted"
