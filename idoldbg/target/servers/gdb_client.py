@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from idoldbg.errors import LinkError
 from idoldbg.target.servers.gdb_packets import (
@@ -20,7 +20,7 @@ from idoldbg.target.servers.gdb_packets import (
     encode_packet,
     is_stop,
 )
-from idoldbg.target.servers.stream import Deadline, Stream
+from idoldbg.target.servers.stream import GREETING_LIMIT_S, Deadline, Stream
 
 __all__ = ["LIMIT_S", "GdbClient"]
 
@@ -59,8 +59,16 @@ class GdbClient:
 
     def greet(self) -> None:
         """Agree on features; raise `LinkError` where the other end is not a GDB server."""
-        self._stream.send(ACK, Deadline(self._limit_s))
-        reply = self.ask(b"qSupported:xmlRegisters=arm;multiprocess-")
+        deadline = Deadline(min(self._limit_s, GREETING_LIMIT_S))
+        try:
+            self._stream.send(ACK, deadline)
+            reply = self.ask(b"qSupported:xmlRegisters=arm;multiprocess-", deadline)
+        except LinkError as error:
+            raise LinkError(
+                f"{error.message}: is this the port on which it waits for gdb, and no debugger on "
+                "it yet?",
+                link=self.spec,
+            ) from error
         self.supported = decode_supported(reply)
         size = self.supported.get("PacketSize", "")
         if size:
@@ -77,9 +85,10 @@ class GdbClient:
             raise self.fail(f"it offers packets of `{text[:20]}` bytes")
         return min(size, LARGEST_PACKET)
 
-    def ask(self, request: bytes) -> bytes:
+    def ask(self, request: bytes, deadline: Deadline | None = None) -> bytes:
         """Return the answer to a request, which is not about running the core."""
-        deadline = Deadline(self._limit_s)
+        deadline = deadline or Deadline(self._limit_s)
+        self._drop_stale(deadline)
         self._send(request, deadline)
         return self._answer(deadline, lambda data: not is_stop(data) and not _is_console(data))
 
@@ -96,14 +105,7 @@ class GdbClient:
 
     def find_stop(self) -> bytes | None:
         """Return why a core that was let run has stopped by itself, None while it runs."""
-        if data := self._stream.peek():
-            self._reader.feed(data)
-        deadline = Deadline(self._limit_s)
-        while (found := self._take()) is not None:
-            stop = self._checked(found, deadline) if isinstance(found, Packet) else None
-            if stop is not None and is_stop(stop):
-                return stop
-        return None
+        return next(filter(is_stop, self._waiting(Deadline(self._limit_s))), None)
 
     def wait_for_stop(self, deadline: Deadline | None = None) -> bytes:
         """Return the packet that says that the core has stopped."""
@@ -121,6 +123,7 @@ class GdbClient:
         One that fails, where the server says so, raises `LinkError`.
         """
         deadline = Deadline(self._limit_s)
+        self._drop_stale(deadline)
         self._send(b"qRcmd," + command.encode().hex().encode(), deadline)
         printed = bytearray()
         while True:
@@ -172,6 +175,19 @@ class GdbClient:
         self._stream.close()
 
     # ------------------------------------------------------------------ packets
+
+    def _waiting(self, deadline: Deadline) -> Iterator[bytes]:
+        """Yield the packets that have come already."""
+        self._reader.feed(self._stream.peek())
+        while (found := self._take()) is not None:
+            data = self._checked(found, deadline) if isinstance(found, Packet) else None
+            if data is not None:
+                yield data
+
+    def _drop_stale(self, deadline: Deadline) -> None:
+        """Pass over what came before the next request: it cannot be the answer to that."""
+        for _ in self._waiting(deadline):
+            pass
 
     def _send(self, request: bytes, deadline: Deadline) -> None:
         """Send a packet, again where the server did not get it whole."""

@@ -30,7 +30,7 @@ from idoldbg.target.servers.openocd_tcl import (
     plan_writes,
     register_name,
 )
-from idoldbg.target.servers.stream import Deadline, Stream
+from idoldbg.target.servers.stream import GREETING_LIMIT_S, Deadline, Stream
 from idoldbg.target.signals import hold_lock
 
 __all__ = ["OpenocdLink"]
@@ -74,7 +74,14 @@ class OpenocdLink(BaseLink):
 
     def _greet(self) -> None:
         """See that it is an OpenOCD with a target, and what that does."""
-        version = self._ask("version")
+        deadline = Deadline(min(self._limit_s, GREETING_LIMIT_S))
+        try:
+            version = self._outcome(self._exchange(encode_command("version"), deadline)).text
+        except LinkError as error:
+            raise LinkError(
+                f"{error.message}: is this its Tcl port? (`tcl_port`; 6666 by default)",
+                link=self.spec,
+            ) from error
         if not self._ask("info commands read_memory"):
             raise self._stream.fail(
                 f"{version[:60]} is too old: version {FIRST_VERSION} or later is needed"
@@ -295,9 +302,9 @@ class OpenocdLink(BaseLink):
         except Malformed as error:
             raise self._stream.fail(str(error)) from None
 
-    def _exchange(self, request: bytes) -> bytes:
+    def _exchange(self, request: bytes, deadline: Deadline | None = None) -> bytes:
         """Send one command and return the answer, without its end."""
-        deadline = Deadline(self._limit_s)
+        deadline = deadline or Deadline(self._limit_s)
         self.requests += 1
         if self._buffer:
             raise self._stream.fail("it answered more than it was asked")

@@ -7,12 +7,14 @@ import socket
 import time
 from collections.abc import Callable
 
-from idoldbg.errors import LinkError, LinkTimeout
+from idoldbg.errors import LinkError
 from idoldbg.target.signals import let_through
 
-__all__ = ["CONNECT_LIMIT_S", "Deadline", "Stream"]
+__all__ = ["GREETING_LIMIT_S", "Deadline", "Stream"]
 
 CONNECT_LIMIT_S = 5.0
+GREETING_LIMIT_S = 5.0
+"""How long the first answer may take, of a server that may not be what it is taken for."""
 CHUNK_SIZE = 1 << 16
 
 
@@ -61,7 +63,7 @@ class Stream:
             raise
 
     def receive(self, deadline: Deadline) -> bytes:
-        """Return what came, at least one byte; raise `LinkError`, `LinkTimeout` when nothing does.
+        """Return what came, at least one byte; raise `LinkError`, also when nothing does.
 
         An interrupt closes the connection: the answer would be taken for that of another request.
         """
@@ -97,11 +99,6 @@ class Stream:
         self.close(why)
         return LinkError(f"{self.spec}: {why}", link=self.spec)
 
-    def time_out(self, why: str, limit_s: float) -> LinkTimeout:
-        """Close the connection, and return the error of an answer that is too late."""
-        self.close(why)
-        return LinkTimeout(f"{self.spec}: {why}", timeout_s=limit_s, link=self.spec)
-
     def close(self, reason: str = "the connection is closed") -> None:
         """End the connection; closing twice is harmless, and the first reason is kept."""
         connection, self._socket = self._socket, None
@@ -116,9 +113,7 @@ class Stream:
 
     def _lost(self, error: OSError, deadline: Deadline) -> LinkError:
         if isinstance(error, TimeoutError):
-            return self.time_out(
-                f"{self._server} did not answer within {deadline.limit_s:g} s", deadline.limit_s
-            )
+            return self.fail(f"{self._server} did not answer within {deadline.limit_s:g} s")
         return self.fail(f"the connection to {self._server} is lost ({error.strerror or error})")
 
     def _connect(self, host: str, port: int) -> socket.socket:
@@ -132,9 +127,8 @@ class Stream:
                 connection = socket.create_connection(("127.0.0.1", port), CONNECT_LIMIT_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except TimeoutError:
-            raise LinkTimeout(
+            raise LinkError(
                 f"{self.spec}: nothing answers there within {CONNECT_LIMIT_S:g} s; {self._hint}",
-                timeout_s=CONNECT_LIMIT_S,
                 link=self.spec,
             ) from None
         except socket.gaierror as error:
