@@ -42,6 +42,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.render": "answers as text, JSON, and the formats that CI reads",
     "idoldbg.target": "what all links share; core dumps; board files",
     "idoldbg.target.probe": "debug probes, through pyOCD",
+    "idoldbg.target.servers": "debug servers of others: OpenOCD, and the GDB remote protocol",
     "idoldbg.target.emulated.emu": "the emulated board itself",
     "idoldbg.target.emulated": "ways to it: in this process, through a socket",
     "idoldbg.opening": "opens the build that options mean",

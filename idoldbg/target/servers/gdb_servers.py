@@ -1,4 +1,4 @@
-"""What GDB servers can be asked beyond the protocol, told apart by how they answer. Pure.
+"""Kinds of GDB servers, recognised by how they answer, and their own commands. Pure.
 
 Their own commands (`monitor …`, on the wire `qRcmd`) are in their manuals: OpenOCD's user's
 guide, J-Link GDB Server's "Remote commands", pyOCD's `monitor`, the Black Magic Probe's usage

@@ -82,11 +82,12 @@ class OpenocdLink(BaseLink):
                 f"{error.message}: is this its Tcl port? (`tcl_port`; 6666 by default)",
                 link=self.spec,
             ) from error
+        names = self._try("target names").text.split()
         if not self._ask("info commands read_memory"):
             raise self._stream.fail(
-                f"{version[:60]} is too old: version {FIRST_VERSION} or later is needed"
+                f"{version[:60]} cannot read memory: it must be initialised (`init`), and of "
+                f"version {FIRST_VERSION} or later"
             )
-        names = self._try("target names").text.split()
         if not names:
             raise self._stream.fail(
                 "OpenOCD has no target; start it with the configuration of a board "

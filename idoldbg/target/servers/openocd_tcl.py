@@ -63,7 +63,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ReadOutcome:
-    """What several reads returned: the bytes of those before the first that failed, and why."""
+    """Bytes of several reads, up to the first that failed, and its error."""
 
     data: tuple[bytes, ...]
     error: str | None

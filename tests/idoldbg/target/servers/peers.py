@@ -19,12 +19,12 @@ from tests.idoldbg.target.conftest import FLASH, FakeChip
 
 VTOR, AIRCR = 0xE000ED08, 0xE000ED0C
 LINES = ("unplug", "garbage", "short", "silence", "twice", "huge")
-"""What a fault does with an answer; `huge` sends without an end."""
+"""Kinds of faults; `huge` sends without an end."""
 
 
 @dataclass
 class Fault:
-    """What happens to the n-th answer, from 0."""
+    """Damage to the n-th answer, counted from 0."""
 
     kind: str
     at: int

@@ -26,6 +26,6 @@ def test_addresses(rest: str, expected: tuple[str, int]) -> None:
     "rest", [None, "", "localhost", "localhost:", ":3333", "h:0", "h:65536", "h:x", "h:-1", "h:٣",
              "a..b:1", "h:111111111111111111111111"],
 )  # fmt: skip
-def test_what_is_no_address(rest: str | None) -> None:
+def test_malformed_addresses_are_refused(rest: str | None) -> None:
     with pytest.raises(ArgumentError, match=r"is not (gdb:HOST:PORT|a host name)|not a host"):
         split_address(Spec("gdb", rest))

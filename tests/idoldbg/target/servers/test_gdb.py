@@ -81,7 +81,7 @@ def test_holes_are_faults(link: GdbLink, chip: FakeChip) -> None:
     assert runs(chip)
 
 
-def test_a_lost_target_is_no_hole(
+def test_a_lost_target_is_a_link_error(
     link: GdbLink, chip: FakeChip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(address: int, size: int) -> bytes:
@@ -114,7 +114,7 @@ def test_the_halt_bit_is_what_it_would_be_without_us(link: GdbLink, chip: FakeCh
     assert runs(chip)
 
 
-def test_a_halt_is_kept_and_its_limits_are_said(chip: FakeChip) -> None:
+def test_a_halt_is_kept_with_a_notice(chip: FakeChip) -> None:
     notices: list[str] = []
     with serving(FakeGdb(chip)) as served:
         with open_link(served.port, notices=notices) as link:
@@ -158,7 +158,7 @@ def test_resets_end_at_the_reset_vector(chip: FakeChip) -> None:
             link.check_reset(line=True)
 
 
-def test_a_reset_that_was_none_is_an_error(chip: FakeChip) -> None:
+def test_a_reset_without_effect_is_an_error(chip: FakeChip) -> None:
     monitor = {"version": b"a fake", "halt reset": b""}
     with serving(FakeGdb(chip, monitor=monitor)) as served, open_link(served.port) as link:
         with pytest.raises(LinkError, match="did not bring the core to its reset vector"):

@@ -56,7 +56,7 @@ def test_packets_of_the_wire(wire: bytes, data: bytes | None) -> None:
 
 
 @given(PLAIN)
-def test_what_is_encoded_is_read(data: bytes) -> None:
+def test_encoded_packets_are_read_back(data: bytes) -> None:
     assert read_all(encode_packet(data)) == [Packet(data)]
 
 
@@ -110,7 +110,7 @@ def test_noise_and_packets_without_an_end_are_refused() -> None:
         read_all(encode_packet(run))
 
 
-def test_what_a_server_supports() -> None:
+def test_supported_features_are_split() -> None:
     assert decode_supported(b"PacketSize=4000;qXfer:features:read+;vContSupported-;x;=1;") == {
         "PacketSize": "4000",
         "qXfer:features:read": "+",

@@ -19,7 +19,7 @@ from idoldbg.target.servers.gdb_servers import PLAIN, UNKNOWN, recognise
         (None, PLAIN.name, ()),
     ],
 )
-def test_servers_are_told_apart(answer: str | None, name: str, resets: tuple[str, ...]) -> None:
+def test_servers_are_recognised(answer: str | None, name: str, resets: tuple[str, ...]) -> None:
     kind = recognise(answer)
     assert (kind.name, kind.halting_resets) == (name, resets)
     assert kind.has_monitor == bool(resets)

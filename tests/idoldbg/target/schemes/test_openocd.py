@@ -1,0 +1,107 @@
+"""`openocd:HOST:PORT`: Debian's OpenOCD, its Tcl interpreter in front of commands of our own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from idoldbg.cli import run
+from idoldbg.errors import FaultError, LinkError
+from idoldbg.target.servers.openocd import OpenocdLink
+from tests.conftest import free_port, wait_until
+from tests.tools import need
+
+# A target in Tcl: words of memory are their own address, a register is 4 for each letter.
+TARGET = """
+set state running
+proc target {what} { return fake.cpu }
+proc poll {} { return "background polling: on" }
+proc halt {} { set ::state halted }
+proc resume {} { set ::state running }
+proc read_memory {address width count} {
+    if {$address >= 0x90000000 && $address < 0xe0000000} { error "failed to read; \\"x\\" !" }
+    if {$address == 0xe000edf0} { return [expr {$::state eq "halted" ? 0x20000 : 0}] }
+    set found {}
+    for {set n 0} {$n < $count} {incr n} {
+        lappend found [format 0x%x [expr {($address + $n * $width / 8) & ((1 << $width) - 1)}]]
+    }
+    return $found
+}
+proc write_memory {address width data} { set ::written "$address $width $data" }
+proc get_reg {names} {
+    if {$::state ne "halted"} { error "the core runs" }
+    return "$names [format 0x%x [expr {4 * [string length $names]}]]"
+}
+"""
+
+
+@contextmanager
+def running(folder: Path, script: str) -> Iterator[int]:
+    """Run OpenOCD with no hardware until the block ends; give its Tcl port."""
+    program = need("openocd", of="openocd")
+    port, file = free_port(), folder / "fake.cfg"
+    ports = f"gdb_port disabled; telnet_port disabled; tcl_port {port}"
+    file.write_text(f"{ports}\nadapter driver dummy\nadapter speed 100\n{script}\n")
+    with (folder / "log").open("w+") as log:
+        server = subprocess.Popen(
+            [program, "-f", str(file), "-c", "noinit"], stdin=subprocess.DEVNULL, stderr=log
+        )
+
+        def is_listening() -> bool:
+            assert server.poll() is None, (folder / "log").read_text()
+            return f"port {port} for tcl" in (folder / "log").read_text()
+
+        try:
+            wait_until(is_listening, "OpenOCD")
+            yield port
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[OpenocdLink]:
+    with running(tmp_path, TARGET) as port, OpenocdLink("openocd", "127.0.0.1", port) as link:
+        yield link
+
+
+def test_commands_are_good_tcl(link: OpenocdLink) -> None:
+    assert link.description.startswith("target fake.cpu of Open On-Chip Debugger 0.")
+    assert link.read(0x1000, 8) == b"\0\x10\0\0\x04\x10\0\0"
+    assert link.read_many([(0x2001, 2), (0x3002, 1), (0x4000, 8192)])[:2] == [b"\x20\0", b"\x02"]
+    assert link.read_register("faultmask") == 36
+    assert link.halted(lambda: (link.read_register("r1"), link.read(0xE000EDF0, 4)[2])) == (8, 2)
+    assert link.read(0xE000EDF0, 4) == bytes(4)
+    link.write(0x1001, b"\x01\x02\x03\x04\x05\x06\x07")
+    assert link._ask("set ::written") == "0x1004 32 0x7060504"
+
+
+def test_errors_are_not_taken_for_results(link: OpenocdLink) -> None:
+    with pytest.raises(FaultError, match='failed to read; "x" !') as caught:
+        link.read_many([(0x1000, 4), (0x90000000, 4)])
+    assert caught.value.address == 0x90000000
+    with pytest.raises(LinkError, match="cannot reset the target: invalid command name"):
+        link._command("nosuch", "reset the target")
+
+
+def test_nothing_is_left_in_its_interpreter(link: OpenocdLink) -> None:
+    link.read(0x1000, 4)
+    assert link._ask("info exists ::r") == "0"
+    assert link._ask("info exists ::read") == "0"
+
+
+def test_an_openocd_that_is_not_ready_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path, "") as port:
+        assert run(["-p", f"openocd:127.0.0.1:{port}", "tasks"]) == 4
+    assert "must be initialised (`init`), and of version 0.12" in capsys.readouterr().err
+
+
+def test_malformed_addresses_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-p", "openocd:localhost", "tasks"]) == 2
+    assert "openocd:HOST:PORT" in capsys.readouterr().err
