@@ -65,8 +65,8 @@ class GdbClient:
             reply = self.ask(b"qSupported:xmlRegisters=arm;multiprocess-", deadline)
         except LinkError as error:
             raise LinkError(
-                f"{error.message}: is this the port on which it waits for gdb, and no debugger on "
-                "it yet?",
+                f"{error.message}; its own output may say why: is this the port on which it waits "
+                "for gdb, and no debugger on it yet?",
                 link=self.spec,
             ) from error
         self.supported = decode_supported(reply)

@@ -107,7 +107,14 @@ class GdbMemory:
 
 
 class OpenocdMemory(GdbMemory):
-    """Memory of OpenOCD, whose zeros may mean that it could not read."""
+    """Memory of OpenOCD, whose zeros may mean that it could not read.
+
+    To `X` it answers before it writes, and reports a failure at the next one: `M` is used.
+    """
+
+    def __init__(self, client: GdbClient) -> None:
+        super().__init__(client)
+        self._binary = False
 
     def _ask(self, address: int, size: int) -> bytes | None:
         data = super()._ask(address, size)

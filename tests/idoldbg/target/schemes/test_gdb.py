@@ -1,30 +1,23 @@
-"""`gdb:HOST:PORT`: the commands on a Hubris image in QEMU, and through pyOCD's GDB server."""
+"""`gdb:HOST:PORT`: commands on a Hubris image through the servers of QEMU, pyOCD and OpenOCD."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from idoldbg.build.load import open_build
 from idoldbg.cli import run
 from idoldbg.errors import FaultError, LinkError
 from idoldbg.session import Session, TargetOptions, open_session
 from idoldbg.startup import reset, reset_with
 from idoldbg.target.capability import Registers, RunControl
 from idoldbg.views.tasks import is_halted
-from tests.conftest import ARCHIVES, free_port, wait_until
-from tests.tools import need, need_localhost
+from tests.conftest import wait_until
+from tests.idoldbg.target.servers.real import ARCHIVE, SERVERS
 
-ARCHIVE = str(ARCHIVES / "stm32f4-discovery.zip")
 RAM = 0x20000000
 EXCHANGE = [
     "call",
@@ -37,73 +30,6 @@ EXCHANGE = [
     "4",
 ]
 LIMIT_S = 30.0
-
-
-@contextmanager
-def running(
-    command: list[str], port: int, environment: dict[str, str] | None = None
-) -> Iterator[str]:
-    """Run a server until the block ends; give its SPEC when its port answers."""
-    server = subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-    def answers() -> bool:
-        assert server.poll() is None, server.communicate()[0]
-        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 5):
-            return True
-        return False
-
-    try:
-        wait_until(answers, f"{command[0]} at port {port}")
-        yield f"gdb:127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)
-
-
-def flash_file(folder: Path) -> Path:
-    """Write the image as it lies in flash."""
-    segments = open_build(ARCHIVE).archive.flash_segments()
-    start = min(s.address for s in segments)
-    data = bytearray(max(s.end for s in segments) - start)
-    for segment in segments:
-        data[segment.address - start : segment.end - start] = segment.data
-    path = folder / "flash.bin"
-    path.write_bytes(data)
-    return path
-
-
-@contextmanager
-def qemu(folder: Path) -> Iterator[str]:
-    """Run the image on QEMU's board with an STM32F405."""
-    program = need("qemu-system-arm", of="qemu-system-arm")
-    port = free_port()
-    board = ["-M", "netduinoplus2", "-nographic", "-monitor", "none", "-serial", "none"]
-    image = ["-kernel", str(flash_file(folder)), "-gdb", f"tcp:127.0.0.1:{port}"]
-    with running([program, *board, *image], port) as spec:
-        yield spec
-
-
-@contextmanager
-def pyocd(_folder: Path) -> Iterator[str]:
-    """Run pyOCD's server on the emulated board."""
-    need_localhost()
-    port = free_port()
-    environment = {**os.environ, "IDOLDBG_EMULATED": f"served=stm32f4-discovery,{ARCHIVE}"}
-    ports = ["-p", str(port), "-T", str(free_port())]
-    options = ["--uid", "served", "--target", "cortex_m", "--no-config", "--persist", *ports]
-    command = [sys.executable, "-P", "-m", "pyocd", "gdbserver", *options]
-    with running(command, port, environment) as spec:
-        yield spec
-
-
-SERVERS = {"QEMU": qemu, "pyOCD": pyocd}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -145,7 +71,7 @@ def test_calls(spec: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None
     code, out, _ = idoldbg(capsys, spec, *EXCHANGE)
     assert code == 0
     assert "sink (4 bytes)" in out
-    if kind == "pyOCD":  # QEMU's board has no memory on its SPI bus
+    if kind != "QEMU":  # QEMU's board has no memory on its SPI bus
         assert "ff ef 40 18" in out
 
 

@@ -1,7 +1,8 @@
-"""`openocd:HOST:PORT`: Debian's OpenOCD, its Tcl interpreter in front of commands of our own."""
+"""`openocd:HOST:PORT`: Debian's OpenOCD, on an emulated ST-Link and on commands of our own."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,16 @@ from pathlib import Path
 import pytest
 
 from idoldbg.cli import run
-from idoldbg.errors import FaultError, LinkError
+from idoldbg.errors import FaultError, LinkError, Unsupported
+from idoldbg.session import Session, TargetOptions, open_session
+from idoldbg.startup import reset, reset_with
 from idoldbg.target.servers.openocd import OpenocdLink
+from idoldbg.views.tasks import is_halted
 from tests.conftest import free_port, wait_until
+from tests.idoldbg.target.servers.real import ARCHIVE, openocd
 from tests.tools import need
+
+LIMIT_S = 60.0
 
 # A target in Tcl: words of memory are their own address, a register is 4 for each letter.
 TARGET = """
@@ -105,3 +112,74 @@ def test_an_openocd_that_is_not_ready_is_refused(
 def test_malformed_addresses_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-p", "openocd:localhost", "tasks"]) == 2
     assert "openocd:HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An OpenOCD on an ST-Link with the demo image."""
+    with openocd(tmp_path_factory.mktemp("openocd"), "openocd") as spec:
+        yield spec
+
+
+@pytest.fixture
+def session(spec: str) -> Iterator[Session]:
+    with open_session(TargetOptions(archive=ARCHIVE, probe=spec, timeout_s=LIMIT_S)) as session:
+        yield session
+
+
+def test_commands_run(spec: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    target = ["-p", spec, "-a", ARCHIVE, "--timeout", f"{LIMIT_S:g}"]
+    exchange = [
+        "call",
+        "Spi.exchange",
+        "--device-index",
+        "0",
+        "--source",
+        "hex:9f000000",
+        "--sink",
+        "4",
+    ]
+    assert run([*target, *exchange]) == 0
+    assert "ff ef 40 18" in capsys.readouterr().out
+    assert run([*target, "tasks"]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"idle +0 +7 +RUNNING", out)
+    assert err == "", "nothing disturbs the target, so there is nothing to say"
+    path = str(tmp_path / "core")
+    assert run([*target, "dump", "-o", path]) == 0
+    assert "23 registers" in capsys.readouterr().out
+
+
+def test_memory_and_registers_agree_with_the_image(session: Session) -> None:
+    for segment in session.program.archive.flash_segments():
+        assert session.link.read(segment.address, len(segment.data)) == segment.data
+    with pytest.raises(FaultError) as caught:
+        session.link.read(0x90000000, 8)
+    assert caught.value.address == 0x90000000
+    assert not is_halted(session.link)
+    names = ("pc", "sp", "s0", "s31", "fpscr", "control", "primask")
+
+    def look() -> list[int]:
+        return [session.link.read_register(name) for name in names]
+
+    pc, sp, *_, control, primask = session.link.halted(look)
+    assert not is_halted(session.link)
+    assert 0x08000000 <= pc < 0x08100000
+    assert 0x20000000 <= sp < 0x20020000
+    assert (control & 3, primask) == (3, 0), "a task runs: unprivileged, on the process stack"
+
+
+def test_halts_last_and_resets_are_resets(spec: str, session: Session) -> None:
+    session.link.halt()
+    session.close()
+    options = TargetOptions(archive=ARCHIVE, probe=spec, timeout_s=LIMIT_S)
+    with open_session(options) as other:
+        assert "the core is halted" in other.target.notices[0]
+        reset_with(other, halt=True, line=False)
+        vector = int.from_bytes(other.link.read(0x08000004, 4), "little")
+        assert other.link.read_register("pc") == vector & ~1
+        with pytest.raises(Unsupported, match="without a reset line"):
+            reset_with(other, halt=False, line=True)
+        reset(other)
+        other.caller.wait_until_ready()
+        assert not is_halted(other.link)
