@@ -67,7 +67,10 @@ def write_new(path: str | os.PathLike[str], data: bytes) -> None:
 
 def _link(draft: str, target: str) -> None:
     try:
-        os.link(draft, target, follow_symlinks=False)  # fails where the name is taken
+        if os.link in os.supports_follow_symlinks:
+            os.link(draft, target, follow_symlinks=False)  # fails where the name is taken
+        else:
+            os.link(draft, target)
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise

@@ -87,6 +87,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "idoldbg.target.probe.stlink",
         "idoldbg.target.emulated.pyocd_probe",
     ),
+    "portalocker": ("idoldbg.target.file_lock",),
     "unicorn": ("idoldbg.target.emulated.emu",),
     "click": ("idoldbg.cli",),
     "prompt_toolkit": ("idoldbg.cli.shell",),

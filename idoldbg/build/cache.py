@@ -60,7 +60,12 @@ _NOTES = ("digest", "code")  # kinds of small files
 MAX_NOTE_SIZE = 1 << 18  # bytes
 
 Notify = Callable[[str], None]
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC
+_NO_FOLLOW = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 
 def cache_directory() -> str | None:

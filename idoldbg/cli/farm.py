@@ -54,6 +54,11 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        if error.name in sys.stdlib_module_names:  # labgrid needs what only Unix has
+            raise LinkError(
+                "`idoldbg farm` needs Linux; `pytest` with `--idoldbg-probe` runs tests here",
+                link="labgrid",
+            ) from None
         raise LinkError(
             f"`idoldbg farm` needs the Python package `{error.name}`: pip install "
             "'idoldbg[labgrid]'",

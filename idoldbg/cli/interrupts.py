@@ -11,7 +11,9 @@ from types import FrameType
 
 __all__ = ["Ended", "ending_tidily", "hearing_ctrl_c"]
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
 
 
 class Ended(KeyboardInterrupt):

@@ -63,13 +63,13 @@ def to_html(result: FarmResult) -> str:
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{html_text(_verdict(result)[1])} · idoldbg farm</title>",
-            f"<style>{folder.joinpath('report.css').read_text()}</style></head><body>",
+            f"<style>{folder.joinpath('report.css').read_text('utf-8')}</style></head><body>",
             _head(result),
             _failures(spots),
             _places(result.places),
             _matrix(result.places, spots),
             "<footer>made by <code>idoldbg farm run</code></footer>",
-            f"<script>{folder.joinpath('report.js').read_text()}</script>",
+            f"<script>{folder.joinpath('report.js').read_text('utf-8')}</script>",
             "</body></html>\n",
         ]
     )

@@ -8,7 +8,6 @@ the kernel takes back when its holder dies, however it dies.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from idol.near import near_misses
 from idol.records import dataclass
 from idoldbg.environment import YAML, NamedTarget, read_environment, to_spec
 from idoldbg.errors import ArgumentError, LinkError, ProbeNotFound, TargetFileError
+from idoldbg.target.file_lock import lock_exclusively
 from idoldbg.target.open import Site, find_scheme, is_spec, spec_forms
 from idoldbg.target.runtime_dir import private_dir
 from idoldbg.target.spec import Spec
@@ -135,12 +135,10 @@ class PlaceLock:
         path = _lock_path(place, folder)
         try:
             # "a+" creates but never empties: the words of who holds it stay readable.
-            file = path.open("a+")
+            file = path.open("a+", encoding="utf-8")
         except OSError as error:
             raise LinkError(f"{path}: cannot be locked: {error.strerror}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_exclusively(file.fileno()):
             file.close()
             return None
         file.truncate(0)

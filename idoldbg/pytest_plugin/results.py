@@ -29,7 +29,7 @@ class ResultStream:
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w")
+            self._file = path.open("w", encoding="utf-8")
         except OSError as error:
             raise pytest.UsageError(f"--idoldbg-results: {error}") from None
 

@@ -1,20 +1,20 @@
 """Locks between the processes of one host: on a probe, on the name of a board.
 
-The lock is the kernel's (`flock`), so it ends with its holder however that dies; the text inside
-the file only says who holds it. A file that nobody has locked is stale, whatever it says.
+The lock is the kernel's (`file_lock.py`), so it ends with its holder however that dies; the text
+inside the file only says who holds it (beside it, where a locked file cannot be read). A file that
+nobody has locked is stale, whatever it says.
 
 Such a file is in a folder of one user. What several users could reach has a name besides that they
-all see: an abstract Unix socket (unix(7)), which ends with its holder as well.
+all see: an abstract Unix socket (unix(7)), which ends with its holder as well. Only Linux has them;
+elsewhere a lock is one among the processes of one user.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import pwd
 import socket
 import sys
 import time
@@ -25,7 +25,8 @@ from typing import Self
 from weakref import WeakSet
 
 from idol.records import dataclass
-from idoldbg.target.peer import peer_credentials
+from idoldbg.target.file_lock import IS_READABLE, OPEN_FLAGS, lock_exclusively, lock_shared
+from idoldbg.target.peer import HAS_ABSTRACT_NAMES, peer_credentials, user_name
 
 __all__ = ["Holder", "HostLock", "LockHeld", "find_holder", "find_user", "this_process"]
 
@@ -71,7 +72,8 @@ def _close_names() -> None:
         name.close()
 
 
-os.register_at_fork(after_in_child=_close_names)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_names)
 
 
 class LockHeld(Exception):
@@ -134,7 +136,7 @@ class HostLock:
         if descriptor is None:
             return _read_holder(path)
         shared = None
-        if shared_name:
+        if shared_name and HAS_ABSTRACT_NAMES:
             shared = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 shared.bind(_abstract(shared_name))
@@ -144,7 +146,7 @@ class HostLock:
                 os.close(descriptor)
                 return find_user(shared_name) or UNKNOWN
             _names.add(shared)
-        _write_holder(descriptor, this_process(command))
+        _write_holder(path, descriptor, this_process(command))
         return cls(path, descriptor, shared)
 
     def release(self) -> None:
@@ -158,6 +160,8 @@ class HostLock:
             # Still locked: nobody can have taken it; a later file of this name is another one.
             self.path.unlink()
         os.close(descriptor)
+        if not IS_READABLE:
+            _text_path(self.path).unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -169,20 +173,21 @@ class HostLock:
 def find_holder(path: Path) -> Holder | None:
     """Return who holds the lock of that file, None where nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | OPEN_FLAGS)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read_holder(path)
+        if not lock_shared(descriptor):
+            return _read_holder(path)
     finally:
         os.close(descriptor)
     return None
 
 
 def find_user(shared_name: str) -> Holder | None:
-    """Return who holds a lock of that name, of whatever user; None where nobody does."""
+    """Return who holds a lock of that name, of whatever user; None where nobody is known to."""
+    if not HAS_ABSTRACT_NAMES:
+        return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.setblocking(False)
         try:
@@ -193,14 +198,7 @@ def find_user(shared_name: str) -> Holder | None:
             return _find_listener(_abstract(shared_name)) or UNKNOWN
         except OSError:
             return None
-    return Holder(pid, "", 0.0, _user_name(uid))
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    return Holder(pid, "", 0.0, user_name(uid))
 
 
 def _find_listener(address: bytes) -> Holder | None:
@@ -219,7 +217,7 @@ def _find_owner(file: str) -> Holder | None:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # another user's, or just gone
             if any(str(link.readlink()) == file for link in (process / "fd").iterdir()):
-                return Holder(int(process.name), "", 0.0, _user_name(process.stat().st_uid))
+                return Holder(int(process.name), "", 0.0, user_name(process.stat().st_uid))
     return None
 
 
@@ -231,13 +229,12 @@ def _abstract(name: str) -> bytes:
 
 def _open_locked(path: Path) -> int | None:
     """Lock the file of that name and return its descriptor, None if somebody else has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Its holder may have removed the file between our opening and locking it.
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
+        if lock_exclusively(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         pass
     except BaseException:
         os.close(descriptor)
@@ -246,15 +243,25 @@ def _open_locked(path: Path) -> int | None:
     return None
 
 
-def _write_holder(descriptor: int, holder: Holder) -> None:
+def _text_path(path: Path) -> Path:
+    """Return where the holder of a lock says who it is."""
+    return path if IS_READABLE else path.with_name(path.name + ".holder")
+
+
+def _write_holder(path: Path, descriptor: int, holder: Holder) -> None:
+    text = json.dumps(asdict(holder)).encode()
+    if not IS_READABLE:
+        _text_path(path).write_bytes(text)
+        return
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text)
 
 
 def _read_holder(path: Path) -> Holder:
     """Read what the holder wrote; it may be about to write."""
     try:
-        with path.open("rb") as file:
+        with _text_path(path).open("rb") as file:
             found = json.loads(file.read(TEXT_LIMIT))
         since = float(found["since"])
         time.localtime(since)  # of times far away it raises

@@ -16,6 +16,9 @@ __all__ = ["read_file", "read_regular"]
 
 MAX_FILE_SIZE = 128 << 20  # bytes of any file of a build
 
+# Bytes as they are; a pipe that took the place of a file is not waited for.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
 _KINDS = {
     stat.S_IFDIR: "a directory, not a file",
     stat.S_IFIFO: "a pipe, not a file: save what comes out of it, and give that",
@@ -52,7 +55,7 @@ def read_regular(
     if kind is not None:
         raise OSError(errno.EINVAL, f"it is {kind}", str(path))
     # It may have been replaced meanwhile: opening a pipe waits for its writer unless told not to.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+    with os.fdopen(os.open(path, _READ), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(4) or b""  # None: it has nothing to give yet, as some in /proc
         check_start(start)

@@ -25,7 +25,7 @@ from idoldbg.target.emulated.protocol import (
     decode_error,
     encode_frame,
 )
-from idoldbg.target.peer import peer_credentials
+from idoldbg.target.peer import need_kept_boards, peer_credentials, user_id
 from idoldbg.target.signals import let_through
 
 __all__ = ["ANSWER_LIMIT_S", "BoardClient", "short_address"]
@@ -156,12 +156,13 @@ class BoardClient:
 
 
 def _connect(path: Path, spec: str) -> socket.socket:
+    need_kept_boards(spec)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(CONNECT_LIMIT_S)
         with short_address(path) as address:
             _connect_to(connection, address)
-        if peer_credentials(connection)[1] not in (os.getuid(), 0):
+        if peer_credentials(connection)[1] not in (user_id(), 0):
             connection.close()
             raise LinkError(f"{spec}: {path} is served by another user", link=spec)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:

@@ -91,7 +91,7 @@ def write_board_entry(entry: BoardEntry) -> None:
     """Make a board known, or replace what was known of it. For the holder of its lock."""
     path = boards_dir() / f"{entry.name}.json"
     new = path.with_suffix(".new")
-    new.write_text(json.dumps(asdict(entry)))
+    new.write_text(json.dumps(asdict(entry)), encoding="utf-8")
     new.replace(path)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,6 +138,8 @@ def _find_counter(uc: Any) -> Any:
 
 def _allocation_size(address: int) -> int | None:
     """Ask the C library how large the allocation at `address` is; None if it cannot say."""
+    if sys.platform == "win32":
+        return None  # which of several C libraries allocated it is unknown
     library = ctypes.CDLL(None)
     for name in ("malloc_usable_size", "malloc_size"):  # glibc and musl; macOS
         function = getattr(library, name, None)
@@ -211,7 +214,7 @@ def _find_mpu(uc: Any, context: SavedContext, *, v8m: bool) -> MpuArrays | None:
 def _writable_mappings() -> list[tuple[int, int]]:
     """Return the process's writable mappings as (start, end); empty where there is no /proc."""
     try:
-        lines = Path("/proc/self/maps").read_text().splitlines()
+        lines = Path("/proc/self/maps").read_text("ascii", errors="replace").splitlines()
     except OSError:
         return []
     result = []

@@ -36,6 +36,7 @@ from idoldbg.target.emulated.entries import (
 from idoldbg.target.emulated.server.process import BoardRequest, serve_board
 from idoldbg.target.emulated.socket import connect_board
 from idoldbg.target.host_lock import find_holder
+from idoldbg.target.peer import need_kept_boards
 
 __all__ = [
     "BoardEntry",
@@ -76,6 +77,7 @@ def start_board(
     Raises `LinkError` where a board of that name runs, `LinkTimeout` when it does not start in
     time, and what opening build or board file raises.
     """
+    need_kept_boards(f"board `{name}`")
     request = BoardRequest(
         name=check_name(name),
         archive=None if archive is None else os.fspath(archive),
