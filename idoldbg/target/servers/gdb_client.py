@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from idoldbg.errors import LinkError
 from idoldbg.target.servers.gdb_packets import (
@@ -26,6 +28,7 @@ __all__ = ["LIMIT_S", "GdbClient"]
 
 LIMIT_S = 10.0
 """How long an answer may take; a reset of a real board takes seconds."""
+PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 MAX_RETRIES = 3
 MAX_CONSOLE = 1 << 16
 MAX_XFER = 1 << 18
@@ -50,7 +53,8 @@ class GdbClient:
         self._limit_s = limit_s
         self._reader = PacketReader()
         self._acknowledges = True
-        self._stream = Stream(spec, host, port, server="the GDB server", hint=HINT)
+        self._open = partial(Stream, spec, host, port, server="the GDB server", hint=HINT)
+        self._stream = self._open()
 
     @property
     def is_open(self) -> bool:
@@ -59,22 +63,32 @@ class GdbClient:
 
     def greet(self) -> None:
         """Agree on features; raise `LinkError` where the other end is not a GDB server."""
-        deadline = Deadline(min(self._limit_s, GREETING_LIMIT_S))
-        try:
-            self._stream.send(ACK, deadline)
-            reply = self.ask(b"qSupported:xmlRegisters=arm;multiprocess-", deadline)
-        except LinkError as error:
-            raise LinkError(
-                f"{error.message}; its own output may say why: is this the port on which it waits "
-                "for gdb, and no debugger on it yet?",
-                link=self.spec,
-            ) from error
+        reply = self._say_hello()
         self.supported = decode_supported(reply)
         size = self.supported.get("PacketSize", "")
         if size:
             self.packet_size = self._packet_size(size)
         if self.supported.get("QStartNoAckMode") == "+" and self.ask(b"QStartNoAckMode") == b"OK":
             self._acknowledges = False
+
+    def _say_hello(self) -> bytes:
+        """Ask what the server supports; try again where it is not done with its last client yet."""
+        deadline = Deadline(min(self._limit_s, GREETING_LIMIT_S))
+        for pause_s in (*PAUSES_S, None):
+            try:
+                self._stream.send(ACK, deadline)
+                return self.ask(b"qSupported:xmlRegisters=arm;multiprocess-", deadline)
+            except LinkError as error:
+                if pause_s is None or not self._stream.was_closed:
+                    raise LinkError(
+                        f"{error.message}; its own output may say why: is this the port on which "
+                        "it waits for gdb, and no debugger on it yet?",
+                        link=self.spec,
+                    ) from error
+            time.sleep(pause_s)
+            self._reader = PacketReader()
+            self._stream = self._open()
+        raise AssertionError("the last attempt returns or raises")
 
     def _packet_size(self, text: str) -> int:
         try:

@@ -42,6 +42,8 @@ class Stream:
         self.spec = spec
         self._server, self._hint = server, hint
         self._reason = "the connection is closed"
+        self.was_closed = False
+        """Whether the other end has closed it."""
         self._socket: socket.socket | None = None
         self._socket = self._connect(host, port)
 
@@ -77,6 +79,7 @@ class Stream:
             self.close("it was interrupted in the middle of a request; attach anew")
             raise
         if not data:
+            self.was_closed = True
             raise self.fail(f"{self._server} has closed the connection")
         return data
 
@@ -91,6 +94,7 @@ class Stream:
         except OSError as error:
             raise self._lost(error, Deadline(0.0)) from error
         if not data:
+            self.was_closed = True
             raise self.fail(f"{self._server} has closed the connection")
         return data
 
@@ -114,6 +118,7 @@ class Stream:
     def _lost(self, error: OSError, deadline: Deadline) -> LinkError:
         if isinstance(error, TimeoutError):
             return self.fail(f"{self._server} did not answer within {deadline.limit_s:g} s")
+        self.was_closed = isinstance(error, ConnectionError)
         return self.fail(f"the connection to {self._server} is lost ({error.strerror or error})")
 
     def _connect(self, host: str, port: int) -> socket.socket:
