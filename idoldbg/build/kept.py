@@ -32,7 +32,7 @@ from idoldbg.call.hiffy.layout import Area, HiffyFunction, HiffyLayout, TaskEntr
 from idoldbg.model.code import CodePoint, SourceFrame, UnwindRow
 from idoldbg.model.regions import Region, RegionKind, RegionMap, StackArea
 from idoldbg.model.symbols import Variable
-from idoldbg.model.types import Struct
+from idoldbg.model.types import Array, Struct
 from idoldbg.resolver.operation import (
     Candidate,
     How,
@@ -47,6 +47,7 @@ __all__ = [
     "CANDIDATE",
     "CODE",
     "HIFFY_LAYOUT",
+    "HOLDS",
     "INTERFACE",
     "LAYOUT",
     "OPERATION",
@@ -91,6 +92,8 @@ CODE: Kind[CodePoint] = Kind(
 )
 #: The type of an entry of the kernel's task table.
 TASK_TYPE: Kind[Struct] = Kind("task type", only(Struct))
+#: Where the supervisor keeps what to do when a task faults; None where it does not say.
+HOLDS: Kind[tuple[int, Array] | None] = Kind("holds", optional(pair(INT, only(Array))))
 
 CANDIDATE = inline(
     Candidate, name=TEXT, size=INT, objects=many(TEXT), differences=many(TEXT), type=TYPE

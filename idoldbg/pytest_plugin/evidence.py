@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from idol.records import dataclass, field
+from idol.records import dataclass, field, replace
 from idol.whole_file import write_whole
 from idoldbg.build.load import read_archive_file
 from idoldbg.build.load.dump_writer import encode_dump
@@ -23,9 +23,9 @@ from idoldbg.target.link import Link
 from idoldbg.views.backtrace import Backtrace, read_backtrace
 from idoldbg.views.core_registers import read_core_registers
 from idoldbg.views.counters import CounterSet, count_changes, read_counters
-from idoldbg.views.diagnosis import diagnose, observe
+from idoldbg.views.diagnosis import Code, diagnose, observe
 from idoldbg.views.ring_buffers import read_ring_buffers, select_ring_buffers
-from idoldbg.views.tasks import read_tasks
+from idoldbg.views.tasks import TaskTable, read_tasks
 
 __all__ = ["Evidence", "collect", "file_stem", "write_dump", "write_evidence"]
 
@@ -73,7 +73,7 @@ def collect(
     if deaths:
         sections.append(("tasks that died", join_lines(deaths)))
     add("findings", lambda: _findings(program))
-    add("tasks", lambda: text.tasks(read_tasks(program)))
+    add("tasks", lambda: text.tasks(_without_holds(read_tasks(program))))
     add("stacks", lambda: _stacks(program, link))
     add("counters that moved", lambda: _moved(program, counters, counted_before or {}))
     add("ring buffers", lambda: _rings(program))
@@ -83,9 +83,14 @@ def collect(
     return Evidence(board, dict(facts), tuple(sections), dump[0] if dump else None, tuple(problems))
 
 
+def _without_holds(found: TaskTable) -> TaskTable:
+    """Leave out which tasks are held: `guard` holds them all, for the length of a test."""
+    return replace(found, rows=tuple(replace(row, is_held=None) for row in found.rows))
+
+
 def _findings(program: Program) -> str:
     """Return what the checks of `idoldbg diagnose` find in one look; stacks have a section."""
-    found = diagnose(observe(program)).findings
+    found = [f for f in diagnose(observe(program)).findings if f.code is not Code.TASK_HELD]
     rows = [[f.severity.value, f.task or "", diagnosis.describe(f)] for f in found]
     return text.table(rows) if rows else ""
 

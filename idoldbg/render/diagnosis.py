@@ -66,6 +66,10 @@ _SENTENCES: dict[Code, Callable[[Facts], str]] = {
         f"restarted {_times(f['seen'])} while it was looked at ({f['restarts']} in all)"
     ),
     Code.TASK_RESTARTED: lambda f: f"was restarted {_times(f['restarts'])}",
+    Code.TASK_HELD: lambda _: (
+        "is held: the supervisor does not restart it when it faults "
+        "(`idoldbg task release NAME` ends that)"
+    ),
     Code.TASK_DEAD: lambda _: "waits for nothing, and never goes on",
     Code.WAIT_CYCLE: lambda f: f"wait for each other: {' → '.join((*f['tasks'], f['tasks'][0]))}",
     Code.PRIORITY_INVERSION: lambda f: (

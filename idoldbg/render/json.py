@@ -204,7 +204,7 @@ def task_row(row: TaskRow) -> Object:
         "fault": None if row.fault is None else fault(row.fault),
         "waits_for": row.waits_for,
         "restarts": row.restarts,
-        "is_held": None,
+        "is_held": row.is_held,
         "is_dead": row.is_dead,
         "pending": row.pending,
         "wait": None if row.scheduler is None or row.fault else _wait(row.scheduler),

@@ -34,8 +34,11 @@ def describe_state(row: TaskRow) -> str:
     """Describe what a task does, or why it stopped."""
     if row.scheduler is None:
         return f"[{row.problem}]"
+    held = ", held" if row.is_held else ""
     state = _describe_scheduler(row.scheduler, is_current=row.is_current)
-    return state if row.fault is None else f"FAULT: {describe_fault(row.fault)} (was: {state})"
+    if row.fault is None:
+        return f"{state}{held}"
+    return f"FAULT: {describe_fault(row.fault)} (was: {state}){held}"
 
 
 def _describe_scheduler(state: SchedulerState, *, is_current: bool) -> str:

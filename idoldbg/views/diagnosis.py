@@ -63,6 +63,7 @@ class Code(StrEnum):
     TASK_FAULTED = "task-faulted"
     TASK_RESTARTING = "task-restarting"
     TASK_RESTARTED = "task-restarted"
+    TASK_HELD = "task-held"
     TASK_DEAD = "task-dead"
     WAIT_CYCLE = "wait-cycle"
     PRIORITY_INVERSION = "priority-inversion"
@@ -260,6 +261,8 @@ def _check_tasks(first: Observation, second: Observation | None) -> Iterator[Fin
             yield Finding(Code.TASK_RESTARTING, Severity.ERROR, row.name, facts, fault, stack)
         elif restarts:
             yield Finding(Code.TASK_RESTARTED, Severity.WARNING, row.name, facts, fault)
+        if row.is_held and row.fault is None:
+            yield Finding(Code.TASK_HELD, Severity.NOTE, row.name)
         if row.is_dead:
             yield Finding(Code.TASK_DEAD, Severity.WARNING, row.name)
 

@@ -54,6 +54,7 @@ SLICE_LIMIT = 64  # elements of a `&[T]`
 FOLLOW_LIMIT = 256  # slices in one value
 RANGE_LIMIT = 4096  # elements of a range that are looked into
 DEPTH_LIMIT = 16
+ATOMIC_BOOLS = ("AtomicBool", "Atomic<bool>")  # the latter in newer Rust, where it holds a u8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _is_flag(type_: Type) -> bool:
             return type_.size == 1 and (type_.encoding is ScalarKind.BOOL)
         if not isinstance(type_, Struct) or type_.size != 1:
             return False
-        if short_name(type_.name) == "AtomicBool":
+        if short_name(type_.name) in ATOMIC_BOOLS:
             return True
         sized = [m for m in type_.members if m.type.size]
         if len(sized) != 1:

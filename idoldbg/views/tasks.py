@@ -18,6 +18,7 @@ from idoldbg.model.archive import TaskImage
 from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.types import Struct
 from idoldbg.model.values import EnumValue, Value, find_number, format_value
+from idoldbg.views.holds import read_holds
 from idoldbg.views.interrupts import task_interrupts
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class TaskRow:
     """One task. `generation` counts its restarts (on most kernels modulo 64).
 
     `restarts` is their number where the kernel keeps it whole, `pending` the notifications that are
-    posted and not taken.
+    posted and not taken. `is_held` is whether the supervisor leaves it alone when it faults
+    (`idoldbg.views.holds`).
 
     `scheduler` is what it does (for a faulted task: did before the fault). What could not be read
     is None; `problem` says why there is no state.
@@ -160,6 +162,7 @@ class TaskRow:
     restarts: int | None = None
     pending: int | None = None
     timer: Timer | None = None
+    is_held: bool | None = None
 
     @property
     def is_dead(self) -> bool:
@@ -209,14 +212,15 @@ def read_tasks(program: Program) -> TaskTable:
     blocks = read_blocks(program)
     time_ms = program.ticks()
     current = program.find_word("CURRENT_TASK_PTR")
-    rows = []
+    rows: list[TaskRow] = []
     for task, block in zip(tasks, blocks, strict=True):
         address = base + task.index * size
         if isinstance(block, str):
             rows.append(TaskRow(task.index, task.name, None, None, problem=block))
             continue
         rows.append(_row(program, task, type_, block, address, current == address, time_ms))
-    return TaskTable(time_ms, tuple(rows), program.epitaph())
+    held = zip(rows, read_holds(program), strict=True)
+    return TaskTable(time_ms, tuple(replace(r, is_held=h) for r, h in held), program.epitaph())
 
 
 def current_task(program: Program) -> str | None:

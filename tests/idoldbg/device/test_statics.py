@@ -6,6 +6,7 @@ import pytest
 
 import idoldbg
 from idoldbg.errors import ArgumentError, OperationError
+from idoldbg.model.values import format_value
 
 
 def test_statics_of_a_device() -> None:
@@ -24,7 +25,10 @@ def test_statics_of_a_device() -> None:
         ]
         assert "? → user_leds    UserLeds.led_on   0    1  NotPresent 1" in str(calls)
         assert [s.task for s in dev.variables("SPI").statics if s.memory == "flash"] == ["sensor"]
-        assert dev.ringbufs() == ()
+        assert [(ring.task, ring.entries) for ring in dev.ringbufs()] == [("jefe", ())]
+        dev["victim"].fault()
+        (ring,) = dev.ringbufs()
+        assert [format_value(entry.payload) for entry in ring.entries] == ["Fault(5)", "Held(5)"]
         with pytest.raises(ArgumentError, match="ambiguous"):
             dev.read("MESSAGE")
         assert len(dev.read_all("MESSAGE")) > 1

@@ -54,6 +54,15 @@ pytest_plugins = ["pytester"]
 EXAMPLES = settings(max_examples=100, deadline=None)
 
 
+def in_utf_16(value: Any) -> Any:
+    """Return what JSON can say, whose strings are UTF-16: two lone surrogates may be a pair."""
+    if isinstance(value, dict):
+        return {in_utf_16(name): in_utf_16(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [in_utf_16(each) for each in value]
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
 @EXAMPLES
 @given(evil=EVIL)
 def test_the_functions_that_all_outputs_use(evil: str) -> None:
@@ -63,8 +72,8 @@ def test_the_functions_that_all_outputs_use(evil: str) -> None:
     assert len(join_lines([evil, evil]).split("\n")) == 2
     for value in (evil, {evil: [evil]}):
         document = escape_json(json.dumps(value, ensure_ascii=False))
-        assert document.isprintable() and json.loads(document) == value
-        assert names.check_json(render_json.dumps({"x": value}))["x"] == value
+        assert document.isprintable() and json.loads(document) == in_utf_16(value)
+        assert names.check_json(render_json.dumps({"x": value}))["x"] == in_utf_16(value)
     shown = xml_text(evil, "")
     assert names.check_xml(f"<a b={json.dumps('x')}/>").attrib == {"b": "x"}
     assert shown.isprintable() and shown == xml_text(shown, "")

@@ -56,6 +56,7 @@ CASES: list[tuple[Code, Severity, str | None, Observation, Observation | None]] 
         look(row(2, generation=1), ticks=2000),
     ),
     (Code.TASK_RESTARTED, Severity.WARNING, "spi", look(row(2, generation=3)), None),
+    (Code.TASK_HELD, Severity.NOTE, "spi", look(row(2, is_held=True)), None),
     (Code.TASK_DEAD, Severity.WARNING, "spi", look(row(2, scheduler=KERNEL_WAIT)), None),
     (
         Code.WAIT_CYCLE,

@@ -23,6 +23,13 @@ CELL = Struct(
         Member("cell", 4, Struct("UnsafeCell<Point>", 4, (Member("value", 0, POINT),))),
     ),
 )
+ALIGNED = Struct("Align1<u8>", 1, (Member("__0", 0, U8),))
+NEWER_FLAG = Struct(
+    "core::sync::atomic::Atomic<bool>",
+    1,
+    (Member("v", 0, Struct("UnsafeCell<Align1<u8>>", 1, (Member("value", 0, ALIGNED),))),),
+)
+NEWER_CELL = Struct("StaticCell<Point>", 8, (Member("borrowed", 0, NEWER_FLAG), *CELL.members[1:]))
 TEXT = Struct("&str", 8, (Member("data_ptr", 0, Pointer("*u8", 4, "u8", lambda: U8)),
                           Member("length", 4, U32)))  # fmt: skip
 SLICE = Struct("&[Point]", 8, (Member("data_ptr", 0, Pointer("*P", 4, "P", lambda: POINT)),
@@ -51,6 +58,7 @@ STATICS: tuple[tuple[str, Type, bytes], ...] = (
     ("spi::UART", Pointer("&P", 4, "P", lambda: POINT), struct.pack("<I", 0x4000_0000)),
     ("spi::a::SAME", U32, struct.pack("<I", 1)),
     ("spi::b::SAME", U32, struct.pack("<I", 2)),
+    ("spi::NEWER", NEWER_CELL, struct.pack("<IHH", 1, 7, 8)),
     ("spi::MAYBE", UNINIT, b"\x07"),
 )
 
@@ -63,6 +71,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Program:
 
 READ: list[tuple[str, str, tuple[str, ...]]] = [
     ("CELL.x", "7", ("taken: true",)),
+    ("NEWER.x", "7", ("borrowed: true",)),
     ("spi/CELL.taken", "AtomicBool { v: 1 }", ()),
     ("CELL.cell.value", "Point { x: 7, y: 8 }", ()),
     ("POINTS[1]", "Point { x: 3, y: 4 }", ()),

@@ -197,7 +197,7 @@ def demo() -> Program:
         (0x2000_1004, None, "jefe stack", None, 4),
         (0x2000_1404, None, "jefe RAM", "JEFE_LAST_FAULT", 4),
         (0x2000_17FC, None, "jefe RAM", None, 0x7FC),
-        (0x0800_8101, None, "jefe flash", "task_jefe::uart::send", 20),
+        (0x0800_81D1, None, "jefe flash", "task_jefe::uart::send", 20),
         (0x2000_0810, None, "kernel RAM", "kern::fail::KERNEL_EPITAPH", 8),
         (0x2000_0010, None, "kernel stack", None, 0x10),
         (0x4000_0004, None, "tim2", None, 4),

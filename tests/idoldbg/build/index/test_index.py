@@ -19,6 +19,7 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.model.archive import Archive
 from idoldbg.model.types import Array, Enum, Pointer, Struct, Type, Union
 from idoldbg.views.code import find_code
+from idoldbg.views.holds import find_states
 from idoldbg.views.interfaces import read_interfaces
 from idoldbg.views.manifest import read_manifest
 from idoldbg.views.regions import read_regions
@@ -115,6 +116,7 @@ def ask_everything(program: Program) -> dict[str, object]:
         found["task"] = task_type(program)
     except IdoldbgError as error:
         found["task"] = str(error)
+    found["holds"] = find_states(program)
     try:
         found["regions"] = read_regions(program)
     except IdoldbgError as error:
