@@ -1,4 +1,4 @@
-"""Which tasks the supervisor holds: it leaves them alone when they fault, for a debugger.
+"""Tasks that the supervisor holds: it leaves them alone when they fault, for a debugger.
 
 Hubris's jefe keeps a `TaskStatus { disposition, state }` for each task in `task_states` of its
 server, and that in the static JEFE_SERVER_IMPL (task/jefe/src/main.rs, since 2025). Older ones have

@@ -1,4 +1,4 @@
-"""Which tasks the supervisor holds, as its own memory says."""
+"""Tasks that the supervisor holds, as its own memory says."""
 
 from __future__ import annotations
 
