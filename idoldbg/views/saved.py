@@ -14,7 +14,7 @@ from idol.records import dataclass
 from idoldbg.build.program import Program
 from idoldbg.call.codec import image
 from idoldbg.errors import DebugInfoError, DecodeError, FaultError, NotFound
-from idoldbg.model.memory import MemoryReader
+from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.model.values import Value
 from idoldbg.views.tasks import read_task, table_address, task_type
 
@@ -39,6 +39,11 @@ _EXTENDED_BYTES = 0x68
 _XPSR_EXCEPTION = 0x1FF  # the number of the exception that is handled; 0 in a task
 _XPSR_ALIGNED = 1 << 9  # exception entry left a word free to align the stack
 _EXC_RETURN_BASIC = 1 << 4
+_FPCCR, _FPCAR = 0xE000EF34, 0xE000EF38  # Armv7-M ARM B3.2.21: lazy stacking of floating point
+_LSPACT = 1  # of FPCCR: the frame has room for s0 to s15, and the core still holds them
+# Exceptions whose handlers put the task aside before anything else: memory, bus and usage faults,
+# SVCall, PendSV. Armv6-M has HardFault in place of the faults.
+_PUTS_ASIDE, _PUTS_ASIDE_V6 = frozenset((4, 5, 6, 11, 14)), frozenset((3, 11, 14))
 _KEPT = (*(f"r{i}" for i in range(4, 12)), *(f"s{i}" for i in range(16, 32)))
 
 
@@ -131,7 +136,8 @@ def read_task_registers(
 
     `live` are those of a halted core that is in this task's code, or in a handler that interrupted
     it; empty for other tasks. In a handler the task's stack has those that exception entry put
-    there; r4 to r11 are known if the handler has put the task aside.
+    there, and the core those of floating point that entry made room for only; r4 to r11 are known
+    if the handler has put the task aside.
     """
     in_handler = live.get("xpsr", 0) & _XPSR_EXCEPTION
     if live and not in_handler:
@@ -139,10 +145,15 @@ def read_task_registers(
     saved = read_saved(program, index)
     registers, problem = dict(saved.registers), saved.problem
     psp = live.get("psp")
-    if psp is not None and psp != saved.psp:
+    is_v6 = program.archive.target.startswith("thumbv6m")
+    puts_aside = in_handler in (_PUTS_ASIDE_V6 if is_v6 else _PUTS_ASIDE)
+    if psp is not None and (psp != saved.psp or not puts_aside):
         exc_return = live["lr"] if is_exc_return(live.get("lr", 0)) else saved.exc_return
         registers = unstack(program.memory, psp, exc_return)
         problem = "r4 to r11 are those of the handler above the task by now"
+        if "s0" in registers:
+            registers, doubt = _unstack_lazily(program.memory, psp, registers, live)
+            problem += doubt
     elif saved.psp == 0:
         problem = "it has not run yet"
     elif not problem and _has_overflowed(program, index):
@@ -150,3 +161,18 @@ def read_task_registers(
         problem = f"its stack had no room for {names}: these may be others' memory"
     order = (*GENERAL, *FLOATS, "fpscr")
     return {name: registers[name] for name in order if name in registers}, problem
+
+
+def _unstack_lazily(
+    memory: MemoryReader, psp: int, registers: dict[str, int], live: Mapping[str, int]
+) -> tuple[dict[str, int], str]:
+    """Take s0 to s15 and fpscr from the core where the frame at `psp` does not have them yet."""
+    others = {name: value for name, value in registers.items() if name not in _FLOAT_NAMES}
+    try:
+        is_pending = read_u32(memory, _FPCCR) & _LSPACT
+        if not is_pending or read_u32(memory, _FPCAR) & ~7 != psp + _BASIC.size:
+            return registers, ""
+    except FaultError:
+        return others, "; whether s0 to s15 are on its stack is not known"
+    held = {name: live[name] for name in _FLOAT_NAMES if name in live}
+    return others | held, "" if "s0" in held else "; the core still holds s0 to s15"

@@ -19,10 +19,11 @@ from elftools.dwarf.structs import DWARFStructs
 from idoldbg.build.debuginfo.malformed import Malformed, translated
 from idoldbg.model.code import UnwindRow
 
-__all__ = ["FrameRules", "find_stub_row"]
+__all__ = ["FrameRules", "StubEffect", "find_stub_row"]
 
 SP, LR, PC = 13, 14, 15
 _LOW_REGISTERS = range(8)
+_KEPT_REGISTERS = range(4, 12)  # what a function must hand back as it found it
 
 
 class FrameRules:
@@ -81,7 +82,7 @@ def find_stub_row(code: bytes) -> UnwindRow | None:
     halves = [int.from_bytes(code[i : i + 2], "little") for i in range(0, len(code) & ~1, 2)]
     if not halves or halves[-1] & 0xFF00 != 0xDF00:
         return None
-    stub = _Stub()
+    stub = StubEffect()
     index = 0
     while index < len(halves):
         is_wide = halves[index] >> 11 in (0b11101, 0b11110, 0b11111)
@@ -96,7 +97,7 @@ def find_stub_row(code: bytes) -> UnwindRow | None:
     return stub.row()
 
 
-class _Stub:
+class StubEffect:
     """Effect of a stub's instructions on the caller's registers."""
 
     def __init__(self) -> None:
@@ -109,6 +110,15 @@ class _Stub:
             if register is not None:
                 saved.setdefault(register, -4 * (index + 1))
         return UnwindRow(SP, 4 * len(self._stack), saved)
+
+    def find_elsewhere(self) -> dict[int, int | None]:
+        """Return where the values of r4 to r11 are that are neither in place nor on the stack.
+
+        That is another register, or None for one that is lost.
+        """
+        on_stack = {register for register in self._stack if register is not None}
+        moved = (r for r in _KEPT_REGISTERS if r not in on_stack and self._holds[r] != r)
+        return {r: next((q for q, held in self._holds.items() if held == r), None) for r in moved}
 
     def execute(self, half: int) -> bool:
         """Follow an instruction of 16 bits; False where the stack is lost."""
