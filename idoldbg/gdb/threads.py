@@ -138,7 +138,9 @@ def read_thread_registers(
     if row is not None and _has_overflowed(row):
         registers = _guess_caller(program, registers)
     sp = registers.get("sp")
-    return registers if sp is None else {**registers, "psp": sp}  # gdb wants to know which one is sp
+    return (
+        registers if sp is None else {**registers, "psp": sp}
+    )  # gdb wants to know which one is sp
 
 
 def _guess_caller(program: Program, registers: Mapping[str, int]) -> dict[str, int]:

@@ -36,15 +36,15 @@ def copy_for_debugger(name: str, data: bytes, archive: str = "") -> bytes:
             header = table + section.index * _SHDR
             struct.pack_into("<I", copy, header + _TYPE, SHT_NULL)
             struct.pack_into("<I", copy, header + _SIZE, 0)
-    section = elf.find_section(".debug_frame")
-    if section is not None and not section.flags & SHF_COMPRESSED:
+    old = elf.find_section(".debug_frame")
+    if old is not None and not old.flags & SHF_COMPRESSED:
         try:
             frames = debug_frame_with_stubs(elf)
         except DebugInfoError:  # without symbols there is nothing to tell
             frames = None
         if frames is not None:
             copy += bytes(-len(copy) % 4)
-            header = table + section.index * _SHDR
+            header = table + old.index * _SHDR
             struct.pack_into("<II", copy, header + _OFFSET, len(copy), len(frames))
             copy += frames
     return bytes(copy)

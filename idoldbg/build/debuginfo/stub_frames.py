@@ -50,7 +50,7 @@ def debug_frame_with_stubs(elf: ElfFile) -> bytes | None:
         return None
     data = elf.section_data(section)
     entries = list(_entries(data))
-    programs = {}
+    programs: dict[int, tuple[int, bytes]] = {}
     for symbol in _functions(elf):
         around = [e for e in entries if e.address <= symbol.address < e.address + e.size]
         if all(e.is_empty and e.address == symbol.address for e in around):
@@ -65,7 +65,9 @@ def debug_frame_with_stubs(elf: ElfFile) -> bytes | None:
             struct.pack_into("<II", changed, entry.offset + 8, NOWHERE, 0)
     changed += bytes(-len(changed) % 4)
     cie_at = len(changed)
-    changed += _padded(struct.pack("<I", CIE_ID) + bytes((1, 0, 1, FACTOR & 0x7F, LR, DEF_CFA, SP, 0)))
+    changed += _padded(
+        struct.pack("<I", CIE_ID) + bytes((1, 0, 1, FACTOR & 0x7F, LR, DEF_CFA, SP, 0))
+    )
     for address, (size, program) in sorted(programs.items()):
         changed += _padded(struct.pack("<III", cie_at, address, size) + program)
     return bytes(changed)

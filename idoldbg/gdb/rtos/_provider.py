@@ -79,11 +79,16 @@ class HubrisThreads(ThreadProvider):  # type: ignore[misc]  # pyOCD publishes no
                 )  # fmt: skip
             return False
         try:
-            self._program = self._open(path)
+            self.use(self._open(path))
         except (IdoldbgError, OSError) as error:
             log.error("no threads of Hubris: %s", one_line(str(error)))  # noqa: TRY400 - no bug
             return False
         return self._has_image()
+
+    def use(self, program: Program) -> None:
+        """Show the tasks of a build that is open already; its memory becomes the target's."""
+        program.memory = Memory(self._target_context)
+        self._program = program
 
     def _archive_path(self) -> str:
         given = self._target.session.options.get(ARCHIVE)
@@ -93,9 +98,7 @@ class HubrisThreads(ThreadProvider):  # type: ignore[misc]  # pyOCD publishes no
     def _open(self, path: str) -> Program:
         from idoldbg.opening import TargetOptions, open_program
 
-        program = open_program(TargetOptions(archive=path))
-        program.memory = Memory(self._target_context)
-        return program
+        return open_program(TargetOptions(archive=path))
 
     def _has_image(self) -> bool:
         """Return whether the target has the image of the archive; log once where it has not."""
@@ -303,9 +306,7 @@ class TaskContext(DebugContext):  # type: ignore[misc]  # pyOCD publishes no typ
                 floats = self._parent.read_core_registers_raw(list(FLOATS))
                 live = {**live, **dict(zip(FLOATS, floats, strict=True))}
             try:
-                self._registers = read_thread_registers(
-                    self._program, self._row, self._index, live
-                )
+                self._registers = read_thread_registers(self._program, self._row, self._index, live)
             except IdoldbgError as error:
                 log.warning("registers of a task cannot be read: %s", one_line(str(error)))
                 self._registers = {}

@@ -1,0 +1,237 @@
+"""pyOCD's gdb server in this process, for a target that is given back as it was found.
+
+Unlike `idoldbg.target.probe.link` this makes pyOCD's core objects, which is what a debugger needs:
+attaching switches debugging on in the core, clears its breakpoint and watchpoint units and turns
+ITM off. It neither halts nor resets; the first gdb that connects halts the core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyocd.core import exceptions
+from pyocd.core.memory_map import DeviceRegion, MemoryMap, RamRegion, RomRegion
+from pyocd.core.session import Session
+from pyocd.core.target import Target
+from pyocd.coresight.cortex_m import CortexM
+from pyocd.gdbserver import GDBServer
+
+from idol.records import dataclass
+from idoldbg.build.program import Program
+from idoldbg.errors import LinkError
+from idoldbg.gdb.rtos._provider import HubrisThreads
+from idoldbg.model.memory import Segment
+from idoldbg.target.probe.errors import Attempt, translated
+from idoldbg.target.probe.settings import ProbeOptions, session_options
+from idoldbg.target.probe.watchdog import Watchdog
+
+__all__ = ["Found", "Serving", "serving"]
+
+STOP_LIMIT_S = 10.0
+ALIGNMENT = 32  # of regions that gdb hears of
+# Armv7-M ARM B3.1; there is memory among it, and gaps, of which the bus tells.
+AREAS = (
+    (0x00000000, 0x40000000, RamRegion),
+    (0x40000000, 0x60000000, DeviceRegion),
+    (0x60000000, 0xA0000000, RamRegion),
+    (0xA0000000, 0x100000000, DeviceRegion),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How the target was found: whether halted, and its Debug Exception and Monitor Control."""
+
+    is_halted: bool
+    demcr: int
+
+
+class HubrisServer(GDBServer):  # type: ignore[misc]  # pyOCD publishes no types
+    """A server that knows the tasks before gdb first asks what stopped.
+
+    pyOCD's own looks for them later, so that gdb begins with a thread that does not exist.
+    """
+
+    def __init__(self, session: Any, core: int, program: Program) -> None:
+        self._program = program
+        self.did_init_thread_providers = False
+        super().__init__(session, core)
+
+    def stop_reason_query(self, client: Any) -> Any:
+        self._find_threads()
+        return super().stop_reason_query(client)
+
+    def init_thread_providers(self, client: Any) -> Any:
+        self._find_threads()
+        return self.create_rsp_packet(b"OK")
+
+    def _find_threads(self) -> None:
+        if not self.did_init_thread_providers:
+            threads = HubrisThreads(self.target)
+            threads.use(self._program)
+            self.thread_provider = threads
+            self.did_init_thread_providers = True
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that runs."""
+
+    port: int
+    is_alive: Callable[[], bool]
+
+
+@contextmanager
+def serving(
+    spec: str,
+    make_driver: Callable[[], Any],
+    options: ProbeOptions,
+    program: Program,
+    found: Found,
+    *,
+    port: int = 0,
+    halt: bool = False,
+) -> Iterator[Serving]:
+    """Serve the target of a probe that nobody has open, on a port of this host (0: any free one).
+
+    With `halt` the core is halted from the beginning, and stays so at the end. Otherwise it is left
+    as it was `found`. Raises `LinkError`.
+    """
+    watchdog = Watchdog("idoldbg gdb server")
+    attempt = Attempt(spec, "serve it to gdb")
+    try:
+        with translated(attempt), _port_errors(spec, port):
+            served = watchdog.call(
+                lambda: _Served(make_driver(), options, program, port, halt=halt),
+                options.connect_limit_s,
+            )
+        try:
+            yield Serving(served.port, served.is_alive)
+        finally:
+            with translated(Attempt(spec, "let go of the target")):
+                watchdog.call(lambda: served.end(found, halt), STOP_LIMIT_S)
+    finally:
+        watchdog.stop()
+
+
+@contextmanager
+def _port_errors(spec: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except _PortTaken as error:
+        raise LinkError(
+            f"cannot serve on port {port}: {error}; give another one, or 0 for any", link=spec
+        ) from error
+
+
+class _PortTaken(Exception):
+    """The port cannot be listened on."""
+
+
+class _Served:
+    """Session and server; all of this runs in the watchdog's thread."""
+
+    def __init__(
+        self, driver: Any, options: ProbeOptions, program: Program, port: int, *, halt: bool
+    ) -> None:
+        chosen = {
+            **session_options(options),
+            "resume_on_disconnect": False,  # `end` does
+            "gdbserver_port": port,
+            "persist": True,
+            "serve_local_only": True,
+            "stdio_mode": "off",
+            "soft_bkpt_as_hard": False,
+        }
+        self._session = Session(driver, auto_open=False, options=chosen)
+        self._server: Any = None
+        try:
+            self._session.target.memory_map = _memory_map(program.archive.flash_segments())
+            self._session.open()
+            self._core = self._choose_core(options.access_port)
+            if halt:
+                self._core.halt()
+            try:
+                self._server = HubrisServer(self._session, self._core.core_number, program)
+            except OSError as error:
+                raise _PortTaken(error.strerror or str(error)) from error
+        except BaseException:
+            with contextlib.suppress(Exception):  # the first failure is the one to tell of
+                self._close()
+            raise
+        self._server.start()
+        self.port: int = self._server.port
+        self.is_alive: Callable[[], bool] = self._server.is_alive
+
+    def _choose_core(self, access_port: int) -> Any:
+        """Return the core behind the board's access port, else the first."""
+        cores = [c for c in self._session.target.cores.values() if isinstance(c, CortexM)]
+        if not cores:
+            raise exceptions.TargetError("no Cortex-M core was found behind its access ports")
+        behind = [c for c in cores if c.ap.address.nominal_address == access_port]
+        return (behind or cores)[0]
+
+    def end(self, found: Found, stays_halted: bool) -> None:
+        """End the server, leave the core as it was found, and let go of the probe."""
+        try:
+            self._server.stop(wait=True)
+            self._restore(found, stays_halted or found.is_halted)
+        finally:
+            self._close()
+
+    def _restore(self, found: Found, is_halted: bool) -> None:
+        core = self._core
+        core.bp_manager.remove_all_breakpoints()
+        if core.dwt is not None:
+            core.dwt.remove_all_watchpoints()
+        if is_halted:
+            core.halt()
+            core.write32(CortexM.DEMCR, found.demcr)
+            return
+        core.write32(CortexM.DEMCR, found.demcr)
+        if core.get_state() is Target.State.HALTED:
+            core.resume()
+        core.write32(CortexM.DHCSR, CortexM.DBGKEY)
+        core.flush()
+        self._session.board.uninit()
+        self._session.target.dp.disconnect()
+
+    def _close(self) -> None:
+        try:
+            self._session.close()
+        finally:
+            if self._session.probe.is_open:
+                self._session.probe.close()
+
+
+def _memory_map(flash: tuple[Segment, ...]) -> Any:
+    """Return pyOCD's map of a Cortex-M with the image as read-only memory.
+
+    So gdb puts hardware breakpoints there, and does not write what only flashing can.
+    """
+    regions = []
+    for start, end, kind in AREAS:
+        at = start
+        for first, last in _merged(flash):
+            if start <= first < last <= end:
+                if at < first:
+                    regions.append(kind(start=at, length=first - at))
+                regions.append(RomRegion(start=first, length=last - first))
+                at = last
+        if at < end:
+            regions.append(kind(start=at, length=end - at))
+    return MemoryMap(*regions)
+
+
+def _merged(flash: tuple[Segment, ...]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for segment in flash:
+        start, end = segment.address & -ALIGNMENT, -(-segment.end // ALIGNMENT) * ALIGNMENT
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
