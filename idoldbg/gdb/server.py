@@ -55,8 +55,10 @@ class HubrisServer(GDBServer):  # type: ignore[misc]  # pyOCD publishes no types
     pyOCD's own looks for them later, so that gdb begins with a thread that does not exist.
     """
 
-    def __init__(self, session: Any, core: int, program: Program) -> None:
+    def __init__(self, session: Any, core: int, program: Program, *, stays_halted: bool) -> None:
         self._program = program
+        self._stays_halted = stays_halted
+        self._is_leaving = False
         self.did_init_thread_providers = False
         super().__init__(session, core)
 
@@ -67,6 +69,19 @@ class HubrisServer(GDBServer):  # type: ignore[misc]  # pyOCD publishes no types
     def init_thread_providers(self, client: Any) -> Any:
         self._find_threads()
         return self.create_rsp_packet(b"OK")
+
+    def notify_client_detached(self, client: Any) -> None:
+        """Note that a gdb has left; after the last one pyOCD would let the core run."""
+        with self.lock:
+            self._is_leaving = self._stays_halted
+            try:
+                super().notify_client_detached(client)
+            finally:
+                self._is_leaving = False
+
+    def _resume_target(self) -> None:
+        if not self._is_leaving:
+            super()._resume_target()
 
     def _find_threads(self) -> None:
         if not self.did_init_thread_providers:
@@ -105,14 +120,14 @@ def serving(
     try:
         with translated(attempt), _port_errors(spec, port):
             served = watchdog.call(
-                lambda: _Served(make_driver(), options, program, port, halt=halt),
+                lambda: _Served(make_driver(), options, program, port, halt or found.is_halted),
                 options.connect_limit_s,
             )
         try:
             yield Serving(served.port, served.is_alive)
         finally:
             with translated(Attempt(spec, "let go of the target")):
-                watchdog.call(lambda: served.end(found, halt), STOP_LIMIT_S)
+                watchdog.call(lambda: served.end(found), STOP_LIMIT_S)
     finally:
         watchdog.stop()
 
@@ -135,8 +150,9 @@ class _Served:
     """Session and server; all of this runs in the watchdog's thread."""
 
     def __init__(
-        self, driver: Any, options: ProbeOptions, program: Program, port: int, *, halt: bool
+        self, driver: Any, options: ProbeOptions, program: Program, port: int, stays_halted: bool
     ) -> None:
+        self._stays_halted = stays_halted
         chosen = {
             **session_options(options),
             "resume_on_disconnect": False,  # `end` does
@@ -152,10 +168,12 @@ class _Served:
             self._session.target.memory_map = _memory_map(program.archive.flash_segments())
             self._session.open()
             self._core = self._choose_core(options.access_port)
-            if halt:
+            if stays_halted:
                 self._core.halt()
             try:
-                self._server = HubrisServer(self._session, self._core.core_number, program)
+                self._server = HubrisServer(
+                    self._session, self._core.core_number, program, stays_halted=stays_halted
+                )
             except OSError as error:
                 raise _PortTaken(error.strerror or str(error)) from error
         except BaseException:
@@ -174,20 +192,20 @@ class _Served:
         behind = [c for c in cores if c.ap.address.nominal_address == access_port]
         return (behind or cores)[0]
 
-    def end(self, found: Found, stays_halted: bool) -> None:
+    def end(self, found: Found) -> None:
         """End the server, leave the core as it was found, and let go of the probe."""
         try:
             self._server.stop(wait=True)
-            self._restore(found, stays_halted or found.is_halted)
+            self._restore(found)
         finally:
             self._close()
 
-    def _restore(self, found: Found, is_halted: bool) -> None:
+    def _restore(self, found: Found) -> None:
         core = self._core
         core.bp_manager.remove_all_breakpoints()
         if core.dwt is not None:
             core.dwt.remove_all_watchpoints()
-        if is_halted:
+        if self._stays_halted:
             core.halt()
             core.write32(CortexM.DEMCR, found.demcr)
             return
