@@ -20,7 +20,7 @@ PUBLIC = sorted(
     for path in (found.relative_to(ROOT) for found in (ROOT / top).rglob("*.py"))
     if not any(part.startswith("_") and part != "__init__.py" for part in path.parts)
     and "cli" not in path.parts
-    and "pyocd_probe" not in path.parts
+    and not {"pyocd_probe", "rtos"} & set(path.parts)
 )
 
 

@@ -39,7 +39,7 @@ SYMBOLS = FOLDER / "idoldbg"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the options of the command say."""
+    """Options of the command."""
 
     task: str | None
     gdb: str | None
@@ -145,6 +145,9 @@ def _check(
         raise click.UsageError("gdb has no JSON; --server-only, --vscode and --output have")
     if (vscode is not None or output is not None) and wishes.halt:
         raise click.UsageError("--halt is for a target")
+    for script in wishes.scripts:
+        if not script.is_file():
+            raise ArgumentError(f"`{script}` is not a file", name="--script")
     if output is not None and port is not None:
         raise click.UsageError("--port is for a target")
 
@@ -169,19 +172,21 @@ def _on_target(options: TargetOptions, program: Program, wishes: Wishes) -> int:
         files = _symbols(program, folder)
         with serving(
             place.spec, place.make_driver, place.options, program, place.found,
-            port=wishes.port, halt=wishes.halt,
+            port=wishes.port, halt=wishes.halt, notify=say,
         ) as served:  # fmt: skip
             commands = [*symbol_commands(files, wishes.source), connect(served.port)]
             first = []
             if wishes.task is not None:
                 first = [select_thread(thread_number(program.task(wishes.task).index))]
             arguments = _arguments(folder, commands, wishes, first)
-            status, reason = run_gdb(
-                gdb, arguments, lambda: "" if served.is_alive() else "the target was lost"
-            )
+            status, reason = run_gdb(gdb, arguments, served.why_ended)
     if reason:
-        raise LinkError(f"{place.spec}: {reason} while gdb ran", link=place.spec)
+        raise _lost(place.spec, reason)
     return status
+
+
+def _lost(spec: str, reason: str) -> LinkError:
+    return LinkError(f"{spec}: the target was lost: {reason}", link=spec)
 
 
 def _serve(settings: Settings, options: TargetOptions, program: Program, wishes: Wishes) -> int:
@@ -193,17 +198,17 @@ def _serve(settings: Settings, options: TargetOptions, program: Program, wishes:
         files = _symbols(program, folder)
         with serving(
             place.spec, place.make_driver, place.options, program, place.found,
-            port=wishes.port, halt=wishes.halt,
+            port=wishes.port, halt=wishes.halt, notify=say,
         ) as served:  # fmt: skip
             commands = [*symbol_commands(files, wishes.source), connect(served.port)]
             script = _script(folder, commands)
             _show_server(settings, place.spec, served.port, script, files)
             try:
-                while served.is_alive():
+                while not (reason := served.why_ended()):
                     time.sleep(POLL_S)
             except KeyboardInterrupt:  # the way to end it
                 return 0
-    raise LinkError(f"{place.spec}: the target was lost while it was served", link=place.spec)
+    raise _lost(place.spec, reason)
 
 
 def _show_server(
@@ -297,8 +302,6 @@ def _arguments(
     for text in first:
         arguments += ["-ex", text]
     for script in wishes.scripts:
-        if not script.is_file():
-            raise ArgumentError(f"`{script}` is not a file", name="--script")
         arguments += ["-x", str(script)]
     for text in wishes.commands:
         arguments += ["-ex", text]

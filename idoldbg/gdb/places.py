@@ -45,8 +45,8 @@ class Place:
 def finding(options: TargetOptions, program: Program, notify: Notify) -> Iterator[Place]:
     """Find the target of `--probe`, and keep other idoldbg processes from it.
 
-    Raises what opening a session does, `MismatchError` for another image, `Unsupported` for what is
-    no running core.
+    Raises what opening a session does, `MismatchError` for another image, `Unsupported` for what
+    does not run.
     """
     spec = choose_spec(options, notify, build=program.build)
     if spec in EMULATED:

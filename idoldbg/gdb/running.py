@@ -47,7 +47,7 @@ def find_gdb(wanted: str | None = None) -> str:
 
 
 def _why_not(path: str) -> str:
-    """Return why a program is no gdb for Arm, "" if it is one."""
+    """Return why a program cannot be used as a gdb for Arm, "" if it can."""
     command = [path, "-nx", "--batch", "-ex", "set architecture armv7", "-ex", "show architecture"]
     try:
         done = subprocess.run(
@@ -63,7 +63,7 @@ def _why_not(path: str) -> str:
         return f"does not start: {error}"
     if "GNU gdb" in done.stdout + done.stderr or "armv7" in done.stdout:
         return "" if "armv7" in done.stdout else "does not know Arm"
-    return "does not know Arm" if "rchitecture" in done.stdout + done.stderr else "is no gdb"
+    return "does not know Arm" if "rchitecture" in done.stdout + done.stderr else "is not gdb"
 
 
 def run_gdb(

@@ -8,6 +8,7 @@ ITM off. It neither halts nor resets; the first gdb that connects halts the core
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,13 +25,16 @@ from idoldbg.build.program import Program
 from idoldbg.errors import LinkError
 from idoldbg.gdb.rtos._provider import HubrisThreads
 from idoldbg.model.memory import Segment
+from idoldbg.target.open import Notify, ignore
 from idoldbg.target.probe.errors import Attempt, translated
 from idoldbg.target.probe.settings import ProbeOptions, session_options
 from idoldbg.target.probe.watchdog import Watchdog
 
-__all__ = ["Found", "Serving", "serving"]
+__all__ = ["Found", "HubrisServer", "Serving", "serving"]
 
 STOP_LIMIT_S = 10.0
+MOST_NOTES = 20
+MOST_FAILURES = 5  # of the probe, in a row
 ALIGNMENT = 32  # of regions that gdb hears of
 # Armv7-M ARM B3.1; there is memory among it, and gaps, of which the bus tells.
 AREAS = (
@@ -43,7 +47,7 @@ AREAS = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How the target was found: whether halted, and its Debug Exception and Monitor Control."""
+    """State in which the target was found; `demcr` is its Debug Exception and Monitor Control."""
 
     is_halted: bool
     demcr: int
@@ -59,6 +63,9 @@ class HubrisServer(GDBServer):  # type: ignore[misc]  # pyOCD publishes no types
         self._program = program
         self._stays_halted = stays_halted
         self._is_leaving = False
+        self._failures = 0
+        self.lost = ""
+        """Why there is no target any more, "" while there is."""
         self.did_init_thread_providers = False
         super().__init__(session, core)
 
@@ -83,6 +90,23 @@ class HubrisServer(GDBServer):  # type: ignore[misc]  # pyOCD publishes no types
         if not self._is_leaving:
             super()._resume_target()
 
+    def _read_and_process_target_state(self, client: Any = None) -> None:
+        """Look whether the core runs; end the server where the probe is gone.
+
+        pyOCD asks for ever, a hundred times a second, unless it is the target that does not answer.
+        """
+        try:
+            super()._read_and_process_target_state(client)
+            self._failures = 0
+        except exceptions.TransferError:
+            raise
+        except Exception as error:
+            self._failures += 1
+            if self._failures < MOST_FAILURES:
+                raise
+            self.lost = str(error) or type(error).__name__
+            self.shutdown_event.set()
+
     def _find_threads(self) -> None:
         if not self.did_init_thread_providers:
             threads = HubrisThreads(self.target)
@@ -93,10 +117,10 @@ class HubrisServer(GDBServer):  # type: ignore[misc]  # pyOCD publishes no types
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A server that runs."""
+    """A server that runs. `why_ended` returns "" while it does."""
 
     port: int
-    is_alive: Callable[[], bool]
+    why_ended: Callable[[], str]
 
 
 @contextmanager
@@ -109,11 +133,13 @@ def serving(
     *,
     port: int = 0,
     halt: bool = False,
+    notify: Notify = ignore,
 ) -> Iterator[Serving]:
     """Serve the target of a probe that nobody has open, on a port of this host (0: any free one).
 
     With `halt` the core is halted from the beginning, and stays so at the end. Otherwise it is left
-    as it was `found`. Raises `LinkError`.
+    as it was `found`. `notify` gets what pyOCD and the look-up of tasks complain of, each once.
+    Raises `LinkError`.
     """
     watchdog = Watchdog("idoldbg gdb server")
     attempt = Attempt(spec, "serve it to gdb")
@@ -124,7 +150,8 @@ def serving(
                 options.connect_limit_s,
             )
         try:
-            yield Serving(served.port, served.is_alive)
+            with _logging_to(notify):
+                yield Serving(served.port, served.why_ended)
         finally:
             with translated(Attempt(spec, "let go of the target")):
                 watchdog.call(lambda: served.end(found), STOP_LIMIT_S)
@@ -140,6 +167,37 @@ def _port_errors(spec: str, port: int) -> Iterator[None]:
         raise LinkError(
             f"cannot serve on port {port}: {error}; give another one, or 0 for any", link=spec
         ) from error
+
+
+class _Notes(logging.Handler):
+    """Passes warnings and errors on, each once."""
+
+    def __init__(self, notify: Notify) -> None:
+        super().__init__(logging.WARNING)
+        self._notify = notify
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self._said and len(self._said) < MOST_NOTES:
+            self._said.add(message)
+            self._notify(message)
+
+
+@contextmanager
+def _logging_to(notify: Notify) -> Iterator[None]:
+    handler = _Notes(notify)
+    loggers = [logging.getLogger(name) for name in ("pyocd", "idoldbg.gdb")]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.propagate = propagate
 
 
 class _PortTaken(Exception):
@@ -182,7 +240,11 @@ class _Served:
             raise
         self._server.start()
         self.port: int = self._server.port
-        self.is_alive: Callable[[], bool] = self._server.is_alive
+
+    def why_ended(self) -> str:
+        if self._server.is_alive():
+            return ""
+        return self._server.lost or "it does not answer"
 
     def _choose_core(self, access_port: int) -> Any:
         """Return the core behind the board's access port, else the first."""
@@ -194,11 +256,16 @@ class _Served:
 
     def end(self, found: Found) -> None:
         """End the server, leave the core as it was found, and let go of the probe."""
+        is_lost = bool(self.why_ended())
         try:
             self._server.stop(wait=True)
             self._restore(found)
+        except Exception:
+            if not is_lost:  # then there is nothing left to put right
+                raise
         finally:
-            self._close()
+            with contextlib.suppress(*((Exception,) if is_lost else ())):
+                self._close()
 
     def _restore(self, found: Found) -> None:
         core = self._core

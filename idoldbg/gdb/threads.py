@@ -133,7 +133,7 @@ def read_thread_registers(
     what reading the task table does.
     """
     if not live and not read_saved(program, index).psp:
-        return {}  # the kernel has not made it: what the table holds are no registers of its own
+        return {}  # the kernel has not made it: the table holds none of its registers
     registers, _ = read_task_registers(program, index, live)
     if row is not None and _has_overflowed(row):
         registers = _guess_caller(program, registers)

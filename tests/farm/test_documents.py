@@ -24,6 +24,7 @@ import pytest
 
 from idoldbg.session import demo_archive
 from tests.conftest import free_port
+from tests.tools import need, need_localhost
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 LIMIT_S = 300  # reached by no command, also on a machine that does other things
@@ -157,12 +158,16 @@ def check(step: Step, output: str, status: int) -> None:
         "from-desk-to-lab.md",
         "board-files.md",
         "devices.md",
+        "gdb.md",
     ],
 )
 def test_guide_works_as_written(guide: str, shell: subprocess.Popen[str], tmp_path: Path) -> None:
     actions = read_guide(guide)
     if any(isinstance(a, Step) and "labgrid" in a.command for a in actions):
         pytest.importorskip("labgrid")
+    if guide == "gdb.md":
+        need("gdb-multiarch", of="gdb-multiarch")
+        need_localhost()
     shutil.copy(demo_archive("stm32f4-discovery"), tmp_path / "work" / "build.zip")
     port = str(free_port())  # instead of labgrid's own, which a real lab may be using
     run(shell, f"export LG_COORDINATOR=127.0.0.1:{port}")
