@@ -45,7 +45,7 @@ OF_BUILDS = [
 #: Commands without one build or target to read, or that act on it.
 OTHERS = {
     *("audit", "board", "boards", "cache", "call", "demo", "exec", "farm", "flash", "gpio"),
-    *("halt", "hydrate", "i2c", "probes", "reset", "resume", "shell", "stubs", "targets"),
+    *("gdb", "halt", "hydrate", "i2c", "probes", "reset", "resume", "shell", "stubs", "targets"),
     *("task", "test", "watch", "writemem"),
 }
 FLOATS = ["fpscr", *(f"s{number}" for number in range(32))]
