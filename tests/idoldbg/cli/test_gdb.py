@@ -39,7 +39,7 @@ NO_GDB = "no gdb for Arm: `gdb-multiarch` is not installed"
         (["-x", "/nowhere/script.gdb", "-p", "emu"], "`/nowhere/script.gdb` is not a file"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_options_that_make_no_sense_are_refused(
     options: list[str], message: str, capsys: Capture, fake_gdb: str
 ) -> None:
     gdb = [] if "--gdb" in options else ["--gdb", fake_gdb]
@@ -133,7 +133,7 @@ def test_vscode_where_a_file_is_something_else(
     assert "launch.json" in capsys.readouterr().err
 
 
-def test_files_that_are_no_builds_are_refused(
+def test_other_files_are_refused(
     tmp_path: Path, capsys: Capture, fake_gdb: str
 ) -> None:
     truncated = tmp_path / "cut.zip"
