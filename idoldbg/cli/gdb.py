@@ -291,7 +291,7 @@ def _symbols(program: Program, folder: Path) -> SymbolFiles:
 
 def _script(folder: Path, commands: Sequence[str]) -> Path:
     path = folder / "start.gdb"
-    path.write_text("\n".join(commands) + "\n")
+    path.write_text("\n".join(commands) + "\n", encoding="utf-8")
     return path
 
 

@@ -19,6 +19,9 @@ DEBIAN = "install one (Debian: apt install gdb-multiarch), or name one with --gd
 ANSWER_LIMIT_S = 20.0
 END_LIMIT_S = 5.0
 POLL_S = 0.2
+ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
 # Before the user's .gdbinit and ours; the build's files hold no scripts anyway.
 FIRST_OPTIONS = ("-q", "-iex", "set auto-load off", "-iex", "set pagination off")
 
@@ -119,10 +122,7 @@ def _ctrl_c_for_child() -> Iterator[list[int]]:
         if number != signal.SIGINT:
             pending.append(number)
 
-    before = {
-        number: signal.signal(number, note)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, *ENDING_SIGNALS)}
     try:
         yield pending
     finally:

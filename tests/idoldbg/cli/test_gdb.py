@@ -133,9 +133,7 @@ def test_vscode_where_a_file_is_something_else(
     assert "launch.json" in capsys.readouterr().err
 
 
-def test_other_files_are_refused(
-    tmp_path: Path, capsys: Capture, fake_gdb: str
-) -> None:
+def test_other_files_are_refused(tmp_path: Path, capsys: Capture, fake_gdb: str) -> None:
     truncated = tmp_path / "cut.zip"
     shutil.copy(BUILD, truncated)
     truncated.write_bytes(truncated.read_bytes()[:1000])
