@@ -16,8 +16,7 @@ from idol.cli.files import (
     read_source,
     write_if_changed,
 )
-from idol.document import FORMATS, Format, IndexEntry, describe
-from idol.document.prose import read_summary
+from idol.document import FORMATS, Format, describe, describe_entry
 from idol.errors import DiagnosedError, InterfaceError, OptionsError
 from idol.reader import parse
 from idol.source import Diagnostic
@@ -107,10 +106,10 @@ def _write_folder(
     folder: Path, form: Format, files: Sequence[str], interfaces: Sequence[Interface]
 ) -> None:
     make_folder(folder)
+    index = f"index{form.suffix}"
     entries = []
     for file, interface in zip(files, interfaces, strict=True):
-        write_if_changed(folder / file, form.render_page(describe(interface)))
-        summary = read_summary(interface.doc)
-        entries.append(IndexEntry(interface.name, file, len(interface.operations), summary))
+        write_if_changed(folder / file, form.render_page(describe(interface, index)))
+        entries.append(describe_entry(interface, file))
     entries.sort(key=lambda entry: (entry.name.lower(), entry.file))
-    write_if_changed(folder / f"index{form.suffix}", form.render_index(tuple(entries)))
+    write_if_changed(folder / index, form.render_index(tuple(entries)))

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from idol.document.html import html_index, html_page
 from idol.document.markdown import markdown_index, markdown_page
-from idol.document.page import IndexEntry, Page, describe
+from idol.document.page import IndexEntry, Page, describe, describe_entry
 from idol.hints import Final
 from idol.records import dataclass
 
-__all__ = ["FORMATS", "Format", "IndexEntry", "Page", "describe"]
+__all__ = ["FORMATS", "Format", "IndexEntry", "Page", "describe", "describe_entry"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -17,33 +18,57 @@ _POLICY: Final = (
 )
 
 
+#: Colors of badges, by what they say; an encoding has that of none of these.
+_BADGES: Final = {"idempotent": "again", "not idempotent": "once", "cannot fail": "sure"}
+
+#: Words of a signature; the group is the class.
+_RUST: Final = re.compile(
+    r"(?P<keyword>\b(?:fn|mut|dyn|const)\b|&)|(?P<name>(?<=fn )(?:r#)?\w+)"
+    r"|(?P<type>\b(?:[iu](?:8|16|32|64|128|size)|f32|f64|bool|char|str|[A-Z]\w*)\b)"
+)
+
+
 def html_page(page: Page) -> str:
     """Render a page about one interface."""
+    links = "".join(
+        f'<li><a href="#{_anchor(operation)}"><span class="code">{operation.code}</span> '
+        f"{escape(operation.name)}</a></li>"
+        for operation in page.operations
+    )
+    count = len(page.operations)
+    # Beside the page on a desk, folded on a phone.
+    contents = (
+        f'<details class="contents"><summary>{count} operation{"s" * (count != 1)}</summary>'
+        f"<ol>{links}</ol></details>"
+    )
     main = [
         f"<h1>{escape(page.name)}</h1>",
         *map(_paragraph, page.doc),
         f'<p class="facts">{_runs(page.facts)}</p>',
+        contents,
         *(_operation(operation) for operation in page.operations),
     ]
-    links = [
-        f'<li><a href="#{_anchor(operation)}"><span class="code">{operation.code}</span> '
-        f"{escape(operation.name)}</a></li>"
-        for operation in page.operations
-    ]
-    side = f"<nav><p>{escape(page.name)}</p><ol>{''.join(links)}</ol></nav>"
+    back = f'<a class="back" href="{_url(page.index)}">← Interfaces</a>' if page.index else ""
+    side = f"<nav>{back}<p>{escape(page.name)}</p><ol>{links}</ol></nav>"
     return _document(page.name, side, main)
 
 
 def html_index(entries: tuple[IndexEntry, ...]) -> str:
     """Render the page that lists all others."""
-    rows = [
-        f'<tr><td><a href="{_url(entry.file)}">{escape(entry.name)}</a></td>'
-        f'<td class="number">{entry.operations}</td><td>{_runs(entry.summary)}</td></tr>'
+    cards = "".join(
+        f'<li><a href="{_url(entry.file)}"><b>{escape(entry.name)}</b></a> '
+        f'<span class="badge">{entry.operations} operation{"s" * (entry.operations != 1)}</span>'
+        f"<p>{_runs(entry.summary)}</p></li>"
         for entry in entries
+    )
+    count = sum(entry.operations for entry in entries)
+    facts = f"{len(entries)} interfaces, {count} operations"
+    main = [
+        "<h1>Interfaces</h1>",
+        f'<p class="facts">{facts}</p>',
+        f'<ul class="index">{cards}</ul>',
     ]
-    head = "<tr><th>interface</th><th>operations</th><th></th></tr>"
-    table = f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
-    return _document("Interfaces", "", ["<h1>Interfaces</h1>", f'<div class="wide">{table}</div>'])
+    return _document("Interfaces", "", main)
 
 
 def _url(file: str) -> str:
@@ -65,8 +90,10 @@ def _document(title: str, side: str, main: Iterable[str]) -> str:
 
 def _operation(operation: OperationPart) -> str:
     anchor = _anchor(operation)
-    badges = "".join(f'<span class="badge">{escape(badge)}</span>' for badge in operation.badges)
-    signature = "\n".join(map(escape, operation.signature.split("\n")))
+    badges = "".join(
+        f'<span class="badge {_BADGES.get(badge, "wire")}">{escape(badge)}</span>'
+        for badge in operation.badges
+    )
     notes = "".join(f"<li>{_runs(note)}</li>" for note in operation.notes)
     parts = [
         f'<section id="{anchor}">',
@@ -74,12 +101,24 @@ def _operation(operation: OperationPart) -> str:
         f"{escape(operation.name)}</a></h2>",
         f'<p class="badges">{badges}</p>',
         *map(_paragraph, operation.doc),
-        f"<pre><code>{signature}</code></pre>",
+        f"<pre><code>{_signature(operation.signature)}</code></pre>",
         *map(_table, operation.tables),
         f"<ul>{notes}</ul>" if notes else "",
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _signature(text: str) -> str:
+    """Color a signature. What the pattern does not know stays as it is."""
+    pieces: list[str] = []
+    at = 0
+    for match in _RUST.finditer(text):
+        pieces.append(escape(text[at : match.start()]))
+        at = match.end()
+        pieces.append(f'<span class="{match.lastgroup}">{escape(match[0])}</span>')
+    pieces.append(escape(text[at:]))
+    return "".join(pieces)
 
 
 def _anchor(operation: OperationPart) -> str:
@@ -102,5 +141,11 @@ def _paragraph(paragraph: Paragraph) -> str:
 
 def _runs(paragraph: Paragraph) -> str:
     return "".join(
-        f"<code>{escape(run.text)}</code>" if run.is_code else escape(run.text) for run in paragraph
+        f"<code>{_breakable(escape(run.text))}</code>" if run.is_code else escape(run.text)
+        for run in paragraph
     )
+
+
+def _breakable(markup: str) -> str:
+    """Let a path go on in the next line behind its crate."""
+    return markup.replace("::", "::<wbr>")

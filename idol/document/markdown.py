@@ -25,7 +25,8 @@ _BACKQUOTES = re.compile(r"`+")
 
 def markdown_page(page: Page) -> str:
     """Render a page about one interface."""
-    blocks = [f"# {_escape(page.name)}", *map(_paragraph, page.doc), _paragraph(page.facts)]
+    back = [f"[Interfaces]({quote(page.index)})"] if page.index else []
+    blocks = [f"# {_escape(page.name)}", *back, *map(_paragraph, page.doc), _paragraph(page.facts)]
     if page.operations:
         blocks.append(_summary(page))
     for operation in page.operations:

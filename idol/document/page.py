@@ -58,6 +58,8 @@ class Page:
     doc: tuple[Paragraph, ...]
     facts: Paragraph
     operations: tuple[OperationPart, ...]
+    #: The file that lists this page with others, to go back to.
+    index: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,12 @@ class IndexEntry:
     name: str
     file: str
     operations: int
+    #: The first sentence about it, or else what it has.
     summary: Paragraph
 
+
+#: Most operations that stand for a missing sentence.
+_NAMED: Final = 6
 
 _ENCODINGS: Final = {
     Encoding.ZEROCOPY: "fields as they lie in memory, little endian, packed",
@@ -77,8 +83,21 @@ _ENCODINGS: Final = {
 }
 
 
-def describe(interface: Interface) -> Page:
-    """Return the content of an interface's page."""
+def describe_entry(interface: Interface, file: str) -> IndexEntry:
+    """Return the line about an interface, whose page is `file`."""
+    names = [operation.name for operation in interface.operations]
+    summary: list[Run] = list(read_summary(interface.doc))
+    if not summary:
+        for number, name in enumerate(names[:_NAMED]):
+            summary += [Run(", ")] if number else []
+            summary.append(Run(name, is_code=True))
+        more = len(names) - _NAMED
+        summary += [Run(f" and {more} more")] if more > 0 else []
+    return IndexEntry(interface.name, file, len(names), tuple(summary))
+
+
+def describe(interface: Interface, index: str | None = None) -> Page:
+    """Return the content of an interface's page; `index` is the file that lists it."""
     count = len(interface.operations)
     idempotent = sum(operation.idempotent for operation in interface.operations)
     facts = f"{count} operation{'' if count == 1 else 's'}, {idempotent} of them idempotent; from "
@@ -89,6 +108,7 @@ def describe(interface: Interface) -> Page:
         read_prose(interface.doc),
         (Run(facts), Run(source, is_code=True), Run(".")),
         tuple(describe_operation(operation) for operation in interface.operations),
+        index,
     )
 
 

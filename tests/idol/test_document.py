@@ -14,6 +14,7 @@ import idol
 from idol.cli import main
 from idol.document import FORMATS, describe
 from idol.document.prose import Run, read_prose, read_summary
+from tests.browser import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +67,7 @@ def test_page(form: str, golden: Callable[[str, str], None]) -> None:
 class Outline(HTMLParser):
     """Collects tags and words, and fails where a tag closes another one."""
 
-    EMPTY = frozenset({"meta"})
+    EMPTY = frozenset({"meta", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -244,6 +245,36 @@ def test_doc_of_several_files(form: str, light: Path, tmp_path: Path) -> None:
     index = (folder / f"index{suffix}").read_text()
     assert f"light{suffix}" in index
     assert "A strip of lights." in index
+    # An interface without a sentence is told by what it has.
+    assert "exchange" in index and "set_level" not in index
+    assert f"index{suffix}" in (folder / f"light{suffix}").read_text()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_pages_in_a_browser(width: int, tmp_path: Path, browser: Browser) -> None:
+    """They fit, load nothing, lead back, and list the operations once, beside or folded."""
+    folder = tmp_path / "pages"
+    assert main(["doc", str(ROOT / "fixtures/idl"), "--format", "html", "-o", str(folder)]) == 0
+    page = browser.open(folder / "index.html", width=width)
+    assert page.text_of(".index b") == ["Jefe", "Sensor", "Spi", "UserLeds", "Victim"]
+    for name in ("index", "spi", "sensor"):
+        page = browser.open(folder / f"{name}.html", width=width)
+        # The window's own edge counts as well, below 500 pixels.
+        assert page.script("return document.documentElement.scrollWidth <= innerWidth")
+        assert page.requests() == [] and page.problems() == []
+    is_narrow = width < 800
+    assert bool(page.text_of("nav ol a")) is not is_narrow
+    assert page.text_of(".contents summary") == (["19 operations"] if is_narrow else [])
+    if is_narrow:
+        page.click(".contents summary")
+        assert "wait_sample" in page.text_of(".contents")[0]
+    colors = {
+        page.script(f"return getComputedStyle(document.querySelector('{name}')).color")
+        for name in (".badge.wire", ".badge.again", ".badge.once", "pre .keyword", "pre .type")
+    }
+    assert len(colors) == 5
+    page.click("nav .back")
+    assert page.text_of("h1") == ["Interfaces"]
 
 
 def test_doc_of_bad_input(light: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from idoldbg.audit import Audit, Finding, Level, Role
 from idoldbg.audit.verdict import judge
 from idoldbg.render.audit import Files
 from idoldbg.render.audit.html import to_html
+from idoldbg.render.audit.html.drawings import TypeIndex, _types_of
 from tests.idoldbg.audit.hostile import hostile_audit
 from tests.tools import need
 
@@ -141,6 +143,65 @@ def _mark(server: Any) -> Any:
 
     operations = tuple(replace(o, marks=marks(o)) for o in server.operations)
     return replace(server, operations=operations)
+
+
+def test_no_heading_stands_above_nothing(demo: Audit, open_page: Any) -> None:
+    browser = open_page(broken(demo))
+    assert visible(browser, "h2")[-3:] == ["Findings", "Operations", "Types"]
+    browser.find_element("id", "search").send_keys("jefe.set_state")
+    assert visible(browser, ".group .card") == visible(browser, ".type.card") == []
+    assert visible(browser, "main h2") == ["Coverage", "Operations"]
+    browser.find_element("id", "search").send_keys("\ue00c")  # Escape
+    assert visible(browser, "main h2") == ["Coverage", "Findings", "Operations", "Types"]
+
+
+def test_rulers_have_the_offsets_of_the_pieces(demo: Audit, open_page: Any) -> None:
+    """A piece begins where the ruler has its offset; the numbers do not touch."""
+    browser = open_page(demo)
+    wrong = run(
+        browser,
+        """[...document.querySelectorAll('.bytes')].flatMap((bytes) => {
+          const bar = bytes.querySelector('.layout').getBoundingClientRect();
+          const card = bytes.closest('.card');
+          const size = Number(card.querySelector('small').textContent.match(/(\\d+) byte/)[1]);
+          const wrong = [...bytes.querySelectorAll('.piece')].filter((piece) => {
+            const at = Number(piece.querySelector('.offset').textContent);
+            const left = piece.getBoundingClientRect().left - bar.left;
+            return Math.abs(left - bar.width * at / size) > 1;
+          });
+          const marks = [...bytes.querySelectorAll('.ruler span')].map((mark) => {
+            const box = mark.getBoundingClientRect();
+            const range = document.createRange();
+            range.selectNodeContents(mark);
+            const text = range.getBoundingClientRect();
+            const at = mark.className === 'end' ? box.right : box.left;
+            const shift = Math.abs(at - bar.left - bar.width * mark.textContent / size);
+            if (shift > 3) wrong.push(mark);
+            return text;
+          });
+          for (let n = 1; n < marks.length; n += 1)
+            if (marks[n].left < marks[n - 1].right) wrong.push(marks[n]);
+          return wrong.map((element) => `${card.id} ${element.className} ${element.textContent}`);
+        })""",
+    )
+    assert wrong == []
+    assert run(browser, "document.querySelectorAll('.ruler').length") > 5
+
+
+def test_a_type_of_several_tasks_is_drawn_once(demo: Audit, open_page: Any) -> None:
+    """Each object file has a copy of it."""
+    copies = replace(demo, servers=(*demo.servers, *copy.deepcopy(demo.servers)))
+    before, after = ([entry[0].name for entry in TypeIndex(a).entries] for a in (demo, copies))
+    assert after == before
+    types = TypeIndex(copies)
+    anchors = {types.anchor(t) for a in (copies,) for t in _structs(a)}
+    assert None not in anchors and len(anchors) == len(before)
+
+
+def _structs(audit: Audit) -> Iterator[Any]:
+    for server in audit.servers:
+        for covered in server.operations:
+            yield from _types_of(covered)
 
 
 def test_keyboard_alone_is_enough(demo: Audit, open_page: Any) -> None:

@@ -16,24 +16,35 @@ __all__ = ["TypeIndex", "drawing", "types_section"]
 _MOST_TYPES = 500
 _MOST_VARIANTS = 64
 _COLOURS = 6
+_MOST_NUMBERS = 8  # of a ruler
+_LAST_GAP = 0.5  # steps between the last number and that of the end, so that they do not touch
+_MOST_LINES = 64  # bytes that have a mark each
 _USES = 8  # operations that a type's card names
 
 
 class TypeIndex:
-    """The types that the operations of a build are made of, in the order of their names."""
+    """The types that the operations of a build are made of, in the order of their names.
+
+    Each object file has its own copy of a type: copies that look the same are one entry.
+    """
 
     def __init__(self, audit: Audit) -> None:
-        found: dict[int, tuple[Type, list[str]]] = {}
+        found: dict[tuple[str, int, str], tuple[Type, list[str]]] = {}
+        keys: dict[int, tuple[str, int, str]] = {}
         for server in audit.servers:
             for covered in server.operations:
                 for type_ in _types_of(covered):
-                    users = found.setdefault(id(type_), (type_, []))[1]
+                    key = keys.get(id(type_))
+                    if key is None:
+                        key = keys[id(type_)] = (type_.name, type_.size, drawing(type_))
+                    users = found.setdefault(key, (type_, []))[1]
                     if covered.resolved.name not in users:
                         users.append(covered.resolved.name)
-        ordered = sorted(found.values(), key=lambda entry: entry[0].name)
+        ordered = sorted(found.items(), key=lambda item: item[0])
         self.hidden = max(0, len(ordered) - _MOST_TYPES)
-        self.entries = tuple(ordered[:_MOST_TYPES])
-        self._anchors = {id(t): f"type-{n}" for n, (t, _) in enumerate(self.entries)}
+        self.entries = tuple(entry for _, entry in ordered[:_MOST_TYPES])
+        anchors = {key: f"type-{n}" for n, (key, _) in enumerate(ordered[:_MOST_TYPES])}
+        self._anchors = {at: anchors[key] for at, key in keys.items() if key in anchors}
 
     def anchor(self, type_: Type) -> str | None:
         """Return the anchor of a type's card, None where it has none."""
@@ -61,7 +72,7 @@ def _types_of(covered: OperationCoverage) -> Iterator[Type]:
 def types_section(types: TypeIndex) -> Html:
     """Make the section with a card for each type."""
     if not types.entries:
-        return el("section", id="types")
+        return el("section", id="types", hidden=True)
     more = (
         [el("p", f"and {types.hidden} more that are not drawn", class_="soft")]
         if types.hidden
@@ -126,7 +137,8 @@ def drawing(type_: Type) -> Html:
             chips.append(el("li", f"and {len(part.parts) - _MOST_VARIANTS} more"))
         return el("ul", *chips, class_="chips")
     if isinstance(type_, Enum):
-        rows = [_variant(v, part) for v in part.parts[:_MOST_VARIANTS]]
+        drawn = part.parts[:_MOST_VARIANTS]
+        rows = [_variant(v, part, has_ruler=v is drawn[-1]) for v in drawn]
         if len(part.parts) > _MOST_VARIANTS:
             rows.append(el("li", f"and {len(part.parts) - _MOST_VARIANTS} more"))
         return el("ul", *rows, class_="variants")
@@ -136,7 +148,7 @@ def drawing(type_: Type) -> Html:
     return _bar(part.parts, part.size)
 
 
-def _variant(variant: Part, enum: Part) -> Html:
+def _variant(variant: Part, enum: Part, *, has_ruler: bool) -> Html:
     pieces = list(variant.parts)
     if not pieces and enum.size:
         pieces = _beside(enum.tag, enum.size)
@@ -145,7 +157,7 @@ def _variant(variant: Part, enum: Part) -> Html:
     return el(
         "li",
         el("span", variant.name, el("span", value, class_="soft"), class_="name"),
-        _bar(pieces, enum.size, enum.tag),
+        _bar(pieces, enum.size, enum.tag, has_ruler=has_ruler),
     )
 
 
@@ -156,8 +168,13 @@ def _beside(tag: Tag | None, size: int) -> list[Part]:
     return [Part(PartKind.PADDING, "", a, b - a, None) for a, b in spans if b > a]
 
 
-def _bar(parts: Sequence[Part], size: int, tag: Tag | None = None) -> Html:
-    """Draw pieces side by side, as wide as they are long, over a ruler of offsets."""
+def _bar(
+    parts: Sequence[Part], size: int, tag: Tag | None = None, *, has_ruler: bool = True
+) -> Html:
+    """Draw pieces side by side, as wide as they are long, over a ruler of offsets.
+
+    The variants of an enum share the ruler below the last one.
+    """
     pieces = [*parts]
     covered = any(p.kind is not PartKind.PADDING and _overlaps(p, tag) for p in pieces)
     if tag is not None and not covered and tag.size:
@@ -166,12 +183,31 @@ def _bar(parts: Sequence[Part], size: int, tag: Tag | None = None) -> Html:
     if not any(p.size for p in pieces):
         return el("p", "no bytes", class_="soft")
     colours = iter(range(len(pieces)))
-    drawn = [_piece(p, next(colours) if p.kind is PartKind.FIELD else 0, tag) for p in pieces]
+    drawn = [_piece(p, next(colours) if p.kind is PartKind.FIELD else 0, tag, size) for p in pieces]
     description = ", ".join(_describe(p) for p in pieces)
-    return el("div", *drawn, class_="layout", role="img", aria_label=f"{size} bytes: {description}")
+    bar = el("div", *drawn, class_="layout", role="img", aria_label=f"{size} bytes: {description}")
+    return el("div", bar, _ruler(size) if has_ruler else "", class_="bytes")
 
 
-def _piece(part: Part, colour: int, tag: Tag | None) -> Html:
+def _ruler(size: int) -> Html:
+    """Draw offsets below a bar: a mark for each byte where there is room, a number for some."""
+    step = 1
+    while size > _MOST_NUMBERS * step:
+        step *= 2
+    numbers = [n for n in range(0, size, step) if size - n >= step * _LAST_GAP or n == 0]
+    marks = [
+        el("span", str(n), style=f"left:{_percent(n, size)}", class_="end" if n == size else None)
+        for n in [*numbers, size]
+    ]
+    lines = f"--bytes:{size}" if size <= _MOST_LINES else f"--bytes:{size / step:g}"
+    return el("div", *marks, class_="ruler", style=lines, aria_hidden="true")
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.4g}%" if whole else "0%"
+
+
+def _piece(part: Part, colour: int, tag: Tag | None, size: int) -> Html:
     match part.kind:
         case PartKind.PADDING:
             kind, label = "padding", ""
@@ -186,7 +222,7 @@ def _piece(part: Part, colour: int, tag: Tag | None) -> Html:
         el("span", str(part.offset), class_="offset"),
         el("span", label, class_="label"),
         class_=f"piece {kind}",
-        style=f"flex:{max(part.size, 0)} 1 0",
+        style=f"left:{_percent(part.offset, size)};width:{_percent(part.size, size)}",
         title=_describe(part),
     )
 

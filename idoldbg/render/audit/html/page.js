@@ -39,6 +39,12 @@
       const rows = all(".operation, .card[data-level]", group);
       group.hidden = filtering && rows.every((row) => row.hidden);
     }
+    // No heading stands above nothing.
+    for (const section of all("#findings, #types")) {
+      const cards = all(".card", section);
+      section.hidden = cards.length > 0 && filtering && cards.every((card) => card.hidden);
+      if (section.id === "findings" && section.querySelector(".accepted")) section.hidden = false;
+    }
     const total = all(".operation").length;
     $("#shown").textContent = filtering ? `${shown} of ${total} operations` : "";
     $("#nothing").hidden = !(filtering && shown === 0);
