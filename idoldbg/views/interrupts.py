@@ -12,7 +12,7 @@ from typing import Any
 
 from idoldbg.model.archive import Archive, TaskImage
 
-__all__ = ["task_interrupts"]
+__all__ = ["interrupt_names", "task_interrupts"]
 
 
 def task_interrupts(archive: Archive, task: TaskImage) -> tuple[tuple[int, int], ...]:
@@ -25,6 +25,16 @@ def task_interrupts(archive: Archive, task: TaskImage) -> tuple[tuple[int, int],
         if number is not None and mask is not None:
             result.append((mask, number))
     return tuple(result)
+
+
+def interrupt_names(archive: Archive) -> dict[int, str]:
+    """Return `peripheral.name` of each interrupt that the chip's description has, by number."""
+    found = {}
+    for peripheral, described in archive.chip_description.items():
+        for name, number in _mapping(_mapping(described).get("interrupts")).items():
+            if isinstance(number, int):
+                found[number] = f"{peripheral}.{name}"
+    return found
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -79,6 +79,7 @@ class Core:
         self.observers = Observers()
         self.lockup: str | None = None
         self.reset_requested = False
+        self.read_memory, self.find_memory = bus.find_bytes, bus.find
         self._bus = bus
         self._sleeping = False
         self._running = False

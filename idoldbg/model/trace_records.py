@@ -1,0 +1,142 @@
+"""Raw records of a task trace, as an emulated board writes them: bytes, before any meaning.
+
+A record is a header (`HEADER`: kind, 0, size of what follows it, nanoseconds of the board's time)
+and its fields. Words are the registers r4 to r11, which hold arguments and results of Hubris's
+system calls (`sys/abi`). What memory a system call names is copied behind them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+
+from idol.records import dataclass, field
+from idoldbg.errors import DecodeError
+
+__all__ = [
+    "ENTER",
+    "FAULT",
+    "HEADER",
+    "INDEX",
+    "LOST",
+    "NO_TASK",
+    "SYSTEM_CALL",
+    "Record",
+    "RecordKind",
+    "SysCall",
+    "read_records",
+    "whole_size",
+]
+
+NO_TASK = 0xFFFF
+HEADER = struct.Struct("<BBHQ")
+SYSTEM_CALL = struct.Struct("<H8IHH")
+"""Task, r4 to r11, sizes of the two copies behind it: message, and table of leases or nothing."""
+ENTER = struct.Struct("<HH")
+"""Exception, task."""
+INDEX = struct.Struct("<H")
+"""Task; of `TASK`, the watched bytes of its entry follow."""
+FAULT = struct.Struct("<HHIII")
+"""Exception, task, program counter, CFSR's bits, address."""
+LOST = struct.Struct("<I")
+
+
+class RecordKind(IntEnum):
+    """Kinds of records."""
+
+    CALL = 1  # SYSTEM_CALL
+    RESULT = 2  # SYSTEM_CALL
+    SWITCH = 3  # INDEX
+    ENTER = 4  # ENTER
+    LEAVE = 5  # INDEX
+    TASK = 6  # INDEX
+    FAULT = 7  # FAULT
+    RESET = 8
+    RESTORED = 9
+    LOST = 10  # LOST
+
+
+class SysCall(IntEnum):
+    """`abi::Sysnum` (Hubris's `sys/abi/src/lib.rs`)."""
+
+    SEND = 0
+    RECV = 1
+    REPLY = 2
+    SET_TIMER = 3
+    BORROW_READ = 4
+    BORROW_WRITE = 5
+    BORROW_INFO = 6
+    IRQ_CONTROL = 7
+    PANIC = 8
+    GET_TIMER = 9
+    REFRESH_TASK_ID = 10
+    POST = 11
+    REPLY_FAULT = 12
+    IRQ_STATUS = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record. `task` is an index or `NO_TASK`; the rest is set as its kind says.
+
+    `number` is an exception's, or how many records were lost; `words` are r4 to r11.
+    """
+
+    kind: RecordKind
+    time_ns: int
+    task: int = NO_TASK
+    number: int = 0
+    words: tuple[int, ...] = ()
+    data: bytes = field(default=b"", repr=False)
+    leases: bytes = field(default=b"", repr=False)
+
+
+def whole_size(data: bytes | bytearray) -> int:
+    """Return how many bytes at the front of `data` are whole records."""
+    at = 0
+    while at + HEADER.size <= len(data):
+        end = at + HEADER.size + int.from_bytes(data[at + 2 : at + 4], "little")
+        if end > len(data):
+            break
+        at = end
+    return at
+
+
+def read_records(data: bytes) -> Iterator[Record]:
+    """Cut bytes into records; raise `DecodeError` for what no recorder writes."""
+    at = 0
+    while at < len(data):
+        try:
+            number, _, size, time_ns = HEADER.unpack_from(data, at)
+            kind = RecordKind(number)
+            body = data[at + HEADER.size : at + HEADER.size + size]
+            if len(body) < size:
+                raise ValueError("it is cut off")
+            yield _read(kind, time_ns, body)
+        except (struct.error, ValueError) as error:
+            raise DecodeError(
+                f"not a trace: the record at byte {at}: {error}", type="trace", offset=at
+            ) from None
+        at += HEADER.size + size
+
+
+def _read(kind: RecordKind, time_ns: int, body: bytes) -> Record:
+    match kind:
+        case RecordKind.CALL | RecordKind.RESULT:
+            task, *words, size, lease_size = SYSTEM_CALL.unpack_from(body)
+            rest = body[SYSTEM_CALL.size :]
+            if len(rest) != size + lease_size:
+                raise ValueError("its size is wrong")
+            return Record(kind, time_ns, task, 0, tuple(words), rest[:size], rest[size:])
+        case RecordKind.SWITCH | RecordKind.LEAVE | RecordKind.TASK:
+            return Record(kind, time_ns, *INDEX.unpack_from(body), data=body[INDEX.size :])
+        case RecordKind.ENTER:
+            number, task = ENTER.unpack(body)
+            return Record(kind, time_ns, task, number)
+        case RecordKind.FAULT:
+            number, task, *words = FAULT.unpack(body)
+            return Record(kind, time_ns, task, number, tuple(words))
+        case RecordKind.LOST:
+            return Record(kind, time_ns, number=LOST.unpack(body)[0])
+    return Record(kind, time_ns)
