@@ -49,6 +49,13 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),
         "resume": ("idoldbg.cli.resume", "Let a halted core run on."),
     },
+    "Instruments of the emulated board": {
+        "trace": ("idoldbg.cli.trace", "Show what tasks say to each other, decoded."),
+        "coverage": (
+            "idoldbg.cli.coverage",
+            "Run a command, and show which lines and operations its boards executed.",
+        ),
+    },
     "Through hiffy's functions": {
         "gpio": ("idoldbg.cli.gpio", "Read or drive pins, through hiffy's GPIO functions."),
         "i2c": ("idoldbg.cli.i2c", "Look at I2C buses, through hiffy's functions."),

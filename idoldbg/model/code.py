@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from idol.records import dataclass, field
 
-__all__ = ["CodePoint", "SourceFrame", "UnwindRow"]
+__all__ = ["CodePoint", "LineSpan", "SourceFrame", "UnwindRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class SourceFrame:
     line: int | None
     column: int | None
     is_inlined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineSpan:
+    """Code that a line of a source file is compiled to: from `start` up to `end`."""
+
+    start: int
+    end: int
+    file: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)

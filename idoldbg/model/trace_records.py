@@ -130,7 +130,8 @@ def _read(kind: RecordKind, time_ns: int, body: bytes) -> Record:
                 raise ValueError("its size is wrong")
             return Record(kind, time_ns, task, 0, tuple(words), rest[:size], rest[size:])
         case RecordKind.SWITCH | RecordKind.LEAVE | RecordKind.TASK:
-            return Record(kind, time_ns, *INDEX.unpack_from(body), data=body[INDEX.size :])
+            task = INDEX.unpack_from(body)[0]
+            return Record(kind, time_ns, task, data=body[INDEX.size :])
         case RecordKind.ENTER:
             number, task = ENTER.unpack(body)
             return Record(kind, time_ns, task, number)

@@ -8,14 +8,14 @@ the core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from idol.printable import printable
 from idol.records import dataclass, field
-from idoldbg.render.task_trace import line
+from idoldbg.render.task_trace import describe
 from idoldbg.views.task_trace import EventKind, TaskEvent
 
-__all__ = ["perfetto_trace"]
+__all__ = ["BoardTrace", "perfetto_trace"]
 
 _SEQUENCE = 1
 _BEGIN, _END, _INSTANT = 1, 2, 3
@@ -86,28 +86,50 @@ class _Lanes:
         return track
 
 
-def perfetto_trace(events: Sequence[TaskEvent], tasks: Iterable[str], title: str) -> bytes:
-    """Return the file of a trace; `tasks` are all tasks of the build, `title` names it."""
-    names = {_CORE: ("core", _ROOT), _INTERRUPTS: ("interrupts", _ROOT)}
-    tracks = {name: _FIRST_TASK + index for index, name in enumerate([*tasks, "kernel"])}
-    names |= {track: (name, _ROOT) for name, track in tracks.items()}
-    slices, instants = _slices(events, tracks), _instants(events, tracks)
-    fresh = [_FIRST_LANE]
-    lanes = {track: _Lanes(track, names, fresh) for track in names}
+@dataclass(frozen=True, slots=True)
+class BoardTrace:
+    """Trace of one board: `tasks` are all tasks of its build, `title` names it."""
+
+    title: str
+    tasks: tuple[str, ...]
+    events: tuple[TaskEvent, ...]
+
+
+def perfetto_trace(boards: Sequence[BoardTrace]) -> bytes:
+    """Return the file of a trace; each board is a process of its own."""
+    head: list[bytes] = []
     packets: list[tuple[int, int, int, bytes]] = []
-    order = sorted(slices, key=lambda s: (s.start, -s.end, s.track))
-    for number, each in enumerate(order):
-        track = lanes[each.track].place(each.start, each.end)
-        # At one moment slices end before others begin: inner ones first, and outer ones first.
-        packets.append((each.start, 1, number, _begin(each, track)))
-        packets.append((each.end, 0, -number, _packet(each.end, _event(_END, track))))
-    for number, (time_ns, track, text, category) in enumerate(instants):
-        body = _event(_INSTANT, track) + _text(22, category) + _text(23, text)
-        packets.append((time_ns, 2, number, _packet(time_ns, body)))
+    for number, board in enumerate(boards):
+        _add_board(board, number, head, packets)
     packets.sort(key=lambda p: p[:3])
-    head = [_process(title), *(_track(uuid, *named) for uuid, named in sorted(names.items()))]
     first = _int(10, _SEQUENCE) + _int(13, _CLEARED)
     return b"".join(_bytes(1, body) for body in [first, *head, *(p[3] for p in packets)])
+
+
+def _add_board(
+    board: BoardTrace,
+    index: int,
+    head: list[bytes],
+    packets: list[tuple[int, int, int, bytes]],
+) -> None:
+    names = {_CORE: ("core", _ROOT), _INTERRUPTS: ("interrupts", _ROOT)}
+    tracks = {name: _FIRST_TASK + i for i, name in enumerate([*board.tasks, "kernel"])}
+    names |= {track: (name, _ROOT) for name, track in tracks.items()}
+    slices, instants = _slices(board.events, tracks), _instants(board.events, tracks)
+    base = index << 32  # of this board's tracks, flows and places in the order
+    fresh = [_FIRST_LANE]
+    lanes = {track: _Lanes(track, names, fresh) for track in names}
+    order = sorted(slices, key=lambda s: (s.start, -s.end, s.track))
+    for number, each in enumerate(order):
+        track = base + lanes[each.track].place(each.start, each.end)
+        # At one moment slices end before others begin: inner ones first, and outer ones first.
+        packets.append((each.start, 1, base + number, _begin(each, track, base)))
+        packets.append((each.end, 0, -base - number, _packet(each.end, _event(_END, track))))
+    for number, (time_ns, track, text, category) in enumerate(instants):
+        body = _event(_INSTANT, base + track) + _text(22, category) + _text(23, text)
+        packets.append((time_ns, 2, base + number, _packet(time_ns, body)))
+    head.append(_process(base + _ROOT, index + 1, board.title))
+    head += [_track(base + u, name, base + up) for u, (name, up) in sorted(names.items())]
 
 
 def _slices(events: Sequence[TaskEvent], tracks: dict[str, int]) -> list[_Slice]:
@@ -132,7 +154,7 @@ def _slices(events: Sequence[TaskEvent], tracks: dict[str, int]) -> list[_Slice]
 def _call_slices(event: TaskEvent, number: int, tracks: dict[str, int]) -> list[_Slice]:
     call = event.call
     assert call is not None  # the caller looked
-    notes = (("call", line(event).split("  ", 1)[1].strip()), ("outcome", call.result.outcome))
+    notes = (("call", describe(event)), ("outcome", call.result.outcome))
     name, end = call.message.full, max(event.end_ns, event.time_ns + 1)
     client = tracks.get(event.task or "", -1)
     taken = call.received_ns
@@ -158,7 +180,7 @@ def _instants(
         (
             event.time_ns,
             tracks.get(event.task or "", _CORE),
-            line(event).split("  ", 1)[1].strip(),
+            describe(event),
             event.kind.value,
         )
         for event in events
@@ -183,18 +205,18 @@ def _event(kind: int, track: int) -> bytes:
     return _int(9, kind) + _int(11, track)
 
 
-def _begin(each: _Slice, track: int) -> bytes:
+def _begin(each: _Slice, track: int, base: int) -> bytes:
     body = _event(_BEGIN, track) + _text(22, each.category) + _text(23, each.name)
     if each.flow is not None:
-        body += _fixed64(48 if each.is_flow_end else 47, each.flow)
+        body += _fixed64(48 if each.is_flow_end else 47, base + each.flow)
     for name, text in each.notes:
         body += _bytes(4, _text(10, name) + _text(6, text))
     return _packet(each.start, body)
 
 
-def _process(title: str) -> bytes:
-    process = _int(1, 1) + _text(6, title)  # ProcessDescriptor: pid, process_name
-    return _int(10, _SEQUENCE) + _bytes(60, _int(1, _ROOT) + _bytes(3, process))
+def _process(uuid: int, number: int, title: str) -> bytes:
+    process = _int(1, number) + _text(6, title)  # ProcessDescriptor: pid, process_name
+    return _int(10, _SEQUENCE) + _bytes(60, _int(1, uuid) + _bytes(3, process))
 
 
 def _track(uuid: int, name: str, parent: int) -> bytes:

@@ -9,7 +9,7 @@ from idoldbg.render.tasks import describe_fault
 from idoldbg.views.idol_messages import LentMemory, Outcome, Result
 from idoldbg.views.task_trace import EventKind, IdolCall, TaskEvent
 
-__all__ = ["SHOWN", "duration", "event_json", "line"]
+__all__ = ["SHOWN", "describe", "duration", "event_json", "line"]
 
 SHOWN = (
     EventKind.CALL,
@@ -26,10 +26,11 @@ BYTES_SHOWN = 32
 
 def line(event: TaskEvent) -> str:
     """Return an event as one line: when it began, who, what, and how long it took."""
-    return f"{event.time_ns / 1e9:12.6f}  {_text(event)}"
+    return f"{event.time_ns / 1e9:12.6f}  {describe(event)}"
 
 
-def _text(event: TaskEvent) -> str:  # noqa: PLR0911 - a table in disguise
+def describe(event: TaskEvent) -> str:
+    """Return who did what, and how long it took."""
     task, peer, name = event.task or "-", event.peer or "-", event.name
     lasted = duration(event.end_ns - event.time_ns)
     match event.kind:

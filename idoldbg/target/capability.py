@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from idol.records import dataclass
 from idoldbg.errors import Unsupported
@@ -23,6 +23,7 @@ __all__ = [
     "Halting",
     "BoardParts",
     "Identity",
+    "Instruments",
     "Progress",
     "Recorded",
     "Registers",
@@ -89,6 +90,20 @@ class Snapshots(Protocol):
 
     def restore(self, state: object) -> None:
         """Go back to a state that `snapshot` returned; time goes back, too."""
+
+
+@runtime_checkable
+class Instruments(Protocol):
+    """Watches its core while it runs: `trace`, `coverage`, `profile` (docs/instruments.md)."""
+
+    def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Start an instrument; raise `ArgumentError` for settings that make no sense."""
+
+    def take_instrument(self, name: str) -> bytes:
+        """Return what it has recorded since the last time, in its own format; whole records."""
+
+    def stop_instrument(self, name: str) -> bytes:
+        """End it and return the rest; nothing where it does not run."""
 
 
 @runtime_checkable
@@ -210,6 +225,7 @@ _REFUSALS: dict[type, tuple[str, str]] = {
     ResetControl: ("reset", "it cannot be reset"),
     Snapshots: ("snapshots", "its state cannot be kept"),
     BoardParts: ("devices", "its devices are not in this process"),
+    Instruments: ("instruments", "its core cannot be watched while it runs"),
     SerialPorts: ("uart", "what it sends on its serial ports is not seen here"),
 }
 
@@ -218,6 +234,13 @@ def refusal(link: BaseLink, capability: type) -> Unsupported:
     """Return the error for a link without a capability: what it is, and what to try."""
     fallback = (capability.__name__, f"it is not a {capability.__name__}")
     name, why = _REFUSALS.get(capability, fallback)
+    if capability is Instruments:
+        return Unsupported(
+            f"{link.spec} is a {link.kind}: {why}; run the same image on the emulated board for "
+            "that (`--probe emu`, or emu:NAME for a board of `idoldbg board start`)",
+            capability=name,
+            link=link.spec,
+        )
     return Unsupported(
         f"{link.spec} is a {link.kind}: {why}; use a probe (`--probe pyocd`) or the emulated "
         "board (`--probe emu`) for that",

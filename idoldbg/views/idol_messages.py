@@ -180,7 +180,8 @@ class IdolMessages:
             return MessageName(None, f"#{code}", code, "the build has no such task"), None
         served = self._program.find_served(tasks[server])
         if not isinstance(served, ServedInterface):
-            return MessageName(None, f"#{code}", code, served or "its server has no interface"), None
+            why = served or "its server has no interface"
+            return MessageName(None, f"#{code}", code, why), None
         interface = served.interface
         found = next((o.name for o in interface.operations if o.code == code), None)
         if found is None:

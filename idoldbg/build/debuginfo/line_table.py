@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from idoldbg.build.debuginfo import constants as dw
@@ -82,6 +82,14 @@ class LineTable:
             if sequence.addresses[0] <= address < sequence.high:
                 return sequence.rows[bisect_right(sequence.addresses, address) - 1]
         return None
+
+    def spans(self) -> Iterator[tuple[int, int, Row]]:
+        """Yield the code of each row, from an address up to another; none that is empty."""
+        for sequence in self._sequences:
+            ends = [*sequence.addresses[1:], sequence.high]
+            for start, end, row in zip(sequence.addresses, ends, sequence.rows, strict=True):
+                if start < end:
+                    yield start, end, row
 
     def find_file(self, index: int, directory: str) -> str | None:
         """Return a file's path; `directory` is the one of the unit's compilation."""

@@ -16,7 +16,7 @@ from idoldbg.build.debuginfo.line_table import LineTable, is_dead, read_files, r
 from idoldbg.build.debuginfo.malformed import Malformed
 from idoldbg.build.debuginfo.ranges import Pieces, RangeReader
 from idoldbg.build.debuginfo.units import Unit
-from idoldbg.model.code import SourceFrame
+from idoldbg.model.code import LineSpan, SourceFrame
 from idoldbg.model.symbols import demangle
 
 __all__ = ["LineReader", "read_aranges"]
@@ -64,6 +64,26 @@ class LineReader:
             if found and found[-1].function is not None:
                 break
         return found
+
+    def iter_lines(self) -> Iterator[LineSpan]:
+        """Yield the code of each line of each unit, by unit and address."""
+        seen: set[int] = set()
+        for unit in self._reader.units:
+            if unit.first_die >= unit.end:
+                continue
+            root = self._root(unit)
+            table, offset = self._table(root), root.get_int(dw.DW_AT_stmt_list)
+            if table is None or offset is None or offset in seen:
+                continue
+            seen.add(offset)  # partial units share the program of another
+            directory = root.get_text(dw.DW_AT_comp_dir) or ""
+            names: dict[int, str | None] = {}
+            for start, end, row in table.spans():
+                if row.file not in names:
+                    names[row.file] = table.find_file(row.file, directory)
+                name = names[row.file]
+                if name is not None and 0 < row.line < 1 << 32:
+                    yield LineSpan(start, end, name, row.line)
 
     # ---- units ----------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from idoldbg.build.debuginfo.name_search import NameSearch
 from idoldbg.build.debuginfo.type_reader import MAX_DEPTH, TypeReader
 from idoldbg.build.debuginfo.units import read_uleb
 from idoldbg.errors import DebugInfoError
-from idoldbg.model.code import SourceFrame
+from idoldbg.model.code import LineSpan, SourceFrame
 from idoldbg.model.symbols import Block, Subprogram, SymbolTable, Variable
 from idoldbg.model.types import Opaque, Type, TypeAt
 
@@ -180,6 +180,11 @@ class ObjectInfo:
             return ()
         with self._reading():
             return self._lines.find_frames(address)
+
+    def read_lines(self) -> tuple[LineSpan, ...]:
+        """Return the code of each source line; raise `DebugInfoError` where it is malformed."""
+        with self._reading():
+            return tuple(self._lines.iter_lines())
 
     def find_types(self, name: str) -> tuple[Type, ...]:
         """Return the types with this name: full path, end of a path, or last component.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from idoldbg.errors import LinkTimeout
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.link import BaseLink
 from idoldbg.target.signals import hold_lock
+
+if TYPE_CHECKING:
+    from idoldbg.target.emulated.emu.instruments import InstrumentSet
 
 __all__ = ["REAL_LIMIT_S", "Board", "EmulatedLink", "LocalBoard", "LocalLink"]
 
@@ -178,6 +181,10 @@ class LocalBoard(Board, Protocol):
     def pin_level(self, port: str, pin: int) -> bool:
         """Return what the chip reads of a pin; raise `NotFound`."""
 
+    @property
+    def instruments(self) -> InstrumentSet:
+        """Trace, coverage and profile."""
+
     def snapshot(self) -> Any:
         """Return the whole state."""
 
@@ -223,6 +230,18 @@ class LocalLink(EmulatedLink):
     def pin_level(self, port: str, pin: int) -> bool:
         """Return what the chip reads of a pin; raise `NotFound`."""
         return self.board.pin_level(port, pin)
+
+    def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Start `trace`, `coverage` or `profile`."""
+        self.board.instruments.start(name, settings)
+
+    def take_instrument(self, name: str) -> bytes:
+        """Return what it has recorded since the last time."""
+        return self.board.instruments.take(name)
+
+    def stop_instrument(self, name: str) -> bytes:
+        """End it and return the rest."""
+        return self.board.instruments.stop(name)
 
     def snapshot(self) -> object:
         """Return the board's whole state."""

@@ -11,6 +11,7 @@ from idoldbg.model.archive import Archive
 from idoldbg.model.board import Board
 from idoldbg.target.board_files import chip_names
 from idoldbg.target.chosen_board import chip_of, get_board
+from idoldbg.target.emulated.collecting import collect
 from idoldbg.target.open import TargetOptions
 from idoldbg.views.regions import peripherals
 
@@ -53,7 +54,9 @@ def emulate(options: TargetOptions, archive: Archive) -> EmulatedBoard:
         ) from None
     segments = [(s.address, s.data) for s in archive.flash_segments()]
     sink = None if options.uart is None else _uart_file(Path(options.uart))
-    return EmulatedBoard(board, segments, uart_sink=sink)
+    made = EmulatedBoard(board, segments, uart_sink=sink)
+    collect(made, archive)
+    return made
 
 
 def _uart_file(path: Path) -> Callable[[str, bytes], None]:

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_WAIT_S",
     "BoardOperation",
     "PROTOCOL",
+    "TAKEN",
     "ProtocolError",
     "decode_error",
     "decode_operations",
@@ -131,8 +132,13 @@ _FIELDS: dict[str, dict[str, tuple[str, bool]]] = {
         "archive": ("text", False),
         "image_id": ("text", False),
     },
+    "instrument-start": {"name": ("text", False), "settings": ("settings", False)},
+    "instrument-take": {"name": ("text", False)},
+    "instrument-stop": {"name": ("text", False)},
     "status": {},
 }
+TAKEN = 1 << 20
+"""Bytes that an instrument gives at once; it is asked again until it has no more."""
 _WITH_DATA = {"write", "uart-send", "flash", "name-image"}
 
 
@@ -155,6 +161,7 @@ def decode_operations(header: Header, payload: bytes) -> tuple[BoardOperation, .
         operations.append(BoardOperation(name, values, payload[used : used + size]))
         used += size
         answer += values["size"] if name == "read" else 0
+        answer += TAKEN if name in ("instrument-take", "instrument-stop") else 0
     if used != len(payload):
         raise ProtocolError(f"a payload of {len(payload)} bytes, where {used} are spoken of")
     if answer > MAX_PAYLOAD:
@@ -191,6 +198,8 @@ def _fits(kind: str, value: Any) -> bool:
             return number and 0 <= value <= MAX_WAIT_S  # no NaN is
         case "flag":
             return isinstance(value, bool)
+        case "settings":
+            return isinstance(value, dict)
         case "text":
             return isinstance(value, str) and len(value) <= MAX_TEXT
         case "names":

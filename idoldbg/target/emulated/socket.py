@@ -22,6 +22,7 @@ from idoldbg.target.emulated.protocol import (
     MAX_OPERATIONS,
     MAX_PAYLOAD,
     MAX_WAIT_S,
+    TAKEN,
     Header,
     is_number,
     segment_list,
@@ -184,6 +185,20 @@ class RemoteBoard:
             raise NotFound("serial port", name, hint=f"known: {', '.join(sent) or 'none'}")
         return sent[name]
 
+    def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Start an instrument of this connection; it ends with the connection."""
+        self._do({"op": "instrument-start", "name": name, "settings": dict(settings)})
+
+    def take_instrument(self, name: str, *, stops: bool = False) -> bytes:
+        """Return what it has recorded since the last time, and end it if `stops`."""
+        parts = []
+        while True:
+            operation = "instrument-stop" if stops else "instrument-take"
+            _, data = self._do({"op": operation, "name": name})
+            parts.append(data)
+            if len(data) < TAKEN:
+                return b"".join(parts)
+
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
         self._do({"op": "uart-send", "port": name, "size": len(data)}, payload=data)
@@ -272,6 +287,18 @@ class BoardLink(EmulatedLink):
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
         self.board.uart_feed(name, data)
+
+    def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Start `trace`, `coverage` or `profile`, for this connection."""
+        self.board.start_instrument(name, settings)
+
+    def take_instrument(self, name: str) -> bytes:
+        """Return what it has recorded since the last time."""
+        return self.board.take_instrument(name)
+
+    def stop_instrument(self, name: str) -> bytes:
+        """End it and return the rest."""
+        return self.board.take_instrument(name, stops=True)
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges in one round trip."""

@@ -24,6 +24,7 @@ from idoldbg.target.emulated.emu.devices import Wiring, make_device, wire_board
 from idoldbg.target.emulated.emu.devices.own import guard
 from idoldbg.target.emulated.emu.divisions import MAX_DIVISIONS, find_unguarded_divisions
 from idoldbg.target.emulated.emu.engine import Engine
+from idoldbg.target.emulated.emu.instruments import InstrumentSet
 from idoldbg.target.emulated.emu.mpu import MpuState
 from idoldbg.target.emulated.emu.nvic import Nvic, NvicState
 from idoldbg.target.emulated.emu.observers import Observer
@@ -109,9 +110,14 @@ class EmulatedBoard:
             self._bus.watched[rule.address] = self._update_clock
         self._notices = list(self._engine.calibration.notices)
         self._flash_changed = True
+        self.flash_writes = 0
+        """How often the contents of flash have changed."""
         self._load(segments)
         self._vector_table = self._start_of(segments) if vector_table is None else vector_table
         self._breakpoints: set[int] = set()
+        self.instruments = InstrumentSet(self.observe)
+        self.on_pause: Callable[[], None] | None = None
+        """Called whenever the board has run for a while, and at its end."""
         self.reset_count = 0
         self._reset()
 
@@ -174,6 +180,7 @@ class EmulatedBoard:
         self._engine.flush_code()
         if memory.region.kind is MemoryKind.FLASH:
             self._flash_changed = True
+            self.flash_writes += 1
 
     def _find_divisions(self) -> None:
         """Look for division instructions in flash, which trap if the firmware says so."""
@@ -244,6 +251,8 @@ class EmulatedBoard:
                     continue
                 if reason in (StopReason.HALTED, StopReason.LOCKUP):
                     self._pass_time(end_s, signals)
+                if self.on_pause is not None:
+                    self.on_pause()
                 return reason
 
     def _pass_time(self, end_s: float, signals: HeldSignals) -> None:
@@ -549,6 +558,9 @@ class EmulatedBoard:
 
     def close(self) -> None:
         """Release the emulator's memory. The board cannot be used afterwards."""
+        if self.on_pause is not None:
+            self.on_pause()
+            self.on_pause = None
         self._engine.close()
 
 

@@ -6,8 +6,6 @@ results when the core returns to the caller, everything else as changes of the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from idoldbg.model.kernel_layout import KernelLayout
 from idoldbg.model.trace_records import (
     ENTER,
@@ -24,6 +22,7 @@ from idoldbg.target.emulated.emu.core import Core
 from idoldbg.target.emulated.emu.engine import reg
 from idoldbg.target.emulated.emu.nvic import MEM_MANAGE, SV_CALL
 from idoldbg.target.emulated.emu.observers import Observer
+from idoldbg.target.emulated.emu.tasks import TaskFinder
 
 __all__ = ["TraceRecorder"]
 
@@ -34,33 +33,18 @@ _EXC_RETURN_PSP = 1 << 2
 _NONE = 0xFFFFFFFF
 
 
-@dataclass(slots=True)
-class _Place:
-    """Bytes of a memory of the board, as they are now."""
-
-    data: bytearray
-    offset: int
-
-    def word(self) -> int:
-        return int.from_bytes(self.data[self.offset : self.offset + 4], "little")
-
-
 class TraceRecorder(Observer):
     """Writes records into a buffer until `take`; what does not fit is counted, and lost."""
 
     def __init__(self, core: Core, layout: KernelLayout, *, limit: int = LIMIT) -> None:
         self._core = core
-        self._layout = layout
+        self._tasks = TaskFinder(core, layout)
         self._limit = limit
         self._out = bytearray()
         self._lost = 0
         self._registers = core.engine.batch([*reg.R[4:12], reg.LR])
         self._pending: dict[int, tuple[int, ...]] = {}
         self._entries: dict[int, bytearray] = {}
-        self._table: _Place | None = None
-        self._where: _Place | None = None
-        self._by_entry: dict[int, int] = {}
-        self._parts: list[list[tuple[int, int]]] = []
         self._is_in_handler = False
         self._running = NO_TASK
         self._look_at_tasks()
@@ -79,18 +63,18 @@ class TraceRecorder(Observer):
     def entered(self, number: int) -> None:
         if number == SV_CALL:
             *words, link = self._registers.read()
-            task = self._current()
+            task = self._tasks.current()
             if link & _EXC_RETURN_PSP and task != NO_TASK:  # else the kernel starts its first task
                 self._pending[task] = tuple(words)
                 message, leases = self._copies(words)
                 self._write_call(RecordKind.CALL, task, words, message, leases)
                 return
         self._is_in_handler = True
-        self._write(RecordKind.ENTER, ENTER.pack(number, self._current()))
+        self._write(RecordKind.ENTER, ENTER.pack(number, self._tasks.current()))
 
     def returned(self) -> None:
         self._look_at_tasks()
-        task = self._current()
+        task = self._tasks.current()
         if self._is_in_handler:
             self._is_in_handler = False
             self._write(RecordKind.LEAVE, INDEX.pack(task))
@@ -108,7 +92,7 @@ class TraceRecorder(Observer):
         faults = self._core.exceptions.faults
         address = faults.mmfar if number == MEM_MANAGE else faults.bfar
         pc = self._core.engine.read_register(reg.PC) & ~1
-        task = NO_TASK if self._core.nvic.active else self._current()
+        task = NO_TASK if self._core.nvic.active else self._tasks.current()
         self._write(RecordKind.FAULT, FAULT.pack(number, task, pc, bits & _NONE, address & _NONE))
 
     def reset(self) -> None:
@@ -123,7 +107,7 @@ class TraceRecorder(Observer):
     def _begin_anew(self, kind: RecordKind) -> None:
         self._pending.clear()
         self._entries.clear()
-        self._table = None
+        self._tasks.forget()
         self._is_in_handler = False
         self._running = NO_TASK
         self._write(kind, b"")
@@ -156,52 +140,7 @@ class TraceRecorder(Observer):
     def _copy(self, address: int, size: int) -> bytes:
         return self._core.read_memory(address, min(size, COPIED)) or b""
 
-    def _current(self) -> int:
-        """Return the index of the task that has the core."""
-        where = self._where
-        if where is None or self._table is None:
-            return NO_TASK
-        return self._by_entry.get(where.word(), NO_TASK)
-
-    def _find_table(self) -> bool:
-        """Find the task table, once the kernel has begun; return whether it has."""
-        layout = self._layout
-        self._where = self._place(layout.current, 4)
-        base = layout.table
-        if base is None:
-            pointer = self._place(layout.table_pointer or 0, 4)
-            base = 0 if pointer is None else pointer.word()
-        size = layout.entry_size
-        if self._where is None or not self._where.word() or not base:
-            return False
-        self._table = table = self._place(base, size * layout.count)
-        if table is None:
-            return False
-        self._by_entry = {base + size * i: i for i in range(layout.count)}
-        self._parts = [
-            [(table.offset + size * i + o, table.offset + size * i + o + n) for o, n in layout.watched]
-            for i in range(layout.count)
-        ]
-        return True
-
-    def _place(self, address: int, size: int) -> _Place | None:
-        memory = self._core.find_memory(address)
-        if memory is None or address + size > memory.end:
-            return None
-        return _Place(memory.data, address - memory.address)
-
     def _look_at_tasks(self) -> None:
         """Write down what has changed in the task table, once the kernel has begun."""
-        if self._table is None and not self._find_table():
-            return
-        assert self._table is not None  # `_find_table` says so
-        data, before = self._table.data, self._entries
-        for index, parts in enumerate(self._parts):
-            if len(parts) == 1:
-                start, end = parts[0]
-                entry = data[start:end]
-            else:
-                entry = bytearray().join([data[start:end] for start, end in parts])
-            if before.get(index) != entry:
-                before[index] = entry
-                self._write(RecordKind.TASK, INDEX.pack(index) + entry)
+        for index, entry in self._tasks.changes(self._entries):
+            self._write(RecordKind.TASK, INDEX.pack(index) + entry)

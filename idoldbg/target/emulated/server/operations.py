@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from idoldbg.errors import IdoldbgError, LinkError
 from idoldbg.target.emulated.link import Board
-from idoldbg.target.emulated.protocol import BoardOperation, Header, encode_error
+from idoldbg.target.emulated.protocol import TAKEN, BoardOperation, Header, encode_error
+
+if TYPE_CHECKING:
+    from idoldbg.target.emulated.emu.instruments import InstrumentSet
 
 __all__ = ["Execution", "NO_IMAGE", "NamedImage", "ServedBoard", "SharedBoard", "StatusFacts"]
 
@@ -35,6 +38,10 @@ class ServedBoard(Board, Protocol):
     @property
     def uart(self) -> dict[str, bytes]:
         """Latest output of each serial port, by name."""
+
+    @property
+    def instruments(self) -> InstrumentSet:
+        """Trace, coverage and profile, by client."""
 
     def uart_feed(self, name: str, data: bytes) -> None:
         """Let a serial port receive bytes."""
@@ -81,6 +88,8 @@ class SharedBoard:
         self._halted_by_user = False
         """Whether the core is to stay halted when nobody holds it any more."""
         self._locked_by: object | None = None
+        self._rest: dict[tuple[object, str], bytes] = {}
+        """What instruments have recorded and did not fit into an answer."""
 
     def try_lock(self, client: object) -> bool:
         """Give a client the lock, if nobody else has it."""
@@ -119,6 +128,11 @@ class SharedBoard:
                 return {"ports": sizes}, b"".join(ports.values())
             case "uart-send":
                 board.uart_feed(values["port"], operation.data)
+            case "instrument-start":
+                self._rest.pop((client, values["name"]), None)
+                board.instruments.start(values["name"], values["settings"], owner=client)
+            case "instrument-take" | "instrument-stop":
+                return {}, self._taken(client, values["name"], operation.name)
             case "flash":
                 self._flash(operation)
             case "name-image":
@@ -127,6 +141,17 @@ class SharedBoard:
                 self.look_at_image()
                 return self._status(), b""
         return {}, b""
+
+    def _taken(self, client: object, name: str, operation: str) -> bytes:
+        """Return the next part of what an instrument has recorded."""
+        rest = self._rest.pop((client, name), b"")
+        if operation == "instrument-stop":
+            rest += self.board.instruments.stop(name, owner=client)
+        elif not rest:
+            rest = self.board.instruments.take(name, owner=client)
+        if len(rest) > TAKEN:
+            self._rest[client, name] = rest[TAKEN:]
+        return rest[:TAKEN]
 
     def look_at_image(self) -> None:
         """Notice when the flash no longer holds the named image, or does so again."""
@@ -147,6 +172,8 @@ class SharedBoard:
     def leave(self, client: object) -> None:
         """Let go of what a client held; it has gone, in whatever way."""
         self.look_at_image()
+        self.board.instruments.stop_all(client)
+        self._rest = {key: data for key, data in self._rest.items() if key[0] != client}
         self._unlock(client)
         self._release(client, self._holds.get(client, 0))
 

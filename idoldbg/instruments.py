@@ -1,0 +1,55 @@
+"""Runs the instruments of an emulated board: trace, coverage, profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idoldbg.model.trace_records import whole_size
+from idoldbg.session import Session
+from idoldbg.target.capability import Instruments
+from idoldbg.views.kernel_layout import find_kernel_layout
+from idoldbg.views.task_trace import TaskEvent, TaskTracer
+
+__all__ = ["Tracing"]
+
+STEP_S = 0.02  # of board time, between two looks at what was recorded
+
+
+class Tracing:
+    """A trace of a session's board, from now on; `stop` ends it.
+
+    Raises `Unsupported` for a target whose core is not watched, `DebugInfoError` where the kernel's
+    debug information does not describe its tasks.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._instruments = session.target.need(Instruments)
+        layout = find_kernel_layout(session.program)
+        self._tracer = TaskTracer(session.program, layout)
+        self._rest = b""
+        self._instruments.start_instrument("trace", {"layout": layout.to_json()})
+
+    def take(self) -> list[TaskEvent]:
+        """Return the events that are over since the last time."""
+        return self._decode(self._instruments.take_instrument("trace"))
+
+    def follow(self, seconds: float | None) -> Iterator[TaskEvent]:
+        """Let board time pass, and return events as they come; for ever with None."""
+        link = self._session.link
+        end_s = None if seconds is None else link.monotonic() + seconds
+        while end_s is None or link.monotonic() < end_s:
+            left_s = STEP_S if end_s is None else min(STEP_S, end_s - link.monotonic())
+            link.wait(left_s)
+            yield from self.take()
+
+    def stop(self) -> list[TaskEvent]:
+        """End the trace; return the rest, with the calls that have no answer yet."""
+        events = self._decode(self._instruments.stop_instrument("trace"))
+        return [*events, *self._tracer.finish()]
+
+    def _decode(self, data: bytes) -> list[TaskEvent]:
+        whole = self._rest + data
+        size = whole_size(whole)
+        self._rest = whole[size:]
+        return self._tracer.feed(whole[:size])
