@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from idoldbg.errors import DebugInfoError
 from idoldbg.model.trace_records import whole_size
 from idoldbg.session import Session
 from idoldbg.target.capability import Instruments
 from idoldbg.views.kernel_layout import find_kernel_layout
 from idoldbg.views.task_trace import TaskEvent, TaskTracer
 
-__all__ = ["Tracing"]
+__all__ = ["Tracing", "profile_board"]
 
+PROFILE_STEP_S = 0.25
 STEP_S = 0.02  # of board time, between two looks at what was recorded
 
 
@@ -53,3 +55,26 @@ class Tracing:
         size = whole_size(whole)
         self._rest = whole[size:]
         return self._tracer.feed(whole[:size])
+
+
+def profile_board(session: Session, seconds: float, rate_hz: float) -> bytes:
+    """Let board time pass, and return the samples that were taken meanwhile.
+
+    Raises `Unsupported` for a target whose core is not watched.
+    """
+    instruments = session.target.need(Instruments)
+    try:
+        layout = find_kernel_layout(session.program).to_json()
+    except DebugInfoError:
+        layout = None  # tasks are then told by their code alone
+    instruments.start_instrument("profile", {"rate_hz": rate_hz, "layout": layout})
+    data = [b""]
+    link = session.link
+    end_s = link.monotonic() + seconds
+    try:
+        while link.monotonic() < end_s:
+            link.wait(min(PROFILE_STEP_S, end_s - link.monotonic()))
+            data.append(instruments.take_instrument("profile"))
+    finally:
+        data.append(instruments.stop_instrument("profile"))
+    return b"".join(data)

@@ -51,6 +51,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Instruments of the emulated board": {
         "trace": ("idoldbg.cli.trace", "Show what tasks say to each other, decoded."),
+        "profile": (
+            "idoldbg.cli.profile",
+            "Show where the board's time goes, per task, interrupt and function.",
+        ),
         "coverage": (
             "idoldbg.cli.coverage",
             "Run a command, and show which lines and operations its boards executed.",

@@ -32,7 +32,15 @@ from idoldbg.views.tasks import (
     task_type,
 )
 
-__all__ = ["EventKind", "IdolCall", "TaskEvent", "TaskTracer", "matches", "trace_events"]
+__all__ = [
+    "EventKind",
+    "IdolCall",
+    "TaskEvent",
+    "TaskTracer",
+    "exception_name",
+    "matches",
+    "trace_events",
+]
 
 KERNEL_NAME = "kernel"
 _EXCEPTIONS = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault",
@@ -174,7 +182,7 @@ class TaskTracer:
                 self._fault = record
                 if record.task == NO_TASK:
                     self._add(EventKind.FAULT, record, task=KERNEL_NAME, address=record.words[0],
-                              name=_exception(record.number))  # fmt: skip
+                              name=exception_name(record.number))  # fmt: skip
             case RecordKind.RESET | RecordKind.RESTORED:
                 self._begin_anew(record)
             case RecordKind.LOST:
@@ -286,7 +294,7 @@ class TaskTracer:
             name = self._interrupts.get(handler.number - _FIRST_INTERRUPT)
             task = None if handler.task == NO_TASK else self._name(handler.task)
             self._add(EventKind.INTERRUPT, record, task=task,
-                      name=name or _exception(handler.number), number=handler.number,
+                      name=name or exception_name(handler.number), number=handler.number,
                       since=handler.time_ns)  # fmt: skip
         self._handlers.clear()
 
@@ -394,7 +402,8 @@ def matches(
     return event.call.message.interface in wanted or event.call.message.full in wanted
 
 
-def _exception(number: int) -> str:
+def exception_name(number: int) -> str:
+    """Return the name of an exception; interrupts are `irq` and their number."""
     return _EXCEPTIONS.get(number, f"irq{number - _FIRST_INTERRUPT}" if number >= 16 else "")
 
 
