@@ -12,6 +12,7 @@ from pathlib import Path
 
 import idol
 from benchmarks.calls import bench_calls, flash_id_call, quiet_session
+from benchmarks.instruments import bench_instruments
 from benchmarks.links import bench_links
 from benchmarks.measure import median_s, process, row
 from benchmarks.peer import bench_peer
@@ -117,6 +118,7 @@ def main() -> None:
         "growth": (bench_growth, 5),
         "audit": (bench_audit, 5),
         "peer": (bench_peer, 5),
+        "instruments": (bench_instruments, 7),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", help=f"which of: {', '.join(groups)}")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from idoldbg.errors import DebugInfoError
+from idoldbg.model.coverage_records import read_coverage_records
+from idoldbg.model.kernel_layout import KernelLayout
 from idoldbg.model.trace_records import whole_size
 from idoldbg.session import Session
 from idoldbg.target.capability import Instruments
-from idoldbg.views.kernel_layout import find_kernel_layout
+from idoldbg.views.coverage import Coverage, measure_coverage
+from idoldbg.views.kernel_layout import find_kernel_layout, read_waiting
 from idoldbg.views.task_trace import TaskEvent, TaskTracer
 
-__all__ = ["Tracing", "profile_board"]
+__all__ = ["Covering", "Tracing", "profile_board"]
 
 PROFILE_STEP_S = 0.25
 STEP_S = 0.02  # of board time, between two looks at what was recorded
@@ -19,6 +23,8 @@ STEP_S = 0.02  # of board time, between two looks at what was recorded
 
 class Tracing:
     """A trace of a session's board, from now on; `stop` ends it.
+
+    Calls that are under way seem to begin now.
 
     Raises `Unsupported` for a target whose core is not watched, `DebugInfoError` where the kernel's
     debug information does not describe its tasks.
@@ -30,7 +36,12 @@ class Tracing:
         layout = find_kernel_layout(session.program)
         self._tracer = TaskTracer(session.program, layout)
         self._rest = b""
-        self._instruments.start_instrument("trace", {"layout": layout.to_json()})
+        session.link.halted(lambda: self._start(layout))
+
+    def _start(self, layout: KernelLayout) -> None:
+        waiting = read_waiting(self._session.program)
+        settings = {"layout": layout.to_json(), "waiting": waiting}
+        self._instruments.start_instrument("trace", settings)
 
     def take(self) -> list[TaskEvent]:
         """Return the events that are over since the last time."""
@@ -57,17 +68,42 @@ class Tracing:
         return self._tracer.feed(whole[:size])
 
 
+class Covering:
+    """Coverage of a session's board, from now on; `stop` ends it. Raises `Unsupported`."""
+
+    def __init__(self, session: Session) -> None:
+        self._program = session.program
+        self._instruments = session.target.need(Instruments)
+        self._data = b""
+        self._instruments.start_instrument("coverage", {"layout": _layout(session)})
+
+    def result(self) -> Coverage:
+        """Return what was executed until now."""
+        self._data += self._instruments.take_instrument("coverage")
+        return measure_coverage(self._program, read_coverage_records(self._data))
+
+    def stop(self) -> Coverage:
+        """End it, and return what was executed."""
+        self._data += self._instruments.stop_instrument("coverage")
+        return measure_coverage(self._program, read_coverage_records(self._data))
+
+
+def _layout(session: Session) -> dict[str, Any] | None:
+    """Return the layout of the kernel's tables; without, tasks are told by their code alone."""
+    try:
+        return find_kernel_layout(session.program).to_json()
+    except DebugInfoError:
+        return None
+
+
 def profile_board(session: Session, seconds: float, rate_hz: float) -> bytes:
     """Let board time pass, and return the samples that were taken meanwhile.
 
     Raises `Unsupported` for a target whose core is not watched.
     """
     instruments = session.target.need(Instruments)
-    try:
-        layout = find_kernel_layout(session.program).to_json()
-    except DebugInfoError:
-        layout = None  # tasks are then told by their code alone
-    instruments.start_instrument("profile", {"rate_hz": rate_hz, "layout": layout})
+    settings = {"rate_hz": rate_hz, "layout": _layout(session)}
+    instruments.start_instrument("profile", settings)
     data = [b""]
     link = session.link
     end_s = link.monotonic() + seconds

@@ -66,6 +66,19 @@ PICTURES = {
         "the memory of the demo image", ("idoldbg map --task spi",), lines=24, columns=110
     ),
     "check": Picture("a mistake in an Idol file", ("idol check broken.idol",), status=1),
+    "trace": Picture(
+        "a call that kills its server, from inside",
+        ("idoldbg trace -- idoldbg call Victim.panic --code 7 --task victim",),
+        status=3,
+        columns=110,
+    ),
+    "coverage": Picture(
+        "what a command has executed",
+        ("idoldbg coverage -- idoldbg call Spi.exchange --device-index 9",),
+        status=1,
+        columns=110,
+    ),
+    "profile": Picture("where the time goes", ("idoldbg profile --seconds 0.5",), columns=110),
     "diagnose": Picture("what is wrong with a target", ("idoldbg diagnose",), status=-1, lines=24),
 }
 

@@ -17,8 +17,8 @@ from idoldbg.call.arguments import (
 )
 from idoldbg.call.message import ErrorReply, Lease, Message, RawReply, ReadLease, WriteLease
 from idoldbg.errors import ArgumentError, NotCallable, NotFound, OperationError
-from idoldbg.model.types import CEnum, Enum, Type
-from idoldbg.model.values import EnumValue, Value
+from idoldbg.model.types import Type
+from idoldbg.model.values import EnumValue, Value, c_like_variant
 from idoldbg.resolver import (
     ErrorKind,
     How,
@@ -332,22 +332,6 @@ def decode_reply(call: Call, outcome: RawReply) -> Reply:
     return Reply(operation, value, dict.fromkeys(written, outcome.lease))
 
 
-def _c_like_variant(type_: Type, code: int) -> str | None:
-    """Find the variant with that discriminant.
-
-    An enum of a single variant takes no bytes, and then DWARF says no discriminant either.
-    """
-    if isinstance(type_, CEnum):
-        return next((e.name for e in type_.enumerators if e.value == code), None)
-    if (
-        isinstance(type_, Enum)
-        and len(type_.variants) == 1
-        and type_.variants[0].discriminant is None
-    ):
-        return type_.variants[0].name
-    return None
-
-
 def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> OperationError:
     """Turn a response code, and a Complex error's bytes, into the operation's error."""
     type_ = operation.error.type if operation.error else None
@@ -358,7 +342,7 @@ def decode_error(operation: ResolvedOperation, outcome: ErrorReply) -> Operation
             value = codec.hubpack.decode(type_, outcome.data)
             variant = value.variant if isinstance(value, EnumValue) else None
     elif type_ is not None:
-        variant = _c_like_variant(type_, outcome.code)
+        variant = c_like_variant(type_, outcome.code)
         value = None if variant is None else EnumValue(type_, variant, outcome.code)
     what = variant or _describe_code(operation, outcome.code)
     return OperationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from idol.printable import one_line
-from idoldbg.build.program import Program
 from idoldbg.cli.interrupts import ending_tidily
-from idoldbg.cli.output import say
 from idoldbg.errors import ArgumentError
-from idoldbg.opening import TargetOptions, open_program
-from idoldbg.target.emulated.collecting import Collected, Collection
+from idoldbg.target.emulated.collecting import Collection
 
-__all__ = ["collecting", "programs_of", "run_command"]
+__all__ = ["collecting", "run_command"]
 
 NOT_FOUND = 127
 """Exit code of a command that is not there, as of shells."""
@@ -35,7 +33,12 @@ def collecting(
 
 
 def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command to its end and return its exit code; raise `ArgumentError` if there is none."""
+    """Run a command to its end and return its exit code; raise `ArgumentError` if there is none.
+
+    `idoldbg` is this very program, also where it is not on the path.
+    """
+    if command[0] == "idoldbg":
+        command = [sys.executable, "-P", "-m", "idoldbg", *command[1:]]
     with ending_tidily():
         try:
             process = subprocess.Popen(command, env=environment)
@@ -50,16 +53,3 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
                 if process.poll() is None:
                     continue
                 raise
-
-
-def programs_of(
-    collected: Sequence[Collected],
-) -> Iterator[tuple[Program, Sequence[Collected]]]:
-    """Return each build with what its boards have recorded; say what cannot be told."""
-    by_archive: dict[str, list[Collected]] = {}
-    for each in collected:
-        if each.problem:
-            say(f"{each.copied_from} on {each.board}: {each.problem}")
-        by_archive.setdefault(each.archive, []).append(each)
-    for archive, found in by_archive.items():
-        yield open_program(TargetOptions(archive=archive)), found

@@ -9,10 +9,11 @@ import click
 
 from idol.whole_file import write_whole
 from idoldbg.build.program import Program
-from idoldbg.cli.collected import collecting, programs_of, run_command
+from idoldbg.cli.collected import collecting, run_command
 from idoldbg.cli.options import Settings, command_options, parse_seconds
 from idoldbg.cli.output import say, show
 from idoldbg.cli.reading import reading
+from idoldbg.collected import programs_of
 from idoldbg.errors import ArgumentError
 from idoldbg.render import profile as rendered
 from idoldbg.views.profile import Profile, read_profile
@@ -56,7 +57,7 @@ def command(
     rate_hz: float,
     output: str | None,
 ) -> int:
-    """Show where the time of an emulated board goes: per task, interrupt and function.
+    """Show where the board's time goes, per task, interrupt and function.
 
     The core is looked at at a steady pace of the board's time, and stacks are walked, with inlined
     functions. One instruction takes one cycle there: memories that a chip waits for are not in it.
@@ -77,7 +78,7 @@ def command(
     boards: list[tuple[str, Profile]] = []
     with collecting({"profile": {"rate_hz": rate_hz}}) as (collection, environment):
         code = run_command(command_line, environment)
-        for program, collected in programs_of(collection.read()):
+        for program, collected in programs_of(collection.read(), say):
             for each in collected:
                 title = f"{each.board}: {each.copied_from}"
                 boards.append((title, read_profile(program, each.data, rate_hz)))

@@ -12,10 +12,11 @@ from idol.near import near_misses
 from idol.records import dataclass
 from idol.whole_file import write_whole
 from idoldbg.build.program import Program
-from idoldbg.cli.collected import collecting, programs_of, run_command
+from idoldbg.cli.collected import collecting, run_command
 from idoldbg.cli.options import Settings, command_options, parse_seconds
 from idoldbg.cli.output import print_text, say
 from idoldbg.cli.reading import reading
+from idoldbg.collected import programs_of
 from idoldbg.errors import ArgumentError, NotFound
 from idoldbg.render import json
 from idoldbg.render.perfetto import BoardTrace, perfetto_trace
@@ -78,7 +79,7 @@ def command(
     shows_all: bool,
     output: str | None,
 ) -> int:
-    """Show what tasks say to each other: calls decoded, faults, restarts, and all the rest.
+    """Show what tasks say to each other, decoded.
 
     For the emulated board, whose image needs nothing for it. With COMMAND: what happens on the
     boards that it uses (`-- idoldbg call …`, `-- pytest …`); the exit code is COMMAND's. JSON is a
@@ -132,7 +133,7 @@ def _trace_command(
     boards: list[BoardTrace] = []
     with collecting({"trace": {}}) as (collection, environment):
         code = run_command(command_line, environment)
-        for program, found in programs_of(collection.read()):
+        for program, found in programs_of(collection.read(), say):
             _check(program, wanted)
             for each in found:
                 events = trace_events(program, each.data)

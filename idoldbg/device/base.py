@@ -11,6 +11,7 @@ from idoldbg.call.functions import FunctionCall, call_function
 from idoldbg.call.supervisor import Controlled, Request, Supervisor
 from idoldbg.device.board import BoardControl
 from idoldbg.device.core import Core, in_turn
+from idoldbg.device.instruments import Instrumented
 from idoldbg.device.shown import shown
 from idoldbg.device.state import StateReader
 from idoldbg.device.uart import Uart
@@ -76,7 +77,7 @@ class BaseTask:
         return action(self._core.supervisor)
 
 
-class BaseDevice(StateReader):
+class BaseDevice(StateReader, Instrumented):
     """A target. A context manager that lets go of it at its end."""
 
     _core: Core

@@ -1,4 +1,4 @@
-"""Where a build's kernel keeps its tasks: what an emulated board must know to trace them."""
+"""Places where a kernel keeps its tasks: an emulated board must know them for a trace."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Raw records of a task trace, as an emulated board writes them: bytes, before any meaning.
 
 A record is a header (`HEADER`: kind, 0, size of what follows it, nanoseconds of the board's time)
-and its fields. Words are the registers r4 to r11, which hold arguments and results of Hubris's
+and its fields. The registers are r4 to r11, which hold arguments and results of Hubris's
 system calls (`sys/abi`). What memory a system call names is copied behind them.
 """
 
@@ -80,14 +80,14 @@ class SysCall(IntEnum):
 class Record:
     """One record. `task` is an index or `NO_TASK`; the rest is set as its kind says.
 
-    `number` is an exception's, or how many records were lost; `words` are r4 to r11.
+    `number` is an exception's, or how many records were lost; `registers` are r4 to r11.
     """
 
     kind: RecordKind
     time_ns: int
     task: int = NO_TASK
     number: int = 0
-    words: tuple[int, ...] = ()
+    registers: tuple[int, ...] = ()
     data: bytes = field(default=b"", repr=False)
     leases: bytes = field(default=b"", repr=False)
 
@@ -124,11 +124,11 @@ def read_records(data: bytes) -> Iterator[Record]:
 def _read(kind: RecordKind, time_ns: int, body: bytes) -> Record:
     match kind:
         case RecordKind.CALL | RecordKind.RESULT:
-            task, *words, size, lease_size = SYSTEM_CALL.unpack_from(body)
+            task, *registers, size, lease_size = SYSTEM_CALL.unpack_from(body)
             rest = body[SYSTEM_CALL.size :]
             if len(rest) != size + lease_size:
                 raise ValueError("its size is wrong")
-            return Record(kind, time_ns, task, 0, tuple(words), rest[:size], rest[size:])
+            return Record(kind, time_ns, task, 0, tuple(registers), rest[:size], rest[size:])
         case RecordKind.SWITCH | RecordKind.LEAVE | RecordKind.TASK:
             task = INDEX.unpack_from(body)[0]
             return Record(kind, time_ns, task, data=body[INDEX.size :])
@@ -136,8 +136,8 @@ def _read(kind: RecordKind, time_ns: int, body: bytes) -> Record:
             number, task = ENTER.unpack(body)
             return Record(kind, time_ns, task, number)
         case RecordKind.FAULT:
-            number, task, *words = FAULT.unpack(body)
-            return Record(kind, time_ns, task, number, tuple(words))
+            number, task, *registers = FAULT.unpack(body)
+            return Record(kind, time_ns, task, number, tuple(registers))
         case RecordKind.LOST:
             return Record(kind, time_ns, number=LOST.unpack(body)[0])
     return Record(kind, time_ns)

@@ -37,6 +37,7 @@ __all__ = [
     "Value",
     "find_number",
     "format_value",
+    "c_like_variant",
     "make_enum",
     "to_json",
     "to_python",
@@ -323,6 +324,22 @@ def make_enum(
         else {v.name: v.discriminant for v in type_.variants}
     )
     return EnumValue(type_, variant, codes[variant], payload, address)
+
+
+def c_like_variant(type_: Type, code: int) -> str | None:
+    """Return the variant without data that has this discriminant, None where there is none.
+
+    An enum of a single variant takes no bytes, and then DWARF says no discriminant either.
+    """
+    if isinstance(type_, CEnum):
+        return next((e.name for e in type_.enumerators if e.value == code), None)
+    if (
+        isinstance(type_, Enum)
+        and len(type_.variants) == 1
+        and type_.variants[0].discriminant is None
+    ):
+        return type_.variants[0].name
+    return None
 
 
 def to_python(value: Value) -> Any:

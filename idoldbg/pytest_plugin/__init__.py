@@ -84,6 +84,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(JunitTypes(config), "idoldbg-junit")
+    if config.getoption("--idoldbg-cov") and not hasattr(config, "workerinput"):
+        from idoldbg.pytest_plugin.coverage import CoverageReport
+
+        config.pluginmanager.register(CoverageReport(config), "idoldbg-cov")
     results = config.getoption("--idoldbg-results")
     if results and not hasattr(config, "workerinput"):  # with xdist, the controller sees it all
         from idoldbg.pytest_plugin.results import ResultStream

@@ -25,6 +25,11 @@ _OPTIONS = (
     ("flash", "WHEN", "never (default), if-different, always: flash boards before the first test"),
     ("may-die", "LIST", "tasks that die in normal operation: TASK, or BOARD.TASK"),
 )
+_COVERAGE = (
+    ("include", "GLOB", "source files that count for --idoldbg-cov (default: all but libraries)"),
+    ("exclude", "GLOB", "source files that do not"),
+    ("map", "FROM=TO", "where sources lie here: replace the front of paths"),
+)
 _PATHS = frozenset({"archive", "env", "evidence"})
 
 
@@ -52,6 +57,18 @@ def add_options(parser: pytest.Parser) -> None:
         help="run the cases of Hubris's own test suite in ARCHIVE as tests, besides others (on "
         "--idoldbg-probe; may be given several times)",
     )
+    group.addoption(
+        "--idoldbg-cov",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write which lines of the firmware the tests' emulated boards executed: FILE.info "
+        "(lcov), FILE.xml (Cobertura) or FILE.json (may be given several times)",
+    )
+    for name, metavar, text in _COVERAGE:
+        group.addoption(
+            f"--idoldbg-cov-{name}", metavar=metavar, action="append", default=[], help=text
+        )
     group.addoption(
         "--idoldbg-results", metavar="FILE", help="write what happens to FILE as JSON lines"
     )

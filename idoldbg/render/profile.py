@@ -34,6 +34,15 @@ def text(profile: Profile) -> str:
         lines.append(f"{100 * count / total:6.2f} %  {one_line(f'{context_name}: {name}')}")
     if len(functions) > FUNCTIONS:
         lines.append(f"          and {len(functions) - FUNCTIONS} more")
+    if profile.guessed:
+        share = f"{100 * profile.guessed / total:.2f} %"
+        lines.append(
+            f"note: in {share} the innermost function has no call frame information, and its "
+            "caller is a guess"
+        )
+    if profile.cut:
+        share = f"{100 * profile.cut / total:.2f} %"
+        lines.append(f"note: in {share} the stack could not be walked to its start")
     return "\n".join(lines)
 
 
@@ -110,6 +119,8 @@ def json(profile: Profile) -> dict[str, Any]:
         "schema": "idoldbg.profile/1",
         "samples": profile.count,
         "interval_ns": profile.interval_ns,
+        "stacks_cut": profile.cut,
+        "stacks_guessed": profile.guessed,
         "contexts": [
             {"kind": context.kind.value, "name": context.name, "samples": count}
             for context, count in profile.by_context.items()

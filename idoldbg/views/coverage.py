@@ -1,4 +1,4 @@
-"""Which code and which operations were executed, from the raw records of emulated boards.
+"""Code and operations that were executed, from the raw records of emulated boards.
 
 A line counts as executed when any of the code that debug information has for it was: the compiler
 may have left out other parts of the line. Code that is not in the image is in no line. Files are
@@ -161,7 +161,7 @@ def measure_coverage(
     include: Sequence[str] = (),
     exclude: Sequence[str] = LIBRARIES,
 ) -> Coverage:
-    """Say what records of boards that run this build mean.
+    """Return the coverage that records of boards running this build show.
 
     `include` and `exclude` are patterns of source files; without `include` all are meant.
     """

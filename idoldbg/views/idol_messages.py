@@ -11,11 +11,9 @@ from enum import StrEnum
 from idol.records import dataclass, field
 from idoldbg.build.program import Program, ServedInterface
 from idoldbg.call import codec
-from idoldbg.call.calls import decode_error
-from idoldbg.call.message import ErrorReply
 from idoldbg.errors import IdoldbgError
-from idoldbg.model.types import CEnum, Enum, Scalar, ScalarKind, Type
-from idoldbg.model.values import Bool, EnumValue, Int, Value, find_number
+from idoldbg.model.types import Scalar, ScalarKind
+from idoldbg.model.values import Bool, EnumValue, Int, Value, c_like_variant, find_number
 from idoldbg.resolver import ErrorKind, ResolvedArgument, ResolvedOperation
 
 __all__ = ["KERNEL_OPERATIONS", "IdolMessages", "LentMemory", "MessageName", "Outcome", "Result"]
@@ -195,9 +193,17 @@ class IdolMessages:
 
 
 def _error(operation: ResolvedOperation, response: int, data: bytes) -> Result:
-    is_complex = operation.error_kind is ErrorKind.COMPLEX
-    error = decode_error(operation, ErrorReply(response, data if is_complex else None))
-    return Result(Outcome.ERROR, response, error.value, error.variant, data=data)
+    type_ = operation.error.type if operation.error is not None else None
+    value: Value | None = None
+    variant = None
+    if type_ is not None and operation.error_kind is ErrorKind.COMPLEX:
+        if response == 1:  # the error itself is in the answer
+            value = codec.for_encoding("hubpack").decode(type_, data)
+            variant = value.variant if isinstance(value, EnumValue) else None
+    elif type_ is not None:
+        variant = c_like_variant(type_, response)
+        value = None if variant is None else EnumValue(type_, variant, response)
+    return Result(Outcome.ERROR, response, value, variant, data=data)
 
 
 def _as_written(argument: ResolvedArgument, value: Value) -> Value:
@@ -210,13 +216,5 @@ def _as_written(argument: ResolvedArgument, value: Value) -> Value:
         return value
     if isinstance(type_, Scalar) and type_.encoding is ScalarKind.BOOL:
         return Bool(type_, bool(number))
-    return _variant(type_, number) or value
-
-
-def _variant(type_: Type, number: int) -> Value | None:
-    if isinstance(type_, CEnum):
-        names = [e.name for e in type_.enumerators if e.value == number]
-        return EnumValue(type_, names[0], number) if names else None
-    if isinstance(type_, Enum) and len(type_.variants) == 1:
-        return EnumValue(type_, type_.variants[0].name, number)
-    return None
+    variant = c_like_variant(type_, number)
+    return value if variant is None else EnumValue(type_, variant, number)

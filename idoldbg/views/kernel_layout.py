@@ -1,18 +1,20 @@
-"""Where a build's kernel keeps its tasks, from its debug information."""
+"""Places where a build's kernel keeps its tasks, from its debug information."""
 
 from __future__ import annotations
 
 from idoldbg.build.program import Program
-from idoldbg.errors import DebugInfoError
+from idoldbg.errors import DebugInfoError, IdoldbgError
 from idoldbg.model.archive import KERNEL
 from idoldbg.model.kernel_layout import KernelLayout
-from idoldbg.views.tasks import task_type
+from idoldbg.views.saved import read_saved
+from idoldbg.views.tasks import is_before_tasks, read_tasks, task_type
 
-__all__ = ["WATCHED", "find_kernel_layout"]
+__all__ = ["WATCHED", "find_kernel_layout", "read_waiting"]
 
 WATCHED = ("state", "timer", "generation", "notifications")
 """Members of `kern::task::Task` whose changes a trace shows."""
 
+WAITING = ("InSend", "InReply", "InRecv")
 MAX_GAP = 16  # bytes
 
 
@@ -38,6 +40,25 @@ def find_kernel_layout(program: Program) -> KernelLayout:
         count=len(program.archive.tasks),
         watched=_merged(sorted(watched)),
     )
+
+
+def read_waiting(program: Program) -> list[list[int]]:
+    """Return the tasks that wait in a system call: the index of each, and its r4 to r11.
+
+    The core must stand still, or be one that does not run meanwhile.
+    """
+    if is_before_tasks(program):
+        return []
+    found = []
+    for row in read_tasks(program).rows:
+        if row.fault is not None or row.scheduler_state not in WAITING:
+            continue
+        try:
+            registers = read_saved(program, row.index).registers
+            found.append([row.index, *(registers[f"r{i}"] for i in range(4, 12))])
+        except (IdoldbgError, KeyError):
+            continue  # its call is then not seen to end
+    return found
 
 
 def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""Where a board's time went, from samples of its core: stacks, per task and interrupt."""
+"""Profiles: the use of a board's time by tasks and interrupts, from samples of its core."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idoldbg.model.archive import KERNEL
 from idoldbg.model.memory import MemoryReader
 from idoldbg.model.sample_records import Sample, SampleReader
 from idoldbg.model.trace_records import NO_TASK
-from idoldbg.views.backtrace import read_core_backtrace
+from idoldbg.views.backtrace import Backtrace, End, read_core_backtrace
 from idoldbg.views.interrupts import interrupt_names
 from idoldbg.views.task_trace import exception_name
 
@@ -33,7 +33,7 @@ class ContextKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the core did, in one word: a task, an exception or interrupt, or nothing."""
+    """Owner of the core's time: a task, an exception or interrupt, or nobody."""
 
     kind: ContextKind
     name: str
@@ -49,10 +49,16 @@ class ProfileFrame:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A context and the functions in it, the outermost first, inlined ones too."""
+    """A context and the functions in it, the outermost first, inlined ones too.
+
+    `is_whole` tells whether they go down to where the context starts, `is_guess` that the innermost
+    function has no call frame information, and its caller was taken from the link register.
+    """
 
     context: Context
     frames: tuple[ProfileFrame, ...]
+    is_whole: bool = True
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,16 @@ class Profile:
     def count(self) -> int:
         """Number of samples."""
         return sum(count for _, count in self.samples)
+
+    @property
+    def cut(self) -> int:
+        """Number of samples whose stack could not be walked to its start."""
+        return sum(count for stack, count in self.samples if not stack.is_whole)
+
+    @property
+    def guessed(self) -> int:
+        """Number of samples in which a caller is a guess."""
+        return sum(count for stack, count in self.samples if stack.is_guess)
 
     @property
     def by_context(self) -> Mapping[Context, int]:
@@ -142,17 +158,34 @@ class _StackReader:
         self._program.memory = _SampledStack(registers["sp"], sample.stack)
         try:
             walked = read_core_backtrace(self._program, registers)
+            callers = self._guessed_callers(walked, registers)
         finally:
             self._program.memory = before
         owner = walked.frames[0].place.region if walked.frames else None
-        frames = []
-        for frame in walked.frames:
+        last = walked if callers is None else callers
+        found = [*walked.frames, *(callers.frames if callers is not None else ())]
+        frames: list[ProfileFrame] = []
+        for frame in found:
             if frame.place.region != owner:
                 break  # what an exception has interrupted
             name = frame.function or f"0x{frame.address:08x}"
             frames.append(ProfileFrame(name, frame.place.file))
+        is_whole = len(frames) < len(found) or last.end in (End.TASK_START, End.KERNEL_ENTRY)
         context = self._context(sample, owner)
-        return Stack(context, tuple(reversed(frames)))
+        return Stack(context, tuple(reversed(frames)), is_whole, callers is not None)
+
+    def _guessed_callers(self, walked: Backtrace, registers: Mapping[str, int]) -> Backtrace | None:
+        """Return who called a function without call frame information, if it calls none itself."""
+        own = [frame for frame in walked.frames if not frame.is_inlined]
+        if walked.end is not End.NO_CFI or len(own) != 1 or not registers["lr"] & 1:
+            return None
+        callers = read_core_backtrace(
+            self._program, {**registers, "pc": registers["lr"] & ~1, "lr": 0}
+        )
+        first = callers.frames[0] if callers.frames else None
+        if first is None or first.function in (None, own[0].function):
+            return None
+        return callers if first.place.region == own[0].place.region else None
 
     def _context(self, sample: Sample, owner: str | None) -> Context:
         tasks = self._program.archive.tasks

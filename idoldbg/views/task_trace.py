@@ -1,4 +1,4 @@
-"""What tasks and kernel did with each other, from the raw records of an emulated board.
+"""Events between tasks and kernel, from the raw records of an emulated board.
 
 System calls and their numbers are those of Hubris's `sys/abi` and `doc/syscalls.adoc`.
 """
@@ -116,7 +116,7 @@ class _Open:
 
 
 class _Task:
-    """What is known of one task so far."""
+    """State of one task, as far as it is known."""
 
     def __init__(self, task: TaskImage) -> None:
         self.image = task
@@ -181,8 +181,8 @@ class TaskTracer:
             case RecordKind.FAULT:
                 self._fault = record
                 if record.task == NO_TASK:
-                    self._add(EventKind.FAULT, record, task=KERNEL_NAME, address=record.words[0],
-                              name=exception_name(record.number))  # fmt: skip
+                    name, pc = exception_name(record.number), record.registers[0]
+                    self._add(EventKind.FAULT, record, task=KERNEL_NAME, name=name, address=pc)
             case RecordKind.RESET | RecordKind.RESTORED:
                 self._begin_anew(record)
             case RecordKind.LOST:
@@ -192,11 +192,11 @@ class TaskTracer:
 
     def _called(self, record: Record) -> None:
         task = self._known(record.task)
-        if task is None or len(record.words) != 8:
+        if task is None or len(record.registers) != 8:
             return
         task.asked = record
-        first, second = record.words[:2]
-        match record.words[7]:
+        first, second = record.registers[:2]
+        match record.registers[7]:
             case SysCall.SEND:
                 server = first >> 16 & 0xFFFF
                 index = None if server == KERNEL_TASK_ID else server & TASK_INDEX_MASK
@@ -207,9 +207,9 @@ class TaskTracer:
                 if client is not None and client.sent is not None:
                     client.replied_ns = record.time_ns
             case SysCall.SET_TIMER:
-                deadline = record.words[1] | record.words[2] << 32
+                deadline = record.registers[1] | record.registers[2] << 32
                 self._add(EventKind.TIMER, record, task=task.image.name,
-                          name=_bits(task.image, record.words[3]),
+                          name=_bits(task.image, record.registers[3]),
                           number=deadline if first else None)  # fmt: skip
             case SysCall.POST:
                 peer = self._known(first & TASK_INDEX_MASK)
@@ -223,29 +223,29 @@ class TaskTracer:
     def _returned(self, record: Record) -> None:
         task = self._known(record.task)
         asked = None if task is None else task.asked
-        if task is None or asked is None or len(record.words) != 8:
+        if task is None or asked is None or len(record.registers) != 8:
             return
         task.asked = None
-        call, words = asked.words[7], record.words
+        call, registers = asked.registers[7], record.registers
         match call:
             case SysCall.SEND:
                 open_ = task.sent
                 if open_ is not None:
-                    code = open_.record.words[0] & 0xFFFF
-                    result = self._messages.result(open_.server, code, words[0], record.data)
+                    code = open_.record.registers[0] & 0xFFFF
+                    result = self._messages.result(open_.server, code, registers[0], record.data)
                     self._end_call(record.task, result, record.time_ns)
-            case SysCall.RECV if words[1] == KERNEL_TASK_ID:
+            case SysCall.RECV if registers[1] == KERNEL_TASK_ID:
                 self._add(EventKind.NOTIFICATION, record, task=task.image.name,
-                          name=_bits(task.image, words[2]), number=words[2])  # fmt: skip
+                          name=_bits(task.image, registers[2]), number=registers[2])  # fmt: skip
             case SysCall.RECV:
-                client = self._known(words[1] & TASK_INDEX_MASK)
+                client = self._known(registers[1] & TASK_INDEX_MASK)
                 if client is not None and client.sent is not None:
                     client.received_ns = record.time_ns
             case SysCall.BORROW_READ | SysCall.BORROW_WRITE:
                 name = "read" if call == SysCall.BORROW_READ else "write"
                 self._add(EventKind.BORROW, record, task=task.image.name, name=name,
-                          peer=self._name(asked.words[0] & TASK_INDEX_MASK),
-                          number=words[1] if not words[0] else 0,
+                          peer=self._name(asked.registers[0] & TASK_INDEX_MASK),
+                          number=registers[1] if not registers[0] else 0,
                           since=asked.time_ns)  # fmt: skip
             case SysCall.REPLY | SysCall.SET_TIMER | SysCall.POST | SysCall.REPLY_FAULT:
                 pass  # seen when they were made
@@ -259,9 +259,9 @@ class TaskTracer:
         if open_ is None:
             return
         record, server = open_.record, open_.server
-        code = record.words[0] & 0xFFFF
+        code = record.registers[0] & 0xFFFF
         arguments, problem = self._messages.arguments(server, code, record.data)
-        size = record.words[2]
+        size = record.registers[2]
         if len(record.data) < size:
             arguments, problem = None, f"only {len(record.data)} of its {size} bytes were kept"
         call = IdolCall(
@@ -322,7 +322,7 @@ class TaskTracer:
         seen, self._fault = self._fault, None
         is_its = seen is not None and seen.task == record.task
         self._add(EventKind.FAULT, record, task=task.image.name, fault=fault,
-                  address=seen.words[0] if seen is not None and is_its else None)  # fmt: skip
+                  address=seen.registers[0] if seen is not None and is_its else None)  # fmt: skip
 
     def _entry(self, data: bytes) -> Mapping[str, Value]:
         block = bytearray(self._layout.entry_size)

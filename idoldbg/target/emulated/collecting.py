@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one board has recorded with one instrument.
+    """Record of one board by one instrument.
 
     `archive` is a path that opens the build, `copied_from` where the build was. `problem` says why
     there is nothing, or not all.
@@ -60,7 +60,7 @@ class Collection:
         self.folder = folder.absolute()
 
     def want(self, instruments: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        """Say which instruments to start, by name, with their settings.
+        """Name the instruments to start, with their settings.
 
         Returns the environment variables that a command needs for it.
         """

@@ -111,7 +111,7 @@ class EmulatedBoard:
         self._notices = list(self._engine.calibration.notices)
         self._flash_changed = True
         self.flash_writes = 0
-        """How often the contents of flash have changed."""
+        """Number of times that the contents of flash have changed."""
         self._load(segments)
         self._vector_table = self._start_of(segments) if vector_table is None else vector_table
         self._breakpoints: set[int] = set()

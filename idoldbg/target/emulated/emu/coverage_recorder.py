@@ -36,7 +36,6 @@ class CoverageRecorder(Observer):
         self._registers = core.engine.batch([*reg.R[4:12], reg.LR])
         self._open: dict[int, int] = {}
         self._faulted: dict[int, int] = {}
-        self._handler_of: int | None = None
         self._known: set[BlockRecord] = set()
         self._messages: set[MessageRecord] = set()
         self._sent: dict[int, tuple[int, int]] = {}
@@ -62,19 +61,16 @@ class CoverageRecorder(Observer):
     # ------------------------------------------------------------------ code
 
     def translated(self, address: int, size: int, previous: tuple[int, int] | None) -> None:
-        if previous is not None and previous[0] != self._handler_of:
-            # It was left, and by no fault.
+        if previous is not None:  # the last one that was executed to its end
             self._open.pop(previous[0], None)
             self._faulted.pop(previous[0], None)
             self._block(*previous)
-        self._handler_of = None
         self._open[address] = size
 
     def faulted(self, number: int, bits: int) -> None:
         pc = self._core.engine.read_register(reg.PC) & ~1
         for start in self._containing(pc):
             self._faulted.setdefault(start, pc)
-            self._handler_of = start
             if self.next_look is None:
                 self.next_look = self._core.clock.cycles
                 self._core.observers.update()

@@ -31,8 +31,8 @@ class Observer:
     def translated(self, address: int, size: int, previous: tuple[int, int] | None) -> None:
         """A block of code is translated, and will be executed next.
 
-        `previous` has address and size of the block that was begun before it, None where there was
-        none. Of what is executed, the first block after a start is seen in this way alone.
+        `previous` has address and size of the last block that was executed to its end, None where
+        there was none. The first block of a board's life is seen in this way alone.
         """
 
     def faulted(self, number: int, bits: int) -> None:

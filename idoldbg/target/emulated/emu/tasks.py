@@ -1,4 +1,4 @@
-"""Which task has the core, from the kernel's own memory."""
+"""The task that has the core, from the kernel's own memory."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ results when the core returns to the caller, everything else as changes of the t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from idoldbg.model.kernel_layout import KernelLayout
 from idoldbg.model.trace_records import (
     ENTER,
@@ -34,9 +36,19 @@ _NONE = 0xFFFFFFFF
 
 
 class TraceRecorder(Observer):
-    """Writes records into a buffer until `take`; what does not fit is counted, and lost."""
+    """Writes records into a buffer until `take`; what does not fit is counted, and lost.
 
-    def __init__(self, core: Core, layout: KernelLayout, *, limit: int = LIMIT) -> None:
+    `waiting` are the tasks that are in a system call already: index, r4 to r11.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        layout: KernelLayout,
+        waiting: Sequence[Sequence[int]] = (),
+        *,
+        limit: int = LIMIT,
+    ) -> None:
         self._core = core
         self._tasks = TaskFinder(core, layout)
         self._limit = limit
@@ -48,6 +60,8 @@ class TraceRecorder(Observer):
         self._is_in_handler = False
         self._running = NO_TASK
         self._look_at_tasks()
+        for task, *words in waiting:
+            self._called(task, words)
 
     def take(self) -> bytes:
         """Return what was recorded since the last time."""
@@ -65,9 +79,7 @@ class TraceRecorder(Observer):
             *words, link = self._registers.read()
             task = self._tasks.current()
             if link & _EXC_RETURN_PSP and task != NO_TASK:  # else the kernel starts its first task
-                self._pending[task] = tuple(words)
-                message, leases = self._copies(words)
-                self._write_call(RecordKind.CALL, task, words, message, leases)
+                self._called(task, words)
                 return
         self._is_in_handler = True
         self._write(RecordKind.ENTER, ENTER.pack(number, self._tasks.current()))
@@ -123,6 +135,11 @@ class TraceRecorder(Observer):
     ) -> None:
         head = SYSTEM_CALL.pack(task, *words, len(data), len(leases))
         self._write(kind, head + data + leases)
+
+    def _called(self, task: int, words: list[int]) -> None:
+        self._pending[task] = tuple(words)
+        message, leases = self._copies(words)
+        self._write_call(RecordKind.CALL, task, words, message, leases)
 
     def _copies(self, words: list[int]) -> tuple[bytes, bytes]:
         """Return the message that a system call names, and its table of leases."""

@@ -88,8 +88,9 @@ class SharedBoard:
         self._halted_by_user = False
         """Whether the core is to stay halted when nobody holds it any more."""
         self._locked_by: object | None = None
+        self._observing: set[object] = set()
         self._rest: dict[tuple[object, str], bytes] = {}
-        """What instruments have recorded and did not fit into an answer."""
+        """Records of instruments that did not fit into an answer."""
 
     def try_lock(self, client: object) -> bool:
         """Give a client the lock, if nobody else has it."""
@@ -131,6 +132,7 @@ class SharedBoard:
             case "instrument-start":
                 self._rest.pop((client, values["name"]), None)
                 board.instruments.start(values["name"], values["settings"], owner=client)
+                self._observing.add(client)
             case "instrument-take" | "instrument-stop":
                 return {}, self._taken(client, values["name"], operation.name)
             case "flash":
@@ -172,7 +174,9 @@ class SharedBoard:
     def leave(self, client: object) -> None:
         """Let go of what a client held; it has gone, in whatever way."""
         self.look_at_image()
-        self.board.instruments.stop_all(client)
+        if client in self._observing:
+            self._observing.remove(client)
+            self.board.instruments.stop_all(client)
         self._rest = {key: data for key, data in self._rest.items() if key[0] != client}
         self._unlock(client)
         self._release(client, self._holds.get(client, 0))
