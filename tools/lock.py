@@ -20,6 +20,7 @@ EXTRAS = ("emu", "labgrid", "lsp", "pytest", "test")
 #: What each file is made from.
 LOCKS: dict[str, tuple[str, ...]] = {
     "ci": ("pyproject.toml", "requirements/build.in", *(f"--extra={name}" for name in EXTRAS)),
+    "container": ("pyproject.toml", "--extra=emu", "--extra=pytest"),
     "docs": ("pyproject.toml", "requirements/docs.in"),
     "release": ("requirements/release.in",),
 }
