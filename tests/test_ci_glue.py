@@ -61,7 +61,7 @@ def load(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_file_is_what_its_schema_wants(name: str) -> None:
+def test_file_agrees_with_its_schema(name: str) -> None:
     schema = schema_of(SCHEMAS[name])
     kind = jsonschema.validators.validator_for(schema)
     assert [e.message for e in kind(schema).iter_errors(load(name))] == []
@@ -201,7 +201,7 @@ def test_known_findings_pass(runner: Any, tmp_path: Path) -> None:
     assert not runner(archive=str(NO_HIFFY), baseline=str(baseline)).failed
 
 
-def test_what_became_uncallable_since_the_base_fails(runner: Any) -> None:
+def test_operations_lost_since_the_base_branch_fail(runner: Any) -> None:
     done = runner(archive=str(NO_HIFFY), base_archive=str(DEMO), fail_on="none")
     assert done.failed
     assert "audit: passed; comparison with the base branch: findings\n" in done.log
