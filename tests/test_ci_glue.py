@@ -210,9 +210,7 @@ def test_operations_lost_since_the_base_branch_fail(runner: Any) -> None:
     assert not same.failed, same.log
 
 
-def test_a_build_that_cannot_be_read_is_neither_good_nor_uploaded(
-    runner: Any, tmp_path: Path
-) -> None:
+def test_unreadable_build_is_broken_and_not_uploaded(runner: Any, tmp_path: Path) -> None:
     (tmp_path / "idoldbg-audit.sarif").write_text("of the last run")
     done = runner(archive="absent.zip", upload_report="false", python_version="")
     assert done.failed
