@@ -28,7 +28,7 @@ EXAMPLES = ROOT / "examples" / "ci"
 DEMO = ROOT / "fixtures" / "archives" / "stm32f4-discovery.zip"
 NO_HIFFY = ROOT / "fixtures" / "archives" / "stm32f4-discovery-no-hiffy.zip"
 
-#: File, and words that the official schema of its kind begins with.
+#: File, and how the official schema of its kind begins.
 SCHEMAS = {
     "action.yml": b"creating-actions/metadata-syntax",
     "examples/ci/github.yml": b"automating-your-workflow",
@@ -46,8 +46,8 @@ def read_schemas() -> list[bytes]:
         return [value for (value,) in database.execute("select value from responses")]
 
 
-def schema_of(words: bytes) -> dict[str, Any]:
-    (value,) = [v for v in read_schemas() if words in v[:1500]]
+def schema_of(opening: bytes) -> dict[str, Any]:
+    (value,) = [v for v in read_schemas() if opening in v[:1500]]
     text = value[value.index(b"{", value.index(b"_content")) :].decode("utf-8", "replace")
     schema: dict[str, Any] = json.JSONDecoder().raw_decode(text)[0]
     return schema
