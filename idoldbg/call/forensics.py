@@ -11,7 +11,7 @@ from idoldbg.call.hiffy.reasons import describe_reply_fault
 from idoldbg.call.hiffy.transport import HIFFY, HiffyTransport, use_alone
 from idoldbg.errors import CallTimeout, HiffyFailure, IdoldbgError, LinkTimeout
 from idoldbg.model.archive import TaskImage
-from idoldbg.views.tasks import is_before_tasks, read_task
+from idoldbg.views.tasks import GENERATIONS, is_before_tasks, read_task
 
 if TYPE_CHECKING:
     from idoldbg.views.postmortem import PostMortem
@@ -20,7 +20,6 @@ __all__ = ["Forensics"]
 
 RESTART_S = 0.5  # enough for hiffy to start, where it gets the processor at all
 STARVED_RESTART_S = 0.02  # where it hardly will: emulating a busy target takes many times as long
-GENERATIONS = 64  # abi::TaskId has six bits for them
 EXPLAINED = ("reset", "restarted", "reply fault", "conflict", "lost kick")
 """Failures of which the state of the tasks afterwards tells nothing."""
 
@@ -121,11 +120,10 @@ class Forensics:
     def describe_death(self, task: TaskImage, generation: int) -> str:
         """Return why a task died in a call, and its state now; `generation` is the new one's."""
         from idoldbg.render.tasks import describe_fault  # for what went wrong
-        from idoldbg.views.faults import read_last_fault
+        from idoldbg.views.faults import read_fault_before
 
         row = read_task(self.program, task.index)
-        before = (generation - 1) % GENERATIONS
-        fault = row.fault or read_last_fault(self.program, task.index, before)
+        fault = row.fault or read_fault_before(self.program, task.index, generation)
         why = " (nothing in this firmware recorded why)"
         if fault is not None:
             why = f": {describe_fault(fault)}"

@@ -23,12 +23,11 @@ from idoldbg.target.capability import Snapshots
 from idoldbg.target.link import Link
 from idoldbg.target.target import Target
 from idoldbg.views.counters import CounterSet, find_counters, read_counters
-from idoldbg.views.faults import read_last_fault
+from idoldbg.views.faults import read_fault_before
 from idoldbg.views.tasks import Fault, TaskRow, TaskTable, read_tasks
 
 __all__ = ["AttachedBoard", "Baseline"]
 
-GENERATIONS = 64  # abi::TaskId has six bits for them
 HIFFY = "hiffy"  # the task that makes calls
 
 
@@ -278,7 +277,7 @@ class AttachedBoard:
             return None
         fault = new.fault or self._faults.get(new.name)
         if fault is None and new.generation is not None:
-            fault = read_last_fault(self.program, new.index, (new.generation - 1) % GENERATIONS)
+            fault = read_fault_before(self.program, new.index, new.generation)
         why = describe_fault(fault) if fault else "nothing in this firmware recorded why"
         then = "it is still stopped" if has_fault else f"generation {base} → {new.generation}"
         return f"task `{new.name}` died: {why} ({then})"

@@ -91,7 +91,9 @@ class SuiteItem(pytest.Item):
     def __init__(self, *, case: Case, **more: Any) -> None:
         super().__init__(**more)
         self.case = case
-        self.fixturenames: tuple[str, ...] = ()  # labgrid's plug-in asks every item for them
+        # Plug-ins that ask every item for them: labgrid's; pytest-lsp's, which fails without.
+        self.fixturenames: tuple[str, ...] = ()
+        self.funcargs: dict[str, object] = {}
 
     def runtest(self) -> None:
         """Run the case on the target; raise `CaseFailed`, or what the link raises."""

@@ -15,10 +15,10 @@ from idoldbg.build.program import Program
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.memory import MemoryReader, read_u32
 from idoldbg.views.backtrace import Backtrace, read_backtrace
-from idoldbg.views.faults import read_last_fault
+from idoldbg.views.faults import read_fault_before
 from idoldbg.views.stack_use import StackUse, read_stack_use
 from idoldbg.views.task_calls import TaskCalls, read_task_calls
-from idoldbg.views.tasks import Fault, TaskRow, TaskTable, is_before_tasks, read_tasks
+from idoldbg.views.tasks import GENERATIONS, Fault, TaskRow, TaskTable, is_before_tasks, read_tasks
 
 __all__ = [
     "CHECKS",
@@ -38,7 +38,6 @@ S_LOCKUP = 1 << 19
 IPSR = 0x1FF
 FAULT_EXCEPTIONS = range(2, 8)  # NMI, HardFault, MemManage, BusFault, UsageFault, SecureFault
 LOW_MARGIN = 0.1  # of a stack
-GENERATIONS = 64  # abi::TaskId has six bits for them
 SERVER_DEATH = "ServerDeath"  # variant of a client's counters
 
 
@@ -187,7 +186,7 @@ def _read_core(memory: MemoryReader, registers: _Registers | None) -> Core:
 def _last_faults(program: Program, rows: Iterable[TaskRow]) -> Iterator[tuple[str, Fault]]:
     for row in rows:
         if row.generation and row.fault is None:
-            fault = read_last_fault(program, row.index, (row.generation - 1) % GENERATIONS)
+            fault = read_fault_before(program, row.index, row.generation)
             if fault is not None:
                 yield row.name, fault
 

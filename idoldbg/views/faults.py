@@ -13,9 +13,9 @@ from idoldbg.call.codec import image
 from idoldbg.errors import IdoldbgError
 from idoldbg.model.types import Struct, Type
 from idoldbg.model.values import Raw, Value
-from idoldbg.views.tasks import Fault, read_fault
+from idoldbg.views.tasks import GENERATIONS, Fault, read_fault
 
-__all__ = ["read_last_fault"]
+__all__ = ["read_fault_before", "read_last_fault"]
 
 VARIABLE = "JEFE_LAST_FAULT"
 MEMBERS = {"task", "generation", "fault", "message_len", "message"}
@@ -40,6 +40,11 @@ def read_last_fault(program: Program, task_index: int, generation: int) -> Fault
     except IdoldbgError:
         pass  # a post-mortem adds what it can and never hides the failure itself
     return None
+
+
+def read_fault_before(program: Program, task_index: int, generation: int) -> Fault | None:
+    """Read the record of the fault that ended the incarnation before this one."""
+    return read_last_fault(program, task_index, (generation - 1) % GENERATIONS)
 
 
 def _find_record(type_: Type, offset: int, depth: int) -> tuple[int, Struct] | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from idoldbg.views.regions import Place
 
 __all__ = [
+    "GENERATIONS",
     "Fault",
     "Notification",
     "SchedulerState",
@@ -48,6 +49,7 @@ S_HALT = 1 << 17
 KERNEL_TASK_ID = 0xFFFF
 TASK_INDEX_BITS = 10  # abi::TaskId::INDEX_BITS
 TASK_INDEX_MASK = (1 << TASK_INDEX_BITS) - 1
+GENERATIONS = 64  # abi::TaskId has six bits for them
 PANIC_MESSAGE_LIMIT = 255
 BEFORE_TASKS = "the kernel has not started its tasks"
 
