@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from idol.records import dataclass, field, replace
+from idoldbg.model.identification import Identification, identification_problems
 from idoldbg.model.own_device import OwnDevice, own_device_problems
 
 __all__ = [
@@ -51,6 +52,9 @@ PERIPHERAL_MODELS = frozenset(
         "stm32-timer",
         "stm32-usart-v1",
         "stm32-usart-v2",
+        "stm32f4-flash",
+        "stm32g0-flash",
+        "stm32h7-flash",
         "lpc55-ctimer",
         "lpc55-gpio",
         "lpc55-i2c",
@@ -199,6 +203,7 @@ class Chip:
     io: tuple[IoWindow, ...]
     peripherals: tuple[Peripheral, ...] = ()
     clocks: tuple[ClockRule, ...] = ()
+    identification: Identification | None = None
 
     @property
     def is_modelled(self) -> bool:
@@ -362,6 +367,8 @@ def validate_chip(chip: Chip) -> list[str]:
             problems.append(f"clock rule at 0x{rule.address:08x} can never apply")
         if not any(w.address <= rule.address < w.end for w in chip.io):
             problems.append(f"clock rule at 0x{rule.address:08x} is in no io window")
+    if chip.identification is not None:
+        problems += identification_problems(chip.identification)
     return problems
 
 

@@ -40,6 +40,7 @@ from idoldbg.model.board import (
     validate_board,
     validate_chip,
 )
+from idoldbg.model.identification import Identification
 from idoldbg.model.own_device import DevicePin, I2cPlace, MappedPlace, OwnDevice
 
 __all__ = [
@@ -210,6 +211,7 @@ def _chip(table: _Table) -> Chip:
         io=table.tables("io", _io),
         peripherals=table.tables("peripheral", _peripheral),
         clocks=table.tables("clock", _clock),
+        identification=table.table("identification", _identification),
     )
     table.finish()
     return chip
@@ -238,6 +240,15 @@ def _clock(table: _Table) -> ClockRule:
         table.get("mask", int),
         table.get("value", int),
         table.get("hz", int),
+    )
+
+
+def _identification(table: _Table) -> Identification:
+    return Identification(
+        table.get("idcode_address", int),
+        table.tables("idcodes", lambda t: (t.get("part", str, ""), t.get("value", int))),
+        table.find("flash_size_address", int),
+        table.find("rom_table", int),
     )
 
 

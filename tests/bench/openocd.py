@@ -47,6 +47,7 @@ def ask_openocd(bench: Bench, folder: Path, commands: list[str]) -> Judgement:
     script.write_text("\n".join([*lines, "shutdown", ""]))
     server = StLinkServer(bench.bus)
     arguments = ["-f", "interface/stlink-dap.cfg", "-c", f"st-link backend tcp {server.port}"]
+    arguments += ["-c", "set DUAL_BANK 1"]  # for the STM32H7
     arguments += ["-c", "transport select dapdirect_swd", "-f", f"target/{TARGETS[chip]}.cfg"]
     try:
         done = subprocess.run(

@@ -71,7 +71,8 @@ class Desk:
 
 def test_probes_lists_it(desk: Desk, capsys: Capture) -> None:
     assert run(["probes", "--format", "json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["probes"]
+    probes = json.loads(capsys.readouterr().out)["probes"]
+    (found,) = [p for p in probes if p["unique_id"].startswith("BENCH")]
     assert found["unique_id"] == desk.probe.device.serial
     is_stlink = isinstance(desk.probe.firmware, StLink)
     assert (desk.board in json.dumps(found)) == is_stlink, "it can say what board it is part of"

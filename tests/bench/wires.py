@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from idoldbg.target.emulated.pyocd_probe.dap import CPUID, AccessFault, Dap
+from idoldbg.target.emulated.pyocd_probe.dap import AccessFault, Dap
 from idoldbg.target.emulated.pyocd_probe.live import LiveBoard
 from tests.bench.latency import ModelClock
 
@@ -100,7 +100,7 @@ class Wires:
 
     def __post_init__(self) -> None:
         self.live = LiveBoard(self.board, self.clock)
-        self.dap = Dap(int.from_bytes(self.board.read(CPUID, 4), "little"))
+        self.dap = Dap.for_board(self.board)
         self.lock = threading.RLock()
         self.nreset_held = False  # by somebody else than the probe
         self.hz = 1_000_000

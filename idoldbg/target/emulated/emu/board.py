@@ -103,6 +103,7 @@ class EmulatedBoard:
         for peripheral in board.chip.peripherals:
             device = make_device(peripheral, self._wiring)
             self._bus.add_device(peripheral.name, peripheral.address, peripheral.size, device)
+        self._place_constants()
         wire_board(board.emulation, self._wiring, nor_contents or {}, board.folder)
         self._bus.connect(self._engine)
         self._bus.on_code_written = self._code_written
@@ -120,6 +121,13 @@ class EmulatedBoard:
         """Called whenever the board has run for a while, and at its end."""
         self.reset_count = 0
         self._reset()
+
+    def _place_constants(self) -> None:
+        """Let the chip say what it is, to debuggers and to its firmware."""
+        ids = self.board.chip.identification
+        if ids is not None:
+            constants = ids.constants(self.board.part, self._bus.flash_size)
+            self._core.scs.add_constants(self._bus.place_constants(constants))
 
     # ------------------------------------------------------------------ image
 
@@ -373,6 +381,11 @@ class EmulatedBoard:
                 continue
             part = data[at : at + memory.end - address - at]
             offset = address + at - memory.address
+            if self._bus.find_programmable(address + at) is not None:
+                width = _access_width(address + at, len(part))
+                self._bus.store_flash(memory, offset, part[:width], width)
+                at += width
+                continue
             memory.data[offset : offset + len(part)] = part
             if memory.region.kind is not MemoryKind.RAM:
                 self._wiring.image_loaded(address + at, len(part))

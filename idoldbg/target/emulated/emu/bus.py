@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from idoldbg.model.board import IoWindow, MemoryKind, MemoryRegion
 from idoldbg.target.emulated.emu.devices.device import Device
 from idoldbg.target.emulated.emu.devices.register_bank import OpenRegisters
 from idoldbg.target.emulated.emu.engine import Engine
 
-__all__ = ["Bus", "Memory"]
+__all__ = ["Bus", "FlashController", "Memory"]
 
 _PAGE_SHIFT = 8
+
+
+class FlashController(Protocol):
+    """Protocol of a controller through which stores to flash program it."""
+
+    on_settled: Callable[[], None]
+
+    def takes_stores(self, address: int) -> bool:
+        """Return whether a store to that address of flash programs it now."""
+
+    def store(self, address: int, before: bytes, after: bytes) -> bytes:
+        """Return what the array holds at `address` after a store of `after` there."""
 
 
 @dataclass(slots=True)
@@ -46,6 +59,10 @@ class Bus:
         self.open = OpenRegisters()
         self.on_code_written: Callable[[Memory], None] = lambda _memory: None
         self.watched: dict[int, Callable[[], None]] = {}
+        flash = [r.size for r in regions if r.kind is MemoryKind.FLASH]
+        self.flash_size = max(flash, default=0)
+        self.flash_controller: FlashController | None = None
+        self._unsettled: Memory | None = None
         self._starts = [m.address for m in self.memories]
         self._windows = tuple(windows)
         self._devices_by_page: dict[int, tuple[int, Device]] = {}
@@ -65,8 +82,21 @@ class Bus:
         for page in range(address >> _PAGE_SHIFT, address + size >> _PAGE_SHIFT):
             self._devices_by_page[page] = (address, device)
 
+    def place_constants(self, constants: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Put what the chip says of itself into ROM and peripherals; return what is elsewhere."""
+        left = {}
+        for address, data in constants.items():
+            if self.find(address) is not None:
+                self.put(address, data)
+            elif self.find_io(address) is not None:
+                self.open.constants[address] = int.from_bytes(data, "little")
+            else:
+                left[address] = data
+        return left
+
     def reset(self) -> None:
         """Reset all devices; memory keeps its contents."""
+        self.settle()
         self.open.reset()
         for device in self.devices.values():
             device.reset()
@@ -108,6 +138,42 @@ class Bus:
         offset = address - memory.address
         memory.data[offset : offset + len(data)] = data
         self.on_code_written(memory)
+
+    def put(self, address: int, data: bytes) -> None:
+        """Write into any memory as `program` does, but let the core see new code after `settle`."""
+        memory = self.find(address)
+        assert memory is not None and address + len(data) <= memory.end
+        offset = address - memory.address
+        memory.data[offset : offset + len(data)] = data
+        self._unsettled = memory
+
+    def settle(self) -> None:
+        """Let the core see what `put` has written."""
+        if self._unsettled is not None:
+            memory, self._unsettled = self._unsettled, None
+            self.on_code_written(memory)
+
+    def attach_flash_controller(self, controller: FlashController) -> None:
+        """Let stores to flash go to a controller while it is unlocked for programming."""
+        self.flash_controller = controller
+        controller.on_settled = self.settle
+
+    def find_programmable(self, address: int) -> Memory | None:
+        """Return the flash in which a store to that address programs now."""
+        memory = self.find(address)
+        if memory is None or memory.region.kind is not MemoryKind.FLASH:
+            return None
+        controller, at = self.flash_controller, address - memory.address + memory.region.address
+        return memory if controller is not None and controller.takes_stores(at) else None
+
+    def store_flash(self, memory: Memory, offset: int, data: bytes, width: int) -> None:
+        """Give stores of so many bytes each to the flash controller."""
+        controller = self.flash_controller
+        assert controller is not None  # `find_programmable` looked
+        for at in range(offset, offset + len(data), width):
+            address, after = memory.region.address + at, data[at - offset :][:width]
+            before = bytes(memory.data[at : at + len(after)])
+            self.put(address, controller.store(address, before, after))
 
     # ------------------------------------------------------------------ peripherals
 

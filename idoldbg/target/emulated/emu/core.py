@@ -11,7 +11,14 @@ from idoldbg.target.emulated.emu.bus import Bus
 from idoldbg.target.emulated.emu.clock import Clock
 from idoldbg.target.emulated.emu.core_model import CoreModel
 from idoldbg.target.emulated.emu.debug import Debug, Dfsr
-from idoldbg.target.emulated.emu.engine import AccessKind, Engine, Interrupt, Outcome, reg
+from idoldbg.target.emulated.emu.engine import (
+    AccessKind,
+    BadAccess,
+    Engine,
+    Interrupt,
+    Outcome,
+    reg,
+)
 from idoldbg.target.emulated.emu.exceptions import Cfsr, Exceptions
 from idoldbg.target.emulated.emu.mpu import CTRL_ENABLE, CTRL_PRIVDEFENA, Mpu
 from idoldbg.target.emulated.emu.nvic import (
@@ -25,7 +32,7 @@ from idoldbg.target.emulated.emu.nvic import (
 from idoldbg.target.emulated.emu.observers import Observer, Observers
 from idoldbg.target.emulated.emu.register_file import RegisterFile
 from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
-from idoldbg.target.emulated.emu.stores import Store, decode_store
+from idoldbg.target.emulated.emu.stores import Store, decode_store, store_size
 from idoldbg.target.emulated.emu.systick import SysTick
 from idoldbg.target.signals import HeldSignals
 
@@ -363,6 +370,8 @@ class Core:
             self._exception_exit()
             return
         write = bad.kind is AccessKind.WRITE
+        if write and self._program_flash(bad):
+            return
         user = not self.nvic.active and bool(self.engine.read_register(reg.CONTROL) & 1)
         if user and not self.mpu.allows(bad.address, 1, write=write):
             bits = Cfsr.IACCVIOL if fetch else Cfsr.DACCVIOL | Cfsr.MMARVALID
@@ -371,6 +380,22 @@ class Core:
             self.exceptions.fault(BUS_FAULT, Cfsr.IBUSERR)
         else:
             self.exceptions.fault(BUS_FAULT, Cfsr.PRECISERR | Cfsr.BFARVALID, bad.address)
+
+    def _program_flash(self, bad: BadAccess) -> bool:
+        """Make a store to flash whose controller takes it: let it through, then look at it."""
+        memory = self._bus.find_programmable(bad.address)
+        if memory is None:
+            return False
+        code = self._bus.find_bytes(self.registers.read("pc"), 4)
+        offset = bad.address - memory.address
+        end = offset + max(bad.size, store_size(code or bytes(4)))
+        before = bytes(memory.data[offset:end])
+        if self.engine.run_writable(memory.address, len(memory.data)) is Outcome.BAD_ACCESS:
+            return False
+        after = bytes(memory.data[offset:end])
+        memory.data[offset:end] = before
+        self._bus.store_flash(memory, offset, after, bad.size)
+        return True
 
     def _on_lockup(self, reason: str) -> None:
         if self.lockup is None:

@@ -16,6 +16,7 @@ __all__ = ["Architecture", "CORE_MODELS", "CoreModel", "coresight_words"]
 
 ROM_TABLE = 0xE00FF000
 _SCS, _DWT, _FPB, _ITM = 0xE000E000, 0xE0001000, 0xE0002000, 0xE0000000
+_TPIU, _ETM = 0xE0040000, 0xE0041000
 
 
 class Architecture(Enum):
@@ -91,8 +92,15 @@ CORE_MODELS: dict[Core, CoreModel] = {
             (_DWT, 0x04003BB002, _SYSTEM, 0),
             (_FPB, 0x04002BB003, _SYSTEM, 0),
             (_ITM, 0x04003BB001, _SYSTEM, 0),
+            (_TPIU, 0x04000BB9A1, _CORESIGHT, 0),
+            (_ETM, 0x04000BB925, _CORESIGHT, 0),
         ),
-        words=(*_FEATURES_M4, *_FLOAT_SINGLE),
+        words=(
+            *_FEATURES_M4,
+            *_FLOAT_SINGLE,
+            (_TPIU + 0xFCC, 0x11),  # DEVTYPE: a trace sink, a port
+            (_ETM + 0xFCC, 0x13),  # a trace source, of a processor
+        ),
     ),
     Core.CORTEX_M7: CoreModel(
         Architecture.V7EM,

@@ -312,6 +312,15 @@ class Engine:
             return Outcome.COUNT
         return Outcome.WAITING if self._counter[0] <= self._counter[1] else Outcome.COUNT
 
+    def run_writable(self, address: int, size: int) -> Outcome:
+        """Execute one instruction while the mapping at `address` may be written."""
+        protect, handle = _library.uc_mem_protect, self.handle
+        self._check(protect(handle, address, size, const.UC_PROT_ALL))
+        try:
+            return self.run(1)
+        finally:
+            self._check(protect(handle, address, size, const.UC_PROT_READ | const.UC_PROT_EXEC))
+
     @property
     def counts(self) -> bool:
         """Whether executed instructions can be counted on this platform."""

@@ -6,7 +6,7 @@ MPU registers), so the MPU comes first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from idol.records import dataclass, replace
 from idoldbg.target.emulated.emu.core_model import Architecture, CoreModel, coresight_words
@@ -20,6 +20,7 @@ __all__ = ["PPB_END", "PPB_START", "SCS_START", "SystemControl", "SystemControlS
 
 PPB_START, PPB_END, SCS_START = 0xE0000000, 0xE0100000, 0xE000E000
 _ITM_LIMIT = 1 << 16
+_DBGMCU = 0xE0042000  # of an STM32; only its power-on reset clears it
 _WORD = 0xFFFFFFFF
 
 
@@ -53,9 +54,15 @@ class SystemControl:
         self.on_mpu: Callable[[], None] = lambda: None
         self.on_reset_request: Callable[[], None] = lambda: None
 
+    def add_constants(self, constants: Mapping[int, bytes]) -> None:
+        """Add words that the chip has here, or replace those of its core."""
+        for address, data in constants.items():
+            self._constants[address] = int.from_bytes(data, "little")
+
     def reset(self) -> None:
-        """Forget what software has written."""
-        self._other.clear()
+        """Forget what software has written, but for the chip's own block of debug registers."""
+        kept = {a: word for a, word in self._other.items() if a >> 12 == _DBGMCU >> 12}
+        self._other = kept
 
     # ------------------------------------------------------------------ reading
 

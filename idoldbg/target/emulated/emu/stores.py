@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from idol.records import dataclass
 
-__all__ = ["Store", "decode_store"]
+__all__ = ["Store", "decode_store", "store_size"]
 
 _SP = 13
+_STM, _STMDB, _STRD = (0xE880, 0xE8A0), (0xE900, 0xE920), 0xE840
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,14 @@ def _decode_narrow(first: int, read: Callable[[int], int]) -> Store | None:
         address = read(base) + read(first >> 6 & 7) & 0xFFFFFFFF
         return Store(address, 4 if first >> 9 == 0b0101000 else 2, low, 2)
     return None
+
+
+def store_size(code: bytes) -> int:
+    """Return how many bytes STM or STRD stores (A7.7.159, A7.7.160, A7.7.166), 0 for others."""
+    first = int.from_bytes(code[:2], "little")
+    if first >> 11 == 0b11000:
+        return 4 * (first & 0xFF).bit_count()
+    if first & 0xFFF0 in (*_STM, *_STMDB):
+        return 4 * (int.from_bytes(code[2:4], "little") & 0x5FFF).bit_count()
+    is_double = first & 0xFE50 == _STRD and first & 0x0120  # P or W: else it is STREX or the like
+    return 8 if is_double else 0

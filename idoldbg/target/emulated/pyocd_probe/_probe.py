@@ -21,7 +21,7 @@ from pyocd.probe.debug_probe import DebugProbe
 from idoldbg.errors import FaultError, IdoldbgError, LinkTimeout
 from idoldbg.target.emulated.link import Board
 from idoldbg.target.emulated.pyocd_probe.boards import OfferedBoard, list_boards
-from idoldbg.target.emulated.pyocd_probe.dap import CPUID, AccessFault, Dap
+from idoldbg.target.emulated.pyocd_probe.dap import AccessFault, Dap
 from idoldbg.target.emulated.pyocd_probe.live import LiveBoard
 from idoldbg.target.emulated.pyocd_probe.plugin import BLOCK_ACCESS
 from idoldbg.target.emulated.socket import RemoteBoard
@@ -102,7 +102,7 @@ class EmulatedProbe(DebugProbe):  # type: ignore[misc]  # pyOCD publishes no typ
         if self.session is not None:
             self._block_access = bool(self.session.options.get(BLOCK_ACCESS))
         with live.access() as board:
-            self._dap = Dap(int.from_bytes(board.read(CPUID, 4), "little"))
+            self._dap = Dap.for_board(board)
         live.claimed_by = self
         self._live = live
 

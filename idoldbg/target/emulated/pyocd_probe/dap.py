@@ -46,7 +46,9 @@ CSW_SDEVICEEN = 1 << 23
 CSW_KEPT = 0x7F000000 | CSW_ADDRINC  # protection and security attributes, increment
 WIDTHS = {0: 1, 1: 2, 2: 4}
 
-ROM_TABLE = 0xE00FF000
+ROM_TABLE = 0xE00FF000  # the core's
+CHIP_ROM_TABLE = 0xF0000000  # where a chip with a Cortex-M0+ may have its own before it
+CIDR1, CLASS_ROM_TABLE = 0xFF4, 0x10
 BASE_PRESENT = 0x3
 
 
@@ -94,8 +96,9 @@ class Dap:
     until ABORT clears it.
     """
 
-    def __init__(self, cpuid: int) -> None:
+    def __init__(self, cpuid: int, rom_table: int = ROM_TABLE) -> None:
         self.identity = IDENTITIES.get(cpuid >> 4 & 0xFFF, CORTEX_M4)
+        self._rom_table = rom_table
         self._control = 0
         self._select = 0
         self._sticky = False
@@ -131,6 +134,16 @@ class Dap:
     def address(self) -> int:
         """The register TAR of access port 0."""
         return self._tar
+
+    @classmethod
+    def for_board(cls, board: Memory) -> Dap:
+        """Make the debug port of a board; raise what reading from it raises."""
+        cpuid = int.from_bytes(board.read(CPUID, 4), "little")
+        try:
+            has_own = board.read(CHIP_ROM_TABLE + CIDR1, 4)[0] == CLASS_ROM_TABLE
+        except FaultError:
+            has_own = False
+        return cls(cpuid, CHIP_ROM_TABLE if has_own else ROM_TABLE)
 
     @property
     def is_powered(self) -> bool:
@@ -191,7 +204,11 @@ class Dap:
             self._write(memory, self._tar & ~0xF | register & 0xC, value & 0xFFFFFFFF, 4)
 
     def _read_port(self, memory: Memory, register: int) -> int:
-        constants = {AP_IDR: self.identity.ap_idr, AP_BASE: ROM_TABLE | BASE_PRESENT, AP_CFG: 0}
+        constants = {
+            AP_IDR: self.identity.ap_idr,
+            AP_BASE: self._rom_table | BASE_PRESENT,
+            AP_CFG: 0,
+        }
         if register in constants:
             return constants[register]
         if register == AP_CSW:

@@ -14,6 +14,11 @@ from idoldbg.target.emulated.emu.devices.lpc55_rom_api import Lpc55RomApi
 from idoldbg.target.emulated.emu.devices.lpc55_spi import Lpc55Spi
 from idoldbg.target.emulated.emu.devices.lpc55_usart import Lpc55Usart
 from idoldbg.target.emulated.emu.devices.register_bank import RegisterBank
+from idoldbg.target.emulated.emu.devices.stm32_flash import (
+    Stm32F4Flash,
+    Stm32G0Flash,
+    Stm32H7Flash,
+)
 from idoldbg.target.emulated.emu.devices.stm32_gpio import Stm32Gpio
 from idoldbg.target.emulated.emu.devices.stm32_i2c import Stm32I2cV1, Stm32I2cV2
 from idoldbg.target.emulated.emu.devices.stm32_spi import Stm32SpiV1, Stm32SpiV2
@@ -33,6 +38,9 @@ MODELS: dict[str, Callable[[Peripheral, Wiring], Device]] = {
     "stm32-timer": lambda p, w: Stm32Timer(w.clock, w.interrupt(p)),
     "stm32-usart-v1": lambda p, w: Stm32UsartV1(w.clock, w.interrupt(p)),
     "stm32-usart-v2": lambda p, w: Stm32UsartV2(w.clock, w.interrupt(p)),
+    "stm32f4-flash": lambda p, w: w.stm32_flash(Stm32F4Flash, p),
+    "stm32g0-flash": lambda p, w: w.stm32_flash(Stm32G0Flash, p),
+    "stm32h7-flash": lambda p, w: w.stm32_flash(Stm32H7Flash, p),
     "lpc55-ctimer": lambda p, w: Lpc55Ctimer(w.clock, w.interrupt(p)),
     "lpc55-gpio": lambda p, w: Lpc55Gpio(),
     "lpc55-i2c": lambda p, w: Lpc55I2c(w.interrupt(p)),

@@ -50,12 +50,14 @@ class OpenRegisters(Device):
 
     def __init__(self) -> None:
         self._words: dict[int, int] = {}
+        self.constants: dict[int, int] = {}
 
     def reset(self) -> None:
         self._words.clear()
 
     def read_word(self, offset: int) -> int:
-        return self._words.get(offset, 0)
+        constant = self.constants.get(offset)
+        return self._words.get(offset, 0) if constant is None else constant
 
     def write_word(self, offset: int, value: int) -> None:
         self._words[offset] = value

@@ -10,11 +10,12 @@ from idoldbg.model.board import Emulation, Led, Peripheral, SpiDevice
 from idoldbg.target.emulated.emu.clock import Clock
 from idoldbg.target.emulated.emu.devices.device import Device, StatefulPart
 from idoldbg.target.emulated.emu.devices.i2c_bus import I2cBus, I2cPeer
-from idoldbg.target.emulated.emu.devices.lpc55_flash import FlashMemory, Lpc55Flash, ProgrammedPages
+from idoldbg.target.emulated.emu.devices.lpc55_flash import Lpc55Flash, ProgrammedPages
 from idoldbg.target.emulated.emu.devices.nor_flash import NorFlash
 from idoldbg.target.emulated.emu.devices.own_wiring import OwnDevices
 from idoldbg.target.emulated.emu.devices.pins import Pins
 from idoldbg.target.emulated.emu.devices.spi_bus import Loopback, SpiBus, SpiPeer
+from idoldbg.target.emulated.emu.devices.stm32_flash import FlashArray, Stm32FlashController
 from idoldbg.target.emulated.emu.devices.uart_port import UartPort
 
 __all__ = ["SPI_PEERS", "BoardMemory", "Wiring", "wire_board"]
@@ -24,10 +25,14 @@ SPI_PEERS = frozenset({"nor-flash", "loopback"})
 """The same names as `idoldbg.model.board.SPI_DEVICE_MODELS`."""
 
 
-class BoardMemory(FlashMemory, Protocol):
+class BoardMemory(FlashArray, Protocol):
     """The memory that device models get at, and the devices by name."""
 
     devices: dict[str, Device]
+    flash_size: int
+
+    def attach_flash_controller(self, controller: Stm32FlashController) -> None:
+        """Let stores to flash go to a controller while it is unlocked for programming."""
 
     def add_device(self, name: str, address: int, size: int, device: Device) -> None:
         """Put a device at an address."""
@@ -93,6 +98,14 @@ class Wiring:
     def flash_controller(self, controller: Lpc55Flash) -> Lpc55Flash:
         """Let a flash controller share the record of programmed pages."""
         controller.programmed = self.programmed_pages
+        return controller
+
+    def stm32_flash(
+        self, make: Callable[..., Stm32FlashController], peripheral: Peripheral
+    ) -> Device:
+        """Make the controller of the flash, to which stores into it go."""
+        controller = make(self.memory, self.memory.flash_size, self.interrupt(peripheral))
+        self.memory.attach_flash_controller(controller)
         return controller
 
     def image_loaded(self, address: int, size: int) -> None:

@@ -138,7 +138,7 @@ def test_a_sleeping_core_is_looked_at_once() -> None:
 
 def test_faults_resets_and_snapshots_are_reported() -> None:
     p = V6M.program()
-    p.mov(0, 0xF0000000)
+    p.mov(0, 0xF1000000)
     p.label("bad")
     p.ldr(1, 0)
     p.handler(3)
