@@ -1,4 +1,4 @@
-"""The ids by which an STM32 is known: DBGMCU_IDCODE, the size of its flash, the id of its ROM table.
+"""The ids by which an STM32 is known: DBGMCU_IDCODE, the size of its flash, its ROM table.
 
 Debuggers choose flash algorithms by these. RM0090 38.6.1 (STM32F4), RM0444 40.10.1 (STM32G0),
 RM0433 60.5.8 (STM32H7); the ROM table's part number is the DEV_ID of the IDCODE.

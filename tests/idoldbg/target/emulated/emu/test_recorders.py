@@ -69,7 +69,7 @@ def test_both_sides_of_a_branch_are_distinguished(machine: Machine) -> None:
 def test_code_behind_a_fault_was_not_executed(machine: Machine) -> None:
     """The load in the middle of a block faults until the handler has mended its address."""
     p = machine.program()
-    p.mov(0, 0xF0000000)
+    p.mov(0, 0xF1000000)
     p.branch("block")
     p.label("block")
     p.nop()
