@@ -218,14 +218,16 @@ def test_a_sleeping_core_without_its_debug_clock(bench: Bench) -> None:
     enter(probe)
     probe.board.run_until(lambda: probe.board.is_sleeping, 1.0)
     wires.sleep = Sleep.SHUT
-    assert wires.read(True, 0)[0] is Ack.WAIT
+    answers = [wires.read(True, 0)[0] for _ in range(50)]
+    assert answers.count(Ack.WAIT) > 25, "it is awake now and then"
     wires.sleep = Sleep.TICKS
     answers = [wires.read(True, 0)[0] for _ in range(200)]
     assert Ack.OK in answers
     assert Ack.WAIT in answers
     probe.board.write(wires.dbgmcu, b"\7\0\0\0")
     wires.sleep = Sleep.SHUT
-    assert wires.read(True, 0)[0] is Ack.OK, "DBGMCU keeps the clock on"
+    answers = [wires.read(True, 0)[0] for _ in range(50)]
+    assert answers == [Ack.OK] * 50, "DBGMCU keeps the clock on"
 
 
 def test_model_time_passes_for_the_board_and_not_for_us(bench: Bench) -> None:
