@@ -18,6 +18,7 @@ from benchmarks.measure import median_s, process, row
 from benchmarks.peer import bench_peer
 from benchmarks.scaling import bench_scaling
 from benchmarks.startup import bench_audit, bench_growth, bench_setup, bench_start
+from benchmarks.usb import bench_usb
 from idoldbg.build.load import open_build
 from idoldbg.session import demo_archive, demo_boards
 from idoldbg.startup import settle
@@ -110,6 +111,7 @@ def main() -> None:
         "process": (bench_process, 5),
         "calls": (bench_calls, 200),
         "links": (bench_links, 200),
+        "usb": (bench_usb, 12),
         "scaling": (bench_scaling, 1),
         "debug-info": (bench_debug_info, 5),
         "stubs": (bench_stubs, 9),
