@@ -15,7 +15,7 @@ OLD := idoldbg needs Python 3.11 or later, and `$(PYTHON)` is %d.%d.%d; \
 	choose another, as in: make demo PYTHON=python3.11
 IS_NEW_ENOUGH = @$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("$(OLD)" % v[:3])'
 
-.PHONY: demo test lint bench soak firmware packages lock clean always
+.PHONY: demo test lint bench soak firmware packages lock site clean always
 
 demo:
 	$(IS_NEW_ENOUGH)
@@ -61,6 +61,14 @@ lock:
 	$(VENV)-lock/bin/pip install --quiet --require-hashes -r requirements/release.txt
 	$(VENV)-lock/bin/python -m tools.lock $(VENV)-lock/bin/uv
 	rm -rf $(VENV)-lock
+
+# The documentation site, in site/. Every warning is an error; links inside of it are checked.
+site:
+	$(PYTHON) -m venv $(VENV)-site
+	$(VENV)-site/bin/pip install --quiet --require-hashes -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(VENV)-site/bin/python -m mkdocs build --quiet
+	$(VENV)-site/bin/python -m tools.check_site site
+	rm -rf $(VENV)-site
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

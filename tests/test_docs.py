@@ -109,7 +109,8 @@ def _pages() -> list[Path]:
 def test_links_between_pages_exist(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)", text):
-        assert (page.parent / link).exists(), link
+        if not link.startswith("samples/"):  # made with the site (tools/site_pages.py)
+            assert (page.parent / link).exists(), link
 
 
 def test_every_way_to_find_a_type_is_documented() -> None:

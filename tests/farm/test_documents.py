@@ -153,6 +153,8 @@ def check(step: Step, output: str, status: int) -> None:
 @pytest.mark.parametrize(
     "guide",
     [
+        "tutorial.md",
+        "find-stack-leak.md",
         "debugging.md",
         "first-hardware-test.md",
         "from-desk-to-lab.md",
