@@ -225,6 +225,13 @@ def _check_kernel(first: Observation, second: Observation | None) -> Iterator[Fi
         yield Finding(Code.CORE_IN_EXCEPTION, Severity.ERROR, facts={"exception": exception})
     if last.is_before_tasks:
         yield Finding(Code.NOT_BOOTED, Severity.ERROR)
+    unread = [row for row in last.rows if row.problem] if not last.is_before_tasks else []
+    if unread:
+        facts = {
+            "what": ", ".join(row.name for row in unread),
+            "why": unread[0].problem.removeprefix("unreadable: "),
+        }
+        yield Finding(Code.UNREADABLE, Severity.WARNING, facts=facts)
     for what, why in last.problems:
         yield Finding(Code.UNREADABLE, Severity.WARNING, facts={"what": what, "why": why})
 

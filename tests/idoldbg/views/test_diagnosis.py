@@ -45,6 +45,13 @@ CASES: list[tuple[Code, Severity, str | None, Observation, Observation | None]] 
     (Code.CORE_IN_EXCEPTION, Severity.ERROR, None, look(core=Core(3, False)), None),
     (Code.NOT_BOOTED, Severity.ERROR, None, look(is_before_tasks=True), None),
     (Code.UNREADABLE, Severity.WARNING, None, look(problems=(("stacks", "no memory"),)), None),
+    (
+        Code.UNREADABLE,
+        Severity.WARNING,
+        None,
+        look(row(0), row(1, scheduler=None, problem="unreadable: no memory"), row(2)),
+        None,
+    ),
     (Code.TICKS_STOPPED, Severity.ERROR, None, HEALTHY, look(ticks=1000)),
     (Code.REBOOTED, Severity.ERROR, None, HEALTHY, look(ticks=10)),
     (Code.TASK_FAULTED, Severity.ERROR, "spi", look(row(0), row(2, fault=FAULT)), None),
