@@ -8,10 +8,11 @@ import sys
 from dataclasses import asdict
 
 import click
+from click.core import ParameterSource
 
 from idol.records import replace
 from idoldbg.cli.groups import Group
-from idoldbg.cli.options import Settings, hostwide_options, options_except
+from idoldbg.cli.options import Settings, hostwide_options, options_except, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import ArgumentError
 from idoldbg.render import running_boards as render
@@ -24,6 +25,7 @@ from idoldbg.target.emulated.server import (
     start_board,
     stop_board,
 )
+from idoldbg.target.open import Site, find_scheme
 
 PORT = click.option(
     "--pyocd-port",
@@ -33,18 +35,32 @@ PORT = click.option(
     "gdbserver -u remote:localhost:PORT` and the like. Every user of this host can connect there.",
 )
 
+IDLE = click.option(
+    "--idle",
+    metavar="SECONDS",
+    type=float,
+    callback=parse_seconds,
+    help="End when nobody has been connected for so long. Default: an hour for a board behind a "
+    "probe, which others may want; never for an emulated one.",
+)
+PROBE_IDLE_S = 3600.0
+
 
 @click.group("board", cls=Group)
 def command() -> None:
-    """Keep emulated boards running.
+    """Keep boards running, for any number of users.
 
-    Each has a process of its own. Every command reaches it with `--probe emu:NAME`, several at a
-    time. It runs the build that it was started with, which is then the default for --archive too.
+    Each has a process of its own. Every command reaches it with `--probe board:NAME`, several at a
+    time. An emulated board (also `emu:NAME`) runs the build that it was started with. With --probe
+    the process keeps that probe attached, so that commands begin at once and take turns; where it
+    is unplugged, it attaches again as soon as it is back. The build is then the default for
+    --archive.
 
     \b
     Examples:
       idoldbg board start desk build.zip
-      idoldbg -p emu:desk call Jefe.get_state
+      idoldbg -p board:desk call Jefe.get_state
+      idoldbg board start bench build.zip -p pyocd:0669FF
       idoldbg board stop desk
     """
 
@@ -53,20 +69,32 @@ def command() -> None:
 @click.argument("name")
 @click.argument("archive_path", metavar="[ARCHIVE]", required=False)
 @PORT
-@options_except(unused=("--probe", "--wait", "--timeout", "--record"))
-def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: int | None) -> None:
+@IDLE
+@options_except(unused=("--wait", "--timeout", "--record"))
+def start(
+    settings: Settings,
+    name: str,
+    archive_path: str | None,
+    pyocd_port: int | None,
+    idle: float | None,
+) -> None:
     """Start a board in the background.
 
     It runs ARCHIVE (or that of --archive, or a bundled demo image) on the board that the build
     names, or --board. It stays until it is stopped or the host goes down.
+
+    With --probe, written here, it is a real board: the one behind that probe, which should run
+    ARCHIVE.
     """
-    request = _request(settings, name, archive_path, pyocd_port)
+    request = _request(settings, name, archive_path, pyocd_port, idle)
     entry = start_board(
         name,
         request.archive,
         board=request.board,
         uart=request.uart,
         pyocd_port=request.pyocd_port,
+        probe=request.probe,
+        idle_s=request.idle_s,
     )
     _show_started(settings, entry)
 
@@ -81,20 +109,22 @@ def start(settings: Settings, name: str, archive_path: str | None, pyocd_port: i
     help="End when standard input is closed, as it is when the process that holds its other end "
     "ends in whatever way.",
 )
-@options_except(unused=("--probe", "--wait", "--timeout", "--record"))
+@IDLE
+@options_except(unused=("--wait", "--timeout", "--record"))
 def serve(
     settings: Settings,
     name: str,
     archive_path: str | None,
     pyocd_port: int | None,
     until_stdin_closes: bool,
+    idle: float | None,
 ) -> None:
     """Run a board in the foreground, until Ctrl-C or SIGTERM.
 
     The same as `board start`, for a service manager or a terminal. What is printed says that the
     board is ready.
     """
-    request = _request(settings, name, archive_path, pyocd_port)
+    request = _request(settings, name, archive_path, pyocd_port, idle)
     if until_stdin_closes:
         request = replace(request, lifeline=_stdin())
 
@@ -121,7 +151,10 @@ def list_(settings: Settings) -> None:
 @click.argument("name")
 @hostwide_options
 def status(settings: Settings, name: str) -> None:
-    """Ask a board how it is: its image, clock, lights, clients, and whether its core runs."""
+    """Ask a board how it is: its image, clock, lights, clients, and whether its core runs.
+
+    Of a real one, also whether its probe is there.
+    """
     found = board_status(name)
     show(settings, lambda: render.status_text(found), lambda: render.status_object(found))
 
@@ -131,7 +164,10 @@ def status(settings: Settings, name: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Stop all that are running.")
 @hostwide_options
 def stop(settings: Settings, names: tuple[str, ...], everything: bool) -> None:
-    """Stop boards; their memory is lost. Stopping all where none runs is not an error."""
+    """Stop boards; the memory of emulated ones is lost.
+
+    Probes are let go of. Stopping all where none runs is not an error.
+    """
     if everything == bool(names):
         raise ArgumentError("give the names of boards, or --all", name="NAME")
     wanted = [entry.name for entry in list_boards()] if everything else list(names)
@@ -145,15 +181,47 @@ def _show_started(settings: Settings, entry: BoardEntry) -> None:
 
 
 def _request(
-    settings: Settings, name: str, archive_path: str | None, pyocd_port: int | None
+    settings: Settings,
+    name: str,
+    archive_path: str | None,
+    pyocd_port: int | None,
+    idle_s: float | None,
 ) -> BoardRequest:
-    return BoardRequest(
+    request = BoardRequest(
         name=name,
         archive=archive_path or settings.archive,
         board=settings.board,
         uart=settings.uart,
         pyocd_port=pyocd_port,
+        idle_s=idle_s,
     )
+    if not _is_written("probe") and not _is_written("target_name"):
+        return request  # one of the environment is for the commands that use a board
+    options = settings.target()
+    spec = options.spec
+    if spec is None or spec.scheme in ("emu", "board") or find_scheme(spec).site(spec) is Site.FILE:
+        raise ArgumentError(
+            f"`{spec}` is not a probe that could be kept: give pyocd:UID, or leave --probe out for "
+            "an emulated board",
+            name="--probe",
+        )
+    if pyocd_port is not None or settings.uart is not None:
+        option = "--uart" if pyocd_port is None else "--pyocd-port"
+        raise ArgumentError("only an emulated board has one", name=option)
+    return replace(
+        request,
+        archive=archive_path or options.archive,
+        board=options.board,
+        probe=str(spec),
+        idle_s=PROBE_IDLE_S if idle_s is None else idle_s,
+    )
+
+
+def _is_written(parameter: str) -> bool:
+    """Return whether a parameter is on the command line."""
+    context = click.get_current_context()
+    sources = {c.get_parameter_source(parameter) for c in (context, context.find_root())}
+    return ParameterSource.COMMANDLINE in sources
 
 
 def _stdin() -> int:

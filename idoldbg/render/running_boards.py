@@ -23,6 +23,7 @@ __all__ = [
 
 SCHEMA = "idoldbg.board/1"
 UNKNOWN = "(not known: flashed by another program)"
+NOT_GIVEN = "(not known: started without a build)"
 Facts = Mapping[str, Any]
 
 
@@ -35,12 +36,13 @@ def boards_text(boards: Sequence[Facts], detailed: bool) -> str:
     """Write the boards, one a line; `detailed` adds where they listen and log."""
     if not boards:
         return "no board is running; start one with `idoldbg board start NAME [ARCHIVE]`"
-    rows = [["NAME", "BOARD", "PROCESS", "SINCE", "PYOCD PORT", "ARCHIVE"]]
+    rows = [["NAME", "BOARD", "PROBE", "PROCESS", "SINCE", "PYOCD PORT", "ARCHIVE"]]
     for board in boards:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(board["since"]))
         port = "" if board["pyocd_port"] is None else str(board["pyocd_port"])
-        archive = board["archive"] or UNKNOWN
-        row = [board["name"], board["board"], str(board["pid"]), since, port, archive]
+        archive = _archive(board)
+        kind = [board["board"] or "?", board["probe"] or "(emulated)"]
+        row = [board["name"], *kind, str(board["pid"]), since, port, archive]
         if detailed:
             row += [board["socket"], board["log"]]
         rows.append(row)
@@ -51,8 +53,12 @@ def boards_text(boards: Sequence[Facts], detailed: bool) -> str:
 
 def started_text(board: Facts) -> str:
     """Describe what was started and how to use it."""
-    name = board["name"]
-    lines = [f"{name}: {board['board']} runs {board['archive']}; use `--probe emu:{name}`"]
+    name, probe = board["name"], board["probe"]
+    if probe is None:
+        lines = [f"{name}: {board['board']} runs {board['archive']}; use `--probe emu:{name}`"]
+    else:
+        what = f"a {board['board']} " if board["board"] else ""
+        lines = [f"{name}: {what}behind {probe} is kept attached; use `--probe board:{name}`"]
     if board["pyocd_port"] is not None:
         lines.append(f"pyOCD probe server: remote:localhost:{board['pyocd_port']}")
     return join_lines(lines)
@@ -73,14 +79,16 @@ def status_object(status: Facts) -> dict[str, Any]:
 def status_text(status: Facts) -> str:
     """Write what a board's process says, a fact a line."""
     lights = [name for name, is_on in sorted(status["leds"].items()) if is_on]
+    chip = f" ({status['chip']})" if status["chip"] else ""
     rows = [
-        ["board", f"{status['board']} ({status['chip']})"],
-        ["image", f"{status['archive'] or UNKNOWN} {status['image_id']}".strip()],
+        ["board", f"{status['board'] or '?'}{chip}"],
+        *([["probe", _probe(status)]] if status.get("probe") else []),
+        ["image", f"{_archive(status)} {status['image_id']}".strip()],
         ["process", f"{status['pid']}, log {status['log']}"],
         ["socket", status["socket"]],
         ["clock", f"{status['time_s']:.3f} s"],
         ["core", _core(status)],
-        ["lights on", ", ".join(lights) or "none"],
+        *([] if status.get("probe") else [["lights on", ", ".join(lights) or "none"]]),
         ["clients", str(status["clients"])],
     ]
     if status["pyocd_port"] is not None:
@@ -90,8 +98,20 @@ def status_text(status: Facts) -> str:
 
 
 def _core(status: Facts) -> str:
+    if status.get("problem"):
+        return "not known"
     if status["lockup"] is not None:
         return f"locked up: {status['lockup']}"
     if status["held_by"]:
         return f"held still by {status['held_by']} client(s)"
     return "halted" if status["halted"] else "running"
+
+
+def _archive(board: Facts) -> str:
+    """Name what a board runs, or why that is not known."""
+    return str(board["archive"]) or (NOT_GIVEN if board.get("probe") else UNKNOWN)
+
+
+def _probe(status: Facts) -> str:
+    problem = status.get("problem")
+    return f"{status['probe']}, {'lost: ' + str(problem) if problem else 'attached'}"

@@ -42,7 +42,8 @@ class BoardEntry:
     `board` and `chip` are names of board and chip files, `archive` is the build's path, `image_id`
     hexadecimal or ""; `archive` is "" as well where the board was flashed by another program, which
     told nobody with what. `since` in seconds of Unix time. `pyocd_port` is that of its probe server
-    on this host, None without one.
+    on this host, None without one. `probe` is the SPEC of the probe behind which a real board is,
+    None for an emulated one; a real one may have no names and no build.
     """
 
     name: str
@@ -55,11 +56,12 @@ class BoardEntry:
     since: float
     log: str
     pyocd_port: int | None = None
+    probe: str | None = None
 
     @property
     def spec(self) -> str:
         """Value of `--probe` that reaches it."""
-        return f"emu:{self.name}"
+        return f"{'emu' if self.probe is None else 'board'}:{self.name}"
 
 
 def check_name(name: str) -> str:
@@ -134,5 +136,7 @@ def _read(path: Path) -> BoardEntry | None:
     if not isinstance(known["pid"], int) or not isinstance(known["since"], float):
         return None
     if not 0 <= known["since"] < LAST_DAY_S or not isinstance(known["pyocd_port"], int | None):
+        return None
+    if not isinstance(known["probe"], str | None):
         return None
     return BoardEntry(**known)

@@ -119,7 +119,7 @@ _FIELDS: dict[str, dict[str, tuple[str, bool]]] = {
     "lock": {"seconds": ("seconds", True)},
     "unlock": {},
     "release": {},
-    "reset": {"halt": ("flag", True)},
+    "reset": {"halt": ("flag", True), "line": ("flag", True)},
     "uart": {},
     "uart-send": {"port": ("text", False), "size": ("size", False)},
     "flash": {

@@ -1,7 +1,8 @@
 """A board that another process keeps running, reached over its Unix socket.
 
-`open_board` opens the link of `--probe emu:NAME` (or `emu:PATH`, the path of a socket). The
-protocol is that of `idoldbg.target.emulated.protocol`, described in docs/board-protocol.md.
+`open_board` opens the link of `--probe emu:NAME` (or `emu:PATH`, the path of a socket), and of
+`board:NAME`, which is also for real boards whose probe a process keeps. The protocol is that of
+`idoldbg.target.emulated.protocol`, described in docs/board-protocol.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from idoldbg.errors import IdoldbgError, LinkError, LinkTimeout, NotFound
+from idoldbg.errors import ArgumentError, IdoldbgError, LinkError, LinkTimeout, NotFound
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.emulated.client import ANSWER_LIMIT_S, BoardClient
 from idoldbg.target.emulated.entries import check_name, socket_path
@@ -27,10 +28,12 @@ from idoldbg.target.emulated.protocol import (
     is_number,
     segment_list,
 )
+from idoldbg.target.link import BaseLink
 from idoldbg.target.signals import hold_lock
 
 __all__ = [
     "BoardLink",
+    "ProbedLink",
     "RemoteBoard",
     "board_path",
     "connect_board",
@@ -166,8 +169,8 @@ class RemoteBoard:
             if self.client.is_open:
                 self._do({"op": operation})
 
-    def reset(self, halt: bool = False) -> None:
-        self._do({"op": "reset", "halt": halt})
+    def reset(self, halt: bool = False, line: bool = False) -> None:
+        self._do({"op": "reset", "halt": halt, **({"line": True} if line else {})})
 
     def uart(self) -> dict[str, bytes]:
         """Return the last 64 KiB that each serial port has sent."""
@@ -265,28 +268,11 @@ class RemoteBoard:
             self._seen = _Seen(float(time_s), halted)
 
 
-class BoardLink(EmulatedLink):
-    """A link to a board that others may use at the same time."""
+class SharedLink(BaseLink):
+    """Base of links to a board that others may use at the same time."""
 
     board: RemoteBoard
-
-    def __init__(
-        self, board: RemoteBoard, *, spec: str, description: str, notices: tuple[str, ...] = ()
-    ) -> None:
-        super().__init__(board, spec=spec, description=description, notices=notices)
-        self._held = self._exclusive = 0
-
-    def uart_output(self) -> dict[str, bytes]:
-        """Return the last 64 KiB that each serial port has sent, by name."""
-        return self.board.uart()
-
-    def uart_sent(self, name: str) -> bytes:
-        """Return what a port that the board leads out has sent; raise `NotFound`."""
-        return self.board.uart_sent(name)
-
-    def uart_feed(self, name: str, data: bytes) -> None:
-        """Let a serial port receive bytes."""
-        self.board.uart_feed(name, data)
+    _held = _exclusive = 0
 
     def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
         """Start `trace`, `coverage` or `profile`, for this connection."""
@@ -319,7 +305,9 @@ class BoardLink(EmulatedLink):
             if self._held == 0:
                 self.board.release()
         except LinkError:
-            pass  # the connection is lost, and the hold with it
+            if self.board.client.is_open:
+                raise
+            # The connection is lost, and the hold with it.
         except BaseException:
             self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
             raise
@@ -344,6 +332,27 @@ class BoardLink(EmulatedLink):
             self.board.interrupt(left=bool(self._held) + bool(self._exclusive))
             raise
 
+    def close(self) -> None:
+        self.board.close()
+
+
+class BoardLink(SharedLink, EmulatedLink):
+    """A link to an emulated board that keeps running."""
+
+    board: RemoteBoard
+
+    def uart_output(self) -> dict[str, bytes]:
+        """Return the last 64 KiB that each serial port has sent, by name."""
+        return self.board.uart()
+
+    def uart_sent(self, name: str) -> bytes:
+        """Return what a port that the board leads out has sent; raise `NotFound`."""
+        return self.board.uart_sent(name)
+
+    def uart_feed(self, name: str, data: bytes) -> None:
+        """Let a serial port receive bytes."""
+        self.board.uart_feed(name, data)
+
     def identify(self) -> Identity | None:
         board = str(self.board.status().get("board"))
         return Identity(f"{self.spec} is a", board, is_certain=True)
@@ -359,8 +368,46 @@ class BoardLink(EmulatedLink):
         """Reset the chip, for all its users; both ways are one here."""
         self.board.reset(halt)
 
-    def close(self) -> None:
-        self.board.close()
+
+class ProbedLink(SharedLink):
+    """A link to a real board, whose probe a process keeps for all its clients."""
+
+    kind = "board that `idoldbg board` keeps attached"
+    source = "probe"
+
+    def __init__(
+        self, board: RemoteBoard, *, spec: str, description: str, notices: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(spec, description, notices)
+        self.board = board
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.board.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        self.board.write(address, data)
+
+    def read_register(self, name: str) -> int:
+        return self.board.read_register(name)
+
+    def halt(self) -> None:
+        self.board.halt()
+
+    def resume(self) -> None:
+        self.board.resume()
+
+    def reset(self) -> None:
+        self.reset_with(halt=False, line=False)
+
+    def reset_with(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip, for all its users."""
+        self.board.reset(halt, line)
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 def board_path(where: str) -> Path:
@@ -369,27 +416,43 @@ def board_path(where: str) -> Path:
 
 
 def connect_board(
-    where: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S
+    where: str, *, clock: str = "virtual", limit_s: float = ANSWER_LIMIT_S, scheme: str = "emu"
 ) -> RemoteBoard:
     """Reach the board NAME, or the one whose socket has a path; raise `ProbeNotFound`.
 
-    `clock` as for `BoardClient`; `limit_s` bounds each answer.
+    `clock` as for `BoardClient`; `limit_s` bounds each answer. `scheme` is that of the SPEC which
+    messages name.
     """
-    client = BoardClient(board_path(where), f"emu:{where}", clock=clock, limit_s=limit_s)
+    client = BoardClient(board_path(where), f"{scheme}:{where}", clock=clock, limit_s=limit_s)
     return RemoteBoard(client)
 
 
-def open_board(where: str) -> BoardLink:
-    """Open the link of `emu:NAME-OR-PATH`; raise `ProbeNotFound` where no board is."""
-    board = connect_board(where)
+def open_board(where: str, scheme: str = "emu") -> BoardLink | ProbedLink:
+    """Open the link of `emu:NAME-OR-PATH` or `board:NAME-OR-PATH`.
+
+    Raises `ProbeNotFound` where no board is, `ArgumentError` for a real one as `emu:`.
+    """
+    spec = f"{scheme}:{where}"
+    board = connect_board(where, scheme=scheme)
     try:
         status = board.status()
         notices = tuple(str(n) for n in status["notices"])
-        description = f"emulated {status['board']} `{status['name']}`, process {status['pid']}"
+        name, process, probe = status["name"], status["pid"], status.get("probe")
+        if probe is None:
+            description = f"emulated {status['board']} `{name}`, process {process}"
+            return BoardLink(board, spec=spec, description=description, notices=notices)
+        if scheme != "board":
+            raise ArgumentError(
+                f"`{where}` is a real board behind {probe}: use it as `board:{where}`",
+                name="--probe",
+            )
+        if problem := str(status.get("problem", "")):
+            raise LinkError(f"{spec}: its probe is lost: {problem}", link=spec)
+        description = f"`{name}` behind {probe}, process {process}"
+        return ProbedLink(board, spec=spec, description=description, notices=notices)
     except (KeyError, TypeError) as error:
         board.close()
-        raise LinkError(f"emu:{where}: it answers, but not as a board", link="emu") from error
+        raise LinkError(f"{spec}: it answers, but not as a board", link=spec) from error
     except BaseException:
         board.close()
         raise
-    return BoardLink(board, spec=f"emu:{where}", description=description, notices=notices)

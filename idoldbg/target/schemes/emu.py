@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from idoldbg.errors import ArgumentError
 from idoldbg.target.open import Site, Wanted, opener
+from idoldbg.target.schemes.board import find_build, open_kept
 from idoldbg.target.spec import Spec
 
 if TYPE_CHECKING:
@@ -14,19 +14,7 @@ if TYPE_CHECKING:
 
 def _find_build(spec: Spec) -> str | None:
     """Ask a board that is kept running what it runs."""
-    if spec.rest is None:
-        return None
-    from idoldbg.target.emulated.socket import connect_board
-
-    with connect_board(spec.rest) as board:
-        archive = str(board.status().get("archive"))
-    if not archive:
-        raise ArgumentError(
-            f"board `{spec.rest}` was flashed by another program, and what it holds is not known "
-            f"here: give its build, or flash one (`idoldbg -p {spec} flash BUILD`)",
-            name="--archive",
-        )
-    return archive
+    return None if spec.rest is None else find_build(spec)
 
 
 @opener(
@@ -45,17 +33,4 @@ def open_emu(spec: Spec, wanted: Wanted) -> BaseLink:
         return LocalLink(
             made, description=f"emulated {made.board.name}", notices=tuple(made.notices)
         )
-    from idoldbg.target.emulated.socket import connect_board, open_board
-
-    if wanted.options.board is not None:
-        with connect_board(spec.rest) as board:
-            _check_board(spec, wanted.options.board, str(board.status().get("board")))
-    return open_board(spec.rest)
-
-
-def _check_board(spec: Spec, board: str, found: str) -> None:
-    """Refuse a board that is kept running and is another one than `--board`."""
-    from idoldbg.target.board_files import load_board
-
-    if load_board(board).name != found:
-        raise ArgumentError(f"{spec} is a {found}, not a `{board}`", name="--board")
+    return open_kept(spec, wanted)

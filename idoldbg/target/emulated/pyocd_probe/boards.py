@@ -96,7 +96,7 @@ def list_boards() -> tuple[OfferedBoard, ...]:
 
 
 def _running() -> tuple[OfferedBoard, ...]:
-    """Return the boards that other processes keep running."""
+    """Return the emulated boards that other processes keep running."""
     try:
         entries = read_board_entries()
     except LinkError as error:  # a runtime folder that is not to be trusted
@@ -110,6 +110,7 @@ def _running() -> tuple[OfferedBoard, ...]:
             stays_up=True,
         )
         for entry in entries
+        if entry.probe is None
     )
 
 

@@ -1,4 +1,6 @@
-"""Emulated boards that stay up: each in a process of its own, for any number of users.
+"""Boards that stay up: each in a process of its own, for any number of users.
+
+Emulated ones, and real ones whose probe that process keeps.
 
     with running_board("desk", "build.zip") as board:    # ends with the block, and with us
         open_session(TargetOptions(probe=board.spec))
@@ -65,6 +67,8 @@ def start_board(
     uart: str | os.PathLike[str] | None = None,
     pyocd_port: int | None = None,
     lifeline: int | None = None,
+    probe: str | None = None,
+    idle_s: float | None = None,
     limit_s: float = START_LIMIT_S,
 ) -> BoardEntry:
     """Start a board in the background, and return when it can be used.
@@ -72,7 +76,9 @@ def start_board(
     `archive` is a build (default: the bundled image of `board`), `board` the name or path of a
     board file (default: what the build says), `uart` a file for what its serial ports send.
     `pyocd_port` also makes it a pyOCD probe server on that port of this host, 0 for any free one.
-    With `lifeline`, the read end of a pipe, it ends when the write end is closed.
+    With `lifeline`, the read end of a pipe, it ends when the write end is closed. `probe` is the
+    SPEC of a real board to keep attached instead. With `idle_s`, it ends when it had no client for
+    so long.
 
     Raises `LinkError` where a board of that name runs, `LinkTimeout` when it does not start in
     time, and what opening build or board file raises.
@@ -85,6 +91,8 @@ def start_board(
         uart=None if uart is None else os.fspath(uart),
         pyocd_port=pyocd_port,
         lifeline=lifeline,
+        probe=probe,
+        idle_s=idle_s,
     )
     answer_read, answer_write = os.pipe()
     with open(answer_read, "rb") as answers, tempfile.TemporaryFile() as output:  # noqa: PTH123  a descriptor, not a path
@@ -123,7 +131,7 @@ def _read_answer(
             raise LinkTimeout(
                 f"board `{name}` did not start within {limit_s:g} s",
                 timeout_s=limit_s,
-                link=f"emu:{name}",
+                link=f"board:{name}",
             )
         data = os.read(answers.fileno(), ANSWER_LIMIT)
         if not data:
@@ -132,7 +140,7 @@ def _read_answer(
             raise LinkError(
                 f"the process of board `{name}` ended before it was ready: "
                 f"{''.join(last) or 'it said nothing'}",
-                link=f"emu:{name}",
+                link=f"board:{name}",
             )
         line += data
     facts: dict[str, Any] = json.loads(line)
@@ -149,7 +157,9 @@ def _error(facts: dict[str, str], name: str) -> IdoldbgError:
             return errors.TargetFileError(message)
         case "ArgumentError" | "NotFound":
             return errors.ArgumentError(message)
-    return LinkError(message, link=f"emu:{name}")
+        case "ProbeNotFound":
+            return errors.ProbeNotFound(message, link=f"board:{name}")
+    return LinkError(message, link=f"board:{name}")
 
 
 @contextlib.contextmanager
@@ -160,12 +170,19 @@ def running_board(
     board: str | None = None,
     uart: str | os.PathLike[str] | None = None,
     pyocd_port: int | None = None,
+    probe: str | None = None,
 ) -> Iterator[BoardEntry]:
     """Keep a board running while the block runs; it also ends if this process is killed."""
     read_end, write_end = os.pipe()
     try:
         entry = start_board(
-            name, archive, board=board, uart=uart, pyocd_port=pyocd_port, lifeline=read_end
+            name,
+            archive,
+            board=board,
+            uart=uart,
+            pyocd_port=pyocd_port,
+            lifeline=read_end,
+            probe=probe,
         )
         try:
             yield entry
@@ -198,7 +215,7 @@ def board_status(name: str) -> dict[str, Any]:
 
     Raises `ProbeNotFound` where none of that name runs, `LinkTimeout` where it does not answer.
     """
-    with connect_board(name, limit_s=STATUS_LIMIT_S) as board:
+    with connect_board(name, limit_s=STATUS_LIMIT_S, scheme="board") as board:
         return board.status()
 
 
@@ -225,5 +242,6 @@ def stop_board(name: str, *, term_limit_s: float = TERM_LIMIT_S) -> BoardEntry:
     finally:
         os.close(process)
     raise LinkError(
-        f"board `{name}`: process {entry.pid} does not end, not even by SIGKILL", link=f"emu:{name}"
+        f"board `{name}`: process {entry.pid} does not end, not even by SIGKILL",
+        link=f"board:{name}",
     )

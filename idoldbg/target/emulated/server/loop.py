@@ -89,6 +89,8 @@ class BoardLoop:
         self._slice_s = 0.002
         self._seen_s = clock()
         self._stopping = False
+        self._idle_limit_s: float | None = None
+        self._idle_since_s = self._seen_s
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
@@ -120,10 +122,11 @@ class BoardLoop:
         """Serve until `stop`; then close every connection."""
         try:
             while not self._stopping:
-                for key, _ in self._selector.select(self._patience_s()):
+                for key, _ in self._selector.select(self._select_s()):
                     key.data()
                 self._grant_lock()
                 self._run_slice()
+                self._look_whether_idle()
         finally:
             for client in list(self._clients.values()):
                 self._drop(client)
@@ -160,6 +163,26 @@ class BoardLoop:
             self._lock_queue.remove(client)
             execution.end_lock(error)
             self._advance(client)
+
+    def end_when_idle(self, seconds: float) -> None:
+        """Stop when no client has been connected for so long."""
+        self._idle_limit_s = seconds
+        self._idle_since_s = self._clock()
+
+    def _select_s(self) -> float | None:
+        """Return how long to wait for clients at most, None for as long as none says anything."""
+        patience_s = self._patience_s()
+        if self._idle_limit_s is None or self._clients:
+            return patience_s
+        left_s = max(0.0, self._idle_since_s + self._idle_limit_s - self._clock())
+        return left_s if patience_s is None else min(patience_s, left_s)
+
+    def _look_whether_idle(self) -> None:
+        if self._idle_limit_s is None or self._clients:
+            return
+        if self._clock() >= self._idle_since_s + self._idle_limit_s:
+            log.info("no client for %g s", self._idle_limit_s)
+            self._stopping = True
 
     def _woken(self) -> None:
         with contextlib.suppress(OSError):
@@ -241,9 +264,7 @@ class BoardLoop:
         if client.clock not in PAUSE_S:
             raise ProtocolError("a greeting with a clock that is neither `virtual` nor `wall`")
         client.greeted = True
-        board = self._shared.board
-        state = {"time_s": board.time_s, "halted": board.is_halted, "hello": PROTOCOL}
-        self._reply(client, {**self._greeting(), **state})
+        self._reply(client, {**self._greeting(), **self._shared.state(), "hello": PROTOCOL})
 
     def _advance(self, client: _Client) -> None:
         execution = client.execution
@@ -256,7 +277,7 @@ class BoardLoop:
             return
         if over:
             client.execution = None
-            self._reply(client, *execution.answer(self._shared.board))
+            self._reply(client, *execution.answer(self._shared))
         else:
             limit_s = WAIT_LIMIT_S
             if execution.wants_lock:
@@ -296,6 +317,7 @@ class BoardLoop:
     def _drop(self, client: _Client) -> None:
         if self._clients.pop(client.number, None) is None:
             return
+        self._idle_since_s = self._clock()
         self._selector.unregister(client.socket)
         client.socket.close()
         self._forget(client)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Protocol
 
 from idoldbg.errors import IdoldbgError, LinkError
@@ -92,18 +93,29 @@ class SharedBoard:
         self._rest: dict[tuple[object, str], bytes] = {}
         """Records of instruments that did not fit into an answer."""
 
+    def state(self) -> Header:
+        """Return what every answer says of the board."""
+        return {"time_s": self.board.time_s, "halted": self.board.is_halted}
+
+    def read_all(self, operations: Sequence[BoardOperation]) -> Sequence[bytes]:
+        """Return what several reads in a row read."""
+        return [self.board.read(o.values["address"], o.values["size"]) for o in operations]
+
     def try_lock(self, client: object) -> bool:
         """Give a client the lock, if nobody else has it."""
         if self._locked_by is None:
             self._locked_by = client
         return self._locked_by == client
 
+    def check(self, client: object, operation: BoardOperation) -> None:
+        """Raise `LinkError` for an operation that can no longer mean what the client thinks."""
+
     def perform(self, client: object, operation: BoardOperation) -> tuple[Header, bytes]:
         """Do an operation other than `wait` and `lock`; return its result and what was read."""
         board, values = self.board, operation.values
         match operation.name:
             case "read":
-                return {}, board.read(values["address"], values["size"])
+                return {}, self.read_all([operation])[0]
             case "write":
                 board.write(values["address"], operation.data)
             case "registers":
@@ -122,7 +134,7 @@ class SharedBoard:
             case "release":
                 self._release(client, 1)
             case "reset":
-                self._reset(halt=bool(values.get("halt")))
+                self._reset(halt=bool(values.get("halt")), line=bool(values.get("line")))
             case "uart":
                 ports = board.uart
                 sizes = [[name, len(data)] for name, data in ports.items()]
@@ -199,7 +211,8 @@ class SharedBoard:
         elif self._holds.pop(client, 0) and not self._holds and not self._halted_by_user:
             self.board.resume()
 
-    def _reset(self, *, halt: bool) -> None:
+    def _reset(self, *, halt: bool, line: bool) -> None:
+        """Reset the chip; of an emulated one, both ways are one."""
         self.board.reset()
         self._halted_by_user = halt
         if halt or self._holds:
@@ -276,13 +289,24 @@ class Execution:
                 self._results.append({})
                 continue
             try:
-                result, data = shared.perform(self.client, operation)
+                self._perform(shared, operation)
             except IdoldbgError as error:
                 self._error = error
                 return True
-            self._results.append(result)
-            self._data.append(data)
         return True
+
+    def _perform(self, shared: SharedBoard, operation: BoardOperation) -> None:
+        """Do an operation, and with a read the reads that follow it."""
+        shared.check(self.client, operation)
+        begin = len(self._results)
+        rest = takewhile(lambda o: o.name == "read", self.operations[begin:])
+        if len(reads := tuple(rest)) > 1:
+            self._data += shared.read_all(reads)
+            self._results += [{} for _ in reads]
+            return
+        result, data = shared.perform(self.client, operation)
+        self._results.append(result)
+        self._data.append(data)
 
     def end_wait(self, time_s: float) -> None:
         """Go on after a wait, at its end or before it."""
@@ -296,9 +320,9 @@ class Execution:
         if error is None:
             self._results.append({})
 
-    def answer(self, board: Board) -> tuple[Header, bytes]:
+    def answer(self, shared: SharedBoard) -> tuple[Header, bytes]:
         """Return what the client gets to hear."""
-        header: Header = {"time_s": board.time_s, "halted": board.is_halted}
+        header = shared.state()
         if self._error is not None:
             header |= {"error": encode_error(self._error), "at": len(self._results)}
             return header, b""

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -16,8 +17,11 @@ from typing import Any
 
 from idol.records import dataclass
 from idoldbg.errors import IdoldbgError, LinkError
+from idoldbg.model.archive import Archive
+from idoldbg.model.board import Board
 from idoldbg.opening import find_build
 from idoldbg.render.printable import printable
+from idoldbg.target.chosen_board import find_board
 from idoldbg.target.emulated.client import short_address
 from idoldbg.target.emulated.entries import (
     BoardEntry,
@@ -30,9 +34,10 @@ from idoldbg.target.emulated.entries import (
 )
 from idoldbg.target.emulated.making import emulate
 from idoldbg.target.emulated.server.loop import BoardLoop
-from idoldbg.target.emulated.server.operations import NamedImage, SharedBoard
+from idoldbg.target.emulated.server.operations import NO_IMAGE, NamedImage, SharedBoard
+from idoldbg.target.emulated.server.probed import ProbedBoard, ProbedLoop, SharedProbe
 from idoldbg.target.host_lock import HostLock, LockHeld
-from idoldbg.target.open import TargetOptions
+from idoldbg.target.open import Site, TargetOptions, Wanted, find_scheme, open_target
 
 __all__ = ["BoardRequest", "detach", "serve_board"]
 
@@ -41,6 +46,9 @@ LINE_LIMIT = 4096
 
 log = logging.getLogger(__name__)
 
+_Served = tuple[SharedBoard, type[BoardLoop], Callable[[], None]]
+"""What is served, how, and how it is let go of."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoardRequest:
@@ -48,7 +56,8 @@ class BoardRequest:
 
     `pyocd_port` also serves it as a pyOCD probe on that port of this host, 0 for any free one.
     `lifeline` is a descriptor of a pipe (or of standard input): the board ends when its other end
-    is closed.
+    is closed. `probe` is the SPEC of a real board to keep, None for an emulated one; without
+    `archive` it is not known what that runs. `idle_s` ends it when it had no client for so long.
     """
 
     name: str
@@ -57,6 +66,13 @@ class BoardRequest:
     uart: str | None = None
     pyocd_port: int | None = None
     lifeline: int | None = None
+    probe: str | None = None
+    idle_s: float | None = None
+
+    @property
+    def spec(self) -> str:
+        """Value of `--probe` that reaches it."""
+        return f"{'emu' if self.probe is None else 'board'}:{self.name}"
 
 
 def serve_board(request: BoardRequest, ready: Callable[[BoardEntry], None]) -> None:
@@ -74,8 +90,8 @@ def serve_board(request: BoardRequest, ready: Callable[[BoardEntry], None]) -> N
     except LockHeld as error:
         raise LinkError(
             f"board `{request.name}` is running already: {error.holder}; use it with `--probe "
-            f"emu:{request.name}`, or stop it first (`idoldbg board stop {request.name}`)",
-            link=f"emu:{request.name}",
+            f"board:{request.name}`, or stop it first (`idoldbg board stop {request.name}`)",
+            link=request.spec,
         ) from None
     with lock:
         remove_board_entry(request.name)  # what a process that was killed has left behind
@@ -90,34 +106,30 @@ def serve_board(request: BoardRequest, ready: Callable[[BoardEntry], None]) -> N
 def _serve_locked(
     request: BoardRequest, log_file: Path, ready: Callable[[BoardEntry], None]
 ) -> None:
-    options = TargetOptions(archive=request.archive, board=request.board, uart=request.uart)
-    archive = find_build(options).archive
-    board = emulate(options, archive)
-    path = socket_path(request.name)
-    image = NamedImage(
-        archive=str(Path(archive.path).absolute()),
-        image_id=(archive.image_id or b"").hex(),
-        segments=tuple((s.address, s.data) for s in archive.flash_segments()),
-    )
+    make = _emulated if request.probe is None else _probed
     kept = _Kept(
         BoardEntry(
             name=request.name,
             pid=os.getpid(),
-            socket=str(path),
-            board=board.board.name,
-            chip=board.board.chip.name,
-            archive=image.archive,
-            image_id=image.image_id,
+            socket=str(socket_path(request.name)),
+            board="",
+            chip="",
+            archive="",
+            image_id="",
             since=time.time(),
             log=str(log_file),
+            probe=request.probe,
         )
     )
-    shared = SharedBoard(board, kept.facts, image, kept.image_changed)
-    with contextlib.closing(board), _listening(path) as listener:
-        loop = BoardLoop(shared, listener)
+    shared, loop_type, close = make(request, kept)
+    with contextlib.ExitStack() as at_end, _listening(socket_path(request.name)) as listener:
+        at_end.callback(close)
+        loop = loop_type(shared, listener)
         kept.client_count = lambda: loop.client_count
         if request.lifeline is not None:
             loop.end_when_closed(request.lifeline)
+        if request.idle_s is not None:
+            loop.end_when_idle(request.idle_s)
         with _ended_by_signals(loop), _pyocd_server(request, kept.entry.board) as port:
             kept.entry = replace(kept.entry, pyocd_port=port)
             write_board_entry(kept.entry)
@@ -127,12 +139,56 @@ def _serve_locked(
     log.info("%s ends", request.name)
 
 
+def _emulated(request: BoardRequest, kept: _Kept) -> _Served:
+    """Make an emulated board."""
+    options = TargetOptions(archive=request.archive, board=request.board, uart=request.uart)
+    archive = find_build(options).archive
+    board = emulate(options, archive)
+    image = _image(archive)
+    kept.describe(board.board, image)
+    shared = SharedBoard(board, kept.facts, image, kept.image_changed)
+    return shared, BoardLoop, board.close
+
+
+def _probed(request: BoardRequest, kept: _Kept) -> _Served:
+    """Attach to a real board."""
+    options = TargetOptions(archive=request.archive, board=request.board, probe=request.probe)
+    spec = options.spec
+    assert spec is not None  # the caller looked
+    archive = find_build(replace(options, probe=None)).archive
+    image = _image(archive)
+    if request.archive is None and find_scheme(spec).site(spec) is not Site.HERE:
+        archive, image = replace(archive, path="", board="", chip=""), NO_IMAGE
+    kept.describe(find_board(options, archive), image)
+    wanted = Wanted(options, archive, lambda notice: log.info("%s", notice))
+    board = ProbedBoard(lambda: open_target(spec, wanted))
+    return SharedProbe(board, kept.facts, image), ProbedLoop, board.close
+
+
+def _image(archive: Archive) -> NamedImage:
+    return NamedImage(
+        archive=str(Path(archive.path).absolute()),
+        image_id=(archive.image_id or b"").hex(),
+        segments=tuple((s.address, s.data) for s in archive.flash_segments()),
+    )
+
+
 class _Kept:
     """Public state of the board; its image changes when it is flashed."""
 
     def __init__(self, entry: BoardEntry) -> None:
         self.entry = entry
         self.client_count: Callable[[], int] = lambda: 0
+
+    def describe(self, board: Board | None, image: NamedImage) -> None:
+        """Name board and image, as far as they are known."""
+        self.entry = replace(
+            self.entry,
+            board="" if board is None else board.name,
+            chip="" if board is None else board.chip.name,
+            archive=image.archive,
+            image_id=image.image_id,
+        )
 
     def facts(self) -> dict[str, Any]:
         return {**asdict(self.entry), "clients": self.client_count()}
@@ -242,6 +298,9 @@ def detach(request: BoardRequest, answer: int) -> None:
     """
     if os.fork() > 0:
         os._exit(0)
+
+    # What others read of the holder of its locks.
+    sys.argv = ["idoldbg", "board", "start", request.name]
 
     def ready(entry: BoardEntry) -> None:
         say({"entry": asdict(entry)})
