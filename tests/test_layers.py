@@ -48,7 +48,9 @@ LAYERS: dict[str, str] = {
     "idoldbg.opening": "opens the build that options mean",
     "idoldbg.collected": "what several boards have recorded, and coverage of all of them",
     "idoldbg.target.emulated.pyocd_probe": "the emulated board as a debug probe for pyOCD",
-    "idoldbg.target.emulated.server": "emulated boards that keep running",
+    "idoldbg.target.emulated.server": (
+        "boards that keep running: emulated ones, and real ones whose probe is kept"
+    ),
     "idoldbg.target.schemes": "one module for each kind of SPEC",
     "idoldbg.session": "opens the target that options mean",
     "idoldbg.startup": "resets a target, waits until its firmware is up",

@@ -52,9 +52,8 @@ def command() -> None:
 
     Each has a process of its own. Every command reaches it with `--probe board:NAME`, several at a
     time. An emulated board (also `emu:NAME`) runs the build that it was started with. With --probe
-    the process keeps that probe attached, so that commands begin at once and take turns; where it
-    is unplugged, it attaches again as soon as it is back. The build is then the default for
-    --archive.
+    the process keeps a real board attached, so that commands begin at once and take turns; a probe
+    that was unplugged is attached again when it is back. The build is the default for --archive.
 
     \b
     Examples:

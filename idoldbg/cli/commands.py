@@ -89,7 +89,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "reset": ("idoldbg.cli.reset", "Reset a board and wait until it is up."),
         "probes": ("idoldbg.cli.probes", "List debug probes and emulated boards."),
         "boards": ("idoldbg.cli.boards", "List the boards that are known by name."),
-        "board": ("idoldbg.cli.board", "Keep emulated boards running."),
+        "board": ("idoldbg.cli.board", "Keep boards running, for any number of users."),
         "targets": ("idoldbg.cli.targets", "List the targets of an environment file."),
         "exec": (
             "idoldbg.cli.targets:exec_command",

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -60,7 +61,16 @@ class Holder:
             f"process {self.pid} (`{self.command}`) since {day}{time.strftime('%H:%M:%S', began)}"
         )
 
+    @property
+    def advice(self) -> str:
+        """Return what to do about what it holds: the process of a board serves others as well."""
+        board = _KEEPS.fullmatch(self.command)
+        if board is not None and not self.user:
+            return f"use it as `--probe board:{board[1]}`"
+        return "end that, or wait for it with `--wait SECONDS`"
 
+
+_KEEPS = re.compile(r"idoldbg board (?:start|serve) ([A-Za-z0-9][A-Za-z0-9._-]*).*")
 UNKNOWN = Holder(0, "", 0.0)
 
 _names: WeakSet[socket.socket] = WeakSet()

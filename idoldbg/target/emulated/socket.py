@@ -14,7 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from idoldbg.errors import ArgumentError, IdoldbgError, LinkError, LinkTimeout, NotFound
+from idoldbg.errors import (
+    ArgumentError,
+    IdoldbgError,
+    LinkError,
+    LinkTimeout,
+    NotFound,
+    Unsupported,
+)
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.emulated.client import ANSWER_LIMIT_S, BoardClient
 from idoldbg.target.emulated.entries import check_name, socket_path
@@ -274,18 +281,6 @@ class SharedLink(BaseLink):
     board: RemoteBoard
     _held = _exclusive = 0
 
-    def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
-        """Start `trace`, `coverage` or `profile`, for this connection."""
-        self.board.start_instrument(name, settings)
-
-    def take_instrument(self, name: str) -> bytes:
-        """Return what it has recorded since the last time."""
-        return self.board.take_instrument(name)
-
-    def stop_instrument(self, name: str) -> bytes:
-        """End it and return the rest."""
-        return self.board.take_instrument(name, stops=True)
-
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges in one round trip."""
         return self.board.read_ranges(ranges)
@@ -340,6 +335,18 @@ class BoardLink(SharedLink, EmulatedLink):
     """A link to an emulated board that keeps running."""
 
     board: RemoteBoard
+
+    def start_instrument(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Start `trace`, `coverage` or `profile`, for this connection."""
+        self.board.start_instrument(name, settings)
+
+    def take_instrument(self, name: str) -> bytes:
+        """Return what it has recorded since the last time."""
+        return self.board.take_instrument(name)
+
+    def stop_instrument(self, name: str) -> bytes:
+        """End it and return the rest."""
+        return self.board.take_instrument(name, stops=True)
 
     def uart_output(self) -> dict[str, bytes]:
         """Return the last 64 KiB that each serial port has sent, by name."""
@@ -398,6 +405,12 @@ class ProbedLink(SharedLink):
 
     def reset(self) -> None:
         self.reset_with(halt=False, line=False)
+
+    def check_reset(self, *, line: bool) -> None:
+        """Raise `Unsupported` for what the link of the process that keeps the board cannot do."""
+        why = self.board.status().get("no_line" if line else "no_reset")
+        if why:
+            raise Unsupported(f"{self.spec}: {why}", capability="reset", link=self.spec)
 
     def reset_with(self, *, halt: bool, line: bool) -> None:
         """Reset the chip, for all its users."""

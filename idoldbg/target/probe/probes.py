@@ -236,8 +236,7 @@ def lock_link(spec: str, name: str, wait_s: float, on_wait: Callable[[str], None
     except LockHeld as error:
         waited = f", also after {wait_s:g} s" if wait_s else ""
         raise LinkError(
-            f"{spec} is in use by {error.holder}{waited}; end that, or wait for it with "
-            "`--wait SECONDS`",
+            f"{spec} is in use by {error.holder}{waited}; {error.holder.advice}",
             link=spec,
         ) from None
 

@@ -30,7 +30,6 @@ def lock_server(spec: str, wait_s: float, notify: Notify) -> HostLock:
     except LockHeld as error:
         waited = f", also after {wait_s:g} s" if wait_s else ""
         raise LinkError(
-            f"{spec} is in use by {error.holder}{waited}; end that, or wait for it with "
-            "`--wait SECONDS`",
+            f"{spec} is in use by {error.holder}{waited}; {error.holder.advice}",
             link=spec,
         ) from None

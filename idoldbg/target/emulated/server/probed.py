@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, Unsupported
-from idoldbg.target.capability import Registers, ResetControl, RunControl
+from idoldbg.target.capability import Registers, ResetCheck, ResetControl, RunControl
 from idoldbg.target.emulated.protocol import BoardOperation, Header
 from idoldbg.target.emulated.server.loop import BoardLoop
 from idoldbg.target.emulated.server.operations import NO_IMAGE, NamedImage, SharedBoard, StatusFacts
@@ -74,6 +74,11 @@ class ProbedBoard:
         """Serial ports of an emulated board; none here."""
         return {}
 
+    @property
+    def instruments(self) -> NoReturn:
+        """Instruments of an emulated board; none here."""
+        raise self._unsupported("instruments", "only an emulated one has instruments")
+
     def uart_feed(self, name: str, data: bytes) -> None:
         raise self._unsupported("uart", "its serial ports are not seen here")
 
@@ -121,6 +126,19 @@ class ProbedBoard:
         """Reset as `ResetControl.reset_with`."""
         self._do(lambda target: target.need(ResetControl).reset_with(halt=halt, line=line))
         self.is_halted = halt
+
+    def refusal_of_reset(self, *, line: bool) -> str:
+        """Return why the link cannot reset so, "" where it can, or is lost."""
+        target = self._target
+        if target is None or not target.can(ResetCheck):
+            return ""
+        try:
+            target.need(ResetCheck).check_reset(line=line)
+        except Unsupported as error:
+            return error.message
+        except LinkError as error:
+            self._lose(error)
+        return ""
 
     def close(self) -> None:
         """Let go of the probe."""
@@ -256,7 +274,11 @@ class SharedProbe(SharedBoard):
 
     def _status(self) -> Header:
         self.board.look()
-        return {**super()._status(), "problem": self.board.problem}
+        refusals = {
+            "no_reset": self.board.refusal_of_reset(line=False),
+            "no_line": self.board.refusal_of_reset(line=True),
+        }
+        return {**super()._status(), "problem": self.board.problem, **refusals}
 
 
 class ProbedLoop(BoardLoop):
