@@ -42,6 +42,7 @@ __all__ = [
     "BoardLink",
     "ProbedLink",
     "RemoteBoard",
+    "SharedLink",
     "board_path",
     "connect_board",
     "open_board",
