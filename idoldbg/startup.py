@@ -44,6 +44,8 @@ def settle(session: Session) -> None:
     if not session.target.can(RunControl):
         return
     session.caller.check_image()
+    if session.target.is_in_past:
+        return
     try:
         session.caller.wait_until_ready()
     except (NotCallable, DebugInfoError):  # no hiffy, or none that can be read

@@ -56,6 +56,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.startup": "resets a target, waits until its firmware is up",
     "idoldbg.writing": "sets variables, writes memory",
     "idoldbg.diagnosing": "looks at a target for a diagnosis, and catches faults",
+    "idoldbg.rewinding": "goes back in time on an emulated board",
     "idoldbg.flashing": "programs a board",
     "idoldbg.dumping": "takes core dumps",
     "idoldbg.gdb": "gdb on targets and core dumps: threads, symbol files, cores",

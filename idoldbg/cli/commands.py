@@ -44,6 +44,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "readmem": ("idoldbg.cli.readmem", "Read memory: bytes, with the symbols in them."),
         "writemem": ("idoldbg.cli.writemem", "Write memory, and show it before and after."),
         "map": ("idoldbg.cli.map_", "Show who may touch what memory, or what is at an address."),
+        "replay": (
+            "idoldbg.cli.replay",
+            "Open the recorded past of an emulated board, and go back in it.",
+        ),
         "watch": ("idoldbg.cli.watch", "Repeat a command that reads the target's state."),
         "gdb": ("idoldbg.cli.gdb", "Start gdb with tasks as threads, on a target or a core dump."),
         "halt": ("idoldbg.cli.halt", "Halt the core, and leave it so when the command ends."),

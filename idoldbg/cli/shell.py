@@ -30,6 +30,7 @@ from idoldbg.device.operation import BoundOperation
 from idoldbg.device.shown import is_shown
 from idoldbg.errors import ArgumentError, IdoldbgError
 from idoldbg.render.printable import join_lines, one_line, printable
+from idoldbg.session import Session
 
 FAILED = 1
 BANNER = """{device}
@@ -89,6 +90,15 @@ def command(
         else:
             status = _interact(dev, names)
     click.get_current_context().exit(status)
+
+
+def start_in(session: Session) -> int:
+    """Start Python with a target that is open already; return the exit status."""
+    dev = Device(session)
+    names = make_namespace(dev)
+    if not sys.stdin.isatty():
+        return _run(sys.stdin.buffer.read(), "<stdin>", names)
+    return _interact(dev, names)
 
 
 def make_namespace(dev: Device) -> dict[str, Any]:

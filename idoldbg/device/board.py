@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from idol.printable import printable
+from idoldbg.device.shown import shown
 from idoldbg.errors import ArgumentError, LinkError
+from idoldbg.model.moment import Moment
+from idoldbg.render import moment
+from idoldbg.rewinding import Traveller
 from idoldbg.session import Session
 from idoldbg.target.capability import BoardParts, SerialPorts
 
@@ -116,6 +121,49 @@ class BoardControl:
     def i2c(self, bus: str) -> BoardI2c:
         """Return a second controller on the bus of one of the chip's."""
         return BoardI2c(self._session, bus)
+
+    # -- time
+
+    def now(self) -> Moment:
+        """Return where the board is in time."""
+        return self._shown(self._travel.now())
+
+    def rewind(self, seconds: float) -> Moment:
+        """Go back by a time of the board; as `idoldbg.rewinding.Traveller`, also the others."""
+        return self._shown(self._travel.rewind(seconds))
+
+    def step_back(self, count: int = 1) -> Moment:
+        """Go back by instructions."""
+        return self._shown(self._travel.step_back(count))
+
+    def forward(self, seconds: float | None = None) -> Moment:
+        """Go forward through what is recorded, by a time or to its end."""
+        return self._shown(self._travel.forward(seconds))
+
+    def rewind_to(self, event: str | Callable[[], bool]) -> Moment:
+        """Go back to right before the last event: `fault of TASK`, `restart of TASK`, `reset`.
+
+        Or to right before a condition became true.
+        """
+        return self._shown(self._travel.rewind_to(event))
+
+    def last_write(self, what: int | str, size: int | None = None) -> Moment:
+        """Go back to right before the last write to an address, a static or a part of one."""
+        return self._shown(self._travel.last_write(what, size))
+
+    def until(self, condition: Callable[[], bool], limit_s: float = 10.0) -> Moment:
+        """Let the board run on until a condition holds, exact to the instruction."""
+        return self._shown(self._travel.until(condition, limit_s))
+
+    @property
+    def _travel(self) -> Traveller:
+        return Traveller(self._session)
+
+    @staticmethod
+    def _shown(found: Moment) -> Moment:
+        return shown(found, moment.text)
+
+    # -- what is around the chip
 
     def pin(self, port: str, pin: int) -> bool:
         """Return what the chip reads of a pin; raise `NotFound`."""

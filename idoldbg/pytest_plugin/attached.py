@@ -19,7 +19,7 @@ from idoldbg.pytest_plugin.places import Place, PlaceLock
 from idoldbg.pytest_plugin.settings import Reset
 from idoldbg.render.tasks import describe_fault
 from idoldbg.session import TargetOptions, find_board
-from idoldbg.target.capability import Snapshots
+from idoldbg.target.capability import Snapshots, TimeTravel
 from idoldbg.target.link import Link
 from idoldbg.target.target import Target
 from idoldbg.views.counters import CounterSet, find_counters, read_counters
@@ -318,7 +318,13 @@ class AttachedBoard:
             counted_before=self._baseline.counters if self._baseline else {},
             dump_path=dump_path,
             target=self.board_file,
+            write_history=self._write_history if self._target.can(TimeTravel) else None,
         )
+
+    def _write_history(self, path: Path) -> None:
+        from idoldbg.target.emulated.history_file import write_history  # after failures only
+
+        write_history(path, self._target.need(TimeTravel).past_of(), self.program.archive)
 
     def close(self) -> None:
         """Let go of the board, and let others have it."""

@@ -56,6 +56,7 @@ def collect(
     counted_before: Mapping[str, int] | None = None,
     dump_path: Path | None = None,
     target: Board | None = None,
+    write_history: Callable[[Path], None] | None = None,
 ) -> Evidence:
     """Look at everything; what cannot be read is said and hides nothing else. Never raises."""
     sections: list[tuple[str, str]] = []
@@ -80,6 +81,8 @@ def collect(
     dump: list[str] = []
     if dump_path is not None:
         add("core dump", lambda: _dump(dump_path, program, link, target, dump))
+        if write_history is not None:
+            add("history", lambda: _history(dump_path.with_suffix(".history"), write_history))
     return Evidence(board, dict(facts), tuple(sections), dump[0] if dump else None, tuple(problems))
 
 
@@ -123,6 +126,11 @@ def _rings(program: Program) -> str:
     rings = select_ring_buffers(read_ring_buffers(program), last=RING_ENTRIES)
     shown = [ring for ring in rings if ring.entries or ring.problem]
     return ring_buffers.text(shown) if shown else ""
+
+
+def _history(path: Path, write: Callable[[Path], None]) -> str:
+    write(path)
+    return join_lines([str(path), f"go back in time with: idoldbg replay {path}"])
 
 
 def _dump(

@@ -32,6 +32,7 @@ __all__ = [
     "RunControl",
     "SerialPorts",
     "Snapshots",
+    "TimeTravel",
     "refusal",
 ]
 
@@ -143,6 +144,14 @@ class BoardParts(Protocol):
 
 
 @runtime_checkable
+class TimeTravel(Protocol):
+    """Records its inputs, and goes back to any moment of its past."""
+
+    def past_of(self) -> Any:
+        """Return the board whose past it is: an `EmulatedBoard`."""
+
+
+@runtime_checkable
 class ResetControl(Protocol):
     """Resets in the ways that a debugger chooses from."""
 
@@ -226,6 +235,7 @@ _REFUSALS: dict[type, tuple[str, str]] = {
     Snapshots: ("snapshots", "its state cannot be kept"),
     BoardParts: ("devices", "its devices are not in this process"),
     Instruments: ("instruments", "its core cannot be watched while it runs"),
+    TimeTravel: ("time travel", "its past is not recorded"),
     SerialPorts: ("uart", "what it sends on its serial ports is not seen here"),
 }
 

@@ -55,6 +55,9 @@ class BaseLink(ABC):
     ticks: int | None = None
     """The kernel's time, where the link knows it without reading the kernel."""
 
+    is_in_past: bool = False
+    """Whether the target stands at a moment of its past, where no time is to pass."""
+
     def __init__(self, spec: str, description: str, notices: tuple[str, ...] = ()) -> None:
         self.spec = spec
         self.description = description

@@ -48,6 +48,11 @@ class Target:
         return self._link.ticks
 
     @property
+    def is_in_past(self) -> bool:
+        """Whether it stands at a moment of its past, where no time is to pass by looking."""
+        return self._link.is_in_past
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """Notices about this target for the user, one sentence each; often empty."""
         return self._link.notices

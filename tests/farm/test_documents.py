@@ -161,6 +161,7 @@ def check(step: Step, output: str, status: int) -> None:
         "board-files.md",
         "devices.md",
         "gdb.md",
+        "time-travel.md",
     ],
 )
 def test_guide_works_as_written(guide: str, shell: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -155,6 +155,10 @@ class LocalBoard(Board, Protocol):
     """Board of this process, which can also be asked for all of its state."""
 
     @property
+    def is_in_past(self) -> bool:
+        """Whether the board was rewound."""
+
+    @property
     def uart(self) -> dict[str, bytes]:
         """The last 64 KiB that each serial port has sent, by name."""
 
@@ -196,6 +200,15 @@ class LocalLink(EmulatedLink):
     """Link to a board that nobody else uses."""
 
     board: LocalBoard
+
+    @property
+    def is_in_past(self) -> bool:  # type: ignore[override]  # a constant of other links
+        """Whether the board was rewound."""
+        return self.board.is_in_past
+
+    def past_of(self) -> Any:
+        """Return the board whose past it is."""
+        return self.board
 
     def uart_output(self) -> dict[str, bytes]:
         """Return the last 64 KiB that each serial port has sent, by name."""

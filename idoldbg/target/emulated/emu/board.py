@@ -7,67 +7,36 @@ same memory at the same virtual time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from itertools import islice
-from typing import Concatenate, ParamSpec, TypeVar
 
-from idol.records import dataclass
-from idoldbg.devices import BoardDevice
+from idol.records import replace
 from idoldbg.errors import FaultError, TargetFileError, Unsupported
 from idoldbg.model.board import Board, MemoryKind
 from idoldbg.target.emulated.emu.bus import Bus, Memory
-from idoldbg.target.emulated.emu.clock import Clock, ClockState
-from idoldbg.target.emulated.emu.core import Core, CoreState, StopReason
+from idoldbg.target.emulated.emu.clock import Clock
+from idoldbg.target.emulated.emu.core import Core, StopReason
 from idoldbg.target.emulated.emu.core_model import CORE_MODELS, Architecture, CoreModel
-from idoldbg.target.emulated.emu.debug import DebugState, Dfsr
+from idoldbg.target.emulated.emu.debug import Dfsr
 from idoldbg.target.emulated.emu.devices import Wiring, make_device, wire_board
-from idoldbg.target.emulated.emu.devices.own import guard
 from idoldbg.target.emulated.emu.divisions import MAX_DIVISIONS, find_unguarded_divisions
 from idoldbg.target.emulated.emu.engine import Engine
+from idoldbg.target.emulated.emu.history import RAN, Entry, History, Past
+from idoldbg.target.emulated.emu.inputs import as_input, whole
 from idoldbg.target.emulated.emu.instruments import InstrumentSet
-from idoldbg.target.emulated.emu.mpu import MpuState
-from idoldbg.target.emulated.emu.nvic import Nvic, NvicState
-from idoldbg.target.emulated.emu.observers import Observer
-from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SystemControlState
-from idoldbg.target.emulated.emu.systick import SysTickState
+from idoldbg.target.emulated.emu.nvic import Nvic
+from idoldbg.target.emulated.emu.past import OnWrite, PastOfBoard
+from idoldbg.target.emulated.emu.rewinding import Rewinding
+from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START
+from idoldbg.target.emulated.emu.snapshot import Snapshot
+from idoldbg.target.emulated.emu.surroundings import Surroundings
 from idoldbg.target.signals import HeldSignals
 
 __all__ = ["EmulatedBoard", "Snapshot"]
 
 _LINK = "emu"
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The whole state of a board; plain values, good for any board of the same description."""
-
-    clock: ClockState
-    nvic: NvicState
-    mpu: MpuState
-    systick: SysTickState
-    debug: DebugState
-    scs: SystemControlState
-    core: CoreState
-    memory: Mapping[str, bytes]
-    devices: Mapping[str, tuple[object, ...]]
-
-
-def _whole(
-    method: Callable[Concatenate[EmulatedBoard, P], T],
-) -> Callable[Concatenate[EmulatedBoard, P], T]:
-    """Let a method do all of its work before a signal's handler may raise."""
-
-    @wraps(method)
-    def held(self: EmulatedBoard, /, *arguments: P.args, **options: P.kwargs) -> T:
-        with HeldSignals(self._core):
-            return method(self, *arguments, **options)
-
-    return held
-
-
-class EmulatedBoard:
+class EmulatedBoard(Surroundings, PastOfBoard):
     """A board that runs an image, given as (address, bytes) segments of its flash and RAM.
 
     `uart_sink` gets (name of the port, bytes) of what the firmware sends; `uart` keeps it as well.
@@ -119,8 +88,11 @@ class EmulatedBoard:
         self.instruments = InstrumentSet(self.observe)
         self.on_pause: Callable[[], None] | None = None
         """Called whenever the board has run for a while, and at its end."""
+        self._on_write: tuple[int, int, OnWrite] | None = None
         self.reset_count = 0
+        self.history = History()
         self._reset()
+        self.history.add_checkpoint(0, self.bare_snapshot())
 
     def _place_constants(self) -> None:
         """Let the chip say what it is, to debuggers and to its firmware."""
@@ -143,7 +115,7 @@ class EmulatedBoard:
                 self._wiring.image_loaded(address + at, len(part))
                 at += len(part)
 
-    @_whole
+    @as_input
     def flash(self, segments: Sequence[tuple[int, bytes]]) -> None:
         """Erase all flash, program an image and reset, as a programmer does with real flash.
 
@@ -222,7 +194,7 @@ class EmulatedBoard:
 
     # ------------------------------------------------------------------ run control
 
-    @_whole
+    @as_input
     def reset(self, halt: bool = False) -> None:
         """Reset the chip: RAM and flash stay. With `halt` the core stops before it starts."""
         self._reset()
@@ -237,7 +209,7 @@ class EmulatedBoard:
 
     def run(self, seconds: float) -> StopReason:
         """Let virtual time pass; it also passes when the core is halted or locked up."""
-        return self._run(self.time_s + seconds, None)
+        return self._run_seconds(seconds, None)
 
     def run_until(self, condition: Callable[[], bool], limit_s: float) -> StopReason:
         """Run until `condition` holds, asked now and then, at most for `limit_s` virtual seconds.
@@ -245,45 +217,68 @@ class EmulatedBoard:
         Returns `CONDITION`, or why it gave up. It is asked after each slice of execution: at every
         interrupt, and at least every 200,000 instructions.
         """
-        return self._run(self.time_s + limit_s, condition)
+        return self._run_seconds(limit_s, condition)
 
-    def _run(self, end_s: float, condition: Callable[[], bool] | None) -> StopReason:
+    def run_to(self, cycle: int) -> StopReason:
+        """Run up to a cycle, as `run`."""
+        return self._run(lambda: cycle, None)
+
+    def _run_seconds(self, seconds: float, condition: Callable[[], bool] | None) -> StopReason:
+        clock, end_s = self._clock, self.time_s + seconds
+        return self._run(lambda: clock.cycles + clock.cycles_until(end_s), condition)
+
+    def _run(self, find_end: Callable[[], int], condition: Callable[[], bool] | None) -> StopReason:
+        history = self.history
+        if history.is_busy:
+            return self._run_unnoted(find_end, condition)
+        if history.is_checkpoint_due() and self.is_between_instructions():
+            history.add_checkpoint(self._clock.cycles, self.bare_snapshot())
+        if history.position is not None:
+            history.past()  # goes another way from here
+        try:
+            return self._run_unnoted(find_end, condition)
+        finally:
+            history.note(self._clock.cycles, RAN, ())
+
+    def _run_unnoted(
+        self, find_end: Callable[[], int], condition: Callable[[], bool] | None
+    ) -> StopReason:
         core = self._core
         while True:
             if self._flash_changed:
                 self._find_divisions()
             with HeldSignals(core) as signals:
-                reason = core.run(signals, end_s, condition)
+                reason = core.run(signals, find_end, condition)
                 if core.reset_requested:
                     self._reset()
                     continue
                 if reason in (StopReason.HALTED, StopReason.LOCKUP):
-                    self._pass_time(end_s, signals)
-                if self.on_pause is not None:
+                    self._pass_time(find_end, signals)
+                if self.on_pause is not None and not self.history.is_busy:
                     self.on_pause()
                 return reason
 
-    def _pass_time(self, end_s: float, signals: HeldSignals) -> None:
+    def _pass_time(self, find_end: Callable[[], int], signals: HeldSignals) -> None:
         """Let the devices' timers go on while the core does nothing."""
         clock = self._clock
-        end = clock.cycles + clock.cycles_until(end_s)
+        end = find_end()
         while clock.cycles < end:
             signals.deliver()
             deadline = clock.next_deadline()
             clock.cycles = end if deadline is None else min(max(deadline, clock.cycles), end)
             clock.fire_due()
 
-    @_whole
+    @as_input
     def halt(self) -> None:
         """Stop the core, as a debugger does."""
         self._core.debug.halt(Dfsr.HALTED)
 
-    @_whole
+    @as_input
     def resume(self) -> None:
         """Let a halted core go on (when `run` is called)."""
         self._core.debug.resume()
 
-    @_whole
+    @as_input
     def step(self) -> None:
         """Execute one instruction of the halted core; an exception that is due is entered first."""
         if not self.is_halted:
@@ -323,7 +318,7 @@ class EmulatedBoard:
         except KeyError:
             raise self._no_register(name) from None
 
-    @_whole
+    @as_input
     def write_register(self, name: str | int, value: int) -> None:
         """Set a core register by its name, or by its DCRSR number."""
         value &= 0xFFFFFFFF
@@ -339,13 +334,13 @@ class EmulatedBoard:
         message = f"a {self.board.chip.core} has no register `{name}`"
         return Unsupported(message, capability=f"register {name}", link=_LINK)
 
-    @_whole
+    @as_input
     def set_breakpoint(self, address: int) -> None:
         """Halt the core before the instruction at `address`."""
         self._breakpoints.add(address & ~1)
         self._core.set_breakpoints(set(self._breakpoints))
 
-    @_whole
+    @as_input
     def clear_breakpoint(self, address: int) -> None:
         """Undo `set_breakpoint`; an address without a breakpoint is ignored."""
         self._breakpoints.discard(address & ~1)
@@ -363,15 +358,21 @@ class EmulatedBoard:
 
     def write(self, address: int, data: bytes) -> None:
         """Write memory as a debug probe does. Flash takes the bytes, with no need to erase it."""
+        if self._on_write is not None:
+            start, size, on_write = self._on_write
+            if address < start + size and start < address + len(data):
+                on_write(address, len(data), None, None, "debugger")
         memory = self._bus.find(address)
         if memory is not None and memory.region.kind is MemoryKind.RAM:
             end = address + len(data)
             if end <= memory.end:
+                if not self.history.is_busy:
+                    self.history.note(self._clock.cycles, "write", (address, bytes(data)))
                 memory.data[address - memory.address : end - memory.address] = data
                 return
         self._write_mixed(address, data)
 
-    @_whole
+    @as_input
     def _write_mixed(self, address: int, data: bytes) -> None:
         at = 0
         while at < len(data):
@@ -393,7 +394,7 @@ class EmulatedBoard:
             at += len(part)
         self._handle_reset_request()
 
-    @_whole
+    @as_input
     def _read_mixed(self, address: int, size: int) -> bytes:
         parts = bytearray()
         while len(parts) < size:
@@ -459,65 +460,12 @@ class EmulatedBoard:
         """Whether tasks are kept to their MPU regions."""
         return self._engine.calibration.mpu is not None
 
-    @property
-    def leds(self) -> dict[str, bool]:
-        """State of the LEDs, by name."""
-        return self._wiring.led_states()
-
-    @property
-    def uart(self) -> dict[str, bytes]:
-        """The last 64 KiB that each serial port has sent, by name."""
-        return self._wiring.uart_output()
-
-    @_whole
-    def uart_feed(self, name: str, data: bytes) -> None:
-        """Let a serial port receive bytes."""
-        self._wiring.uart_feed(name, data)
-
-    def uart_sent(self, name: str) -> bytes:
-        """Return what a port has sent, by its own name or its USART's; raise `NotFound`."""
-        return self._wiring.uart_sent(name)
-
-    def device(self, name: str) -> BoardDevice:
-        """Return a device of the user by its name in the board file; raise `NotFound`."""
-        return self._wiring.own.find(name)
-
-    @_whole
-    def set_device(self, name: str, attribute: str, value: object) -> None:
-        """Set an attribute of a device; what its class raises is an error that names it."""
-        device = self._wiring.own.find(name)
-        with guard(name, attribute):
-            setattr(device, attribute, value)
-
-    @_whole
-    def call_device(
-        self, name: str, method: str, arguments: Sequence[object], options: Mapping[str, object]
-    ) -> object:
-        """Return what a method of a device does, with errors as `set_device`."""
-        device = self._wiring.own.find(name)
-        with guard(name, method):
-            return getattr(device, method)(*arguments, **options)
-
-    @_whole
-    def i2c_transfer(self, bus: str, address: int, data: bytes, read: int) -> bytes | None:
-        """Write and then read as a second controller on a bus; None where a device refuses."""
-        return self._wiring.i2c_bus(bus).transfer(address, data, read)
-
-    def pin_level(self, port: str, pin: int) -> bool:
-        """Return what the chip reads of a pin; raise `NotFound`."""
-        return self._wiring.find_pins(port).reads(pin)
-
-    def spi_contents(self, name: str) -> bytes:
-        """Return all that an SPI flash of the board holds; raise `NotFound`."""
-        return self._wiring.spi_contents(name)
-
-    @property
-    def itm(self) -> bytes:
-        """The last bytes that the firmware wrote to the trace ports."""
-        return bytes(self._core.scs.itm)
-
     def snapshot(self) -> Snapshot:
         """Return the whole state, memory included."""
+        return replace(self.bare_snapshot(), past=self.history.past())
+
+    def bare_snapshot(self) -> Snapshot:
+        """Return the whole state without the past."""
         core = self._core
         devices = {name: device.save() for name, device in self._bus.devices.items()}
         devices["(open)"] = self._bus.open.save()
@@ -532,11 +480,41 @@ class EmulatedBoard:
             core.save(),
             {name: bytes(data) for name, data in self._bus.buffers.items()},
             devices,
+            frozenset(self._breakpoints),
         )
 
-    @_whole
+    @whole
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot of this board, or of another one of the same description."""
+        """Go back to a snapshot of this board, or of another one of the same description.
+
+        Breakpoints stay as they are.
+        """
+        breakpoints = set(self._breakpoints)
+        self.restore_state(snapshot)
+        self._breakpoints = breakpoints
+        self._core.set_breakpoints(set(breakpoints))
+        history = self.history
+        if snapshot.past is not None:
+            history.go_to(snapshot.past)
+        if not history.checkpoints or snapshot.past is None:
+            history.go_to(Past([], 0))
+            history.begins_at_start = False
+            history.add_checkpoint(self._clock.cycles, snapshot)
+
+    def rewinding(self) -> Rewinding:
+        """Return what moves the board through its past; raise `LinkError` where it has none."""
+        return Rewinding(self)
+
+    def live_again(self, entries: list[Entry]) -> None:
+        """Live a recorded past that begins where this board was made; it stands at its end then.
+
+        Raises `LinkTimeout` where that takes too long in real time.
+        """
+        self.history.entries = entries
+        self.rewinding().live()
+
+    def restore_state(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot, with its breakpoints; what is recorded stays."""
         core = self._core
         for memory in self._bus.memories:
             data = snapshot.memory[memory.region.name]
@@ -555,19 +533,8 @@ class EmulatedBoard:
         core.scs.restore(snapshot.scs)
         core.restore(snapshot.core)
         core.debug.restore(snapshot.debug)
-
-    def observe(self, make: Callable[[Core], Observer]) -> Callable[[], None]:
-        """Let the observer that `make` returns watch the core; return what takes it away again."""
-        core = self._core
-        observer = make(core)
-        with HeldSignals(core):
-            core.observe(observer)
-
-        def forget() -> None:
-            with HeldSignals(core):
-                core.forget(observer)
-
-        return forget
+        self._breakpoints = set(snapshot.breakpoints)
+        core.set_breakpoints(set(snapshot.breakpoints))
 
     def close(self) -> None:
         """Release the emulator's memory. The board cannot be used afterwards."""

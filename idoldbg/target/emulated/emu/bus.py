@@ -58,6 +58,8 @@ class Bus:
         self.devices: dict[str, Device] = {}
         self.open = OpenRegisters()
         self.on_code_written: Callable[[Memory], None] = lambda _memory: None
+        self.on_store: Callable[[int, bytes], None] | None = None
+        """Called before the hardware writes into RAM, as when it stacks registers."""
         self.watched: dict[int, Callable[[], None]] = {}
         flash = [r.size for r in regions if r.kind is MemoryKind.FLASH]
         self.flash_size = max(flash, default=0)
@@ -128,6 +130,8 @@ class Bus:
         if memory.region.kind is not MemoryKind.RAM:
             return False
         offset = address - memory.address
+        if self.on_store is not None:
+            self.on_store(address, data)
         memory.data[offset : offset + len(data)] = data
         return True
 

@@ -40,6 +40,9 @@ __all__ = ["Core", "CoreState", "StopReason"]
 
 _WHEN_MASKED = 32
 """Instructions between two looks at whether software has unmasked a pending exception."""
+_UNMASKED = (0, 0)
+_EXC_RETURN = 0xFF000000
+"""First of the addresses that a branch to means a return from an exception."""
 _LONGEST_SLICE = 200_000
 _UNCOUNTED = 500
 """Cycles charged for a slice of unknown length, where instructions cannot be counted."""
@@ -65,6 +68,8 @@ class CoreState:
     registers: tuple[int, ...]
     sleeping: bool
     lockup: str | None
+    masked: tuple[int, int] = (0, 0)
+    """Exceptions that wait to be unmasked, and the cycle of the next look at them."""
 
 
 class Core:
@@ -97,6 +102,7 @@ class Core:
         self._held_fault: tuple[int, int, int | None] | None = None
         self._hint_at = (-1, -1)
         self._mpu_control = 0
+        self._masked = _UNMASKED
         self._connect()
 
     def _connect(self) -> None:
@@ -117,9 +123,14 @@ class Core:
     # ------------------------------------------------------------------ running
 
     def run(
-        self, signals: HeldSignals, end_s: float, condition: Callable[[], bool] | None = None
+        self,
+        signals: HeldSignals,
+        find_end: Callable[[], int],
+        condition: Callable[[], bool] | None = None,
     ) -> StopReason:
-        """Run until virtual time `end_s`, or until `condition`, asked between slices, holds.
+        """Run until a cycle, or until `condition`, asked between slices, holds.
+
+        `find_end` returns the cycle; it is asked again when the core's clock changes.
 
         Comes back at once when the core is halted or locked up; time does not pass then. Signals
         are delivered between slices.
@@ -130,7 +141,7 @@ class Core:
         while True:
             if clock.hz != hz:
                 hz = clock.hz
-                limit = clock.cycles + clock.cycles_until(end_s)
+                limit = find_end()
             signals.deliver()
             engine.is_hurried = False
             look_at = self.observers.next_look
@@ -164,13 +175,29 @@ class Core:
             if look_at is not None and look_at < end:
                 end = max(look_at, clock.cycles + 1)
             count = min(end - clock.cycles, _LONGEST_SLICE)
-            if nvic.pending and self.exceptions.take_pending():
-                count = min(count, _WHEN_MASKED)
+            if nvic.pending:
+                count = self._take_pending(count)
             if self._caught():
                 continue
             if self.mpu.changed and not nvic.active:
                 self._commit_mpu()
             self._slice(engine, count)
+
+    def _take_pending(self, count: int) -> int:
+        """Take a pending exception, or return how long to wait while all are masked.
+
+        The next look is at a fixed cycle: a run that ends in between, as when a debugger looks,
+        must not make the exception come sooner.
+        """
+        pending, look_at = self._masked
+        now = self.clock.cycles
+        if self.nvic.pending != pending or now >= look_at:
+            if not self.exceptions.take_pending():
+                self._masked = _UNMASKED
+                return count
+            look_at = now + _WHEN_MASKED
+            self._masked = (self.nvic.pending, look_at)
+        return min(count, look_at - now)
 
     @property
     def is_in_callback(self) -> bool:
@@ -191,7 +218,8 @@ class Core:
             self._running = False
             self._resumed_at = None
         if engine.counts:
-            self.clock.cycles += engine.executed()
+            # A return from an exception that the slice before has begun costs nothing more.
+            self.clock.cycles += 0 if self._is_late_return(outcome) else engine.executed()
         else:
             whole = outcome is Outcome.COUNT and not self._at_wfi()
             self.clock.cycles += count if whole else min(count, _UNCOUNTED)
@@ -207,6 +235,16 @@ class Core:
                 self.exceptions.fault(*fault)
         else:
             self._on_lockup(f"the emulator cannot go on (Unicorn's error {engine.error})")
+
+    def _is_late_return(self, outcome: Outcome) -> bool:
+        bad = self.engine.bad_access
+        return (
+            outcome is Outcome.BAD_ACCESS
+            and bad is not None
+            and bad.kind is AccessKind.FETCH
+            and bad.address >= _EXC_RETURN
+            and bool(self.nvic.active)
+        )
 
     def _at_wfi(self) -> bool:
         pc = self.registers.read("pc")
@@ -366,7 +404,7 @@ class Core:
         bad = self.engine.bad_access
         assert bad is not None
         fetch = bad.kind is AccessKind.FETCH
-        if fetch and bad.address >= 0xFF000000 and self.nvic.active:
+        if fetch and bad.address >= _EXC_RETURN and self.nvic.active:
             self._exception_exit()
             return
         write = bad.kind is AccessKind.WRITE
@@ -544,6 +582,7 @@ class Core:
         self.reset_requested = False
         self._sleeping = False
         self._hint_at = (-1, -1)
+        self._masked = _UNMASKED
         self.exceptions.faults.vtor = vector_table
         vectors = self._bus.find_bytes(vector_table, 8)
         self.registers.write("lr", 0xFFFFFFFF)
@@ -562,7 +601,7 @@ class Core:
 
     def save(self) -> CoreState:
         """Return the state for a snapshot."""
-        return CoreState(self.registers.save(), self._sleeping, self.lockup)
+        return CoreState(self.registers.save(), self._sleeping, self.lockup, self._masked)
 
     def restore(self, state: CoreState) -> None:
         """Go back to a snapshot; the parts have been restored before."""
@@ -573,6 +612,8 @@ class Core:
                 self.engine.flush_code_in(memory.address, len(memory.data))
         self.registers.restore(state.registers)
         self._sleeping = state.sleeping
+        self._masked = state.masked
+        self._hint_at = (-1, -1)
         self.lockup = state.lockup
         self.reset_requested = False
         self._commit_mpu()

@@ -153,6 +153,7 @@ class Engine:
         self.is_hurried = False
         self._stopped = False
         self._keep: list[object] = []
+        self._write_hook: int | None = None
         self._breakpoints: dict[int, int] = {}
         self._block_hook: int | None = None
         self._start = _library.uc_emu_start
@@ -281,6 +282,29 @@ class Engine:
             self._block_hook = self._add_hook(const.UC_HOOK_EDGE_GENERATED, hook)
         self.flush_code()
 
+    def set_write_hook(
+        self, address: int, size: int, on_write: Callable[[int, int, int], None] | None
+    ) -> None:
+        """Call `on_write(address, size, value)` before the core writes into a range, or no more."""
+
+        def write(_uc: Any, _access: int, at: int, width: int, value: int, _data: Any) -> None:
+            if on_write is not None and at < address + size and address < at + width:
+                try:
+                    on_write(at, width, value & (1 << 8 * width) - 1)
+                except BaseException as error:  # noqa: BLE001 - re-raised by run(); C is in between
+                    self._fail(error)
+
+        if self._write_hook is not None:
+            self._check(_library.uc_hook_del(self.handle, self._write_hook))
+            self._write_hook = None
+        if on_write is not None:
+            hook = binding.HOOK_MEM_ACCESS_CFUNC(write)
+            begin = max(address - 3, 0)  # a write may begin before the range and reach into it
+            self._write_hook = self._add_hook(
+                const.UC_HOOK_MEM_WRITE, hook, begin, address + size - 1
+            )
+        self.flush_code()
+
     def close(self) -> None:
         """Release Unicorn's memory; the engine is of no use afterwards."""
         self._keep.clear()
@@ -332,7 +356,9 @@ class Engine:
             return 0
         executed: int = self._counter[0]
         limit: int = self._counter[1]
-        return min(executed, limit)
+        # One more is counted where it is found that it is too much; those of an IT block whose
+        # condition fails are passed over first.
+        return executed if executed <= limit else executed - 1
 
     def stop(self) -> None:
         """End `run` as soon as possible: in a memory callback, before the access takes effect."""
