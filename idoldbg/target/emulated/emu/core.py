@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
 
-from idol.records import dataclass
 from idoldbg.model.board import MemoryKind
 from idoldbg.target.emulated.emu.bus import Bus
 from idoldbg.target.emulated.emu.clock import Clock
 from idoldbg.target.emulated.emu.core_model import CoreModel
+from idoldbg.target.emulated.emu.core_state import CoreState, StopReason
 from idoldbg.target.emulated.emu.debug import Debug, Dfsr
 from idoldbg.target.emulated.emu.engine import (
     AccessKind,
@@ -50,26 +49,6 @@ _HINTS = (b"\x20\xbf", b"\x10\xbf")  # WFE, YIELD
 _WFI = (b"\x30\xbf", b"\xaf\xf3\x03\x80")
 _DIV_0_TRP, _THUMB = 1 << 4, 1 << 24
 _ALIGNMENT_STATUS, _STATUS_MASK = 0x1, 0x40F
-
-
-class StopReason(Enum):
-    """Reason for the end of a run."""
-
-    TIME = "the time is over"
-    HALTED = "the core is halted"
-    LOCKUP = "the core is locked up"
-    CONDITION = "the condition holds"
-
-
-@dataclass(frozen=True, slots=True)
-class CoreState:
-    """Snapshot of the core itself."""
-
-    registers: tuple[int, ...]
-    sleeping: bool
-    lockup: str | None
-    masked: tuple[int, int] = (0, 0)
-    """Exceptions that wait to be unmasked, and the cycle of the next look at them."""
 
 
 class Core:
