@@ -7,12 +7,11 @@ from typing import Any
 
 from idoldbg.errors import DebugInfoError
 from idoldbg.model.coverage_records import read_coverage_records
-from idoldbg.model.kernel_layout import KernelLayout
 from idoldbg.model.trace_records import whole_size
 from idoldbg.session import Session
 from idoldbg.target.capability import Instruments
 from idoldbg.views.coverage import Coverage, measure_coverage
-from idoldbg.views.kernel_layout import find_kernel_layout, read_waiting
+from idoldbg.views.kernel_layout import find_kernel_layout
 from idoldbg.views.task_trace import TaskEvent, TaskTracer
 
 __all__ = ["Covering", "Tracing", "profile_board"]
@@ -36,12 +35,7 @@ class Tracing:
         layout = find_kernel_layout(session.program)
         self._tracer = TaskTracer(session.program, layout)
         self._rest = b""
-        session.link.halted(lambda: self._start(layout))
-
-    def _start(self, layout: KernelLayout) -> None:
-        waiting = read_waiting(self._session.program)
-        settings = {"layout": layout.to_json(), "waiting": waiting}
-        self._instruments.start_instrument("trace", settings)
+        self._instruments.start_instrument("trace", {"layout": layout.to_json()})
 
     def take(self) -> list[TaskEvent]:
         """Return the events that are over since the last time."""

@@ -16,6 +16,7 @@ from idoldbg.cli.reading import reading
 from idoldbg.collected import programs_of
 from idoldbg.errors import ArgumentError
 from idoldbg.render import profile as rendered
+from idoldbg.render.flame_graph import flame_graph
 from idoldbg.views.profile import Profile, read_profile
 
 DEFAULT_S = 1.0
@@ -45,7 +46,7 @@ FOLDED = (".folded", ".txt")
     "-o",
     "--output",
     metavar="FILE",
-    help="Write FILE.json for speedscope.app, or FILE.folded for flamegraph.pl.",
+    help="Write FILE.svg (a flame graph), FILE.json (speedscope.app) or FILE.folded.",
 )
 @click.argument("command_line", metavar="[-- COMMAND…]", nargs=-1, type=click.UNPROCESSED)
 @command_options
@@ -64,6 +65,7 @@ def command(
     With COMMAND: the boards that it uses.
 
     \b
+    idoldbg profile -o flame.svg
     idoldbg profile --seconds 5 -o x.speedscope.json
     idoldbg profile -- idoldbg call Spi.exchange --device-index 0 --source hex:9f --sink 1
     """
@@ -80,7 +82,7 @@ def command(
         code = run_command(command_line, environment)
         for program, collected in programs_of(collection.read(), say):
             for each in collected:
-                title = f"{each.board}: {each.copied_from}"
+                title = f"{each.board}: {Path(each.copied_from).name}"
                 boards.append((title, read_profile(program, each.data, rate_hz)))
     if not boards:
         say("the command used no emulated board that it started itself: there is no profile")
@@ -102,9 +104,10 @@ def _title(program: Program) -> str:
 
 
 def _check_output(output: str) -> None:
-    if Path(output).suffix not in (".json", *FOLDED):
+    if Path(output).suffix not in (".json", ".svg", *FOLDED):
         raise ArgumentError(
-            f"{output}: its name must say the format: .json (speedscope) or .folded",
+            f"{output}: its name must say the format: .svg (a flame graph), .json (speedscope) or "
+            ".folded (stacks)",
             name="--output",
         )
     if not Path(output).absolute().parent.is_dir():
@@ -116,9 +119,13 @@ def _show(settings: Settings, boards: Sequence[tuple[str, Profile]], output: str
         say(f"{len(boards)} boards; the first with the most samples is shown")
     title, profile = max(boards, key=lambda each: each[1].count)
     if output is not None:
-        is_folded = Path(output).suffix in FOLDED
-        content = rendered.folded(profile) if is_folded else rendered.speedscope(profile, title)
+        suffix = Path(output).suffix
+        is_speedscope = suffix == ".json"
+        if is_speedscope:
+            content = rendered.speedscope(profile, title)
+        else:
+            content = flame_graph(profile, title) if suffix == ".svg" else rendered.folded(profile)
         write_whole(Path(output), content.encode())
-        if not is_folded:
+        if is_speedscope:
             say(f"{output} is for https://www.speedscope.app (or `speedscope {output}`)")
     show(settings, lambda: rendered.text(profile), lambda: rendered.json(profile))

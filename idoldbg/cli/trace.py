@@ -137,7 +137,9 @@ def _trace_command(
             _check(program, wanted)
             for each in found:
                 events = trace_events(program, each.data)
-                boards.append(_board(program, events, f"{each.board}: {each.copied_from}"))
+                boards.append(
+                    _board(program, events, f"{each.board}: {Path(each.copied_from).name}")
+                )
     if not boards:
         say("the command used no emulated board that it started itself: there is no trace")
     for number, board in enumerate(boards, 1):

@@ -8,12 +8,13 @@ from typing import Any
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError
 
-__all__ = ["KernelLayout"]
+__all__ = ["SAVED_SIZE", "KernelLayout"]
 
 ADDRESS_END = 1 << 32
 MAX_TASKS = 1024  # a task's index has ten bits
 MAX_ENTRY = 4096
 MAX_RANGES = 16
+SAVED_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class KernelLayout:
     """Addresses of the kernel's statics, and the parts of a task's entry to watch.
 
     `current` is where the address of the current task's entry lies. The table lies at `table`, or
-    where the word at `table_pointer` says. `watched` are (offset, size) in an entry.
+    where the word at `table_pointer` says. `watched` are (offset, size) in an entry. Registers r4
+    to r11 of a task that does not run lie from `saved` on, None where they do not follow each
+    other.
     """
 
     current: int
@@ -30,6 +33,7 @@ class KernelLayout:
     entry_size: int
     count: int
     watched: tuple[tuple[int, int], ...]
+    saved: int | None = None
 
     @property
     def watched_size(self) -> int:
@@ -45,6 +49,7 @@ class KernelLayout:
             "entry_size": self.entry_size,
             "count": self.count,
             "watched": [list(each) for each in self.watched],
+            "saved": self.saved,
         }
 
     @classmethod
@@ -58,6 +63,7 @@ class KernelLayout:
                 entry_size=given["entry_size"],
                 count=given["count"],
                 watched=tuple((offset, size) for offset, size in given["watched"]),
+                saved=given.get("saved"),
             )
         except (KeyError, TypeError, ValueError):
             raise _invalid("it lacks a part") from None
@@ -72,6 +78,8 @@ class KernelLayout:
             raise _invalid("the size of the task table")
         if not self.entry_size or len(self.watched) > MAX_RANGES:
             raise _invalid("the watched parts")
+        if self.saved is not None and not _is_within(self.saved, self.entry_size - SAVED_SIZE):
+            raise _invalid("the place of saved registers")
         for offset, size in self.watched:
             is_known = _is_within(offset, MAX_ENTRY) and _is_within(size, MAX_ENTRY)
             if not is_known or offset + size > self.entry_size:

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from idol.records import dataclass, field
 from idoldbg.errors import DecodeError
 
-__all__ = ["NEW", "USE", "Sample", "SampleReader"]
+__all__ = ["CHUNK", "NEW", "PIECE", "USE", "Sample", "SampleReader"]
 
 NEW = struct.Struct("<BBHH16IH")
-"""1, whether the core slept, exception, task, r0 to r15, size of the stack that follows."""
+"""1, whether the core slept, exception, task, r0 to r15, and of how many pieces its stack is; the
+number of each piece follows (`PIECE`), from the stack pointer upwards."""
 USE = struct.Struct("<BIIQ")
 """2, which of the samples so far, how often in a row, nanoseconds of the board's time."""
+CHUNK = struct.Struct("<BH")
+"""3, size of a piece of a stack, which follows: pieces are numbered as they come."""
+PIECE = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class SampleReader:
 
     def __init__(self) -> None:
         self._known: list[Sample] = []
+        self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[tuple[Sample, int, int]]:
         """Return (sample, how often, when); raise `DecodeError` for what no sampler writes."""
@@ -43,6 +48,8 @@ class SampleReader:
             try:
                 if data[at] == 1:
                     at = self._learn(data, at)
+                elif data[at] == 3:
+                    at = self._keep(data, at)
                 else:
                     kind, index, weight, time_ns = USE.unpack_from(data, at)
                     if kind != 2 or index >= len(self._known):
@@ -54,11 +61,24 @@ class SampleReader:
                     f"not a profile: the record at byte {at}: {error}", type="profile", offset=at
                 ) from None
 
-    def _learn(self, data: bytes, at: int) -> int:
-        _, is_asleep, exception, task, *registers, size = NEW.unpack_from(data, at)
-        start: int = at + NEW.size
-        if len(data) < start + size:
+    def _keep(self, data: bytes, at: int) -> int:
+        _, size = CHUNK.unpack_from(data, at)
+        piece = data[at + CHUNK.size : at + CHUNK.size + size]
+        if len(piece) < size:
             raise ValueError("it is cut off")
-        stack = data[start : start + size]
+        self._pieces.append(piece)
+        return at + CHUNK.size + len(piece)
+
+    def _learn(self, data: bytes, at: int) -> int:
+        _, is_asleep, exception, task, *registers, count = NEW.unpack_from(data, at)
+        at += NEW.size
+        pieces = []
+        for _ in range(count):
+            (number,) = PIECE.unpack_from(data, at)
+            if number >= len(self._pieces):
+                raise ValueError("an unknown piece of a stack")
+            pieces.append(self._pieces[number])
+            at += PIECE.size
+        stack = b"".join(pieces)
         self._known.append(Sample(bool(is_asleep), exception, task, tuple(registers), stack))
-        return start + len(stack)
+        return at

@@ -1,7 +1,7 @@
 """Raw records of a task trace, as an emulated board writes them: bytes, before any meaning.
 
-A record is a header (`HEADER`: kind, 0, size of what follows it, nanoseconds of the board's time)
-and its fields. The registers are r4 to r11, which hold arguments and results of Hubris's
+A record is a header (`HEADER`: kind, flags, size of what follows it, nanoseconds of board time) and
+its fields. The registers are r4 to r11, which hold arguments and results of Hubris's
 system calls (`sys/abi`). What memory a system call names is copied behind them.
 """
 
@@ -17,6 +17,7 @@ from idoldbg.errors import DecodeError
 __all__ = [
     "ENTER",
     "FAULT",
+    "FROM_TABLE",
     "HEADER",
     "INDEX",
     "LOST",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 NO_TASK = 0xFFFF
+FROM_TABLE = 1
+"""Flag of a call whose registers are from the task table: it counts if its task waits in a call."""
 HEADER = struct.Struct("<BBHQ")
 SYSTEM_CALL = struct.Struct("<H8IHH")
 """Task, r4 to r11, sizes of the two copies behind it: message, and table of leases or nothing."""
@@ -80,7 +83,8 @@ class SysCall(IntEnum):
 class Record:
     """One record. `task` is an index or `NO_TASK`; the rest is set as its kind says.
 
-    `number` is an exception's, or how many records were lost; `registers` are r4 to r11.
+    `number` is an exception's, or how many records were lost; `registers` are r4 to r11, which are
+    `from_table` where the system call was made before the recording.
     """
 
     kind: RecordKind
@@ -90,6 +94,7 @@ class Record:
     registers: tuple[int, ...] = ()
     data: bytes = field(default=b"", repr=False)
     leases: bytes = field(default=b"", repr=False)
+    from_table: bool = False
 
 
 def whole_size(data: bytes | bytearray) -> int:
@@ -108,12 +113,12 @@ def read_records(data: bytes) -> Iterator[Record]:
     at = 0
     while at < len(data):
         try:
-            number, _, size, time_ns = HEADER.unpack_from(data, at)
+            number, flags, size, time_ns = HEADER.unpack_from(data, at)
             kind = RecordKind(number)
             body = data[at + HEADER.size : at + HEADER.size + size]
             if len(body) < size:
                 raise ValueError("it is cut off")
-            yield _read(kind, time_ns, body)
+            yield _read(kind, time_ns, body, from_table=bool(flags & FROM_TABLE))
         except (struct.error, ValueError) as error:
             raise DecodeError(
                 f"not a trace: the record at byte {at}: {error}", type="trace", offset=at
@@ -121,14 +126,16 @@ def read_records(data: bytes) -> Iterator[Record]:
         at += HEADER.size + size
 
 
-def _read(kind: RecordKind, time_ns: int, body: bytes) -> Record:
+def _read(kind: RecordKind, time_ns: int, body: bytes, *, from_table: bool) -> Record:
     match kind:
         case RecordKind.CALL | RecordKind.RESULT:
             task, *registers, size, lease_size = SYSTEM_CALL.unpack_from(body)
             rest = body[SYSTEM_CALL.size :]
             if len(rest) != size + lease_size:
                 raise ValueError("its size is wrong")
-            return Record(kind, time_ns, task, 0, tuple(registers), rest[:size], rest[size:])
+            return Record(
+                kind, time_ns, task, 0, tuple(registers), rest[:size], rest[size:], from_table
+            )
         case RecordKind.SWITCH | RecordKind.LEAVE | RecordKind.TASK:
             task = INDEX.unpack_from(body)[0]
             return Record(kind, time_ns, task, data=body[INDEX.size :])

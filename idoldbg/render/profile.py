@@ -13,7 +13,7 @@ from typing import Any
 from idol.printable import one_line
 from idoldbg.views.profile import Context, ContextKind, Profile, ProfileFrame, Stack
 
-__all__ = ["folded", "json", "speedscope", "text"]
+__all__ = ["context_title", "folded", "json", "speedscope", "text"]
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 FUNCTIONS = 12
@@ -26,7 +26,7 @@ def text(profile: Profile) -> str:
         return "no samples: the board's time did not pass"
     lines = [f"{total} samples, {total * profile.interval_ns / 1e9:.3f} s of the board's time", ""]
     for context, count in profile.by_context.items():
-        lines.append(f"{100 * count / total:6.2f} %  {one_line(_title(context))}")
+        lines.append(f"{100 * count / total:6.2f} %  {one_line(context_title(context))}")
     functions = list(profile.by_function.items())
     if functions:
         lines += ["", "innermost functions, without sleep:"]
@@ -46,7 +46,8 @@ def text(profile: Profile) -> str:
     return "\n".join(lines)
 
 
-def _title(context: Context) -> str:
+def context_title(context: Context) -> str:
+    """Return what a context is called in all formats."""
     match context.kind:
         case ContextKind.ASLEEP:
             return "asleep (waiting for an interrupt)"
@@ -58,7 +59,7 @@ def _title(context: Context) -> str:
 
 
 def _names(stack: Stack) -> list[ProfileFrame]:
-    return [ProfileFrame(_title(stack.context)), *stack.frames]
+    return [ProfileFrame(context_title(stack.context)), *stack.frames]
 
 
 def speedscope(profile: Profile, title: str) -> str:
@@ -72,7 +73,7 @@ def speedscope(profile: Profile, title: str) -> str:
     profiles = [_one(f"{title}: all", samples, profile.interval_ns)]
     for context in profile.by_context:
         own = [each for each in samples if each[2] == context]
-        profiles.append(_one(_title(context), own, profile.interval_ns))
+        profiles.append(_one(context_title(context), own, profile.interval_ns))
     found: dict[str, Any] = {
         "$schema": SCHEMA,
         "name": one_line(title),

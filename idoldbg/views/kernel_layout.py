@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from idoldbg.build.program import Program
-from idoldbg.errors import DebugInfoError, IdoldbgError
+from idoldbg.errors import DebugInfoError
 from idoldbg.model.archive import KERNEL
 from idoldbg.model.kernel_layout import KernelLayout
-from idoldbg.views.saved import read_saved
-from idoldbg.views.tasks import is_before_tasks, read_tasks, task_type
+from idoldbg.model.types import Struct
+from idoldbg.views.tasks import task_type
 
-__all__ = ["WATCHED", "find_kernel_layout", "read_waiting"]
+__all__ = ["WATCHED", "find_kernel_layout"]
 
 WATCHED = ("state", "timer", "generation", "notifications")
 """Members of `kern::task::Task` whose changes a trace shows."""
 
-WAITING = ("InSend", "InReply", "InRecv")
 MAX_GAP = 16  # bytes
 
 
@@ -39,26 +38,20 @@ def find_kernel_layout(program: Program) -> KernelLayout:
         entry_size=entry.size,
         count=len(program.archive.tasks),
         watched=_merged(sorted(watched)),
+        saved=_saved(entry),
     )
 
 
-def read_waiting(program: Program) -> list[list[int]]:
-    """Return the tasks that wait in a system call: the index of each, and its r4 to r11.
-
-    The core must stand still, or be one that does not run meanwhile.
-    """
-    if is_before_tasks(program):
-        return []
-    found = []
-    for row in read_tasks(program).rows:
-        if row.fault is not None or row.scheduler_state not in WAITING:
-            continue
-        try:
-            registers = read_saved(program, row.index).registers
-            found.append([row.index, *(registers[f"r{i}"] for i in range(4, 12))])
-        except (IdoldbgError, KeyError):
-            continue  # its call is then not seen to end
-    return found
+def _saved(entry: Struct) -> int | None:
+    """Return where an entry has r4 to r11, one after the other; None where it is otherwise."""
+    save = next((m for m in entry.members if m.name == "save"), None)
+    if save is None or not isinstance(save.type, Struct):
+        return None
+    offsets = {m.name: m.offset for m in save.type.members}
+    first = offsets.get("r4")
+    if first is None or any(offsets.get(f"r{i}") != first + 4 * (i - 4) for i in range(4, 12)):
+        return None
+    return save.offset + first
 
 
 def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -194,7 +194,11 @@ class TaskTracer:
         task = self._known(record.task)
         if task is None or len(record.registers) != 8:
             return
+        if record.from_table and not _waits(task.state):
+            return  # its registers hold other things
         task.asked = record
+        if record.from_table and record.registers[7] != SysCall.SEND:
+            return  # all else is over but for its result
         first, second = record.registers[:2]
         match record.registers[7]:
             case SysCall.SEND:
@@ -405,6 +409,14 @@ def matches(
 def exception_name(number: int) -> str:
     """Return the name of an exception; interrupts are `irq` and their number."""
     return _EXCEPTIONS.get(number, f"irq{number - _FIRST_INTERRUPT}" if number >= 16 else "")
+
+
+def _waits(state: Value | None) -> bool:
+    """Return whether a task of this state is in a system call."""
+    if not isinstance(state, EnumValue) or state.variant != "Healthy":
+        return False
+    inner = state.get(0)
+    return isinstance(inner, EnumValue) and inner.variant in ("InSend", "InReply", "InRecv")
 
 
 def _system_call(number: int) -> str:

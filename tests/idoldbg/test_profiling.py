@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 import idoldbg
 from idoldbg.cli import run
 from idoldbg.render import profile as rendered
+from idoldbg.render.flame_graph import flame_graph
 from idoldbg.target.emulated.server import running_board
 from idoldbg.views.profile import Context, ContextKind, Profile, ProfileFrame, Stack
+from tests.browser import Browser
 from tests.conftest import ARCHIVES
 
 IMAGES = ("stm32f4-discovery", "nucleo-g031", "lpcxpresso55s69")
@@ -106,6 +109,65 @@ def test_speedscope_s_format() -> None:
     assert whole["weights"] == [300, 100, 200, 1400]
 
 
+def boxes(svg: str) -> dict[str, tuple[float, float]]:
+    """Return place and width of each box by its function, of a graph in which each is once."""
+    found = {}
+    for group in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}g"):
+        title, rect = group[0].text or "", group[1]
+        found[title.rpartition(": ")[0]] = (float(rect.get("x", 0)), float(rect.get("width", 0)))
+    return found
+
+
+def test_flame_graph_has_boxes_as_wide_as_their_shares() -> None:
+    found = boxes(flame_graph(MADE, "a board"))
+    whole = found["a board"][1]
+    assert found["net"][1] / whole == pytest.approx(5 / 6, abs=0.01)
+    assert found["SysTick (handler)"][1] / whole == pytest.approx(1 / 6, abs=0.01)
+    assert found["main"] == found["net"]
+    x, width = found["<[u8; 4]>::send"]
+    assert width / whole == pytest.approx(3 / 6, abs=0.01)
+    assert found["main"][0] <= x and x + width <= sum(found["main"]) + 0.1
+    assert "30.00 % of 0.000 s, the rest is sleep" in flame_graph(MADE, "a board")
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        Profile((), 100),
+        Profile(((Stack(ASLEEP, ()), 5),), 100),
+        Profile(((Stack(NET, (ProfileFrame('<&"\n\x1b'),) * 300), 5),), 100),
+    ],
+    ids=["empty", "asleep", "hostile and deep"],
+)
+def test_flame_graph_of_anything_is_well_formed(profile: Profile) -> None:
+    svg = flame_graph(profile, "<\n>")
+    ET.fromstring(svg)
+    assert "\x1b" not in svg
+
+
+def test_flame_graph_in_a_browser(browser: Browser, tmp_path: Path) -> None:
+    with idoldbg.attach(archive(), probe="emu", timeout_s=0.4) as dev:
+        with pytest.raises(idoldbg.IdoldbgError):
+            dev["victim"].Victim.hang(milliseconds=1000)
+        svg = flame_graph(dev.profile(0.2), "demo")
+    path = tmp_path / "flame.svg"
+    path.write_text(svg)
+    page = browser.open(path)
+    assert page.problems() == [] and page.requests() == []
+    hints = page.script(
+        "return [...document.querySelectorAll('g > title')].map(t => t.textContent)"
+    )
+    assert any("hang" in hint for hint in hints)
+    assert any(text == "victim" for text in page.text_of("text"))
+    sticking_out = page.script(
+        "return [...document.querySelectorAll('g')].filter(g => g.querySelector('text') && "
+        "g.querySelector('text').getBBox().width > g.querySelector('rect').getBBox().width + 8)"
+        ".length"
+    )
+    assert sticking_out == 0
+    assert page.script("return document.documentElement.viewBox.baseVal.width") == 1200
+
+
 def test_folded_stacks() -> None:
     assert rendered.folded(MADE).splitlines() == [
         "SysTick (handler) 1",
@@ -151,7 +213,7 @@ def test_command_profiles_another(tmp_path: Path, capfd: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("-o", "x.svg"), ".folded"),
+        (("-o", "x.png"), ".folded"),
         (("-o", "/no/such/x.json"), "no such directory"),
         (("--rate", "0"), "--rate"),
         (("--seconds", "1", "--", "true"), "COMMAND"),

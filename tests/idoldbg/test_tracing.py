@@ -13,7 +13,7 @@ from idoldbg.cli import run
 from idoldbg.errors import OperationError, ServerDied, Unsupported
 from idoldbg.render.task_trace import describe, event_json, line
 from idoldbg.session import TargetOptions, open_session
-from idoldbg.target.capability import Instruments
+from idoldbg.target.capability import Instruments, Snapshots
 from idoldbg.target.emulated.server import running_board
 from idoldbg.views.idol_messages import Outcome
 from idoldbg.views.kernel_layout import find_kernel_layout
@@ -135,6 +135,39 @@ def test_a_trace_changes_nothing() -> None:
     assert states[0][0] == states[1][0]
     differing = [i for i in range(0x4000) if states[0][1][i] != states[1][1][i]]
     assert len(differing) < 32  # the tags of two debuggers' calls are random
+
+
+def test_a_trace_goes_on_after_a_snapshot_was_restored() -> None:
+    """The task table says who waits in the snapshot: the first call has both its ends."""
+    with idoldbg.attach(archive("stm32f4-discovery"), probe="emu") as dev:
+        dev.Sensor.get(id=0)
+        snapshots = dev.session.target.need(Snapshots)
+        state = snapshots.snapshot()
+        with dev.trace() as trace:
+            dev.Sensor.get(id=0)
+            snapshots.restore(state)
+            dev["victim"].Victim.ping()
+        names = [c.message.full for c in trace.calls]
+        assert names == ["Sensor.get", "Victim.ping"]
+        assert all(c.received_ns is not None for c in trace.calls)
+        kinds = [e.kind for e in trace.events]
+        assert kinds.count(EventKind.RESTORED) == 1
+        assert EventKind.RESTART not in kinds and EventKind.FAULT not in kinds
+
+
+def test_a_call_that_is_under_way_begins_with_the_trace() -> None:
+    options = {"probe": "emu", "timeout_s": 0.4, "recover": False}
+    with idoldbg.attach(archive("stm32f4-discovery"), **options) as dev:  # type: ignore[arg-type]  # of each its own
+        with pytest.raises(idoldbg.IdoldbgError):
+            dev["victim"].Victim.hang(milliseconds=1500)
+        with dev.trace() as trace:
+            began = dev.link.monotonic()
+            dev.link.wait(1.5)
+        (hang,) = (e for e in trace.events if e.call and e.call.message.full == "Victim.hang")
+        assert hang.call is not None and hang.call.arguments is not None
+        assert hang.call.result.outcome is Outcome.OK
+        assert hang.time_ns == pytest.approx(began * 1e9, abs=1000)
+        assert 1.2e9 < hang.end_ns - hang.time_ns < 1.5e9
 
 
 def test_notifications_timers_and_switches_are_seen() -> None:

@@ -14,7 +14,7 @@ from idoldbg.model.coverage_records import (
     read_coverage_records,
 )
 from idoldbg.model.kernel_layout import KernelLayout
-from idoldbg.model.sample_records import NEW, USE, SampleReader
+from idoldbg.model.sample_records import CHUNK, NEW, PIECE, USE, SampleReader
 from idoldbg.model.trace_records import (
     ENTER,
     FAULT,
@@ -113,19 +113,29 @@ def test_other_lines_are_refused(text: bytes) -> None:
 
 def test_samples_are_kept_once() -> None:
     registers = tuple(range(16))
-    data = NEW.pack(1, 0, 15, 2, *registers, 3) + b"abc" + USE.pack(2, 0, 5, 77)
+    pieces = CHUNK.pack(3, 2) + b"ab" + CHUNK.pack(3, 1) + b"c"
+    sample_of = NEW.pack(1, 0, 15, 2, *registers, 3) + b"".join(map(PIECE.pack, (0, 1, 0)))
+    data = pieces + sample_of + USE.pack(2, 0, 5, 77)
     reader = SampleReader()
     ((sample, count, time_ns),) = reader.feed(data)
     assert (sample.exception, sample.task, sample.registers, sample.stack) == (
         *(15, 2, registers),
-        b"abc",
+        b"abcab",
     )
     assert (count, time_ns) == (5, 77)
     assert [s for s, _, _ in reader.feed(USE.pack(2, 0, 1, 78))] == [sample]
 
 
 @pytest.mark.parametrize(
-    "data", [b"\1", b"\2", USE.pack(2, 0, 1, 1), b"\3" * 40, NEW.pack(1, 0, 0, 0, *range(16), 9)]
+    "data",
+    [
+        b"\1",
+        b"\2",
+        USE.pack(2, 0, 1, 1),
+        b"\4" * 40,
+        b"\3" * 40,
+        NEW.pack(1, 0, 0, 0, *range(16), 9),
+    ],
 )
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(DecodeError):
@@ -155,6 +165,8 @@ def test_a_layout_there_and_back() -> None:
         {"watched": [[-1, 4]]},
         {"watched": [[0]]},
         {"watched": 5},
+        {"saved": 137},
+        {"saved": "0"},
         {"watched": [[0, 1]] * 17},
     ],
     ids=str,

@@ -80,8 +80,7 @@ class InstrumentSet:
             case "trace":
                 if layout is None:
                     raise ArgumentError("a trace needs the layout of the kernel's task table")
-                waiting = _waiting(settings.get("waiting", []), layout)
-                return lambda core: TraceRecorder(core, layout, waiting)
+                return lambda core: TraceRecorder(core, layout)
             case "coverage":
                 return lambda core: CoverageRecorder(core, layout)
             case "profile":
@@ -90,19 +89,3 @@ class InstrumentSet:
                     raise ArgumentError("a profile needs `rate_hz`, samples a second")
                 return lambda core: Sampler(core, layout, rate)
         raise NotFound("instrument", name, hint="there are trace, coverage and profile")
-
-
-def _waiting(given: Any, layout: KernelLayout) -> list[list[int]]:
-    """Check the tasks that wait in a system call: index, r4 to r11."""
-
-    def is_task(each: Any) -> bool:
-        return (
-            isinstance(each, list)
-            and len(each) == 9
-            and all(isinstance(n, int) and 0 <= n < 1 << 32 for n in each)
-            and each[0] < layout.count
-        )
-
-    if not isinstance(given, list) or not all(map(is_task, given)):
-        raise ArgumentError("`waiting` is not a list of tasks, each with its r4 to r11")
-    return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idoldbg.errors import ArgumentError
 from idoldbg.model.kernel_layout import KernelLayout
-from idoldbg.model.sample_records import NEW, USE
+from idoldbg.model.sample_records import CHUNK, NEW, PIECE, USE
 from idoldbg.model.trace_records import NO_TASK
 from idoldbg.target.emulated.emu.core import Core
 from idoldbg.target.emulated.emu.engine import reg
@@ -13,7 +13,7 @@ from idoldbg.target.emulated.emu.tasks import TaskFinder
 
 __all__ = ["Sampler"]
 
-STACK = 2048  # bytes of a stack
+STACK, PIECE_SIZE = 16384, 512  # bytes of a stack, and of the pieces that are kept once
 LIMIT = 64 << 20  # bytes that nobody has taken yet
 FASTEST_HZ = 1_000_000
 _MAX_WEIGHT = 0xFFFFFFFF
@@ -30,6 +30,7 @@ class Sampler(Observer):
         self._tasks = None if layout is None else TaskFinder(core, layout)
         self._batch = core.engine.batch([*reg.R, reg.SP, reg.LR, reg.PC, reg.XPSR])
         self._known: dict[tuple[object, ...], int] = {}
+        self._pieces: dict[bytes, int] = {}
         self._out = bytearray()
         self._last: tuple[int, int, int] | None = None
         self.next_look = core.clock.cycles + self._interval()
@@ -69,16 +70,16 @@ class Sampler(Observer):
         exception = status & 0x1FF
         registers[15] &= ~1
         task = NO_TASK if self._tasks is None else self._tasks.current()
-        key = (is_asleep, exception, task, *registers, self._stack(registers[13]))
+        pieces = self._stack(registers[13])
+        key = (is_asleep, exception, task, *registers, pieces)
         index = self._known.get(key)
         if index is None:
             if len(self._out) > LIMIT:
                 return
             index = self._known[key] = len(self._known)
             self._flush()
-            stack = key[-1]
-            assert isinstance(stack, bytes)
-            self._out += NEW.pack(1, is_asleep, exception, task, *registers, len(stack)) + stack
+            self._out += NEW.pack(1, is_asleep, exception, task, *registers, len(pieces))
+            self._out += b"".join(map(PIECE.pack, pieces))
         if self._last is not None and self._last[0] == index:
             self._last = (index, min(self._last[1] + weight, _MAX_WEIGHT), self._last[2])
             return
@@ -90,9 +91,20 @@ class Sampler(Observer):
             self._out += USE.pack(2, *self._last)
             self._last = None
 
-    def _stack(self, sp: int) -> bytes:
+    def _stack(self, sp: int) -> tuple[int, ...]:
+        """Return the pieces of what is on a stack; older ones are mostly known already."""
         memory = self._core.find_memory(sp)
         if memory is None:
-            return b""
-        offset = sp - memory.address
-        return bytes(memory.data[offset : offset + STACK])
+            return ()
+        offset, end = sp - memory.address, min(sp - memory.address + STACK, len(memory.data))
+        found = []
+        while offset < end:
+            upto = min((offset // PIECE_SIZE + 1) * PIECE_SIZE, end)
+            piece = bytes(memory.data[offset:upto])
+            number = self._pieces.get(piece)
+            if number is None:
+                number = self._pieces[piece] = len(self._pieces)
+                self._out += CHUNK.pack(3, len(piece)) + piece
+            found.append(number)
+            offset = upto
+        return tuple(found)

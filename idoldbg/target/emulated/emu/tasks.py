@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 from idoldbg.model.kernel_layout import KernelLayout
@@ -9,6 +10,8 @@ from idoldbg.model.trace_records import NO_TASK
 from idoldbg.target.emulated.emu.core import Core
 
 __all__ = ["TaskFinder"]
+
+_SAVED = struct.Struct("<8I")
 
 
 @dataclass(slots=True)
@@ -59,6 +62,19 @@ class TaskFinder:
             if before.get(index) != entry:
                 before[index] = entry
                 found.append((index, entry))
+        return found
+
+    def saved_registers(self) -> list[tuple[int, list[int]]]:
+        """Return r4 to r11 of the tasks that do not run, as the kernel has put them aside."""
+        saved = self._layout.saved
+        if saved is None or (self._table is None and not self._find()):
+            return []
+        assert self._table is not None  # `_find` says so
+        current, found = self.current(), []
+        for index in range(self._layout.count):
+            if index != current:
+                at = self._table.offset + index * self._layout.entry_size + saved
+                found.append((index, list(_SAVED.unpack_from(self._table.data, at))))
         return found
 
     def _find(self) -> bool:

@@ -6,12 +6,11 @@ results when the core returns to the caller, everything else as changes of the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from idoldbg.model.kernel_layout import KernelLayout
 from idoldbg.model.trace_records import (
     ENTER,
     FAULT,
+    FROM_TABLE,
     HEADER,
     INDEX,
     LOST,
@@ -36,19 +35,9 @@ _NONE = 0xFFFFFFFF
 
 
 class TraceRecorder(Observer):
-    """Writes records into a buffer until `take`; what does not fit is counted, and lost.
+    """Writes records into a buffer until `take`; what does not fit is counted, and lost."""
 
-    `waiting` are the tasks that are in a system call already: index, r4 to r11.
-    """
-
-    def __init__(
-        self,
-        core: Core,
-        layout: KernelLayout,
-        waiting: Sequence[Sequence[int]] = (),
-        *,
-        limit: int = LIMIT,
-    ) -> None:
+    def __init__(self, core: Core, layout: KernelLayout, *, limit: int = LIMIT) -> None:
         self._core = core
         self._tasks = TaskFinder(core, layout)
         self._limit = limit
@@ -59,9 +48,7 @@ class TraceRecorder(Observer):
         self._entries: dict[int, bytearray] = {}
         self._is_in_handler = False
         self._running = NO_TASK
-        self._look_at_tasks()
-        for task, *words in waiting:
-            self._called(task, words)
+        self._begin_in_the_middle()
 
     def take(self) -> bytes:
         """Return what was recorded since the last time."""
@@ -112,7 +99,7 @@ class TraceRecorder(Observer):
 
     def restored(self) -> None:
         self._begin_anew(RecordKind.RESTORED)
-        self._look_at_tasks()
+        self._begin_in_the_middle()
 
     # ------------------------------------------------------------------ details
 
@@ -124,22 +111,39 @@ class TraceRecorder(Observer):
         self._running = NO_TASK
         self._write(kind, b"")
 
-    def _write(self, kind: RecordKind, body: bytes, *, always: bool = False) -> None:
+    def _begin_in_the_middle(self) -> None:
+        """Write down the state of all tasks, and what those that wait may have asked for."""
+        self._look_at_tasks()
+        for task, words in self._tasks.saved_registers():
+            self._called(task, words, flags=FROM_TABLE)
+
+    def _write(
+        self, kind: RecordKind, body: bytes, *, always: bool = False, flags: int = 0
+    ) -> None:
         if len(self._out) > self._limit and not always:
             self._lost += 1
             return
-        self._out += HEADER.pack(kind, 0, len(body), round(self._core.clock.time_s * 1e9)) + body
+        self._out += (
+            HEADER.pack(kind, flags, len(body), round(self._core.clock.time_s * 1e9)) + body
+        )
 
     def _write_call(
-        self, kind: RecordKind, task: int, words: list[int], data: bytes, leases: bytes
+        self,
+        kind: RecordKind,
+        task: int,
+        words: list[int],
+        data: bytes,
+        leases: bytes,
+        *,
+        flags: int = 0,
     ) -> None:
         head = SYSTEM_CALL.pack(task, *words, len(data), len(leases))
-        self._write(kind, head + data + leases)
+        self._write(kind, head + data + leases, flags=flags)
 
-    def _called(self, task: int, words: list[int]) -> None:
+    def _called(self, task: int, words: list[int], *, flags: int = 0) -> None:
         self._pending[task] = tuple(words)
         message, leases = self._copies(words)
-        self._write_call(RecordKind.CALL, task, words, message, leases)
+        self._write_call(RecordKind.CALL, task, words, message, leases, flags=flags)
 
     def _copies(self, words: list[int]) -> tuple[bytes, bytes]:
         """Return the message that a system call names, and its table of leases."""
