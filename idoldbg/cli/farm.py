@@ -222,7 +222,7 @@ def _write(folder: Path, result: FarmResult) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (
-        (REPORT, to_html(result)),
+        (REPORT, to_html(result, folder)),
         (JUNIT, to_junit(result)),
         (RESULTS, escape_json(json.dumps(_as_json(result), sort_keys=True, indent=1)) + "\n"),
     ):
@@ -243,6 +243,7 @@ def _as_json(result: FarmResult) -> dict[str, Any]:
         "duration_s": round(result.duration_s, 3),
         "problem": result.problem,
         "summary": _counts(result.count),
+        "tests": _counts(result.count_tests),
         "places": [
             {
                 "place": place.name,
@@ -284,6 +285,8 @@ def _summary(result: FarmResult, folder: Path) -> str:
         lines += [f"{place.name}: {reason}" for reason in [place.problem, *reasons] if reason]
         bad = [t for t in place.tests if t.outcome in (Outcome.FAILED, Outcome.ERROR)]
         lines += [f"{place.name}: {t.node_id}: {t.message}" for t in bad]
+    tests = [f"{n} {o}" for o in Outcome if (n := result.count_tests(o))]
+    lines.append(f"tests, each counted once: {', '.join(tests) or 'none'}")
     lines.append(f"report: {folder / REPORT}")
     return join_lines(lines)
 

@@ -16,6 +16,7 @@ from typing import Any
 __all__ = ["FarmResult", "Outcome", "PlaceResult", "ResultReader", "TestRecord"]
 
 
+_END_OF_TIME = 1e11  # in Unix seconds
 LONGEST_S = 1e9  # of a test; what is longer, or not a number, is not a time
 
 
@@ -38,6 +39,14 @@ _WORST_FIRST = (
     Outcome.PASSED,
 )
 _BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
+# A test runs on several places: what it says of the firmware comes before what the lab did.
+_ACROSS_PLACES = (
+    Outcome.FAILED,
+    Outcome.ERROR,
+    Outcome.INFRASTRUCTURE,
+    Outcome.PASSED,
+    Outcome.SKIPPED,
+)
 
 
 @dataclass(slots=True)
@@ -54,6 +63,8 @@ class TestRecord:
     output: str = ""
     properties: dict[str, str] = field(default_factory=dict)
     is_started: bool = False
+    start: float | None = None
+    """When its setup began, in Unix seconds."""
 
 
 @dataclass(slots=True)
@@ -68,6 +79,10 @@ class PlaceResult:
     """Why the lab cut the run short here, "" if it did not."""
     exit_status: int | None = None
     log_tail: str = ""
+    started: float | None = None
+    """When the place was asked for, in Unix seconds."""
+    folder: str = ""
+    """Where its files are, below the report's folder."""
 
     def count(self, outcome: Outcome) -> int:
         """Count the tests that ended so."""
@@ -92,8 +107,23 @@ class FarmResult:
     """The signal that ended the run before it was done."""
 
     def count(self, outcome: Outcome) -> int:
-        """Count the tests of all places that ended so."""
+        """Count the runs of tests, one on each place, that ended so."""
         return sum(place.count(outcome) for place in self.places)
+
+    @property
+    def tests(self) -> dict[str, Outcome]:
+        """Each test once, with what it comes to on all places together."""
+        found: dict[str, Outcome] = {}
+        for place in self.places:
+            for test in place.tests:
+                if test.outcome is not None:
+                    before = found.get(test.node_id, test.outcome)
+                    found[test.node_id] = min(before, test.outcome, key=_ACROSS_PLACES.index)
+        return found
+
+    def count_tests(self, outcome: Outcome) -> int:
+        """Count the tests that come to this on all places together."""
+        return sum(found is outcome for found in self.tests.values())
 
 
 class ResultReader:
@@ -151,6 +181,8 @@ class ResultReader:
     def _phase(self, event: dict[str, Any]) -> None:
         record = self._test(str(event.get("test")))
         record.duration_s += _seconds(event.get("duration_s"))
+        if record.start is None and (start := _start(event.get("start"))) is not None:
+            record.start = start
         properties = dict(event.get("properties") or ())
         record.properties.update({str(key): str(value) for key, value in properties.items()})
         outcome = _outcome(event)
@@ -195,6 +227,12 @@ class ResultReader:
 def _seconds(value: Any) -> float:
     seconds = float(value or 0)
     return seconds if 0 <= seconds < LONGEST_S else 0.0
+
+
+def _start(value: Any) -> float | None:
+    """Return a time of the clock, None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < _END_OF_TIME else None
 
 
 def _outcome(event: dict[str, Any]) -> Outcome:

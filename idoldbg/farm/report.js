@@ -16,9 +16,8 @@ function show() {
       shown = 0;
       continue;
     }
-    const outcomes = row.dataset.outcomes.split(" ");
     const isNamed = row.firstChild.textContent.toLowerCase().includes(words);
-    const isWanted = wanted.length === 0 || wanted.some((w) => outcomes.includes(w));
+    const isWanted = wanted.length === 0 || wanted.includes(row.dataset.outcome);
     row.hidden = !(isNamed && isWanted);
     shown += row.hidden ? 0 : 1;
   }

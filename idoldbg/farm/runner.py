@@ -212,7 +212,7 @@ class _Run:
     # -- one place
 
     def _follow_place(self, result: PlaceResult) -> None:
-        begin_s = time.monotonic()
+        result.started, begin_s = time.time(), time.monotonic()
         try:
             self._run_place(result)
         except Exception as error:  # noqa: BLE001  # whatever it was, it is reported
@@ -259,7 +259,8 @@ class _Run:
             self._watchdog.tell("released", result.name)
 
     def _run_pytest(self, result: PlaceResult) -> None:
-        folder = self._options.output / "places" / _folder_name(result.name)
+        result.folder = f"places/{_folder_name(result.name)}"
+        folder = self._options.output / result.folder
         folder.mkdir(parents=True, exist_ok=True)
         lines = folder / "results.jsonl"
         lines.unlink(missing_ok=True)

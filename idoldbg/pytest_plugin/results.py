@@ -1,9 +1,9 @@
 """Writes what happens to a file, line by line, so that a run that is cut short is not lost.
 
 Each line is a JSON object with a member `event`: `collected` (`tests`: all node ids), `started`
-(`test`), `phase` (`test` and how setup, call or teardown ended), `interrupted` (`text`: by what),
-`finished`. A process that dies leaves a file without the last one. `idoldbg farm run` reads it
-while tests run.
+(`test`), `phase` (`test` and how setup, call or teardown ended; `start` in Unix seconds),
+`interrupted` (`text`: by what), `finished`. A process that dies leaves a file without the last one.
+`idoldbg farm run` reads it while tests run.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class ResultStream:
             when=report.when,
             outcome=report.outcome,
             duration_s=report.duration,
+            start=report.start,
             infrastructure=_cut(getattr(report, "idoldbg_infrastructure", None)),
             expected_failure=_cut(getattr(report, "wasxfail", None)),
             text=_text(report.longrepr) if not report.passed else "",

@@ -17,6 +17,7 @@ from idoldbg.farm.records import FarmResult, Outcome, PlaceResult, ResultReader
 from idoldbg.farm.runner import _folder_name
 from tests.browser import Browser
 
+STARTED = 1_750_000_000.0
 EVIL = "<script>document.title='broken'</script>&\"'\0\x1b]0;x\udcff"
 TRACEBACK = """\
     def test_exchange(idol):
@@ -42,6 +43,7 @@ def lines(folder: Path, place: str, chip: str, bad: dict[str, str]) -> list[str]
     }
     evidence.write_text(json.dumps({"boards": [board]}))
     out = [json.dumps({"event": "collected", "tests": names})]
+    start = STARTED + 4.0
     properties = [["board", f"{chip}-board"], ["chip", chip], ["probe", "remote:10.0.0.7:4711"]]
     properties += [["image_id", "0123456789abcdef0123456789abcdef"]]
     for number, name in enumerate(names):
@@ -51,12 +53,14 @@ def lines(folder: Path, place: str, chip: str, bad: dict[str, str]) -> list[str]
             break
         event = {
             "event": "phase", "test": name, "when": "call", "duration_s": 0.02 * 3**number,
+            "start": start,
             "outcome": "failed" if how in ("failed", "lost") else how,
             "infrastructure": "the probe was unplugged" if how == "lost" else None,
             "text": TRACEBACK if how == "failed" else EVIL if "evil" in name else "",
             "output": EVIL if how == "failed" else "",
             "properties": properties + ([["evidence", str(evidence)]] if how == "failed" else []),
         }  # fmt: skip
+        start += 0.02 * 3**number
         out += [json.dumps({"event": "started", "test": name}), json.dumps(event)]
     return out
 
@@ -79,8 +83,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> FarmResult:
         place.tests = reader.finish(problem)
         place.problem, place.duration_s = problem, 12.5 * (index + 1)
         place.log_tail = EVIL if problem else ""
+        place.started = STARTED + 0.4 * index
         places.append(place)
-    return FarmResult(places, 1_750_000_000.0, 75.4, ["pytest", "tests", "-k", EVIL[:20]])
+    return FarmResult(places, STARTED, 75.4, ["pytest", "tests", "-k", EVIL[:20]])
 
 
 def test_outcomes_of_a_run_that_was_cut(result: FarmResult) -> None:
@@ -112,7 +117,7 @@ def test_page_in_a_browser(result: FarmResult, tmp_path: Path, browser: Browser)
 
     page.click(".chip.infrastructure")
     assert not page.text_of(".failure.failed")
-    assert len(page.text_of("tbody tr:not(.file)")) == 4
+    assert len(page.text_of("tbody tr:not(.file)")) == 3
     page.click(".chip.infrastructure")
     page.type("input[type=search]", "flash")
     assert [row.split()[0] for row in page.text_of("tbody tr:not(.file)")] == ["test_flash_id"]
@@ -120,6 +125,106 @@ def test_page_in_a_browser(result: FarmResult, tmp_path: Path, browser: Browser)
 
     assert page.requests() == []
     assert page.problems() == []
+
+
+def test_numbers_count_tests_and_not_their_runs(result: FarmResult) -> None:
+    """Seven tests on five boards: the numbers of the page add up to seven."""
+    assert len(result.tests) == 7
+    assert sum(result.count_tests(outcome) for outcome in Outcome) == 7
+    assert result.count_tests(Outcome.FAILED) == 2 and result.count_tests(Outcome.PASSED) == 2
+    assert result.count_tests(Outcome.INFRASTRUCTURE) == 3
+    # What a test says of the firmware comes before what the lab did.
+    name = next(node_id for node_id in result.tests if "evil" in node_id)
+    assert result.tests[name] is Outcome.FAILED
+    page = to_html(result)
+    assert "7 tests on 5 boards, 35 runs" in page
+    numbers = re.findall(r"<b>(\d+)</b> (?:passed|failed|skipped|lost|error)", page)
+    assert sum(map(int, numbers)) == 7
+
+
+def test_times_of_the_boards_are_drawn_to_one_scale(
+    result: FarmResult, tmp_path: Path, browser: Browser
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(to_html(result), errors="replace")
+    page = browser.open(path)
+    assert page.text_of(".timeline .place") == [place.name for place in result.places]
+    shares = page.script(
+        """return [...document.querySelectorAll('.track')].map((track) => {
+          const whole = track.getBoundingClientRect();
+          const held = track.querySelector('.held').getBoundingClientRect();
+          return [(held.left - whole.left) / whole.width, held.width / whole.width];
+        })"""
+    )
+    for place, (left, width) in zip(result.places, shares, strict=True):
+        assert place.started is not None
+        assert left == pytest.approx((place.started - STARTED) / 75.4, abs=0.005)
+        assert width == pytest.approx(place.duration_s / 75.4, abs=0.005)
+    # The longest test of the first board: 14.58 s, and 7.3 s of short ones before it.
+    piece = page.script(
+        """const track = document.querySelector('.track').getBoundingClientRect();
+        const box = [...document.querySelectorAll('.track')][0].lastChild.getBoundingClientRect();
+        return [(box.left - track.left) / track.width, box.width / track.width];"""
+    )
+    before_s = 4 + sum(0.02 * 3**number for number in range(6))
+    assert piece == pytest.approx([before_s / 75.4, 0.02 * 3**6 / 75.4], abs=0.005)
+    page.script("document.querySelector('.track a.failed').click()")
+    assert page.script("return document.querySelector(location.hash).open") is True
+    ticks = page.text_of(".axis span")
+    assert ticks[:3] == ["0", "10.0 s", "20.0 s"] and len(ticks) == 8
+
+
+def test_times_that_tests_make_up_draw_nothing_outside(tmp_path: Path) -> None:
+    place = PlaceResult("p", duration_s=10.0, started=STARTED)
+    reader = ResultReader()
+    for number, start in enumerate((0, -1, "x", True, 1e300, STARTED - 9, STARTED + 99, None)):
+        event = {"event": "phase", "test": f"t{number}", "when": "call", "outcome": "passed"}
+        reader.feed([json.dumps({**event, "start": start, "duration_s": 5})])
+    reader.feed([json.dumps({**event, "test": "real", "start": STARTED + 9, "duration_s": 5})])
+    place.tests = reader.finish("")
+    page = to_html(FarmResult([place], STARTED, 10.0, []))
+    pieces = re.findall(r'<i class="passed" style="left:([\d.]+)%;width:([\d.]+)%"', page)
+    assert pieces == [("90.000", "10.000")]
+    assert "<h2>Time</h2>" not in to_html(FarmResult([PlaceResult("p")], 0.0, 1.0, []))
+
+
+def test_evidence_is_linked_by_its_path_in_the_report(tmp_path: Path, browser: Browser) -> None:
+    """The folder can be moved: to an archive of CI, to another machine."""
+    out = tmp_path / "first place"
+    folder = out / "places" / "desk #1"
+    (folder / "evidence").mkdir(parents=True)
+    (folder / "pytest.log").write_text("all of it")
+    reader = ResultReader()
+    reader.feed(lines(folder / "evidence", "desk", "stm32f4", {"test_get": "failed"}))
+    elsewhere = lines(tmp_path, "other", "stm32f4", {"test_get": "failed"})
+    other = ResultReader()
+    other.feed(elsewhere)
+    places = [
+        PlaceResult("desk", tests=reader.finish(""), folder="places/desk #1"),
+        PlaceResult("other", tests=other.finish("")),
+    ]
+    _write(out, FarmResult(places, 0.0, 1.0, []))
+    moved = out.rename(tmp_path / "moved")
+    page = browser.open(moved / "report.html")
+    links = page.script(
+        "return [...document.querySelectorAll('.files a')].map(a => a.getAttribute('href'))"
+    )
+    log = "places/desk%20%231/pytest.log"
+    assert sorted(links) == [f"{log[:-10]}evidence/desk.json", log, log]
+    page.script("document.querySelector('.failure .files a').click()")
+    assert "jefe" in page.script("return document.body.innerText")
+    assert str(tmp_path) not in (moved / "report.html").read_text().replace(
+        str(tmp_path / "other"), ""
+    )
+
+
+def test_signs_are_explained(result: FarmResult) -> None:
+    page = to_html(result)
+    legend = page[page.index('<ul class="legend"') :]
+    cells = set(re.findall(r"<td[^>]*>(?:<a[^>]*>)?<b>(.)</b>", page))
+    assert cells == {"✓", "✗", "⚡", "–"}
+    for sign in cells:
+        assert f'<b aria-hidden="true">{sign}</b>' in legend
 
 
 @pytest.mark.parametrize("width", [1280, 420])
@@ -161,7 +266,9 @@ def test_the_page_shows_success_and_empty_runs(tmp_path: Path) -> None:
     reader = ResultReader()
     reader.feed(lines(tmp_path, "desk", "stm32f4", {}))
     good.tests = reader.finish("")
-    assert "<h1>all 7 passed on 1 board</h1>" in to_html(FarmResult([good], 0.0, 1.0, ["pytest"]))
+    assert "<h1>all 7 tests passed on 1 board</h1>" in to_html(
+        FarmResult([good], 0.0, 1.0, ["pytest"])
+    )
     lost = PlaceResult("desk", problem="the place is already acquired")
     page = to_html(FarmResult([lost], 0.0, 1.0, ["pytest"]))
     assert "<h1>1 board lost to the lab</h1>" in page
