@@ -45,6 +45,7 @@ class _Piece:
 
 
 def format_seconds(value: float) -> str:
+    """Write a time for people: `2 min 5 s`, `4.2 s`, `20 ms`."""
     if value >= 60:
         return f"{int(value) // 60} min {int(value) % 60} s"
     return f"{value:.1f} s" if value >= 0.95 else f"{value * 1000:.0f} ms"
