@@ -159,7 +159,8 @@ def choose_spec(
     if probe is None and not falls_back:
         raise ProbeNotFound(
             f"{NO_PROBE}, and nothing was changed; connect one, or name the target: --probe "
-            "emu:NAME for a board of `idoldbg board start`, remote:HOST:PORT for a probe elsewhere"
+            "board:NAME for a board of `idoldbg board start`, remote:HOST:PORT for a probe of "
+            "another host"
         )
     if probe is None:
         return EMULATED

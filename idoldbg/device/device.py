@@ -89,7 +89,7 @@ def attach(
 
     The options are those of the command line: `archive` is a path (default: a bundled demo image),
     `board` a name or the path of a board file, `probe` a SPEC such as `emu`, `pyocd`, `pyocd:UID`,
-    `remote:HOST:PORT`. `timeout_s` bounds the wait for each call. `type_overrides` settles types
+    `board:NAME`. `timeout_s` bounds the wait for each call. `type_overrides` settles types
     that are ambiguous, from the name in the interface to the full path. `recover` lets a hiffy that
     waits for ever be restarted through the supervisor. `record` is a file for what crosses the
     link; `probe="replay:FILE"` answers from it.

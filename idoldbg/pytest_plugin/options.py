@@ -14,7 +14,11 @@ __all__ = ["Said", "add_options", "has_options", "read_labgrid", "read_said"]
 _OPTIONS = (
     ("archive", "PATH", "Hubris archive of what the board runs (default: a bundled demo image)"),
     ("board", "NAME", "a board of `idoldbg boards`, or the path of a board file"),
-    ("probe", "SPEC", "emu (default), emu:NAME, pyocd, pyocd:UID, pyocd:emu, remote:HOST:PORT"),
+    (
+        "probe",
+        "SPEC",
+        "emu (default), board:NAME, pyocd, pyocd:UID, pyocd:emu, openocd:HOST:PORT, …",
+    ),
     ("timeout", "SECONDS", "how long to wait for the target (default: 5)"),
     ("env", "FILE", "environment file (TOML, or Humility's JSON): targets with probe and archive"),
     ("boards", "LIST", "boards to share out: names of --idoldbg-env, SPECs, or NAME=SPEC"),

@@ -34,6 +34,7 @@ from idoldbg.session import Session, TargetOptions, demo_boards, open_session
 from idoldbg.target.emulated.server import running_board
 from idoldbg.views.tasks import read_task
 from tests.bench.bench import Bench
+from tests.idoldbg.target.servers.real import openocd
 
 Arguments = dict[str, str]
 
@@ -189,6 +190,9 @@ USB = [
 PLACES = [
     *((board, link) for board in demo_boards() for link in ("emu", "pyocd:emu", "emu:NAME")),
     (demo_boards()[0], "remote:HOST:PORT"),  # one is enough: pyOCD's stack once more, and slow
+    *((board, "board:NAME") for board in demo_boards()),
+    ("stm32f4-discovery", "openocd:HOST:PORT"),
+    ("stm32f4-discovery", "gdb:HOST:PORT"),
     *USB,
 ]
 
@@ -200,7 +204,7 @@ def place(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def session(place: tuple[str, str]) -> Iterator[Session]:
+def session(place: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     board_name, link = place
     with ExitStack() as stack:
         if link == "emu:NAME":
@@ -208,6 +212,12 @@ def session(place: tuple[str, str]) -> Iterator[Session]:
         elif link == "remote:HOST:PORT":
             served = stack.enter_context(running_board("calls", board=board_name, pyocd_port=0))
             link = f"remote:localhost:{served.pyocd_port}"
+        elif link == "board:NAME":
+            kept = running_board("kept-calls", board=board_name, probe="pyocd:emu")
+            link = stack.enter_context(kept).spec
+        elif link in ("openocd:HOST:PORT", "gdb:HOST:PORT"):
+            folder = tmp_path_factory.mktemp("openocd")
+            link = stack.enter_context(openocd(folder, link.partition(":")[0]))
         elif place in USB:
             bench = stack.enter_context(Bench())
             stack.enter_context(bench.here())
