@@ -117,3 +117,33 @@ def test_openocd_and_idoldbg_take_turns(bench: Bench, tmp_path: Path) -> None:
         )
         assert done.stdout == "Sensor.get() => 21.5\n", done.stderr
     assert not probe.device.claims
+
+
+@place
+def test_watchpoints(bench: Bench, tmp_path: Path, kind: str, board: str) -> None:
+    probe = bench.plug(kind, board)
+    target, size, start = probe.board, 0x2000, 0x20000000
+    target.run(0.01)
+    before = target.read(start, size)
+    target.run(0.01)
+    after = target.read(start, size)
+    address = start + (next(n for n in range(size) if before[n] != after[n]) & ~3)
+    found = ask_openocd(
+        bench,
+        tmp_path,
+        [
+            "halt",
+            f"wp {address:#x} 4 w",
+            "resume",
+            "wait_halt 2000",
+            f"rwp {address:#x}",
+            "resume",
+            "sleep 50",
+            "poll",
+        ],
+    )
+    assert not any(found.failed), found.log
+    assert "halted due to watchpoint" in found.log
+    assert not target.is_halted
+    count = 2 if board == "nucleo-g031" else 4
+    assert f"{count} watchpoints" in found.log

@@ -521,6 +521,19 @@ class Core:
     def breakpoints_changed(self) -> None:
         self._update_breakpoints()
 
+    def watchpoints_changed(self) -> None:
+        watches = self.debug.watches()
+        # An access of up to 8 bytes may begin before what it touches.
+        ranges = [(max(w.address - 7, 0), w.address + w.size - 1) for w in watches]
+        self.engine.set_watch_hooks(ranges, self._on_watched)
+
+    def _on_watched(self, address: int, size: int, is_write: bool) -> None:
+        """Halt after the instruction that accesses what is watched."""
+        for watch in self.debug.watches():
+            if watch.matches(address, size, is_write=is_write):
+                self.debug.watch_matched(watch.index)
+                self.engine.limit(self.engine.executed())
+
     def set_breakpoints(self, addresses: set[int]) -> None:
         """Set the breakpoints that are not comparators of the FPB."""
         self._breakpoints = addresses

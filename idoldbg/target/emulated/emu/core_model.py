@@ -37,6 +37,7 @@ class CoreModel:
     ap_idr: int
     dp_idr: int
     code_breakpoints: int
+    watchpoints: int
     rom_pidr: int
     components: tuple[tuple[int, int, int, int], ...]
     words: tuple[tuple[int, int], ...]
@@ -71,6 +72,7 @@ CORE_MODELS: dict[Core, CoreModel] = {
         ap_idr=0x04770031,
         dp_idr=0x0BC11477,
         code_breakpoints=4,
+        watchpoints=2,
         rom_pidr=0x04000BB4C0,
         components=(
             (_SCS, 0x04000BB008, _SYSTEM, 0),
@@ -86,6 +88,7 @@ CORE_MODELS: dict[Core, CoreModel] = {
         ap_idr=0x24770011,
         dp_idr=0x2BA01477,
         code_breakpoints=6,
+        watchpoints=4,
         rom_pidr=0x04000BB4C4,
         components=(
             (_SCS, 0x04000BB00C, _SYSTEM, 0),
@@ -109,6 +112,7 @@ CORE_MODELS: dict[Core, CoreModel] = {
         ap_idr=0x84770001,
         dp_idr=0x6BA02477,
         code_breakpoints=8,
+        watchpoints=4,
         rom_pidr=0x04000BB4C7,
         components=(
             (_SCS, 0x04000BB00C, _SYSTEM, 0),
@@ -125,6 +129,7 @@ CORE_MODELS: dict[Core, CoreModel] = {
         ap_idr=0x84770001,
         dp_idr=0x6BA02477,
         code_breakpoints=8,
+        watchpoints=4,
         rom_pidr=0x04000BB4C9,
         components=(
             (_SCS, 0x04000BBD21, _CORESIGHT, 0x47702A04),

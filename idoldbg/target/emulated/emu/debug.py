@@ -11,6 +11,7 @@ from typing import Protocol
 from idol.records import dataclass
 from idoldbg.target.emulated.emu.clock import Clock
 from idoldbg.target.emulated.emu.core_model import Architecture, CoreModel
+from idoldbg.target.emulated.emu.watchpoints import Watch, Watchpoints
 
 __all__ = ["Debug", "DebugState", "DebuggedCore", "Dfsr"]
 
@@ -20,6 +21,7 @@ _C_DEBUGEN, _C_HALT, _C_STEP, _C_MASKINTS = 1, 2, 4, 8
 _S_REGRDY, _S_HALT, _S_SLEEP, _S_LOCKUP = 1 << 16, 1 << 17, 1 << 18, 1 << 19
 _S_RETIRE, _S_RESET = 1 << 24, 1 << 25
 _VC_CORERESET = 1
+_TRCENA = 1 << 24
 # Exception number -> the DEMCR bits that catch it (NOCP, CHK and STAT errors all are UsageFault).
 _VECTOR_CATCH = {3: 1 << 10, 4: 1 << 4, 5: 1 << 8, 6: 1 << 5 | 1 << 6 | 1 << 7}
 _FPB, _DWT = 0xE0002000, 0xE0001000
@@ -57,6 +59,9 @@ class DebuggedCore(Protocol):
     def breakpoints_changed(self) -> None:
         """Take notice that the set of breakpoints is another one."""
 
+    def watchpoints_changed(self) -> None:
+        """Take notice that other data may be watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class DebugState:
@@ -73,6 +78,7 @@ class DebugState:
     comparators: tuple[int, ...]
     dwt: int
     cycle_offset: int
+    watchpoints: tuple[tuple[int, ...], ...]
 
 
 class Debug:
@@ -95,6 +101,7 @@ class Debug:
         self._comparators = [0] * model.code_breakpoints
         self._dwt_control = 0
         self._cycle_offset = 0
+        self.watchpoints = Watchpoints(model.watchpoints, has_sizes=model.v8m)
 
     @property
     def enabled(self) -> bool:
@@ -190,7 +197,9 @@ class Debug:
     def write(self, offset: int, value: int, *, debugger: bool) -> None:
         """Write a debug register; software on the core cannot change DHCSR or use DCRSR."""
         if offset == _DEMCR:
-            self._demcr = value & 0x010F07F1
+            was_tracing, self._demcr = self._demcr & _TRCENA, value & 0x010F07F1
+            if was_tracing != self._demcr & _TRCENA:
+                self._core.watchpoints_changed()
         elif offset == _DCRDR:
             self._dcrdr = value
         elif offset == _DFSR:
@@ -208,6 +217,7 @@ class Debug:
         self.control = value if value & _C_DEBUGEN else 0
         if self.enabled != was_enabled:
             self._core.breakpoints_changed()
+            self._core.watchpoints_changed()
         if not self.enabled or not value & (_C_HALT | _C_STEP):
             self.resume()
         elif value & _C_HALT:
@@ -226,12 +236,13 @@ class Debug:
         if 0 <= index < len(self._comparators):
             return self._comparators[index]
         if address == _DWT:
-            # No watchpoint comparators, trace or profiling; a cycle counter except on v6-M.
-            return 1 << 27 | (1 << 25 if self._v6m else 0) | self._dwt_control
+            # No trace or profiling; a cycle counter except on v6-M.
+            features = self.watchpoints.count << 28 | 1 << 27 | (1 << 25 if self._v6m else 0)
+            return features | self._dwt_control
         if address == _DWT + 4 and not self._v6m:
             running = self._dwt_control & 1
             return (self._clock.now - self._cycle_offset if running else 0) & 0xFFFFFFFF
-        return None
+        return self.watchpoints.read(address)
 
     def write_block(self, address: int, value: int) -> bool:
         """Write a register of the FPB or DWT; return whether there is one."""
@@ -249,9 +260,20 @@ class Debug:
             self._dwt_control = value & 1
         elif address == _DWT + 4:
             self._cycle_offset = self._clock.now - value
+        elif self.watchpoints.write(address, value):
+            self._core.watchpoints_changed()
         else:
             return False
         return True
+
+    def watches(self) -> list[Watch]:
+        """Return what halts the core when it is accessed: DWT and debugger must be on."""
+        return self.watchpoints.watches() if self.enabled and self._demcr & _TRCENA else []
+
+    def watch_matched(self, index: int) -> None:
+        """Halt the core: it has accessed what a comparator watches."""
+        self.watchpoints.match(index)
+        self.halt(Dfsr.DWTTRAP)
 
     def save(self) -> DebugState:
         """Return the state for a snapshot."""
@@ -267,6 +289,7 @@ class Debug:
             tuple(self._comparators),
             self._dwt_control,
             self._cycle_offset,
+            self.watchpoints.save(),
         )
 
     def restore(self, state: DebugState) -> None:
@@ -277,4 +300,6 @@ class Debug:
         self._fpb_enabled = state.fpb_enabled
         self._comparators[:] = state.comparators
         self._dwt_control, self._cycle_offset = state.dwt, state.cycle_offset
+        self.watchpoints.restore(state.watchpoints)
         self._core.breakpoints_changed()
+        self._core.watchpoints_changed()

@@ -156,6 +156,8 @@ class Engine:
         self._write_hook: int | None = None
         self._breakpoints: dict[int, int] = {}
         self._block_hook: int | None = None
+        self._watched: list[tuple[int, int]] = []
+        self._watch_hooks: list[int] = []
         self._start = _library.uc_emu_start
         self._stop = _library.uc_emu_stop
         self._pc = self.batch([reg.PC])
@@ -257,6 +259,33 @@ class Engine:
         for address in sorted(wanted - set(self._breakpoints)):
             hook = binding.HOOK_CODE_CFUNC(hit)
             self._breakpoints[address] = self._add_hook(const.UC_HOOK_CODE, hook, address, address)
+        self.flush_code()
+
+    def set_watch_hooks(
+        self,
+        ranges: Sequence[tuple[int, int]],
+        on_access: Callable[[int, int, bool], None],
+    ) -> None:
+        """Call `on_access(address, size, is write)` for accesses that begin in a range.
+
+        Ranges are (first address, last address). All code is translated anew if there is a change.
+        """
+        if list(ranges) == self._watched:
+            return
+
+        def accessed(_uc: Any, kind: int, address: int, size: int, _v: int, _d: Any) -> None:
+            try:
+                on_access(address & 0xFFFFFFFF, size, kind == const.UC_MEM_WRITE)
+            except BaseException as error:  # noqa: BLE001 - re-raised by run(); C is in between
+                self._fail(error)
+
+        for number in self._watch_hooks:
+            self._check(_library.uc_hook_del(self.handle, number))
+        kinds = const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE
+        self._watched, self._watch_hooks = list(ranges), []
+        for first, last in ranges:
+            hook = binding.HOOK_MEM_ACCESS_CFUNC(accessed)
+            self._watch_hooks.append(self._add_hook(kinds, hook, first, last))
         self.flush_code()
 
     def set_block_hook(
