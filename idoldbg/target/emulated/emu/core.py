@@ -19,6 +19,7 @@ from idoldbg.target.emulated.emu.engine import (
     reg,
 )
 from idoldbg.target.emulated.emu.exceptions import Cfsr, Exceptions
+from idoldbg.target.emulated.emu.flash_stores import program_flash
 from idoldbg.target.emulated.emu.mpu import CTRL_ENABLE, CTRL_PRIVDEFENA, Mpu
 from idoldbg.target.emulated.emu.nvic import (
     BUS_FAULT,
@@ -31,7 +32,7 @@ from idoldbg.target.emulated.emu.nvic import (
 from idoldbg.target.emulated.emu.observers import Observer, Observers
 from idoldbg.target.emulated.emu.register_file import RegisterFile
 from idoldbg.target.emulated.emu.scs import PPB_END, PPB_START, SCS_START, SystemControl
-from idoldbg.target.emulated.emu.stores import Store, decode_store, store_size
+from idoldbg.target.emulated.emu.stores import Store, decode_store
 from idoldbg.target.emulated.emu.systick import SysTick
 from idoldbg.target.signals import HeldSignals
 
@@ -387,7 +388,7 @@ class Core:
             self._exception_exit()
             return
         write = bad.kind is AccessKind.WRITE
-        if write and self._program_flash(bad):
+        if write and program_flash(self._bus, self.engine, self.registers.read("pc"), bad):
             return
         user = not self.nvic.active and bool(self.engine.read_register(reg.CONTROL) & 1)
         if user and not self.mpu.allows(bad.address, 1, write=write):
@@ -397,22 +398,6 @@ class Core:
             self.exceptions.fault(BUS_FAULT, Cfsr.IBUSERR)
         else:
             self.exceptions.fault(BUS_FAULT, Cfsr.PRECISERR | Cfsr.BFARVALID, bad.address)
-
-    def _program_flash(self, bad: BadAccess) -> bool:
-        """Make a store to flash whose controller takes it: let it through, then look at it."""
-        memory = self._bus.find_programmable(bad.address)
-        if memory is None:
-            return False
-        code = self._bus.find_bytes(self.registers.read("pc"), 4)
-        offset = bad.address - memory.address
-        end = offset + max(bad.size, store_size(code or bytes(4)))
-        before = bytes(memory.data[offset:end])
-        if self.engine.run_writable(memory.address, len(memory.data)) is Outcome.BAD_ACCESS:
-            return False
-        after = bytes(memory.data[offset:end])
-        memory.data[offset:end] = before
-        self._bus.store_flash(memory, offset, after, bad.size)
-        return True
 
     def _on_lockup(self, reason: str) -> None:
         if self.lockup is None:
@@ -523,16 +508,11 @@ class Core:
 
     def watchpoints_changed(self) -> None:
         watches = self.debug.watches()
-        # An access of up to 8 bytes may begin before what it touches.
-        ranges = [(max(w.address - 7, 0), w.address + w.size - 1) for w in watches]
-        self.engine.set_watch_hooks(ranges, self._on_watched)
+        self.engine.set_watch_hooks([w.reach for w in watches], self._on_watched)
 
     def _on_watched(self, address: int, size: int, is_write: bool) -> None:
-        """Halt after the instruction that accesses what is watched."""
-        for watch in self.debug.watches():
-            if watch.matches(address, size, is_write=is_write):
-                self.debug.watch_matched(watch.index)
-                self.engine.limit(self.engine.executed())
+        if self.debug.accessed(address, size, is_write=is_write):
+            self.engine.limit(self.engine.executed())  # the instruction is completed
 
     def set_breakpoints(self, addresses: set[int]) -> None:
         """Set the breakpoints that are not comparators of the FPB."""

@@ -270,10 +270,13 @@ class Debug:
         """Return what halts the core when it is accessed: DWT and debugger must be on."""
         return self.watchpoints.watches() if self.enabled and self._demcr & _TRCENA else []
 
-    def watch_matched(self, index: int) -> None:
-        """Halt the core: it has accessed what a comparator watches."""
-        self.watchpoints.match(index)
-        self.halt(Dfsr.DWTTRAP)
+    def accessed(self, address: int, size: int, *, is_write: bool) -> bool:
+        """Halt the core if it accesses what a comparator watches; return whether it does."""
+        matching = [w for w in self.watches() if w.matches(address, size, is_write=is_write)]
+        for watch in matching:
+            self.watchpoints.match(watch.index)
+            self.halt(Dfsr.DWTTRAP)
+        return bool(matching)
 
     def save(self) -> DebugState:
         """Return the state for a snapshot."""

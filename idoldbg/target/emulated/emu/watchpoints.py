@@ -36,6 +36,11 @@ class Watch:
     reads: bool
     writes: bool
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """First and last address at which an access, of 8 bytes at most, may begin that matches."""
+        return max(self.address - 7, 0), self.address + self.size - 1
+
     def matches(self, address: int, size: int, *, is_write: bool) -> bool:
         """Return whether an access touches what is watched."""
         if not (self.writes if is_write else self.reads):
