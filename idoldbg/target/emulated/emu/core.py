@@ -12,7 +12,6 @@ from idoldbg.target.emulated.emu.core_state import CoreState, StopReason
 from idoldbg.target.emulated.emu.debug import Debug, Dfsr
 from idoldbg.target.emulated.emu.engine import (
     AccessKind,
-    BadAccess,
     Engine,
     Interrupt,
     Outcome,

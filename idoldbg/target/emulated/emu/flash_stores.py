@@ -1,6 +1,6 @@
 """Stores of the core to flash, while its controller is unlocked for programming.
 
-Flash is mapped read-only. An instruction that stores to it is executed once more while the flash may
+Flash is mapped read-only. An instruction that stores to it is executed once more while it may
 be written; what it wrote goes to the controller, which says what the array holds then.
 """
 
