@@ -70,9 +70,8 @@ class Target:
 def test_each_core_says_how_many_it_has(machine: Machine) -> None:
     t = Target(machine)
     assert t[DWT_CTRL] >> 28 == COUNTS[machine.core]
-    beyond = FUNCTION + 16 * COUNTS[machine.core]
     t.watch(DATA, 4, (WRITE,), COUNTS[machine.core])
-    assert t.go() is StopReason.TIME, f"0x{beyond:08x} is no comparator"
+    assert t.go() is StopReason.TIME, "there are not more"
 
 
 @machines
