@@ -28,7 +28,7 @@ FUNCTION_KEPT_V7, FUNCTION_KEPT_V8 = 0xFEF, 0xC3F
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What one comparator watches."""
+    """The data that one comparator watches."""
 
     index: int
     address: int
