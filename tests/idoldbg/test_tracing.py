@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import idoldbg
 from idoldbg.cli import run
 from idoldbg.errors import OperationError, ServerDied, Unsupported
+from idoldbg.instruments import Tracing
 from idoldbg.render.task_trace import describe, event_json, line
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.target.capability import Instruments, Snapshots
@@ -18,7 +20,7 @@ from idoldbg.target.emulated.server import running_board
 from idoldbg.views.idol_messages import Outcome
 from idoldbg.views.kernel_layout import find_kernel_layout
 from idoldbg.views.task_trace import EventKind, TaskEvent, matches
-from tests.conftest import ARCHIVES
+from tests.conftest import ARCHIVES, ROOT
 
 IMAGES = ("stm32f4-discovery", "nucleo-g031", "lpcxpresso55s69")
 each_image = pytest.mark.parametrize("image", IMAGES)
@@ -288,3 +290,33 @@ def test_a_line_begins_with_the_time() -> None:
     event = TaskEvent(EventKind.RESET, 1_500_000_000, 1_500_000_000, None)
     assert line(event) == "    1.500000  reset"
     assert event_json(event)["time_ns"] == 1_500_000_000
+
+
+def test_the_guide_runs() -> None:
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs" / "instruments.md").read_text(), re.S | re.M
+    )
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "docs/instruments.md", "exec"), {"idoldbg": idoldbg})
+
+
+# ---- real images ---------------------------------------------------------------------------------
+
+
+def test_a_real_image_says_what_it_does_at_boot(real_hubris: Path) -> None:
+    """Facts of an RoT image of Oxide's, as its drivers call each other before anybody else does."""
+    path = real_hubris / "archives" / "build-gimlet-rot-c-image-b.zip"
+    options = TargetOptions(archive=str(path), probe="emu")
+    with open_session(options) as session:
+        tracing = Tracing(session)
+        events = [*tracing.follow(0.5), *tracing.stop()]
+    shown = without_times(tuple(events), EventKind.CALL)
+    for expected in (
+        "syscon_driver → jefe  Jefe.set_reset_reason(reason: Other(0)) = ()",
+        "gpio_driver → syscon_driver  Syscon.enable_clock(peripheral: Iocon) = ()",
+        "sprot → gpio_driver  Pins.iocon_configure_raw(pin: PIO0_26, conf: 265) = ()",
+    ):
+        assert expected in shown
+    assert all(e.call.arguments is not None for e in events if e.call is not None)
+    assert not any(e.kind is EventKind.FAULT for e in events)

@@ -68,6 +68,7 @@ class Core:
         self.exceptions = Exceptions(model, engine, nvic, self.mpu, bus.find_bytes, bus.store_bytes)
         self.scs = SystemControl(model, nvic, self.mpu, self.systick, self.debug, self.exceptions)
         self.observers = Observers()
+        self._is_observed = False
         self.lockup: str | None = None
         self.reset_requested = False
         self.read_memory, self.find_memory = bus.find_bytes, bus.find
@@ -406,7 +407,7 @@ class Core:
         self.engine.stop()
 
     def _on_entry(self, number: int) -> None:
-        if self.observers:
+        if self._is_observed:
             self.observers.entered(number)
         if self.debug.catches(number):
             self.debug.halt(Dfsr.VCATCH)
@@ -461,6 +462,7 @@ class Core:
 
     def _connect_observers(self) -> None:
         observers = self.observers
+        self._is_observed = bool(observers)
         self.exceptions.on_return = observers.returned if observers else None
         self.exceptions.on_fault = observers.faulted if observers else None
         self.engine.set_block_hook(observers.translated if observers.wants_blocks else None)
