@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from idoldbg.errors import FaultError, IdoldbgError, LinkError, Unsupported
@@ -83,6 +84,9 @@ class GdbLink(BaseLink):
         try:
             self._greet()
         except BaseException:
+            with suppress(LinkError):  # it stopped the core when we connected
+                if self._client.is_open:
+                    self._let_run()
             self._client.close()
             raise
 

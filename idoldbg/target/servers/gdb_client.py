@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, wraps
+from typing import ParamSpec, TypeVar
 
 from idoldbg.errors import LinkError
 from idoldbg.target.servers.gdb_packets import (
@@ -23,8 +24,12 @@ from idoldbg.target.servers.gdb_packets import (
     is_stop,
 )
 from idoldbg.target.servers.stream import GREETING_LIMIT_S, Deadline, Stream
+from idoldbg.target.signals import HeldSignals
 
 __all__ = ["LIMIT_S", "GdbClient"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LIMIT_S = 10.0
 """How long an answer may take; a reset of a real board takes seconds."""
@@ -40,6 +45,17 @@ HINT = (
     "start the GDB server first, and give the port on which it waits for gdb (OpenOCD and pyOCD: "
     "3333, J-Link: 2331, QEMU: 1234 with `-s`)"
 )
+
+
+def _whole(exchange: Callable[P, T]) -> Callable[P, T]:
+    """Let an exchange come to its end before a signal's handler may raise."""
+
+    @wraps(exchange)
+    def held(*args: P.args, **options: P.kwargs) -> T:
+        with HeldSignals():
+            return exchange(*args, **options)
+
+    return held
 
 
 class GdbClient:
@@ -99,6 +115,7 @@ class GdbClient:
             raise self.fail(f"it offers packets of `{text[:20]}` bytes")
         return min(size, LARGEST_PACKET)
 
+    @_whole
     def ask(self, request: bytes, deadline: Deadline | None = None) -> bytes:
         """Return the answer to a request, which is not about running the core."""
         deadline = deadline or Deadline(self._limit_s)
@@ -106,10 +123,12 @@ class GdbClient:
         self._send(request, deadline)
         return self._answer(deadline, lambda data: not is_stop(data) and not _is_console(data))
 
+    @_whole
     def run(self, request: bytes) -> None:
         """Send a request that lets the core run: it is answered when the core has stopped."""
         self._send(request, Deadline(self._limit_s))
 
+    @_whole
     def interrupt(self) -> bytes:
         """Stop a core that runs; return what the server says of its stop."""
         deadline = Deadline(self._limit_s)
@@ -117,6 +136,7 @@ class GdbClient:
         self._stream.send(INTERRUPT, deadline)
         return self.wait_for_stop(deadline)
 
+    @_whole
     def find_stop(self) -> bytes | None:
         """Return why a core that was let run has stopped by itself, None while it runs."""
         return next(filter(is_stop, self._waiting(Deadline(self._limit_s))), None)
@@ -125,12 +145,14 @@ class GdbClient:
         """Return the packet that says that the core has stopped."""
         return self._answer(deadline or Deadline(self._limit_s), is_stop)
 
+    @_whole
     def ask_stop(self) -> bytes:
         """Ask why the core stands still; return the answer, empty where there is no target."""
         deadline = Deadline(self._limit_s)
         self._send(b"?", deadline)
         return self._answer(deadline, lambda data: not _is_console(data))
 
+    @_whole
     def monitor(self, command: str) -> str | None:
         """Run a command of the server's own; return what it printed, None where it knows none.
 

@@ -31,7 +31,7 @@ from idoldbg.target.servers.openocd_tcl import (
     register_name,
 )
 from idoldbg.target.servers.stream import GREETING_LIMIT_S, Deadline, Stream
-from idoldbg.target.signals import hold_lock
+from idoldbg.target.signals import HeldSignals, hold_lock
 
 __all__ = ["OpenocdLink"]
 
@@ -305,7 +305,10 @@ class OpenocdLink(BaseLink):
 
     def _exchange(self, request: bytes, deadline: Deadline | None = None) -> bytes:
         """Send one command and return the answer, without its end."""
-        deadline = deadline or Deadline(self._limit_s)
+        with HeldSignals():
+            return self._exchange_whole(request, deadline or Deadline(self._limit_s))
+
+    def _exchange_whole(self, request: bytes, deadline: Deadline) -> bytes:
         self.requests += 1
         if self._buffer:
             raise self._stream.fail("it answered more than it was asked")

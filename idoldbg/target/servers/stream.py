@@ -1,4 +1,8 @@
-"""A connection to a debug server, with limits: how long it may take, and how much it may send."""
+"""A connection to a debug server, with limits: how long it may take, and how much it may send.
+
+Its users hold signals back for the length of an exchange: one that is cut off would leave an answer
+to be taken for another's, and a core stopped. So Ctrl-C is heard after at most the limit.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ import time
 from collections.abc import Callable
 
 from idoldbg.errors import LinkError
-from idoldbg.target.signals import let_through
 
 __all__ = ["GREETING_LIMIT_S", "Deadline", "Stream"]
 
@@ -57,27 +60,18 @@ class Stream:
         connection = self._need()
         try:
             connection.settimeout(max(deadline.left_s, 0.001))
-            let_through(lambda: connection.sendall(data))
+            connection.sendall(data)
         except OSError as error:
             raise self._lost(error, deadline) from error
-        except BaseException:
-            self.close("it was interrupted in the middle of a request; attach anew")
-            raise
 
     def receive(self, deadline: Deadline) -> bytes:
-        """Return what came, at least one byte; raise `LinkError`, also when nothing does.
-
-        An interrupt closes the connection: the answer would be taken for that of another request.
-        """
+        """Return what came, at least one byte; raise `LinkError`, also when nothing does."""
         connection = self._need()
         try:
             connection.settimeout(max(deadline.left_s, 0.001))
-            data = let_through(lambda: connection.recv(CHUNK_SIZE))
+            data = connection.recv(CHUNK_SIZE)
         except OSError as error:
             raise self._lost(error, deadline) from error
-        except BaseException:
-            self.close("it was interrupted in the middle of a request; attach anew")
-            raise
         if not data:
             self.was_closed = True
             raise self.fail(f"{self._server} has closed the connection")

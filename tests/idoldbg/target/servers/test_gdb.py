@@ -5,8 +5,11 @@ QEMU, pyOCD and OpenOCD themselves are in `tests/idoldbg/target/schemes/test_gdb
 
 from __future__ import annotations
 
+import random
+import signal
 import time
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -268,3 +271,31 @@ def test_a_server_busy_with_its_last_client_is_tried_again(chip: FakeChip) -> No
     with serving(FakeGdb(chip), fault) as served, open_link(served.port) as link:
         assert link.read(FLASH, 4) == bytes((0, 7, 14, 21))
         assert served.connections == 2
+
+
+def test_an_interrupt_leaves_the_core_running() -> None:
+    """Ctrl-C at any moment: the exchange is ended, and the core runs on."""
+    rng, interrupted = random.Random(7), 0
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(40):
+            chip = FakeChip()
+            with serving(FakeGdb(chip)) as served:
+                link = open_link(served.port)
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0005, 0.02))
+                try:
+                    for _ in range(100):
+                        link.halted(lambda link=link: link.read(FLASH, 2000))  # type: ignore[misc]
+                except KeyboardInterrupt:
+                    interrupted += 1
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                link.close()
+                assert runs(chip, 5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 20
