@@ -47,6 +47,11 @@ class Size:
         return f"{self.minimum} to {self.maximum}"
 
 
+def format_bytes(size: Size) -> str:
+    """Write a size with its unit: `1 byte`, `at least 1 byte`, `2 to 5 bytes`."""
+    return f"{size} byte{'s' * (str(size).rpartition(' ')[2] != '1')}"
+
+
 UNKNOWN: Final = Size(0, None)
 ZERO: Final = Size(0, 0)
 

@@ -15,6 +15,7 @@ from idol.sizes import (
     UNKNOWN,
     Size,
     arguments_size,
+    format_bytes,
     is_optional_number,
     reply_size,
     value_size,
@@ -190,8 +191,7 @@ def _reply_table(operation: Operation) -> Table:
     how = "response code 0"
     if not reply.ok.type.is_unit:
         size = reply_size(operation)
-        unit = "byte" if size.exact == 1 else "bytes"
-        how += " and a message" if size == UNKNOWN else f" and a message of {size} {unit}"
+        how += " and a message" if size == UNKNOWN else f" and a message of {format_bytes(size)}"
     rows = [(_text("success"), _value(reply.ok), _text(how))]
     if error is not None and error.kind is ErrorKind.C_LIKE:
         rows.append((_text("error"), _code(str(error.type)), _text("its number as response code")))
@@ -214,8 +214,7 @@ def _notes(operation: Operation) -> list[Paragraph]:
     notes = []
     if operation.arguments:
         size = arguments_size(operation)
-        unit = "byte" if size.exact == 1 else "bytes"
-        shown = f"{size} {unit}" if size != UNKNOWN else "a size that its types decide"
+        shown = format_bytes(size) if size != UNKNOWN else "a size that its types decide"
         encoding = _ENCODINGS[operation.encoding]
         notes.append(_text(f"The message has {shown}: {encoding}."))
     if operation.idempotent:

@@ -16,7 +16,7 @@ from idol.editor.types import TypeName, iter_names
 from idol.kinds import Encoding
 from idol.printable import printable
 from idol.records import dataclass
-from idol.sizes import UNKNOWN, Size, type_size, value_size
+from idol.sizes import UNKNOWN, Size, format_bytes, type_size, value_size
 from idol.source import Span
 from idol.syntax import Argument, Lease, Operation
 
@@ -212,7 +212,7 @@ def _prose(text: str | None) -> list[str]:
 def _size(size: Size) -> str:
     if size == UNKNOWN:
         return "a size that its type decides"
-    return f"{size} byte{'' if size.exact == 1 else 's'}"
+    return format_bytes(size)
 
 
 def _code(text: str) -> str:
