@@ -194,7 +194,7 @@ def test_findings_fail_after_everything_is_uploaded(runner: Any) -> None:
 def test_known_findings_pass(runner: Any, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.json"
     subprocess.run(
-        [sys.executable, "-m", "idoldbg", "audit", str(NO_HIFFY), "--baseline", str(baseline),
+        [sys.executable, "-P", "-m", "idoldbg", "audit", str(NO_HIFFY), "--baseline", str(baseline),
          "--write-baseline"], check=True, capture_output=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

@@ -36,7 +36,10 @@ def test_version_is_written_in_one_place() -> None:
     ]
     assert said == []
     done = subprocess.run(
-        [sys.executable, "-m", "idoldbg", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-m", "idoldbg", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     # An editable install has the version that it was made with.
     assert re.fullmatch(r"idoldbg \d+\.\d+\S*\n", done.stdout)

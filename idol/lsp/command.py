@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from idol.cli.codes import EXIT_CODES
 from idol.cli.files import HostError
 
 
@@ -14,7 +15,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="serve an editor: findings, hover, completion, definitions, renaming, fixes",
         description="Serve an editor through standard input and output, by the language server "
         "protocol. Editors start this by themselves: see docs/editors.md.",
-        epilog="needs the extra `lsp`: pip install 'idoldbg[lsp]'",
+        epilog=f"{EXIT_CODES}; needs the extra `lsp`: pip install 'idoldbg[lsp]'",
     )
     parser.add_argument(
         "--strict", action="store_true", help="also report what is allowed and still rarely meant"

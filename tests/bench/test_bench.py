@@ -18,7 +18,7 @@ from tests.bench.bench import Ack, Bench, FaultKind, Lock, Probe, Sleep
 from tests.bench.device import UsbError
 from tests.bench.latency import ModelClock
 from tests.bench.probes import KINDS
-from tests.conftest import ARCHIVES, wait_until
+from tests.conftest import ARCHIVES, ROOT, wait_until
 
 F4 = "stm32f4-discovery"
 BOARDS = {"stlink-v2": F4, "stlink-v2-1": F4, "stlink-v3": "nucleo-g031"}
@@ -50,13 +50,13 @@ def test_each_kind_attaches_and_leaves_nothing(bench: Bench, kind: str) -> None:
 def test_a_child_process_sees_the_probes_and_only_those(bench: Bench) -> None:
     bench.plug("stlink-v2-1", F4, serial="066BFF")
     bench.plug("mcu-link", "lpcxpresso55s69", serial="LPC")
-    arguments = [sys.executable, "-m", "idoldbg", "probes", "--format", "json"]
+    arguments = [sys.executable, "-P", "-m", "idoldbg", "probes", "--format", "json"]
     done = subprocess.run(arguments, env=bench.env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"unique_id"') == 2
     assert "066BFF" in done.stdout
     assert F4 in done.stdout, "an ST-Link tells its board"
-    without = [sys.executable, "-m", "idoldbg", "tasks"]
+    without = [sys.executable, "-P", "-m", "idoldbg", "tasks"]
     env = {**bench.env, "IDOLDBG_ARCHIVE": str(ARCHIVES / "lpcxpresso55s69.zip")}
     two = subprocess.run(without, env=env, capture_output=True, text=True, timeout=60)
     assert two.returncode == 4, "it finds the probes by itself, and must be told which"
@@ -251,6 +251,7 @@ def test_a_real_bench_takes_its_time() -> None:
 def test_the_command_prints_what_it_cost(bench: Bench) -> None:
     arguments = [
         sys.executable,
+        "-P",
         "-m",
         "tests.bench",
         "daplink=lpcxpresso55s69",
@@ -258,7 +259,8 @@ def test_the_command_prints_what_it_cost(bench: Bench) -> None:
         "echo",
         "hello",
     ]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "hello\n"
     assert "BENCH0P" in done.stderr

@@ -109,7 +109,7 @@ def test_openocd_and_idoldbg_take_turns(bench: Bench, tmp_path: Path) -> None:
     for _ in range(2):
         assert not any(ask_openocd(bench, tmp_path, ["halt", "resume"]).failed)
         done = subprocess.run(
-            [sys.executable, "-m", *command],
+            [sys.executable, "-P", "-m", *command],
             env=bench.env,
             capture_output=True,
             text=True,

@@ -119,7 +119,7 @@ FAILURES: list[tuple[list[str], int, str]] = [
     (["--timeout", "0", "tasks"], 2, "more than 0"),
     (["--format", "yaml", "tasks"], 2, "yaml"),
     (["--board", "stm32f4-discvery", "tasks"], 2, "stm32f4-discovery"),
-    (["--probe", "usbx", "tasks"], 2, "emu, emu:NAME, pyocd"),
+    (["--probe", "usbx", "tasks"], 2, "emu, emu:NAME, .*pyocd, pyocd:UID"),
     (["--probe", "remote:here", "tasks"], 2, "remote:HOST:PORT"),
     # 3: the target
     (["call", "Victim.panic", "--code", "7", "--task", "victim"], 3, "`victim` died.*generation 1"),

@@ -139,7 +139,7 @@ async def begin(root: Path, encoding: Encoding, strict: bool = False) -> Editor:
     (crate / "src").mkdir(parents=True)
     (crate / "Cargo.toml").write_text('[package]\nname = "drv-light-api"\n')
     (crate / "src/lib.rs").write_text(RUST)
-    command = [sys.executable, "-m", "idol", "lsp"]
+    command = [sys.executable, "-P", "-m", "idol", "lsp"]
     config = pytest_lsp.ClientServerConfig(server_command=command, client_factory=make_client)
     client = await config.start()
     capabilities = lsp.ClientCapabilities(
