@@ -22,6 +22,8 @@ from idoldbg.views.kernel_layout import find_kernel_layout
 from idoldbg.views.task_trace import EventKind, TaskEvent, matches
 from tests.conftest import ARCHIVES, ROOT
 
+pytest_plugins = "pytester"
+
 IMAGES = ("stm32f4-discovery", "nucleo-g031", "lpcxpresso55s69")
 each_image = pytest.mark.parametrize("image", IMAGES)
 EXCHANGE = "Spi.exchange(device_index: {}, source: 4 B, sink: 4 B) = {}"
@@ -259,6 +261,25 @@ def test_command_prints_lines_of_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert {e["kind"] for e in events} >= {"call", "switch", "interrupt", "timer"}
     (first,) = (e for e in events if e["kind"] == "call")
     assert (first["interface"], first["operation"]) == ("kernel", "read_image_id")
+
+
+def test_command_traces_what_a_failed_test_did(
+    pytester: pytest.Pytester, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_victim(idol):
+            idol["victim"].Victim.die(cause="DivideByZero")
+        """
+    )
+    options = ("--idoldbg-archive", str(archive("stm32f4-discovery")), "-p", "no:cacheprovider")
+    assert pytester.runpytest_subprocess(*options, "--basetemp=tmp").ret == 1
+    (history,) = pytester.path.rglob("*.history")
+    capfd.readouterr()
+    assert idoldbg_run("trace", "--", "idoldbg", "-p", f"history:{history}", "tasks") == 0
+    out = capfd.readouterr().out
+    assert "hiffy → victim  Victim.die(cause: DivideByZero)" in out
+    assert "victim  FAULT: divide by zero" in out
 
 
 @pytest.mark.parametrize(

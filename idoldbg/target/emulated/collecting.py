@@ -8,12 +8,14 @@ nothing is lost when its process is killed.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import itertools
 import json
 import logging
 import os
 import shutil
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +140,7 @@ class _Collector:
                 problem = why or error.message
             self._say(path, name, problem)
         board.on_pause = self.write
+        _collectors.add(self)
 
     def write(self) -> None:
         """Write what is new; stop where the board's flash holds another image now."""
@@ -181,6 +184,16 @@ def _keep(path: str, folder: Path) -> str:
         shutil.copyfile(source, part)
         part.rename(kept)
     return str(kept)
+
+
+_collectors: weakref.WeakSet[_Collector] = weakref.WeakSet()
+
+
+@atexit.register
+def _write_all() -> None:
+    """Write what boards have recorded that never paused: those that live a history again."""
+    for collector in list(_collectors):
+        collector.write()
 
 
 class _NoMemory:
