@@ -57,6 +57,8 @@ LAYERS: dict[str, str] = {
     "idoldbg.writing": "sets variables, writes memory",
     "idoldbg.diagnosing": "looks at a target for a diagnosis, and catches faults",
     "idoldbg.rewinding": "goes back in time on an emulated board",
+    "idoldbg.injecting": "injects faults into an emulated board",
+    "idoldbg.chaos": "injects many of them, and judges",
     "idoldbg.flashing": "programs a board",
     "idoldbg.dumping": "takes core dumps",
     "idoldbg.gdb": "gdb on targets and core dumps: threads, symbol files, cores",

@@ -44,6 +44,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "readmem": ("idoldbg.cli.readmem", "Read memory: bytes, with the symbols in them."),
         "writemem": ("idoldbg.cli.writemem", "Write memory, and show it before and after."),
         "map": ("idoldbg.cli.map_", "Show who may touch what memory, or what is at an address."),
+        "chaos": (
+            "idoldbg.cli.chaos",
+            "Inject faults into an emulated board, and report those not survived.",
+        ),
         "replay": (
             "idoldbg.cli.replay",
             "Open the recorded past of an emulated board, and go back in it.",

@@ -8,6 +8,7 @@ from typing import Any
 from idol.printable import printable
 from idoldbg.device.shown import shown
 from idoldbg.errors import ArgumentError, LinkError
+from idoldbg.injecting import inject
 from idoldbg.model.moment import Moment
 from idoldbg.render import moment
 from idoldbg.rewinding import Traveller
@@ -162,6 +163,10 @@ class BoardControl:
     @staticmethod
     def _shown(found: Moment) -> Moment:
         return shown(found, moment.text)
+
+    def inject(self, kind: str, **options: object) -> dict[str, object]:
+        """Inject a fault, from now on or `at_s` seconds later; docs/faults.md has the kinds."""
+        return inject(self._session, kind, **options)
 
     # -- what is around the chip
 

@@ -62,6 +62,7 @@ USED = pytest.StashKey["list[UsedBoard]"]()
 MARKERS = (
     "expect_death(task, ...): tasks that this test kills; others that die fail it",
     "may_die(task, ...): tasks that may die in this test, or not",
+    "inject(kind, **options): a fault that is injected into the emulated board before the test",
     "dut(name, chip=None, board=None): a board that the fixture `dut` offers under this name",
 )
 
@@ -256,6 +257,16 @@ def _watch(node: pytest.Item, name: str, find: Callable[..., AttachedBoard]) -> 
     return attached.device
 
 
+def _inject_marked(item: pytest.Item, used: list[UsedBoard]) -> None:
+    """Inject the faults that markers of the test ask for; raise `pytest.UsageError`."""
+    for marker in item.iter_markers("inject"):
+        if not used:
+            raise pytest.UsageError("@pytest.mark.inject does nothing without the fixture `idol`")
+        if len(marker.args) != 1:
+            raise pytest.UsageError('it is @pytest.mark.inject("KIND", option=…)')
+        used[0].attached.device.board.inject(*marker.args, **marker.kwargs)
+
+
 # -- around tests
 
 
@@ -269,6 +280,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
         for number, (board, expected) in enumerate(zip(used, deaths, strict=True)):
             board.attached.guard(expected, dump_path(item, number))
+    _inject_marked(item, used)
     try:
         result = yield
     except Exception as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from idoldbg.target.link import BaseLink
 
 __all__ = [
+    "FaultInjection",
     "Flash",
     "FlashImage",
     "Halting",
@@ -144,6 +145,14 @@ class BoardParts(Protocol):
 
 
 @runtime_checkable
+class FaultInjection(Protocol):
+    """Can be given faults."""
+
+    def inject(self, plan: dict[str, object]) -> None:
+        """Plan a fault, of plain values; raise `ArgumentError`."""
+
+
+@runtime_checkable
 class TimeTravel(Protocol):
     """Records its inputs, and goes back to any moment of its past."""
 
@@ -235,6 +244,7 @@ _REFUSALS: dict[type, tuple[str, str]] = {
     Snapshots: ("snapshots", "its state cannot be kept"),
     BoardParts: ("devices", "its devices are not in this process"),
     Instruments: ("instruments", "its core cannot be watched while it runs"),
+    FaultInjection: ("inject", "faults cannot be injected there"),
     TimeTravel: ("time travel", "its past is not recorded"),
     SerialPorts: ("uart", "what it sends on its serial ports is not seen here"),
 }

@@ -162,6 +162,7 @@ def check(step: Step, output: str, status: int) -> None:
         "devices.md",
         "gdb.md",
         "time-travel.md",
+        "faults.md",
     ],
 )
 def test_guide_works_as_written(guide: str, shell: subprocess.Popen[str], tmp_path: Path) -> None:

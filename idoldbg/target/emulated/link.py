@@ -189,6 +189,9 @@ class LocalBoard(Board, Protocol):
     def instruments(self) -> InstrumentSet:
         """Trace, coverage and profile."""
 
+    def inject(self, fault: dict[str, object]) -> None:
+        """Plan a fault; raise `ArgumentError`."""
+
     def snapshot(self) -> Any:
         """Return the whole state."""
 
@@ -205,6 +208,10 @@ class LocalLink(EmulatedLink):
     def is_in_past(self) -> bool:  # type: ignore[override]  # a constant of other links
         """Whether the board was rewound."""
         return self.board.is_in_past
+
+    def inject(self, plan: dict[str, object]) -> None:
+        """Plan a fault; raise `ArgumentError`."""
+        self.board.inject(plan)
 
     def past_of(self) -> Any:
         """Return the board whose past it is."""

@@ -21,6 +21,7 @@ from idoldbg.target.emulated.emu.devices import Wiring, make_device, wire_board
 from idoldbg.target.emulated.emu.divisions import MAX_DIVISIONS, find_unguarded_divisions
 from idoldbg.target.emulated.emu.engine import Engine
 from idoldbg.target.emulated.emu.history import RAN, Entry, History, Past
+from idoldbg.target.emulated.emu.injection import Injector
 from idoldbg.target.emulated.emu.inputs import as_input, whole
 from idoldbg.target.emulated.emu.instruments import InstrumentSet
 from idoldbg.target.emulated.emu.nvic import Nvic
@@ -90,6 +91,7 @@ class EmulatedBoard(Surroundings, PastOfBoard):
         """Called whenever the board has run for a while, and at its end."""
         self._on_write: tuple[int, int, OnWrite] | None = None
         self.reset_count = 0
+        self._injector = Injector(self._core, self._bus, self._update_clock)
         self.history = History()
         self._reset()
         self.history.add_checkpoint(0, self.bare_snapshot())
@@ -188,6 +190,7 @@ class EmulatedBoard(Surroundings, PastOfBoard):
             if self._bus.io_read(rule.address, 4) & rule.mask == rule.value:
                 hz = rule.hz
                 break
+        hz = round(hz * self._injector.factor)
         if hz != self._clock.hz:
             self._clock.hz = hz
             self._core.clock_changed()
@@ -470,6 +473,7 @@ class EmulatedBoard(Surroundings, PastOfBoard):
         devices = {name: device.save() for name, device in self._bus.devices.items()}
         devices["(open)"] = self._bus.open.save()
         devices.update(self._wiring.save())
+        devices["(injected)"] = self._injector.save()
         return Snapshot(
             self._clock.save(),
             core.nvic.save(),
@@ -505,6 +509,15 @@ class EmulatedBoard(Surroundings, PastOfBoard):
         """Return what moves the board through its past; raise `LinkError` where it has none."""
         return Rewinding(self)
 
+    @as_input
+    def inject(self, fault: dict[str, object]) -> None:
+        """Plan a fault, as `injection.Plan` has it; raise `ArgumentError`."""
+        self._injector.add(fault, self._clock.hz)
+
+    def has_injected(self) -> bool:
+        """Return whether all planned faults have happened."""
+        return all(plan.happened for plan in self._injector.plans)
+
     def live_again(self, entries: list[Entry]) -> None:
         """Live a recorded past that begins where this board was made; it stands at its end then.
 
@@ -526,6 +539,7 @@ class EmulatedBoard(Surroundings, PastOfBoard):
             device.restore(snapshot.devices[name])
         self._bus.open.restore(snapshot.devices["(open)"])
         self._wiring.restore(snapshot.devices)
+        self._injector.restore(snapshot.devices["(injected)"])
         core.nvic.restore(snapshot.nvic)
         core.mpu.restore(snapshot.mpu)
         core.systick.restore(snapshot.systick)

@@ -58,6 +58,11 @@ class Bus:
         self.devices: dict[str, Device] = {}
         self.open = OpenRegisters()
         self.on_code_written: Callable[[Memory], None] = lambda _memory: None
+        self.refuses: Callable[[int, int], bool] | None = None
+        """Asked whether an access of the core to a peripheral is a bus error."""
+        self.on_refusal: Callable[[int], int] = lambda _address: 0
+        self.on_core_read: Callable[[int, int, int], int] | None = None
+        """Changes what the core reads from a peripheral."""
         self.on_store: Callable[[int, bytes], None] | None = None
         """Called before the hardware writes into RAM, as when it stacks registers."""
         self.watched: dict[int, Callable[[], None]] = {}
@@ -211,9 +216,17 @@ class Bus:
         self, base: int
     ) -> tuple[Callable[[int, int], int], Callable[[int, int, int], None]]:
         def read(offset: int, size: int) -> int:
-            return self.io_read(base + offset, size)
+            if self.refuses is not None and self.refuses(base + offset, size):
+                return self.on_refusal(base + offset)
+            value = self.io_read(base + offset, size)
+            if self.on_core_read is not None:
+                value = self.on_core_read(base + offset, size, value)
+            return value
 
         def write(offset: int, size: int, value: int) -> None:
+            if self.refuses is not None and self.refuses(base + offset, size):
+                self.on_refusal(base + offset)
+                return
             self.io_write(base + offset, size, value)
 
         return read, write

@@ -39,9 +39,9 @@ __all__ = ["Core", "CoreState", "StopReason"]
 
 _WHEN_MASKED = 32
 """Instructions between two looks at whether software has unmasked a pending exception."""
+Trap = Callable[[int], tuple[int, int, int | None] | None]
 _UNMASKED = (0, 0)
-_EXC_RETURN = 0xFF000000
-"""First of the addresses that a branch to means a return from an exception."""
+_EXC_RETURN = 0xFF000000  # a branch to this or more is a return from an exception
 _LONGEST_SLICE = 200_000
 _UNCOUNTED = 500
 """Cycles charged for a slice of unknown length, where instructions cannot be counted."""
@@ -79,6 +79,7 @@ class Core:
         self._stops: set[int] = set()
         self._resumed_at: int | None = None
         self._divisions: dict[int, int] = {}
+        self._traps: dict[int, Trap] = {}
         self._held_fault: tuple[int, int, int | None] | None = None
         self._hint_at = (-1, -1)
         self._mpu_control = 0
@@ -95,6 +96,7 @@ class Core:
         self.scs.on_pending = self._break_soon
         self.scs.on_mpu = self._mpu_written
         self.scs.on_reset_request = self.request_reset
+        self._bus.on_refusal = self._refuse
         # Unprivileged code may use the trace ports, but nothing else here.
         engine.map_io(PPB_START, 0x1000, *self._trace_access())
         for start, end in ((PPB_START + 0x1000, SCS_START), (SCS_START, PPB_END)):
@@ -166,8 +168,7 @@ class Core:
     def _take_pending(self, count: int) -> int:
         """Take a pending exception, or return how long to wait while all are masked.
 
-        The next look is at a fixed cycle: a run that ends in between, as when a debugger looks,
-        must not make the exception come sooner.
+        The next look is at a fixed cycle: where runs end must not matter.
         """
         pending, look_at = self._masked
         now = self.clock.cycles
@@ -198,8 +199,8 @@ class Core:
             self._running = False
             self._resumed_at = None
         if engine.counts:
-            # A return from an exception that the slice before has begun costs nothing more.
-            self.clock.cycles += 0 if self._is_late_return(outcome) else engine.executed()
+            late = engine.has_fetched(outcome, _EXC_RETURN) and bool(self.nvic.active)
+            self.clock.cycles += 0 if late else engine.executed()  # it was counted
         else:
             whole = outcome is Outcome.COUNT and not self._at_wfi()
             self.clock.cycles += count if whole else min(count, _UNCOUNTED)
@@ -215,16 +216,6 @@ class Core:
                 self.exceptions.fault(*fault)
         else:
             self._on_lockup(f"the emulator cannot go on (Unicorn's error {engine.error})")
-
-    def _is_late_return(self, outcome: Outcome) -> bool:
-        bad = self.engine.bad_access
-        return (
-            outcome is Outcome.BAD_ACCESS
-            and bad is not None
-            and bad.kind is AccessKind.FETCH
-            and bad.address >= _EXC_RETURN
-            and bool(self.nvic.active)
-        )
 
     def _at_wfi(self) -> bool:
         pc = self.registers.read("pc")
@@ -266,7 +257,7 @@ class Core:
             self._break_soon()
 
     def _systick_wrapped(self) -> None:
-        self.nvic.pend(SYS_TICK)
+        self.nvic.signal(SYS_TICK)
 
     # ------------------------------------------------------------------ MPU
 
@@ -522,7 +513,7 @@ class Core:
 
     def _update_breakpoints(self) -> None:
         self._stops = self._breakpoints | self.debug.breakpoints()
-        wanted = self._stops | self._divisions.keys()
+        wanted = self._stops | self._divisions.keys() | self._traps.keys()
         self.engine.set_address_hooks(sorted(wanted), self._on_address)
 
     def set_divisions(self, divisions: Mapping[int, int]) -> None:
@@ -530,10 +521,20 @@ class Core:
         self._divisions = dict(divisions)
         self._update_breakpoints()
 
+    def set_traps(self, traps: Mapping[int, Trap]) -> None:
+        """Ask at addresses which fault the instruction has."""
+        self._traps = dict(traps)
+        self._update_breakpoints()
+
     def _on_address(self, address: int) -> None:
         going_on = self._resumed_at == address and self.engine.executed() <= 1
         if address in self._stops and not going_on:
             self.debug.halt(Dfsr.BKPT)
+            self.engine.stop()
+            return
+        trap = self._traps.get(address)
+        if trap is not None and (fault := trap(address)) is not None:
+            self._held_fault = fault
             self.engine.stop()
             return
         divisor = self._divisions.get(address)

@@ -389,6 +389,11 @@ class Engine:
         # condition fails are passed over first.
         return executed if executed <= limit else executed - 1
 
+    def has_fetched(self, outcome: Outcome, first: int) -> bool:
+        """Return whether `run` ended at an instruction from an address of `first` or more."""
+        bad = self.bad_access if outcome is Outcome.BAD_ACCESS else None
+        return bad is not None and bad.kind is AccessKind.FETCH and bad.address >= first
+
     def stop(self) -> None:
         """End `run` as soon as possible: in a memory callback, before the access takes effect."""
         self._stopped = True

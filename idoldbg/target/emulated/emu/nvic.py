@@ -6,6 +6,8 @@ number (IRQ 0 is exception 16); sets of them are integers with one bit for each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from idol.records import dataclass
 
 __all__ = [
@@ -52,6 +54,8 @@ class Nvic:
         self.interrupts = interrupts
         self._priority_mask = 0xFF00 >> priority_bits & 0xFF
         self._valid = ((1 << interrupts) - 1) << IRQ_0
+        self.accepts: Callable[[int], bool] | None = None
+        """Asked for each interrupt of a device whether it arrives."""
         self._priorities = bytearray(IRQ_0 + ((interrupts + 3) & ~3))
         self.reset()
 
@@ -125,6 +129,11 @@ class Nvic:
         """Make an exception pending."""
         self.pending |= 1 << number
 
+    def signal(self, number: int) -> None:
+        """Make an exception pending that a device raises, unless it gets lost."""
+        if self.accepts is None or self.accepts(number):
+            self.pending |= 1 << number
+
     def clear(self, number: int) -> None:
         """Make an exception not pending."""
         self.pending &= ~(1 << number)
@@ -136,7 +145,7 @@ class Nvic:
             self.lines &= ~bit
         elif not self.lines & bit:
             self.lines |= bit
-            self.pending |= bit
+            self.signal(IRQ_0 + interrupt)
 
     # ------------------------------------------------------------------ active
 
