@@ -43,7 +43,7 @@ __all__ = ["command"]
 def command(
     settings: Settings, *, seed: int, seconds: float, calls: tuple[str, ...], output: Path | None
 ) -> None:
-    """Inject faults into an emulated board, and report those that its firmware does not survive.
+    """Inject faults into an emulated board, and report those not survived.
 
     Each begins with the board as it is after its start: a task is killed, a bit of its RAM flips,
     ticks get lost or come twice, the clock goes wrong, the chip resets, power fails. Not survived
