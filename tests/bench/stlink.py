@@ -60,6 +60,7 @@ POWER_UP, POWERED = 0x5000_0000, 0xA000_0000
 CLEAR_ERRORS = 0x1E
 CSW_USUAL, CSW_SINGLE = 0x2300_0000, 0x10
 SIZES = {1: 0, 2: 1, 4: 2}
+COMMAND_SIZE = 16
 PAGE = 0x400  # up to which every access port increments its address
 WAITS = 100  # how often it asks again; a guess
 VREFINT_COUNTS = 1500
@@ -139,6 +140,7 @@ class StLink:
     def name(self, data: bytes) -> str:
         if self._expected is not None or self._queued:
             return ""  # data, counted with its command
+        data = data.ljust(COMMAND_SIZE, b"\0")
         if data[0] == JTAG_COMMAND:
             return JTAG_NAMES.get(data[1], f"JTAG command 0x{data[1]:02x}")
         return NAMES.get(data[0], f"command 0x{data[0]:02x}")
@@ -151,6 +153,7 @@ class StLink:
         if self._queued:
             self._do_queue(data)
             return None
+        data = data.ljust(COMMAND_SIZE, b"\0")
         if data[0] != JTAG_COMMAND:
             return self._common(data)
         return self._debug(data)
@@ -311,7 +314,9 @@ class StLink:
     def _do_queue(self, data: bytes) -> None:
         """Do single accesses, each with a status; a kind for each item, then a word for each."""
         count, self._queued = self._queued, 0
-        values = struct.unpack_from(f"<{count}I", data, -(-count // 4) * 4)
+        start = -(-count // 4) * 4
+        data = data.ljust(start + 4 * count, b"\0")
+        values = struct.unpack_from(f"<{count}I", data, start)
         port = address = 0
         words, states = [], []
         for kind, value in zip(data[:count], values, strict=True):
