@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from idoldbg.opening import emulated_board
 from tests.bench.bus import Bus
 from tests.bench.device import Counts, FaultKind, UsbDevice, UsbFault
 from tests.bench.latency import ModelClock
-from tests.bench.probes import make_device
+from tests.bench.probes import make_device, make_serial_port
 from tests.bench.remote import BusServer, LocalBus
 from tests.bench.wires import Ack, Lock, Sleep, SwdFault, Wires
 
@@ -108,10 +109,20 @@ class Bench:
         # (Not of 12 letters: pyOCD takes those for bytes.)
         name = f"BENCH{len(self.probes)}P{os.getpid():08}" if serial is None else serial
         device = make_device(kind, wires, name, BOARD_IDS.get(made.board.name, ""))
-        self.bus.add(device)
+        self._add(device)
         self.probes.append(Probe(device, wires))
-        self._write_devices()
         return self.probes[-1]
+
+    def plug_serial_port(self, vendor: int, product: int, name: str) -> UsbDevice:
+        """Plug in a device that is not a probe."""
+        device = make_serial_port(vendor, product, name, self.clock)
+        self._add(device)
+        return device
+
+    def _add(self, device: UsbDevice) -> None:
+        self.bus.add(device)
+        device.on_change = self._write_devices
+        self._write_devices()
 
     def heal(self) -> None:
         """Take back all that was ordered of any probe."""
@@ -155,14 +166,17 @@ class Bench:
         return self.folder / "usb.devices"
 
     def _write_devices(self) -> None:
-        """Write what Linux lists of USB devices."""
-        for number, probe in enumerate(self.probes):
-            folder, identity = self._devices / f"1-{number + 1}", probe.device.identity
-            folder.mkdir(parents=True, exist_ok=True)
+        """Write what Linux lists of USB devices: those that are plugged in."""
+        for number, device in enumerate(self.bus.devices):
+            folder, identity = self._devices / f"1-{number + 1}", device.identity
+            shutil.rmtree(folder, ignore_errors=True)
+            if not device.plugged:
+                continue
+            folder.mkdir(parents=True)
             (folder / "idVendor").write_text(f"{identity.vendor:04x}\n")
             (folder / "idProduct").write_text(f"{identity.product:04x}\n")
             (folder / "product").write_text(f"{identity.names[1]}\n")
-            (folder / "serial").write_text(f"{probe.device.serial}\n")
+            (folder / "serial").write_text(f"{device.serial}\n")
 
     def close(self) -> None:
         """End the server and the boards."""

@@ -172,6 +172,7 @@ class UsbDevice:
         self.faults: list[UsbFault] = []
         self.claims: dict[int, int] = {}  # interface: handle
         self.counts = Counts()
+        self.on_change: Callable[[], None] = lambda: None  # plugged in or out
         self.generation = 0  # one more each time it was plugged in
         self._answers: deque[bytes] = deque()
         self._lost = 0  # answers that will never come, as their commands did not come through
@@ -189,6 +190,7 @@ class UsbDevice:
         with self._changed:
             self.plugged = False
             self._changed.notify_all()
+        self.on_change()
 
     def plug(self) -> None:
         """Put it in: its firmware begins anew, nothing is claimed."""
@@ -199,6 +201,7 @@ class UsbDevice:
             self._answers.clear()
             self._lost = 0
             self.firmware.restart()
+        self.on_change()
 
     def heal(self) -> None:
         """Take back all that was ordered."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from tests.bench.cmsis_dap import CmsisDap
 from tests.bench.device import Endpoint, Firmware, Identity, Interface, UsbDevice
-from tests.bench.latency import FULL_SPEED, HID, HIGH_SPEED, Latency
+from tests.bench.latency import FULL_SPEED, HID, HIGH_SPEED, Latency, ModelClock
 from tests.bench.stlink import StLink
 from tests.bench.wires import Wires
 
-__all__ = ["KINDS", "make_device"]
+__all__ = ["KINDS", "make_device", "make_serial_port"]
 
 BULK, INTERRUPT = 2, 3
 FULL, HIGH = 2, 3
-VENDOR_CLASS, HID_CLASS = 0xFF, 3
+VENDOR_CLASS, HID_CLASS, CDC_CLASS = 0xFF, 3, 2
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,30 @@ def make_device(kind: str, wires: Wires, serial: str, board_id: str) -> UsbDevic
     if isinstance(found, _StLinkKind):
         return _make_stlink(kind, found, wires, serial, board_id)
     return _make_dap(found, wires, serial)
+
+
+class _Deaf:
+    """The firmware of a device that has nothing to do with us."""
+
+    def take(self, data: bytes) -> bytes | None:
+        return None
+
+    def name(self, data: bytes) -> str:
+        return "unknown"
+
+    def restart(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+
+def make_serial_port(vendor: int, product: int, name: str, clock: ModelClock) -> UsbDevice:
+    """Make a USB device that is not a probe: a virtual COM port."""
+    endpoints = (Endpoint(0x01, BULK, 64), Endpoint(0x81, BULK, 64))
+    interface = Interface(0, CDC_CLASS, 2, 1, name, endpoints)
+    identity = Identity(vendor, product, ("somebody", name), (interface,), FULL, CDC_CLASS)
+    return UsbDevice(identity, "", _Deaf(), FULL_SPEED, clock)
 
 
 def _make_stlink(

@@ -14,6 +14,8 @@ import usb.core
 
 from idoldbg.session import TargetOptions, open_session
 from idoldbg.target.emulated.pyocd_probe.dap import CPUID
+from idoldbg.target.probe.probes import find_probes
+from idoldbg.target.usb import list_usb_devices
 from tests.bench.bench import Ack, Bench, FaultKind, Lock, Probe, Sleep
 from tests.bench.device import UsbError
 from tests.bench.latency import ModelClock
@@ -137,6 +139,21 @@ def test_an_unplugged_probe_has_to_be_opened_again(bench: Bench) -> None:
         device.write(1, bytes([0xF5]).ljust(16, b"\0"), 100)
     assert caught.value.errno == errno.ENODEV
     assert len(find(idVendor=0x0483)) == 1
+
+
+def test_other_devices_are_on_the_bus_too(bench: Bench) -> None:
+    """They are on Linux's list, and not among pyOCD's probes."""
+    bench.plug_serial_port(0x0483, 0x5740, "STM32 Virtual ComPort")
+    probe = bench.plug("stlink-v2-1", F4)
+    assert len(find(idVendor=0x0483)) == 2
+    assert [p.info.unique_id for p in find_probes()[0] if not p.info.is_emulated] == [
+        probe.device.serial
+    ]
+    assert [d.name for d in list_usb_devices()] == ["STM32 Virtual ComPort", "STM32 STLink"]
+    probe.device.unplug()
+    assert [d.name for d in list_usb_devices()] == ["STM32 Virtual ComPort"]
+    probe.device.plug()
+    assert len(list_usb_devices()) == 2
 
 
 def test_permission_is_needed(bench: Bench) -> None:
