@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from idol.printable import escape_json
 from idol.whole_file import write_whole
+from idoldbg.cli import farm_lab
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import NAMED_FLAGS, Settings, options_except, parse_seconds
 from idoldbg.cli.output import show
-from idoldbg.errors import LinkError
 
 if TYPE_CHECKING:
     from idoldbg.farm.coordinator import FarmPlace
@@ -41,52 +39,17 @@ def command() -> None:
     """
 
 
-_coordinator_option = click.option(
-    "--coordinator",
-    metavar="HOST[:PORT]",
-    envvar="LG_COORDINATOR",
-    help="labgrid's coordinator. Default: 127.0.0.1:20408.",
-)
-
-
-def _import(name: str) -> ModuleType:
-    """Import what needs labgrid, or say how to get it."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name in sys.stdlib_module_names:  # labgrid needs what only Unix has
-            raise LinkError(
-                "`idoldbg farm` needs Linux; `pytest` with `--idoldbg-probe` runs tests here",
-                link="labgrid",
-            ) from None
-        raise LinkError(
-            f"`idoldbg farm` needs the Python package `{error.name}`: pip install "
-            "'idoldbg[labgrid]'",
-            link="labgrid",
-        ) from None
-
-
 # -- run
 
 
-def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    tags = {}
-    for value in values:
-        key, equals, wanted = value.partition("=")
-        if not key or not equals:
-            raise click.BadParameter(f"`{value}` is not TAG=VALUE", param=param)
-        tags[key] = wanted
-    return tags
-
-
 @command.command("run")
-@_coordinator_option
+@farm_lab.coordinator_option
 @click.option(
     "--match",
     "tags",
     multiple=True,
     metavar="TAG=VALUE",
-    callback=_tags,
+    callback=farm_lab.parse_tags,
     help="Only places with this tag, such as chip=stm32f4. Repeatable.",
 )
 @click.option("--places", metavar="NAME,…", default="", help="Only these places.")
@@ -97,6 +60,14 @@ def _tags(_ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     type=click.Path(exists=True, dir_okay=False),
     help='labgrid environment with the target `main`, its place `!template "$LG_PLACE"`. '
     "Default: one with the device and its strategy.",
+)
+@click.option(
+    "--queue",
+    "queue_s",
+    type=float,
+    callback=parse_seconds,
+    metavar="SECONDS",
+    help="When no place that matches is free, wait in the queue for one, at most so long.",
 )
 @click.option("--flash/--no-flash", help="Flash --archive onto boards that run another image.")
 @click.option(
@@ -124,6 +95,7 @@ def run(
     tags: dict[str, str],
     places: str,
     lg_env: str | None,
+    queue_s: float | None,
     flash: bool,
     place_timeout: float,
     output: str,
@@ -138,6 +110,7 @@ def run(
     Examples:
       idoldbg farm run --match chip=stm32f4 -- tests/hardware
       idoldbg farm run -a build.zip --flash -- tests/hardware -k spi
+      idoldbg farm run --match chip=lpc55 --queue 1800 -- tests/hardware
 
     Before a place is taken, archive and arguments are checked, and pytest collects the tests.
 
@@ -146,8 +119,8 @@ def run(
     lost to the lab, or nothing passed, 130 after Ctrl-C.
     """
     _check_options(settings, lg_env, flash)
-    coordinators = _import("idoldbg.farm.coordinator")
-    runner = _import("idoldbg.farm.runner")
+    coordinators = farm_lab.import_labgrid_user("idoldbg.farm.coordinator")
+    runner = farm_lab.import_labgrid_user("idoldbg.farm.runner")
     options = runner.FarmOptions(
         output=Path(output),
         pytest_arguments=pytest_arguments,
@@ -158,6 +131,7 @@ def run(
         archive=settings.archive,
         flash=flash,
         timeout_s=settings.timeout,
+        queue_s=queue_s,
     )
     status = _StatusLine()
     try:
@@ -309,7 +283,7 @@ def _exit_code(result: FarmResult) -> int:
 
 
 @command.command("status")
-@_coordinator_option
+@farm_lab.coordinator_option
 @options_except(unused=("--record",))
 def status(settings: Settings, coordinator: str | None) -> None:
     """Show the places: what they are, who has them, since when.
@@ -317,7 +291,7 @@ def status(settings: Settings, coordinator: str | None) -> None:
     States: free; in use; reserved; away (its exporter is not connected); broken (its exporter
     could not start it); stale (left behind by a farm run on this host that was killed).
     """
-    client = _import("idoldbg.farm.coordinator").Coordinator(coordinator)
+    client = farm_lab.import_labgrid_user("idoldbg.farm.coordinator").Coordinator(coordinator)
     places: list[FarmPlace] = client.places()
     show(settings, lambda: _status_text(places), lambda: _status_json(client.address, places))
 
@@ -365,17 +339,12 @@ def _status_json(address: str, places: list[FarmPlace]) -> dict[str, Any]:
     }
 
 
-# -- exporter
-
-
-@command.command(
-    "exporter", context_settings={"ignore_unknown_options": True, "help_option_names": []}
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def exporter(arguments: tuple[str, ...]) -> None:
-    """Offer the boards of this host to the lab: labgrid's exporter, with idoldbg's resources.
-
-    Takes the arguments of `labgrid-exporter`: a configuration file, `--coordinator`, `--name`,
-    `--hostname`, `--isolated`.
-    """
-    _import("idoldbg.labgrid.exporter").run_exporter(list(arguments))
+for part in (
+    farm_lab.doctor,
+    farm_lab.reserve,
+    farm_lab.queue,
+    farm_lab.cancel,
+    farm_lab.dashboard,
+    farm_lab.exporter,
+):
+    command.add_command(part)

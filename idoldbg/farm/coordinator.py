@@ -12,20 +12,30 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from getpass import getuser
 from typing import Any, TypeVar
 
 import grpc
+from labgrid.remote import common as remote
 from labgrid.remote.client import ClientSession, ServerError
 from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 from labgrid.util.proxy import proxymanager
 
+from idol.printable import printable
 from idol.records import dataclass
 from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.processes import start_time
 
-__all__ = ["Coordinator", "FarmPlace", "Holder", "PlaceTaken", "is_stale"]
+__all__ = [
+    "Coordinator",
+    "FarmPlace",
+    "Holder",
+    "Offer",
+    "PlaceTaken",
+    "Reservation",
+    "is_stale",
+]
 
 DEFAULT_ADDRESS = "127.0.0.1:20408"
 DEFAULT_PORT = 20408
@@ -56,6 +66,12 @@ class Holder:
         host = os.environ.get("LG_HOSTNAME") or socket.gethostname()
         user = os.environ.get("LG_USERNAME") or getuser()
         return cls(host, f"{user}-farm-{pid}-{start_time(pid)}")
+
+    @classmethod
+    def of_this_user(cls) -> Holder:
+        """Make the name that labgrid-client has for the same user."""
+        host = os.environ.get("LG_HOSTNAME") or socket.gethostname()
+        return cls(host, os.environ.get("LG_USERNAME") or getuser())
 
     def __str__(self) -> str:
         return f"{self.host}/{self.user}"
@@ -90,6 +106,7 @@ class FarmPlace:
     broken: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     boards: tuple[str, ...] = ()
+    matches: tuple[str, ...] = ()
 
     @property
     def is_foreign(self) -> bool:
@@ -111,6 +128,41 @@ class FarmPlace:
         if self.acquired_by:
             return "stale" if is_stale(self.acquired_by) else "in use"
         return "reserved" if self.reservation else "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One resource that an exporter offers. `place` is the one that has it acquired.
+
+    `version` is that of the exporter's idoldbg, empty where labgrid's own exporter offers it.
+    """
+
+    exporter: str
+    group: str
+    name: str
+    cls: str
+    is_available: bool
+    place: str | None
+    host: str = ""
+    version: str = ""
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A place in the queue for a place with these tags. Times are Unix seconds.
+
+    `state` is labgrid's: waiting, allocated, acquired, expired or invalid. Nobody who asks for it
+    for a minute lets it expire.
+    """
+
+    token: str
+    owner: str
+    state: str
+    tags: dict[str, str]
+    places: tuple[str, ...]
+    created: float
+    priority: float = 0.0
 
 
 class _Session(ClientSession):
@@ -139,6 +191,59 @@ class Coordinator:
             return [_describe(p, session.resources) for _, p in sorted(session.places.items())]
 
         return self._run(ask)
+
+    def offers(self) -> list[Offer]:
+        """Return what all exporters offer, in the order of their names."""
+
+        async def ask(session: _Session) -> list[Offer]:
+            return [
+                _offer(exporter, group, name, entry)
+                for exporter, groups in sorted(session.resources.items())
+                for group, entries in sorted(groups.items())
+                for name, entry in sorted(entries.items())
+                if entry.data
+            ]
+
+        return self._run(ask, "list what is offered")
+
+    def reserve(self, tags: Mapping[str, str], priority: float = 0.0) -> Reservation:
+        """Queue for one place that has all these tags (`name` is the place's own name)."""
+
+        async def ask(session: _Session) -> Reservation:
+            request = messages.CreateReservationRequest(
+                filters={"main": messages.Reservation.Filter(filter=dict(tags))}, prio=priority
+            )
+            answer = await session.stub.CreateReservation(request)
+            return _reservation(answer.reservation)
+
+        return self._run(ask, "reserve a place")
+
+    def poll_reservation(self, token: str) -> Reservation:
+        """Ask for a reservation, which keeps it from expiring for a minute."""
+
+        async def ask(session: _Session) -> Reservation:
+            request = messages.PollReservationRequest(token=token)
+            return _reservation((await session.stub.PollReservation(request)).reservation)
+
+        return self._run(ask, f"ask for reservation {printable(token)}")
+
+    def cancel_reservation(self, token: str) -> None:
+        """Leave the queue, or give the allocated place back to it."""
+
+        async def ask(session: _Session) -> None:
+            await session.stub.CancelReservation(messages.CancelReservationRequest(token=token))
+
+        self._run(ask, f"cancel reservation {printable(token)}")
+
+    def reservations(self) -> list[Reservation]:
+        """Return the queue: by priority, then by age."""
+
+        async def ask(session: _Session) -> list[Reservation]:
+            answer = await session.stub.GetReservations(messages.GetReservationsRequest())
+            found = [_reservation(one) for one in answer.reservations]
+            return sorted(found, key=lambda one: (-one.priority, one.created))
+
+        return self._run(ask, "list the reservations")
 
     def acquire(self, name: str) -> None:
         """Take a place; raise `PlaceTaken` when it cannot be had."""
@@ -198,6 +303,33 @@ class Coordinator:
             await session.close()
 
 
+def _offer(exporter: str, group: str, name: str, entry: Any) -> Offer:
+    return Offer(
+        exporter=exporter,
+        group=group,
+        name=name,
+        cls=str(entry.cls),
+        is_available=bool(entry.avail),
+        place=entry.acquired or None,
+        host=str(entry.params.get("host") or ""),
+        version=str(entry.extra.get("idoldbg") or ""),
+        broken=str(entry.extra.get("broken") or ""),
+    )
+
+
+def _reservation(message: Any) -> Reservation:
+    found = remote.Reservation.from_pb2(message)
+    return Reservation(
+        token=found.token,
+        owner=found.owner,
+        state=found.state.name,
+        tags=dict(found.filters.get("main", {})),
+        places=tuple(name for group in found.allocations.values() for name in group),
+        created=found.created,
+        priority=found.prio,
+    )
+
+
 def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
     missing: list[str] = []
     broken: list[str] = []
@@ -235,4 +367,5 @@ def _describe(place: Any, resources: dict[str, Any]) -> FarmPlace:
         broken=tuple(broken),
         classes=tuple(sorted(classes)),
         boards=tuple(sorted(boards)),
+        matches=tuple(repr(match) for match in place.matches),
     )

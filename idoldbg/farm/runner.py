@@ -36,6 +36,7 @@ from idoldbg.farm.preflight import (
 )
 from idoldbg.farm.processes import POLL_S, describe_status, end_group
 from idoldbg.farm.records import FarmResult, PlaceResult, ResultReader
+from idoldbg.farm.reservations import queued_place
 from idoldbg.farm.watchdog import Watchdog
 
 __all__ = ["FarmOptions", "Progress", "USAGE_STATUS", "choose_places", "run_farm"]
@@ -65,6 +66,7 @@ targets:
 class FarmOptions:
     """Options of a farm run.
 
+    `queue_s` is how long to wait for a place where none is free, None for not at all.
     No `environment` means one made for each place, with `archive`; `timeout_s` is then how long
     each wait for a board may take (None: the driver's own limit).
     """
@@ -78,6 +80,7 @@ class FarmOptions:
     archive: str | None = None
     flash: bool = False
     timeout_s: float | None = None
+    queue_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +146,19 @@ def run_farm(coordinator: Coordinator, options: FarmOptions, report: Report) -> 
         names = {place.name for place in chosen}
         chosen = [place for place in coordinator.places() if place.name in names]
     free = [place for place in chosen if place.is_free]
-    if not free:
+    if not free and options.queue_s is None:
         states = ", ".join(f"{p.name} is {p.state}" for p in chosen)
-        raise LinkError(f"no matching place is free: {states}", link=coordinator.address)
+        raise LinkError(
+            f"no matching place is free: {states}; --queue SECONDS waits for one",
+            link=coordinator.address,
+        )
     with tempfile.TemporaryDirectory() as folder:
         command = _pytest_command(options, Path(folder))
-        check_collection(command, _variables(coordinator, free[0].name))
-    return _Run(coordinator, options, report).run(free)
+        check_collection(command, _variables(coordinator, chosen[0].name))
+    if free:
+        return _Run(coordinator, options, report).run(free)
+    with queued_place(coordinator, options.tags, options.names, chosen, options.queue_s) as place:
+        return _Run(coordinator, options, report).run([place])
 
 
 class _Run:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from typing import Any
 
 import attr
@@ -26,6 +27,7 @@ from idoldbg.target.emulated.pyocd_probe.boards import ENVIRONMENT
 
 __all__ = ["BoardExport", "run_exporter"]
 
+VERSION = version("idoldbg")
 STOP_LIMIT_S = 3.0
 ATTEMPTS = 3  # to start a server that ends before it is STABLE_S old
 STABLE_S = 20.0
@@ -59,6 +61,7 @@ class BoardExport(exporter.ResourceExport):
             "port": self.port,
             "uid": self._unique_id,
             "board": self.local.board,
+            "extra": {"idoldbg": VERSION},  # for `idoldbg farm doctor`
         }
 
     @property
