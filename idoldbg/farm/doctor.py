@@ -94,7 +94,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def why_unreachable(address: str, message: str) -> Check:
-    """Tell a name that is unknown, a port where nobody listens, and something else apart."""
+    """Distinguish an unknown name, a port where nobody listens, and another server."""
     host, _, port = address.rpartition(":")
     host, number = (host, int(port)) if host and port.isdecimal() else (address, 20408)
     start = "on its host: labgrid-coordinator -l 0.0.0.0:20408"

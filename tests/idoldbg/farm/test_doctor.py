@@ -111,7 +111,7 @@ def test_old_and_missing_packages_are_named_by_their_extra(found: str | None, le
     assert level is Level.OK or check.advice == "pip install 'idoldbg[labgrid]'"
 
 
-def test_unreachable_coordinators_are_told_apart() -> None:
+def test_unreachable_coordinators_are_distinguished() -> None:
     port = free_port()
     found = [doctor.why_unreachable(f"127.0.0.1:{port}", ""),
              doctor.why_unreachable("no-such-host.invalid:1", "")]  # fmt: skip
