@@ -44,7 +44,7 @@ show(); setInterval(show, 1000);
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What the page shows; `problem` is why the coordinator could not be asked."""
+    """Contents of the page; `problem` is why the coordinator could not be asked."""
 
     coordinator: str
     made: float
