@@ -16,7 +16,17 @@ from idoldbg.errors import ArgumentError, LinkError
 from idoldbg.farm.coordinator import BOARD_CLASSES, Coordinator, FarmPlace, Offer, is_stale
 from idoldbg.target.probe.link import ProbeListing, list_probes
 
-__all__ = ["Check", "Level", "diagnose_lab"]
+__all__ = [
+    "Check",
+    "Level",
+    "check_exporters",
+    "check_places",
+    "check_probes",
+    "check_use",
+    "check_versions",
+    "diagnose_lab",
+    "why_unreachable",
+]
 
 #: Package, oldest version that we were written against, extra that brings it.
 PACKAGES = (
