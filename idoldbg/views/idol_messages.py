@@ -15,22 +15,9 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.model.types import Scalar, ScalarKind
 from idoldbg.model.values import Bool, EnumValue, Int, Value, c_like_variant, find_number
 from idoldbg.resolver import ErrorKind, ResolvedArgument, ResolvedOperation
+from idoldbg.views.kernel_messages import KernelMessages
 
-__all__ = ["KERNEL_OPERATIONS", "IdolMessages", "LentMemory", "MessageName", "Outcome", "Result"]
-
-KERNEL_OPERATIONS = {
-    1: "read_task_status",
-    2: "restart_task",
-    3: "fault_task",
-    4: "read_image_id",
-    5: "reset",
-    6: "get_task_dump_region",
-    7: "read_task_dump_region",
-    8: "software_irq",
-    9: "find_faulted_task",
-    10: "read_panic_message",
-}
-"""`abi::Kipcnum`, in the words of Hubris's `sys/userlib/src/kipc.rs`."""
+__all__ = ["IdolMessages", "LentMemory", "MessageName", "Outcome", "Result"]
 
 _DEAD = 0xFFFFFF00  # abi::FIRST_DEAD_CODE; the low byte has the generation of the one that lives
 
@@ -95,6 +82,7 @@ class IdolMessages:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._kernel = KernelMessages(program)
         self._known: dict[tuple[int, int], tuple[MessageName, ResolvedOperation | None]] = {}
 
     def name(self, server: int | None, code: int) -> MessageName:
@@ -105,6 +93,8 @@ class IdolMessages:
         self, server: int | None, code: int, data: bytes
     ) -> tuple[tuple[tuple[str, Value], ...] | None, str]:
         """Return the arguments in a message by name, or None and the reason."""
+        if server is None:
+            return self._kernel.arguments(code, data), ""
         name, operation = self._find(server, code)
         if operation is None:
             return None, name.problem
@@ -137,6 +127,8 @@ class IdolMessages:
         """Decode the answer to a message: its response code and bytes."""
         if response & _DEAD == _DEAD:
             return Result(Outcome.DEAD, response, generation=response & 0xFF, data=data)
+        if server is None and not response:
+            return Result(Outcome.OK, value=self._kernel.answer(code, data), data=data)
         name, operation = self._find(server, code)
         if operation is None:
             outcome = Outcome.OK if not response else Outcome.ERROR
@@ -171,8 +163,7 @@ class IdolMessages:
         self, server: int | None, code: int
     ) -> tuple[MessageName, ResolvedOperation | None]:
         if server is None:
-            name = KERNEL_OPERATIONS.get(code, f"#{code}")
-            return MessageName("kernel", name, code, "a message to the kernel"), None
+            return MessageName("kernel", self._kernel.name(code), code), None
         tasks = self._program.archive.tasks
         if server >= len(tasks):
             return MessageName(None, f"#{code}", code, "the build has no such task"), None

@@ -79,10 +79,15 @@ def test_a_death_is_a_chain_of_events(image: str) -> None:
             dev["victim"].Victim.panic(code=3)
         kinds = (EventKind.CALL, EventKind.FAULT, EventKind.RESTART)
         seen = [text.split("(")[0] for text in without_times(trace.events, *kinds)]
-        kernel = ("find_faulted_task", "read_task_status", "read_panic_message", "restart_task")
+        kernel = ("find_faulted_task", "read_task_status", "read_panic_message", "reinit_task")
         assert [text for text in seen if "jefe → kernel" in text][:4] == [
             f"jefe → kernel  kernel.{name}" for name in kernel
         ]
+        decoded = without_times(trace.events, EventKind.CALL)
+        assert "jefe → kernel  kernel.reinit_task(task: victim, start: true) = ()" in decoded
+        assert "jefe → kernel  kernel.find_faulted_task(from: hiffy) = victim" in decoded
+        assert any("told to panic with code 3" in text for text in decoded)
+        assert any("Panic" in t for t in decoded if "kernel.read_task_status(task: victim)" in t)
         faults = [e for e in trace.events if e.kind is EventKind.FAULT]
         assert [e.task for e in faults] == ["victim"]
         assert "told to panic with code 3" in describe(faults[0])
