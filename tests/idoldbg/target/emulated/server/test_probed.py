@@ -30,6 +30,7 @@ from idoldbg.target.target import Target
 from tests.bench.bench import Bench, FaultKind
 from tests.conftest import ARCHIVES, ROOT, wait_until
 from tests.idoldbg.target.conftest import DHCSR, FLASH, RAM, S_HALT, FakeChip
+from tests.tools import need
 
 ARCHIVE = str(ARCHIVES / "stm32f4-discovery.zip")
 T = TypeVar("T")
@@ -415,6 +416,16 @@ def test_clients_of_all_kinds_at_once(kept: str) -> None:
             assert found == [found[0]] * 4
             if number % 3:
                 assert found[0] == 1
+
+
+def test_gdb_shares_the_board(kept: str, capfd: pytest.CaptureFixture[str]) -> None:
+    need("gdb-multiarch", of="gdb-multiarch")
+    assert run(["-p", kept, "gdb", "--batch", "--ex", "info threads", "--ex", "stepi"]) == 0
+    out = capfd.readouterr().out
+    assert re.search(r'"hiffy" \(notif: timer', out)
+    assert re.search(r'"idle" \(RUNNING', out)
+    assert board_status("kept")["halted"] is False
+    assert run(["-p", kept, "call", "Sensor.reading", "--id", "0"]) == 0
 
 
 def test_lists_and_status_show_both_kinds(kept: str, capsys: Capture) -> None:
