@@ -22,6 +22,8 @@ __all__ = ["CoverageRecorder"]
 _EXC_RETURN_PSP = 1 << 2
 _INDEX, _KERNEL = 0x3FF, 0xFFFF
 MESSAGES = 1 << 14
+LOOKS = 8
+"""Faults of one block after which all code is translated anew: that takes 20 ms each time."""
 ERROR_BYTES = 64
 
 
@@ -36,6 +38,7 @@ class CoverageRecorder(Observer):
         self._registers = core.engine.batch([*reg.R[4:12], reg.LR])
         self._open: dict[int, int] = {}
         self._faulted: dict[int, int] = {}
+        self._faults: dict[int, int] = {}
         self._known: set[BlockRecord] = set()
         self._messages: set[MessageRecord] = set()
         self._sent: dict[int, tuple[int, int]] = {}
@@ -71,7 +74,8 @@ class CoverageRecorder(Observer):
         pc = self._core.engine.read_register(reg.PC) & ~1
         for start in self._containing(pc):
             self._faulted.setdefault(start, pc)
-            if self.next_look is None:
+            self._faults[start] = self._faults.get(start, 0) + 1
+            if self.next_look is None and self._faults[start] <= LOOKS:
                 self.next_look = self._core.clock.cycles
                 self._core.observers.update()
 

@@ -9,6 +9,7 @@ from idoldbg.model.coverage_records import BlockRecord, read_coverage_records
 from idoldbg.model.sample_records import SampleReader
 from idoldbg.model.trace_records import RecordKind, read_records
 from idoldbg.target.emulated.emu import EmulatedBoard
+from idoldbg.target.emulated.emu.engine import Engine
 from idoldbg.target.emulated.emu.trace_recorder import TraceRecorder
 
 from .machines import ALL, RAM, RESULTS, STACK, TASK_STACK, V7M, Machine
@@ -99,6 +100,35 @@ def test_code_behind_a_fault_was_not_executed(machine: Machine) -> None:
     board.write(RESULTS + 4, b"\1\0\0\0")
     board.run(0.0001)
     assert set(range(rest, rest + 8, 2)) <= covered(board)
+
+
+def test_code_that_faults_all_the_time_is_not_translated_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    p = V7M.program()
+    p.mov(0, 0xF0000000)
+    p.branch("begin")  # a board's first block is seen when another one follows
+    p.label("begin")
+    p.nop()
+    p.branch("again")
+    p.label("again")
+    p.nop()
+    p.ldr(1, 0)
+    p.idle()
+    p.handler(3)
+    p.count(RESULTS)
+    p.mov(5, p.address("again"))
+    p.half(0x9506)  # STR r5, [sp, #24]: where it goes on
+    p.bx(LR)
+    board = V7M.boot(p)
+    board.instruments.start("coverage", {})
+    flushes = []
+    flush = Engine.flush_code
+    monkeypatch.setattr(Engine, "flush_code", lambda engine: (flushes.append(1), flush(engine)))
+    board.run(0.001)
+    assert int.from_bytes(board.read(RESULTS, 4), "little") > 100
+    assert len(flushes) <= 10
+    assert p.address("again") in covered(board)
 
 
 def test_a_recorder_that_starts_late_sees_what_comes() -> None:
