@@ -162,7 +162,8 @@ class OpenocdLink(BaseLink):
         if self._read_batch(check).error is not None:
             return LinkError(
                 f"{self.spec}: OpenOCD cannot reach the target any more ({reason}); its own output "
-                "says why: look whether the board is powered and the probe plugged in",
+                "says why: look whether the board is powered, and start OpenOCD anew if the probe "
+                "was unplugged",
                 link=self.spec,
             )
         return FaultError(

@@ -17,7 +17,7 @@ from idoldbg.startup import reset, reset_with
 from idoldbg.target.servers.openocd import OpenocdLink
 from idoldbg.views.tasks import is_halted
 from tests.conftest import free_port, wait_until
-from tests.idoldbg.target.servers.real import ARCHIVE, openocd
+from tests.idoldbg.target.servers.real import ARCHIVE, openocd, openocd_on_bench
 from tests.tools import need
 
 LIMIT_S = 60.0
@@ -183,3 +183,20 @@ def test_halts_last_and_resets_are_resets(spec: str, session: Session) -> None:
         reset(other)
         other.caller.wait_until_ready()
         assert not is_halted(other.link)
+
+
+@pytest.mark.parametrize("scheme", ["openocd", "gdb"])
+def test_a_target_without_power_is_a_link_error(
+    scheme: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No zeros, and no fault of the address: the target is gone, and comes back."""
+    with openocd_on_bench(tmp_path) as (probe, specs):
+        command = ["-p", specs[scheme], "-a", ARCHIVE, "readmem", "0x20000000", "4"]
+        assert run(command) == 0
+        probe.wires.powered = False
+        assert run(command) == 4
+        said = capsys.readouterr().err
+        assert "whether the board is powered" in said
+        assert specs[scheme] in said
+        probe.wires.powered = True
+        wait_until(lambda: run(command) == 0, "the target is back")

@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from idoldbg.build.load import open_build
-from tests.bench.bench import Bench
+from tests.bench.bench import Bench, Probe
 from tests.bench.stlink_server import StLinkServer
 from tests.conftest import ARCHIVES, free_port, wait_until
 from tests.tools import need, need_localhost
 
-__all__ = ["ARCHIVE", "SERVERS", "openocd", "pyocd", "qemu"]
+__all__ = ["ARCHIVE", "SERVERS", "openocd", "openocd_on_bench", "pyocd", "qemu"]
 
 ARCHIVE = str(ARCHIVES / "stm32f4-discovery.zip")
 
@@ -97,9 +97,16 @@ def pyocd(folder: Path) -> Iterator[str]:
 @contextmanager
 def openocd(folder: Path, scheme: str = "gdb") -> Iterator[str]:
     """Run OpenOCD on an emulated ST-Link; give the SPEC of its GDB port or its Tcl port."""
+    with openocd_on_bench(folder) as (_, specs):
+        yield specs[scheme]
+
+
+@contextmanager
+def openocd_on_bench(folder: Path) -> Iterator[tuple[Probe, dict[str, str]]]:
+    """Do as `openocd`, and give the probe as well; the SPECs are by their schemes."""
     program = need("openocd", of="openocd")
     with Bench(folder) as bench:
-        bench.plug("stlink-v2-1", "stm32f4-discovery", archive=ARCHIVE)
+        probe = bench.plug("stlink-v2-1", "stm32f4-discovery", archive=ARCHIVE)
         server = StLinkServer(bench.bus)
         ports = {"gdb": free_port(), "openocd": free_port()}
         own = f"gdb_port {ports['gdb']}; tcl_port {ports['openocd']}; telnet_port disabled"
@@ -109,7 +116,7 @@ def openocd(folder: Path, scheme: str = "gdb") -> Iterator[str]:
         try:
             mark = f"Listening on port {ports['gdb']} for gdb"
             with running([program, "-f", *files], ports["gdb"], folder / "log", mark=mark):
-                yield f"{scheme}:127.0.0.1:{ports[scheme]}"
+                yield probe, {name: f"{name}:127.0.0.1:{port}" for name, port in ports.items()}
         finally:
             server.close()
 
