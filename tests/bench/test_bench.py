@@ -41,6 +41,8 @@ def test_each_kind_attaches_and_leaves_nothing(bench: Bench, kind: str) -> None:
     with open_session(TargetOptions(board=board, probe=probe.spec)) as session:
         cpuid = int.from_bytes(session.link.read(CPUID, 4), "little")
         assert cpuid == int.from_bytes(probe.board.read(CPUID, 4), "little")
+        start = 0x2F0 if board.startswith("lpc") else 0x080002F0
+        assert session.link.read(start + 1, 7000) == probe.board.read(start + 1, 7000)
         assert probe.device.claims
     assert probe.disturbances() == IDLE
     assert not probe.device.claims

@@ -201,22 +201,22 @@ def test_a_store_to_locked_flash_is_a_bus_fault() -> None:
 
 
 def test_code_that_was_programmed_runs() -> None:
-    """Also where the old code at that place has run before."""
+    """Also over code that has run."""
     p = V7M.program()
-    p.store(0x20000404, TARGET + 1)
     for key in KEYS:
         p.store(F4_KEYR, key)
-    p.store(F4_CR, PROGRAM | 2 << 8)
-    p.store(TARGET, 0x4770_2007)  # movs r0, #7; bx lr
-    p.store(F4_CR, 0)
-    p.mov(1, TARGET + 1)
-    p.half(0x4788)  # blx r1
-    p.mov(2, 0x20000400)
-    p.str(0, 2)
+    for index, number in enumerate((7, 3)):  # the second has fewer ones
+        p.store(F4_CR, PROGRAM | 2 << 8)
+        p.store(TARGET, 0x47702000 | number)  # movs r0, #number; bx lr
+        p.store(F4_CR, 0)
+        p.mov(1, TARGET + 1)
+        p.half(0x4788)  # blx r1
+        p.mov(2, 0x20000400 + 4 * index)
+        p.str(0, 2)
     p.idle()
     board = V7M.boot(p)
     board.run(0.001)
-    assert words(board, 1) == [7]
+    assert words(board, 2) == [7, 3]
 
 
 def test_a_snapshot_holds_a_half_done_double_word() -> None:

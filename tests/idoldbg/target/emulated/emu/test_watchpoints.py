@@ -119,7 +119,8 @@ def test_nothing_is_watched_without(machine: Machine, missing: str) -> None:
         t[DEMCR] = 0
     elif missing == "FUNCTION":
         t[FUNCTION] = 0
-    assert t.go() is StopReason.HALTED if missing == "C_DEBUGEN" else StopReason.TIME
+    expected = StopReason.HALTED if missing == "C_DEBUGEN" else StopReason.TIME
+    assert t.go() is expected
     t[DHCSR] = DEBUG_KEY
     assert t.board.run(0.001) is StopReason.TIME
     assert not t.board.is_halted
