@@ -65,7 +65,8 @@ def main(arguments: Sequence[str]) -> None:
             try_bare(scratch / f"{index}-bare", python, wheel)
     missing = [v for v in SUPPORTED if v not in {version_of(python) for python in pythons}]
     print(f"tried on {', '.join(version_of(python) for python in pythons)}", end="")
-    print(f"; not on {', '.join(missing)}: this machine lacks them" if missing else "")
+    why = "not asked for" if options.pythons else "this machine lacks them"
+    print(f"; not on {', '.join(missing)}: {why}" if missing else "")
 
 
 def find_pythons() -> list[str]:
