@@ -25,7 +25,7 @@ __all__ = ["Ack", "Bench", "FaultKind", "Lock", "Probe", "Sleep", "SwdFault", "U
 ROOT = Path(__file__).parents[2]
 INJECT = Path(__file__).parent / "inject"
 BOARD_IDS = {"stm32f4-discovery": "0830", "nucleo-g031": "0852"}
-DBGMCU_CR = {"stm32f4": 0xE0042004, "stm32g0": 0x40015804}
+DBGMCU_CR = {"stm32f4": 0xE0042004, "stm32g0": 0x40015804, "stm32h7": 0x5C001004}
 
 
 @dataclass

@@ -231,6 +231,17 @@ def test_states_of_the_target(bench: Bench) -> None:
     assert read_word(probe, 0x08000000)[0] is Ack.OK
 
 
+@pytest.mark.parametrize("kind", ["stlink-v2-1", "stlink-v3"])
+def test_dbgmcu_outlives_a_reset_and_no_loss_of_power(bench: Bench, kind: str) -> None:
+    probe = bench.plug(kind, BOARDS[kind])
+    probe.board.write(probe.wires.dbgmcu, b"\7\0\0\0")
+    probe.wires.drive_nreset(True)
+    probe.wires.drive_nreset(False)
+    assert probe.board.read(probe.wires.dbgmcu, 4) == b"\7\0\0\0"
+    probe.wires.power_cycle()
+    assert probe.board.read(probe.wires.dbgmcu, 4) == bytes(4)
+
+
 def test_a_sleeping_core_without_its_debug_clock(bench: Bench) -> None:
     probe = bench.plug("stlink-v2-1", F4)
     wires = probe.wires

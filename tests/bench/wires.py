@@ -119,6 +119,8 @@ class Wires:
             self.dap.power_on_reset()
             self._needs_line_reset = True
             with self.live.access() as board:
+                if self.dbgmcu:
+                    board.write(self.dbgmcu, bytes(4))
                 board.reset()
 
     def hold_nreset(self, held: bool) -> None:

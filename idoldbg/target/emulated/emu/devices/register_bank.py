@@ -44,7 +44,11 @@ class RegisterBank(Device):
 
 
 class OpenRegisters(Device):
-    """The rest of the peripheral bus; offsets are absolute addresses."""
+    """The rest of the peripheral bus; offsets are absolute addresses.
+
+    The 256 bytes around a constant (an STM32's DBGMCU, with its IDCODE) outlive a reset of the
+    chip: only a power-on reset clears them.
+    """
 
     STATE = ("_words",)
 
@@ -53,7 +57,8 @@ class OpenRegisters(Device):
         self.constants: dict[int, int] = {}
 
     def reset(self) -> None:
-        self._words.clear()
+        kept = {address >> 8 for address in self.constants}
+        self._words = {a: word for a, word in self._words.items() if a >> 8 in kept}
 
     def read_word(self, offset: int) -> int:
         constant = self.constants.get(offset)
