@@ -293,6 +293,24 @@ def test_a_hold_that_was_lost_is_not_taken_for_one(
         assert not chip.is_halted
 
 
+def test_a_hold_may_end_while_the_probe_is_away(
+    path: Path, made: FakeBench, chip: FakeChip
+) -> None:
+    with connect(path) as link:
+
+        def within() -> str:
+            made.is_unplugged = True
+            with pytest.raises(LinkError, match="the probe is gone"):
+                link.read(RAM, 4)
+            return "done"
+
+        assert link.halted(within) == "done"
+        assert chip.is_halted
+        made.is_unplugged = False
+        assert link.read(RAM, 4) == bytes(4)
+        assert not chip.is_halted
+
+
 def test_a_core_left_halted_by_a_lost_probe_runs_on(
     path: Path, made: FakeBench, chip: FakeChip
 ) -> None:
@@ -300,6 +318,7 @@ def test_a_core_left_halted_by_a_lost_probe_runs_on(
     link.board.hold()
     made.is_unplugged = True
     link.close()
+    wait_until(lambda: made.closed == 1, "the loss is noticed")
     other: ProbedLink | None = None
 
     def is_back() -> bool:
