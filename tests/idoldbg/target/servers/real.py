@@ -110,7 +110,6 @@ def openocd_on_bench(folder: Path) -> Iterator[tuple[Probe, dict[str, str]]]:
         server = StLinkServer(bench.bus)
         ports = {"gdb": free_port(), "openocd": free_port()}
         own = f"gdb_port {ports['gdb']}; tcl_port {ports['openocd']}; telnet_port disabled"
-        own += "; gdb_memory_map disable"  # the flash's own registers are not emulated
         setup = ["-c", f"st-link backend tcp {server.port}", "-c", "transport select dapdirect_swd"]
         files = ["interface/stlink-dap.cfg", *setup, "-f", "target/stm32f4x.cfg", "-c", own]
         try:
