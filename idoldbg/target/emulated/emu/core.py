@@ -454,7 +454,7 @@ class Core:
     def _connect_observers(self) -> None:
         observers = self.observers
         self._is_observed = bool(observers)
-        self.exceptions.on_return = observers.returned if observers else None
+        self.exceptions.on_return = observers.returned if observers.wants_returns else None
         self.exceptions.on_fault = observers.faulted if observers else None
         self.engine.set_block_hook(observers.translated if observers.wants_blocks else None)
 

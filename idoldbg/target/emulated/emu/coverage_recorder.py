@@ -20,6 +20,7 @@ from idoldbg.target.emulated.emu.tasks import TaskFinder
 __all__ = ["CoverageRecorder"]
 
 _EXC_RETURN_PSP = 1 << 2
+_MESSAGES = (SysCall.SEND, SysCall.REPLY)
 _INDEX, _KERNEL = 0x3FF, 0xFFFF
 MESSAGES = 1 << 14
 LOOKS = 8
@@ -35,7 +36,8 @@ class CoverageRecorder(Observer):
     def __init__(self, core: Core, layout: KernelLayout | None) -> None:
         self._core = core
         self._tasks = None if layout is None else TaskFinder(core, layout)
-        self._registers = core.engine.batch([*reg.R[4:12], reg.LR])
+        self._call = core.engine.batch([reg.R[11], reg.LR])
+        self._registers = core.engine.batch(reg.R[4:8])
         self._open: dict[int, int] = {}
         self._faulted: dict[int, int] = {}
         self._faults: dict[int, int] = {}
@@ -92,14 +94,15 @@ class CoverageRecorder(Observer):
     def entered(self, number: int) -> None:
         if number != SV_CALL or self._tasks is None:
             return
-        *words, link = self._registers.read()
-        if not link & _EXC_RETURN_PSP:
+        number, link = self._call.read()
+        if number not in _MESSAGES or not link & _EXC_RETURN_PSP:
             return
-        if words[7] == SysCall.SEND:
+        words = self._registers.read()
+        if number == SysCall.SEND:
             task = self._tasks.current()
             if task != NO_TASK:
                 self._sent[task] = (words[0] >> 16 & 0xFFFF, words[0] & 0xFFFF)
-        elif words[7] == SysCall.REPLY:
+        else:
             server = self._tasks.current()
             sent = self._sent.get(words[0] & _INDEX)
             if sent is not None and sent[0] != _KERNEL and sent[0] & _INDEX == server:

@@ -56,6 +56,7 @@ class Observers:
 
     def __init__(self) -> None:
         self._all: tuple[Observer, ...] = ()
+        self._for_returns: tuple[Observer, ...] = ()
         self.next_look: int | None = None
         """The first of the observers' `next_look`; kept up to date by `look` and `update`."""
 
@@ -64,6 +65,11 @@ class Observers:
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    @property
+    def wants_returns(self) -> bool:
+        """Whether any of them does anything at a return."""
+        return bool(self._for_returns)
 
     @property
     def wants_blocks(self) -> bool:
@@ -82,7 +88,8 @@ class Observers:
         self.update()
 
     def update(self) -> None:
-        """Ask all of them when to look next."""
+        """Ask all of them when to look next, and who is told of the many returns."""
+        self._for_returns = tuple(o for o in self._all if type(o).returned is not Observer.returned)
         times = [each.next_look for each in self._all if each.next_look is not None]
         self.next_look = min(times, default=None)
 
@@ -93,7 +100,7 @@ class Observers:
 
     def returned(self) -> None:
         """Pass on `Observer.returned`."""
-        for each in self._all:
+        for each in self._for_returns:
             each.returned()
 
     def translated(self, address: int, size: int, previous: tuple[int, int] | None) -> None:
