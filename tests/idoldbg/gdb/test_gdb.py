@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import select
 import signal
@@ -170,12 +171,13 @@ def test_an_overflowed_stack_is_a_guess_and_says_so(desk: BoardEntry) -> None:
 
 
 @pytest.mark.parametrize("was_halted", [False, True])
-@pytest.mark.parametrize("scheme", ["emu", "pyocd", "remote"])
+@pytest.mark.parametrize("scheme", ["emu", "board", "pyocd", "remote"])
 def test_the_target_is_left_as_it_was_found(
     desk: BoardEntry, scheme: str, was_halted: bool
 ) -> None:
     specs = {
         "emu": desk.spec,
+        "board": f"board:{desk.name}",
         "pyocd": f"pyocd:board-{desk.name}",
         "remote": f"remote:127.0.0.1:{desk.pyocd_port}",
     }
@@ -371,3 +373,66 @@ def test_a_dump_of_one_task_has_its_thread_alone(tmp_path: Path) -> None:
 def test_a_core_dump_is_not_served(dump: Path) -> None:
     for option in ("--server-only", "--halt"):
         assert "a core dump is not served" in idoldbg("gdb", str(dump), option, status=2)
+
+
+# ---- a terminal ----------------------------------------------------------------------------------
+
+
+class Terminal:
+    """`idoldbg gdb` on a terminal of its own, which sends Ctrl-C to all in the foreground."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._file, inner = pty.openpty()
+        take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        run_it = "os.execv(sys.executable, [sys.executable, '-P', '-m', 'idoldbg', *sys.argv[1:]])"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", take + run_it, *arguments],
+            stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
+            env={**os.environ, "TERM": "dumb"},
+        )  # fmt: skip
+        os.close(inner)
+        self._seen = b""
+
+    def send(self, typed: str) -> None:
+        os.write(self._file, typed.encode())
+
+    def expect(self, text: str) -> str:
+        """Return what comes up to a text."""
+        while text.encode() not in self._seen:
+            ready, _, _ = select.select([self._file], [], [], LIMIT_S)
+            assert ready, self._seen
+            self._seen += os.read(self._file, 1 << 16)
+        before, _, self._seen = self._seen.partition(text.encode())
+        return before.decode(errors="replace")
+
+    def end(self) -> int:
+        """Wait for the end; return the exit status."""
+        try:
+            while select.select([self._file], [], [], LIMIT_S)[0] and os.read(self._file, 1 << 16):
+                pass
+        except OSError:  # the other end is closed
+            pass
+        os.close(self._file)
+        return self.process.wait(LIMIT_S)
+
+
+def test_ctrl_c_stops_the_target_and_ends_nothing(desk: BoardEntry) -> None:
+    terminal = Terminal("-p", desk.spec, "gdb")
+    terminal.expect("(gdb) ")
+    for _ in range(2):
+        terminal.send("continue\n")
+        terminal.expect("Continuing.")
+        wait_until(lambda: not is_halted(desk), "it runs")
+        terminal.send("\x03")
+        terminal.expect("received signal SIGINT")
+        terminal.expect("(gdb) ")
+        assert is_halted(desk)
+    terminal.send("\x03")
+    terminal.expect("(gdb) ")
+    terminal.send("reverse-step\n")
+    terminal.expect("does not support this command")
+    terminal.send("info threads\n")
+    assert '"jefe"' in terminal.expect("(gdb) ") + terminal.expect("(gdb) ")
+    terminal.send("set confirm off\nquit\n")
+    assert terminal.end() == 0
+    assert not is_halted(desk)
