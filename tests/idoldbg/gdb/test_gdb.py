@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from idoldbg.build.debuginfo.elf import ElfFile
+from idoldbg.build.load import open_build
 from idoldbg.cli import run
 from idoldbg.session import demo_archive
 from idoldbg.target.emulated.server import BoardEntry, running_board
-from idoldbg.target.emulated.socket import connect_board
+from idoldbg.target.emulated.socket import RemoteBoard, connect_board
 from tests.conftest import wait_until
 from tests.tools import need, need_localhost
 
@@ -78,6 +80,13 @@ def gdb(*arguments: str, commands: tuple[str, ...] = (), status: int = 0) -> str
 def read_word(board: BoardEntry, address: int) -> int:
     with connect_board(board.name) as remote:
         return int.from_bytes(remote.read(address, 4), "little")
+
+
+def read_ticks(remote: RemoteBoard) -> int:
+    """Return the kernel's clock, which goes on with every millisecond that the core runs."""
+    kernel = open_build(str(demo_archive("stm32f4-discovery"))).archive.object_bytes("kernel")
+    (symbol,) = [s for s in ElfFile("kernel", kernel).read_symbols() if "TICKS.0" in s.name]
+    return int.from_bytes(remote.read(symbol.address, 4), "little")
 
 
 def is_halted(board: BoardEntry) -> bool:
@@ -187,7 +196,7 @@ def test_the_target_is_left_as_it_was_found(
     if was_halted:
         assert run(["-p", desk.spec, "halt"]) == 0
         with connect_board(desk.name) as remote:
-            pc = remote.read_register("pc")
+            pc, ticks = remote.read_register("pc"), read_ticks(remote)
     try:
         out = gdb("-p", spec, commands=("break SVCall", "info threads"))
         assert '"jefe"' in out
@@ -195,7 +204,7 @@ def test_the_target_is_left_as_it_was_found(
         assert read_word(desk, DEMCR) & 0xFFFF0000 == 0x01000000
         if was_halted:
             with connect_board(desk.name) as remote:
-                assert remote.read_register("pc") == pc
+                assert (remote.read_register("pc"), read_ticks(remote)) == (pc, ticks)
         else:
             idoldbg("-p", desk.spec, "call", "UserLeds.led_on", "--index", "0")
     finally:
