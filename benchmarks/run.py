@@ -111,7 +111,7 @@ def main() -> None:
         "process": (bench_process, 5),
         "calls": (bench_calls, 200),
         "links": (bench_links, 200),
-        "usb": (bench_usb, 12),
+        "usb": (bench_usb, 40),
         "scaling": (bench_scaling, 1),
         "debug-info": (bench_debug_info, 5),
         "stubs": (bench_stubs, 9),
