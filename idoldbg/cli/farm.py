@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import sys
@@ -20,6 +21,7 @@ from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import ending_tidily
 from idoldbg.cli.options import NAMED_FLAGS, Settings, options_except, parse_seconds
 from idoldbg.cli.output import show
+from idoldbg.errors import LinkError
 
 if TYPE_CHECKING:
     from idoldbg.farm.coordinator import FarmPlace
@@ -121,6 +123,11 @@ def run(
     _check_options(settings, lg_env, flash)
     coordinators = farm_lab.import_labgrid_user("idoldbg.farm.coordinator")
     runner = farm_lab.import_labgrid_user("idoldbg.farm.runner")
+    if importlib.util.find_spec("pytest") is None:
+        raise LinkError(
+            "`idoldbg farm run` needs the Python package `pytest`: pip install 'idoldbg[pytest]'",
+            link="labgrid",
+        )
     options = runner.FarmOptions(
         output=Path(output),
         pytest_arguments=pytest_arguments,

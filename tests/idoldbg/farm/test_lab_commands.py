@@ -125,6 +125,22 @@ def test_tags_of_the_wrong_form_are_refused(tags: list[str]) -> None:
     assert done.returncode == 2 and "Try `idoldbg farm reserve --help`." in done.stderr
 
 
+def test_missing_pytest_is_named_by_its_extra(lab: Lab, tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['pytest'] = None; import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'pytest' else find(name, *a)\n"
+        "from idoldbg.__main__ import main\n"
+        f"sys.argv = ['idoldbg', 'farm', 'run', '-o', {str(tmp_path / 'o')!r}, '--', '.']\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], env=lab.environment, cwd=tmp_path,
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "pip install 'idoldbg[pytest]'" in done.stderr
+
+
 def test_dashboard_is_written_once(lab: Lab, tmp_path: Path) -> None:
     page = tmp_path / "lab.html"
     done = lab.run("farm", "dashboard", "--once", "-o", str(page))
