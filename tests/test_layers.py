@@ -59,6 +59,7 @@ LAYERS: dict[str, str] = {
     "idoldbg.rewinding": "goes back in time on an emulated board",
     "idoldbg.injecting": "injects faults into an emulated board",
     "idoldbg.chaos": "injects many of them, and judges",
+    "idoldbg.fuzzing": "makes up inputs, and judges",
     "idoldbg.flashing": "programs a board",
     "idoldbg.dumping": "takes core dumps",
     "idoldbg.gdb": "gdb on targets and core dumps: threads, symbol files, cores",

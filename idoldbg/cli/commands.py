@@ -48,6 +48,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "idoldbg.cli.chaos",
             "Inject faults into an emulated board, and report those not survived.",
         ),
+        "fuzz": (
+            "idoldbg.cli.fuzz",
+            "Make up inputs of operations, and report those that bring the firmware down.",
+        ),
         "replay": (
             "idoldbg.cli.replay",
             "Open the recorded past of an emulated board, and go back in it.",

@@ -20,7 +20,7 @@ from idoldbg.target.emulated.emu.debug import Dfsr
 from idoldbg.target.emulated.emu.devices import Wiring, make_device, wire_board
 from idoldbg.target.emulated.emu.divisions import MAX_DIVISIONS, find_unguarded_divisions
 from idoldbg.target.emulated.emu.engine import Engine
-from idoldbg.target.emulated.emu.history import RAN, Entry, History, Past
+from idoldbg.target.emulated.emu.history import RAN, Entry, History
 from idoldbg.target.emulated.emu.injection import Injector
 from idoldbg.target.emulated.emu.inputs import as_input, whole
 from idoldbg.target.emulated.emu.instruments import InstrumentSet
@@ -498,12 +498,10 @@ class EmulatedBoard(Surroundings, PastOfBoard):
         self._breakpoints = breakpoints
         self._core.set_breakpoints(set(breakpoints))
         history = self.history
-        if snapshot.past is not None:
+        if snapshot.past is not None and snapshot.past.owner is history:
             history.go_to(snapshot.past)
-        if not history.checkpoints or snapshot.past is None:
-            history.go_to(Past([], 0))
-            history.begins_at_start = False
-            history.add_checkpoint(self._clock.cycles, snapshot)
+        else:
+            history.begin_with(self._clock.cycles, snapshot)
 
     def rewinding(self) -> Rewinding:
         """Return what moves the board through its past; raise `LinkError` where it has none."""

@@ -37,6 +37,7 @@ class Past:
 
     entries: list[Entry]
     length: int
+    owner: History
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,20 @@ class History:
         """Return the entries up to now."""
         if self.position is not None:
             self._branch()
-        return Past(self.entries, len(self.entries))
+        return Past(self.entries, len(self.entries), self)
+
+    def begin_with(self, cycle: int, snapshot: Snapshot) -> None:
+        """Forget everything, and begin with the snapshot of another board."""
+        self.position = None
+        self.entries, self.checkpoints = [], []
+        self.is_full = self.begins_at_start = False
+        self.add_checkpoint(cycle, snapshot)
 
     def go_to(self, past: Past) -> None:
         """Make a past this history's, as after going back to a snapshot."""
         self.position = None
         if past.entries is not self.entries:
-            self.checkpoints = []
+            self.checkpoints = self.checkpoints[:1]  # the first is of the board's beginning
         if past.length < len(past.entries):
             self.entries = past.entries[: past.length]
         else:

@@ -69,6 +69,7 @@ class Injector(Observer):
         self._core, self._bus, self._update_clock = core, bus, update_clock
         self.plans: list[Plan] = []
         self._traps: set[int] = set()
+        self._is_observing = False
         self.factor = 1.0
         """Factor of the core's clock."""
 
@@ -126,10 +127,9 @@ class Injector(Observer):
         times = [p.at for p in self.plans if p.kind in _TIMED and not p.happened]
         times += [p.until for p in self.plans if p.until is not None]
         self.next_look = min(times, default=None)
-        if self.plans:
-            core.observe(self)
-        else:
-            core.forget(self)
+        if bool(self.plans) != self._is_observing:  # each change makes the core translate anew
+            self._is_observing = bool(self.plans)
+            (core.observe if self.plans else core.forget)(self)
         core.observers.update()
 
     # ------------------------------------------------------------------ at their time
