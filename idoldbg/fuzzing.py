@@ -37,7 +37,7 @@ __all__ = ["fuzz"]
 TIMEOUT_S = 0.3  # of the board's time, for one call
 _MOST_SHRINKS = 60
 _MOST_REFUSED = 100  # made-up inputs that are none
-_LONGEST_NAP = 2000  # ticks
+_LONGEST_NAP, _SPARE = 2000, 5  # ticks
 _LEASE_SIZES = (0, 1, 2, 3, 4, 8, 16, 64, 255, 256, 257)
 Input = dict[str, Any]
 
@@ -341,5 +341,5 @@ def _wait_for_hiffy(session: Session) -> None:
     """Let time pass until hiffy is about to look for work, so that each call is short."""
     row = next((r for r in read_tasks(session.program).rows if r.name == "hiffy"), None)
     left = None if row is None or row.timer is None else row.timer.in_ticks
-    if left is not None and 1 < left < _LONGEST_NAP:
-        session.link.wait((left - 1) / 1000)
+    if left is not None and _SPARE < left < _LONGEST_NAP:
+        session.link.wait((left - _SPARE) / 1000)
