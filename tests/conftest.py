@@ -15,6 +15,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Before any run of pytester in this process: it forgets the modules that it imported first, and
+# they would be there twice.
+import idol.cli.check
+import idol.cli.diff
+import idol.cli.doc
+import idol.cli.generate  # noqa: F401 (as above)
 from idoldbg.target.emulated.entries import read_board_entries
 from tests.bench.plugin import bench
 from tests.browser import browser

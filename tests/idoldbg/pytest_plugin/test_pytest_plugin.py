@@ -135,7 +135,7 @@ def _check_evidence(folder: Path) -> None:
     board = json.loads(record.read_text())["boards"][0]
     assert board["facts"]["board"] == "stm32f4-discovery"
     titles = [title for title, _ in board["sections"]]
-    assert titles == ["tasks", "stacks", "counters that moved", "core dump"]
+    assert titles == ["tasks", "stacks", "counters that moved", "core dump", "history"]
     assert board["problems"] == []
     assert not list(folder.glob("*loses*")), "a board that is lost has nothing more to say"
 
