@@ -13,6 +13,14 @@ DEVICES = "/sys/bus/usb/devices"
 # Communication": the product string or an interface string contains "CMSIS-DAP").
 PROBE_VENDORS = {"0483": "ST-Link", "1366": "J-Link", "0d28": "DAPLink", "1fc9": "MCU-Link"}
 
+# What their makers call them; of the same vendors there are boot loaders and serial ports as well.
+PROBE_NAMES = {
+    "0483": ("stlink", "st-link"),
+    "1366": ("j-link", "jlink"),
+    "0d28": ("daplink",),
+    "1fc9": ("mcu-link", "lpc-link"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class UsbDevice:
@@ -26,9 +34,8 @@ class UsbDevice:
     @property
     def is_probe(self) -> bool:
         """Return whether its name is that of a debug probe."""
-        vendor = PROBE_VENDORS.get(self.vendor)
-        brand = vendor.split("-")[0].lower() if vendor else None
-        return "CMSIS-DAP" in self.name or (brand is not None and brand in self.name.lower())
+        names = PROBE_NAMES.get(self.vendor, ())
+        return "CMSIS-DAP" in self.name or any(name in self.name.lower() for name in names)
 
 
 def list_usb_devices(folder: str = DEVICES) -> tuple[UsbDevice, ...]:

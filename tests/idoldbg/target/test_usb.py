@@ -31,6 +31,14 @@ def test_devices_are_listed_with_what_is_known_of_them(tmp_path: Path) -> None:
 
 def test_other_devices_are_not_probes(tmp_path: Path) -> None:
     add(tmp_path, "1-1", idVendor="046d", idProduct="c31c", product="USB Keyboard")
+    for number, (vendor, name) in enumerate(
+        [
+            ("0483", "STM32 Virtual ComPort"),
+            ("0483", "STM32  BOOTLOADER"),
+            ("1fc9", "NXP LPC MCU VCOM"),
+        ]
+    ):
+        add(tmp_path, f"2-{number}", idVendor=vendor, product=name)
     add(tmp_path, "usb1", idVendor="1d6b", idProduct="0002", product="xHCI Host Controller")
     assert attached_probe(str(tmp_path)) is None
 
