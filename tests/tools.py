@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-__all__ = ["lacking", "need", "need_localhost"]
+__all__ = ["lacking", "need", "need_localhost", "need_sysfs"]
 
 
 def need(program: str, *more: str, of: str) -> str:
@@ -22,6 +23,12 @@ def need(program: str, *more: str, of: str) -> str:
     if missing:
         lacking(f"needs {' and '.join(missing)} (Debian: apt install {of})")
     return shutil.which(program) or ""
+
+
+def need_sysfs() -> None:
+    """Skip where /sys is not mounted: there pyOCD looks for the drives of ST-Links of some kinds."""
+    if not Path("/sys/class/block").is_dir():
+        lacking("needs /sys, where pyOCD looks for the drives of ST-Links")
 
 
 def need_localhost() -> None:

@@ -39,7 +39,7 @@ def test_no_packet_stops_a_probe(bench: Bench, kind: str) -> None:
         assert answer is None or isinstance(answer, bytes)
     probe.device.plug()
     found = subprocess.run(
-        [sys.executable, "-m", "pyocd", "list", "--probes"],
+        [sys.executable, "-P", "-m", "pyocd", "list", "--probes"],
         env=bench.env,
         capture_output=True,
         text=True,
@@ -55,7 +55,7 @@ def test_pyocd_s_own_commander(bench: Bench, kind: str) -> None:
     commands = ["halt", "read32 0xe000ed00", "step", "reg pc", "reset", "go", "status"]
     arguments = [x for command in commands for x in ("-c", command)]
     done = subprocess.run(
-        [sys.executable, "-m", "pyocd", "commander", "-t", "cortex_m", *arguments],
+        [sys.executable, "-P", "-m", "pyocd", "commander", "-t", "cortex_m", *arguments],
         env=bench.env,
         capture_output=True,
         text=True,

@@ -16,6 +16,7 @@ from idoldbg.target.emulated.emu import EmulatedBoard
 from tests.bench.bench import Bench
 from tests.bench.openocd import ask_openocd
 from tests.conftest import ARCHIVES, ROOT
+from tests.tools import need_sysfs
 
 Capture = pytest.CaptureFixture[str]
 F4 = "stm32f4-discovery"
@@ -88,6 +89,7 @@ def test_pyocd_programs_an_stm32_by_st_s_algorithm(
 
 
 def test_pyocd_programs_both_banks_of_an_stm32h7(bench: Bench) -> None:
+    need_sysfs()
     from pyocd.core.helpers import ConnectHelper
     from pyocd.flash.loader import FlashLoader
 

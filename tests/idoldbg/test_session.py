@@ -80,7 +80,7 @@ def test_nothing_else_is_flashed_or_reset(argv: list[str], capsys: Capture) -> N
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: no debug probe is connected, and nothing was changed; ")
-    assert "--probe emu:NAME" in said.err
+    assert "--probe board:NAME" in said.err
 
 
 def test_the_requested_image_is_flashed_and_reset(capsys: Capture) -> None:

@@ -47,6 +47,7 @@ OTHERS = {
     *("audit", "board", "boards", "cache", "call", "demo", "exec", "farm", "flash", "gpio"),
     *("gdb", "halt", "hydrate", "i2c", "probes", "reset", "resume", "shell", "stubs", "targets"),
     *("task", "test", "watch", "writemem"),
+    *("chaos", "coverage", "fuzz", "profile", "replay", "trace"),
 }
 FLOATS = ["fpscr", *(f"s{number}" for number in range(32))]
 Capture = pytest.CaptureFixture[str]

@@ -220,7 +220,7 @@ def test_statics_and_calls(evil: str) -> None:
         variables.text([read], raw=True),
         variables.list_text(VariableList((static, static))),
     ):
-        names.check_lines(shown)
+        names.check_lines(shown, may_wrap=True)  # a struct begins with the end of its type's path
     source = Source("dump", f"a{evil}", "", None, None)
     names.check_json(render_json.dumps(variables.json(source, [read])))
     names.check_json(render_json.line(variables.list_json(source, VariableList((static,)))))

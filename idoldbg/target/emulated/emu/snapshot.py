@@ -31,5 +31,5 @@ class Snapshot:
     memory: Mapping[str, bytes]
     devices: Mapping[str, tuple[object, ...]]
     breakpoints: frozenset[int] = frozenset()
-    past: Past | None = field(default=None, compare=False)
+    past: Past | None = field(default=None, compare=False, repr=False)
     """Inputs up to now of the board that it is of."""

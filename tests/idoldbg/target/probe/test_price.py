@@ -10,6 +10,7 @@ from idoldbg.call.calls import Call, prepare_call
 from idoldbg.session import Session, TargetOptions, open_session
 from tests.bench.bench import Bench
 from tests.conftest import ARCHIVES
+from tests.tools import need_sysfs
 
 BOARDS = {
     "stlink-v2-1": "stm32f4-discovery",
@@ -71,6 +72,7 @@ def test_round_trips_in_batches(bench: Bench, kind: str) -> None:
 
 
 def test_an_old_st_link_has_no_queues_and_calls_all_the_same(bench: Bench) -> None:
+    need_sysfs()
     probe = bench.plug("stlink-v2-1", "stm32f4-discovery")
     probe.firmware.jtag_version = 31
     archive = str(ARCHIVES / "stm32f4-discovery.zip")
