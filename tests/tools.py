@@ -26,7 +26,7 @@ def need(program: str, *more: str, of: str) -> str:
 
 
 def need_sysfs() -> None:
-    """Skip where /sys is not mounted: there pyOCD looks for the drives of ST-Links of some kinds."""
+    """Skip where /sys is not mounted: pyOCD looks there for the drives of some ST-Links."""
     if not Path("/sys/class/block").is_dir():
         lacking("needs /sys, where pyOCD looks for the drives of ST-Links")
 
