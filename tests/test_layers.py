@@ -94,6 +94,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "idoldbg.target.probe.probes",
         "idoldbg.target.probe.remote",
         "idoldbg.target.probe.stlink",
+        "idoldbg.target.probe.attaching",
+        "idoldbg.target.probe.drivers",
         "idoldbg.target.emulated.pyocd_probe",
         "idoldbg.gdb.server",
         "idoldbg.gdb.rtos",

@@ -94,6 +94,8 @@ def start(
         pyocd_port=request.pyocd_port,
         probe=request.probe,
         idle_s=request.idle_s,
+        speed_hz=request.speed_hz,
+        connect=request.connect,
     )
     _show_started(settings, entry)
 
@@ -213,6 +215,8 @@ def _request(
         board=options.board,
         probe=str(spec),
         idle_s=PROBE_IDLE_S if idle_s is None else idle_s,
+        speed_hz=options.speed_hz,
+        connect=options.connect,
     )
 
 

@@ -9,7 +9,7 @@ import textwrap
 import click
 
 from idol.records import dataclass
-from idoldbg.cli.options import Settings, options_except
+from idoldbg.cli.options import PROBE_FLAGS, Settings, options_except
 
 WIDTH = 88
 
@@ -57,7 +57,9 @@ STEPS = (
 
 
 @click.command("demo")
-@options_except(unused=("--archive", "--probe", "--uart", "--wait", "--timeout", "--record"))
+@options_except(
+    unused=("--archive", "--probe", "--uart", "--wait", "--timeout", "--record", *PROBE_FLAGS)
+)
 def command(settings: Settings) -> None:
     """Walk through the main job on an emulated board.
 

@@ -19,7 +19,7 @@ from idol.whole_file import write_whole
 from idoldbg.cli import farm_lab
 from idoldbg.cli.groups import Group
 from idoldbg.cli.interrupts import ending_tidily
-from idoldbg.cli.options import NAMED_FLAGS, Settings, options_except, parse_seconds
+from idoldbg.cli.options import NAMED_FLAGS, PROBE_FLAGS, Settings, options_except, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import LinkError
 
@@ -89,7 +89,7 @@ def command() -> None:
     help="Where the report goes. Default: farm-report.",
 )
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-@options_except(unused=("--record", "--wait", *NAMED_FLAGS))
+@options_except(unused=("--record", "--wait", *PROBE_FLAGS, *NAMED_FLAGS))
 def run(
     settings: Settings,
     pytest_arguments: tuple[str, ...],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from idol.whole_file import write_whole
-from idoldbg.cli.options import Settings, options_except, parse_seconds
+from idoldbg.cli.options import PROBE_FLAGS, Settings, options_except, parse_seconds
 from idoldbg.cli.output import show
 from idoldbg.errors import ArgumentError, LinkError
 
@@ -76,7 +76,7 @@ def _person(address: str | None) -> Coordinator:
 
 @click.command("doctor")
 @coordinator_option
-@options_except(unused=("--record",))
+@options_except(unused=("--record", *PROBE_FLAGS))
 def doctor(settings: Settings, coordinator: str | None) -> int:
     """Look for what is wrong with the lab, and say what to do.
 
@@ -137,7 +137,7 @@ def _checks_json(address: str, checks: Sequence[Check]) -> dict[str, Any]:
     default=3600.0,
     help="How long to wait for a place. Default: 3600.",
 )
-@options_except("--wait", unused=("--record",))
+@options_except("--wait", unused=("--record", *PROBE_FLAGS))
 def reserve(
     settings: Settings, tags: dict[str, str], wait_s: float, coordinator: str | None
 ) -> None:
@@ -167,7 +167,7 @@ def reserve(
 
 @click.command("queue")
 @coordinator_option
-@options_except(unused=("--record",))
+@options_except(unused=("--record", *PROBE_FLAGS))
 def queue(settings: Settings, coordinator: str | None) -> None:
     """Show who waits for a place with which tags, and who has one reserved."""
     found = _person(coordinator).reservations()
@@ -205,7 +205,7 @@ def _entry(one: Reservation) -> dict[str, Any]:
 @click.command("cancel")
 @coordinator_option
 @click.argument("token")
-@options_except(unused=("--record",))
+@options_except(unused=("--record", *PROBE_FLAGS))
 def cancel(settings: Settings, token: str, coordinator: str | None) -> None:
     """Leave the queue, or give back a reserved place: TOKEN is what `reserve` or `queue` shows."""
     _person(coordinator).cancel_reservation(token)
@@ -230,7 +230,7 @@ def cancel(settings: Settings, token: str, coordinator: str | None) -> None:
     help="How often it is written, and loads itself again. Default: 10.",
 )  # fmt: skip
 @click.option("--once", is_flag=True, help="Write it once and end.")
-@options_except(unused=("--record",))
+@options_except(unused=("--record", *PROBE_FLAGS))
 def dashboard(
     settings: Settings, coordinator: str | None, output: str, interval_s: float, once: bool
 ) -> None:

@@ -14,7 +14,7 @@ from idol.printable import one_line
 from idol.records import dataclass, field_names, replace
 from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import LONGEST_S
-from idoldbg.target.open import TargetOptions, find_scheme, spec_forms
+from idoldbg.target.open import CONNECT_MODES, TargetOptions, find_scheme, spec_forms
 
 if TYPE_CHECKING:
     from idoldbg.cli.connection import Connection
@@ -55,6 +55,8 @@ class Settings:
     no_cache: bool | None = None
     wait: float | None = None
     record: str | None = None
+    speed: int | None = None
+    connect: str | None = None
     target_name: str | None = None
     environment: str | None = None
     archive_name: str | None = None
@@ -86,6 +88,8 @@ class Settings:
             notify=note,
             wait_s=self.wait or 0.0,
             record=self.record,
+            speed_hz=self.speed,
+            connect=self.connect,
         )
 
     def _connection(self, note: Callable[[str], None], *, wants_target: bool) -> Connection:
@@ -214,6 +218,25 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         },
     ),
     (
+        ("--speed",),
+        {
+            "metavar": "HZ",
+            "type": click.IntRange(1000, 50_000_000),
+            "envvar": "IDOLDBG_SPEED",
+            "help": "Debug clock of a probe. Default: that of the board's file, else 1000000.",
+        },
+    ),
+    (
+        ("--connect",),
+        {
+            "type": click.Choice(CONNECT_MODES),
+            "envvar": "IDOLDBG_CONNECT",
+            "help": "How a probe attaches: to the running board (attach, the default); while it "
+            "holds the board in reset, which then boots; or insisting where a sleeping core "
+            "seldom answers (awake).",
+        },
+    ),
+    (
         ("--uart",),
         {
             "metavar": "FILE",
@@ -259,10 +282,12 @@ GLOBAL_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 NAMED_FLAGS = ("--target", "--environment", "--archive-name")
-TARGET_FLAGS = ("--board", "--probe", *NAMED_FLAGS, "--timeout", "--wait", "--uart", "--record")
+PROBE_FLAGS = ("--speed", "--connect")
+TARGET_FLAGS: tuple[str, ...] = ("--board", "--probe", *NAMED_FLAGS, "--timeout", "--wait")
+TARGET_FLAGS += (*PROBE_FLAGS, "--uart", "--record")
 """What questions about a build do not need; `--board` chooses among the demo images, though, and
 `--probe` names a dump or a board that knows what it runs."""
-RUNNING_FLAGS = ("--timeout", "--wait", "--uart", "--record")
+RUNNING_FLAGS = ("--timeout", "--wait", *PROBE_FLAGS, "--uart", "--record")
 
 
 def global_options(function: F) -> F:

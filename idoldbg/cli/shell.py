@@ -72,6 +72,8 @@ def command(
         notify=say,
         wait_s=settings.wait or 0.0,
         record=settings.record,
+        speed_hz=settings.speed,
+        connect=settings.connect,
         use_cache=not settings.no_cache,
     )
     with Device(session) as dev:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from idol.near import near_misses
-from idoldbg.cli.options import Settings, options_except
+from idoldbg.cli.options import PROBE_FLAGS, Settings, options_except
 from idoldbg.cli.output import show
 from idoldbg.environment import NamedTarget, get_target, read_environment
 from idoldbg.errors import ArgumentError, NotFound
@@ -19,7 +19,8 @@ from idoldbg.render import targets as render
 
 __all__ = ["command", "exec_command"]
 
-UNUSED = ("--archive", "--board", "--probe", "--timeout", "--wait", "--uart", "--record")
+UNUSED: tuple[str, ...] = ("--archive", "--board", "--probe", "--timeout", "--wait", *PROBE_FLAGS)
+UNUSED += ("--uart", "--record")
 
 
 def _environment(settings: Settings) -> str:

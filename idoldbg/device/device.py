@@ -15,10 +15,12 @@ from idoldbg.device.classes import Classes
 from idoldbg.device.core import Core
 from idoldbg.device.failures import Failures
 from idoldbg.device.operation import Operation, Space
+from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import check_seconds
 from idoldbg.resolver import ResolvedOperation
 from idoldbg.session import Session, TargetOptions, open_program, open_session
 from idoldbg.startup import check_image
+from idoldbg.target.open import CONNECT_MODES
 
 __all__ = ["Device", "TaskSpace", "attach", "open_device_session"]
 
@@ -46,9 +48,14 @@ def open_device_session(
     wait_s: float = 0.0,
     use_cache: bool = True,
     record: str | os.PathLike[str] | None = None,
+    speed_hz: int | None = None,
+    connect: str | None = None,
 ) -> Session:
     """Open a build and the link to its target, and compare the two; see `attach`."""
     check_seconds("timeout_s", timeout_s)
+    if connect not in (None, *CONNECT_MODES):
+        known = ", ".join(CONNECT_MODES)
+        raise ArgumentError(f"`{connect}` is not one of {known}", name="connect")
     options = TargetOptions(
         archive=None if archive is None else os.fspath(archive),
         board=None if board is None else os.fspath(board),
@@ -59,6 +66,8 @@ def open_device_session(
         wait_s=wait_s,
         use_cache=use_cache,
         record=None if record is None else os.fspath(record),
+        speed_hz=speed_hz,
+        connect=connect,
     )
     program = open_program(options)
     program.override_types(type_overrides or {})
@@ -84,6 +93,8 @@ def attach(
     recover: bool = True,
     notify: Callable[[str], None] | None = None,
     record: str | os.PathLike[str] | None = None,
+    speed_hz: int | None = None,
+    connect: str | None = None,
 ) -> Device:
     """Open a build and the link to its target.
 
@@ -92,7 +103,8 @@ def attach(
     `board:NAME`. `timeout_s` bounds the wait for each call. `type_overrides` settles types
     that are ambiguous, from the name in the interface to the full path. `recover` lets a hiffy that
     waits for ever be restarted through the supervisor. `record` is a file for what crosses the
-    link; `probe="replay:FILE"` answers from it.
+    link; `probe="replay:FILE"` answers from it. `speed_hz` is a probe's debug clock, `connect` how
+    it attaches: "attach", "under-reset" or "awake" (`docs/probes.md`).
 
     `notify` gets sentences for a person: notices of the link, and what was done to the target
     besides calls. Without it they go to the logger `idoldbg`, at the levels INFO and WARNING.
@@ -111,6 +123,8 @@ def attach(
             recover=recover,
             notify=notify,
             record=record,
+            speed_hz=speed_hz,
+            connect=connect,
         )
     )
 

@@ -188,8 +188,9 @@ class Chip:
 
     `vector_table` is where the core fetches SP and PC from after reset. `clock_hz` is the core
     clock after reset. `interrupts` counts NVIC lines, `priority_bits` the implemented bits of an
-    interrupt priority. A chip that has no file is not modelled: `core` is None, and nothing else
-    is known either.
+    interrupt priority. `keep_awake` is a register, and the bits that keep its debug port's clock
+    on while the core sleeps. A chip that has no file is not modelled: `core` is None, and nothing
+    else is known either.
     """
 
     name: str
@@ -204,6 +205,7 @@ class Chip:
     peripherals: tuple[Peripheral, ...] = ()
     clocks: tuple[ClockRule, ...] = ()
     identification: Identification | None = None
+    keep_awake: tuple[int, int] | None = None
 
     @property
     def is_modelled(self) -> bool:
@@ -283,7 +285,8 @@ class ProbeSettings:
     pyOCD target that can program the flash, `pack` the CMSIS pack part that provides it (None:
     built in). `notes` are attach quirks for people. `access_port` and `speed_hz` are those of
     `idoldbg.target.probe.link.ProbeOptions`: the number of the memory access port (its address on
-    ADIv6), and the debug clock, None for pyOCD's default.
+    ADIv6), and the debug clock, None for pyOCD's default. `connect` is how to attach where the user
+    does not say.
     """
 
     pyocd_target: str = "cortex_m"
@@ -292,6 +295,7 @@ class ProbeSettings:
     notes: tuple[str, ...] = ()
     access_port: int = 0
     speed_hz: int | None = None
+    connect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,8 +379,10 @@ def validate_chip(chip: Chip) -> list[str]:
 def validate_board(board: Board) -> list[str]:
     """Return what is wrong with a board, as sentences; empty when it makes sense."""
     problems: list[str] = []
-    if board.probe.speed_hz == 0:
+    if board.probe.speed_hz is not None and board.probe.speed_hz <= 0:
         problems.append("`probe.speed_hz` must be positive")
+    if board.probe.connect not in (None, "attach", "under-reset", "awake"):
+        problems.append("`probe.connect` must be `attach`, `under-reset` or `awake`")
     if board.emulation is None:
         return problems
     emulation, chip = board.emulation, board.chip

@@ -20,6 +20,8 @@ _OPTIONS = (
         "emu (default), board:NAME, pyocd, pyocd:UID, pyocd:emu, openocd:HOST:PORT, …",
     ),
     ("timeout", "SECONDS", "how long to wait for the target (default: 5)"),
+    ("speed", "HZ", "debug clock of probes (default: that of the board's file, else 1000000)"),
+    ("connect", "HOW", "attach (default), under-reset, awake: how probes attach"),
     ("env", "FILE", "environment file (TOML, or Humility's JSON): targets with probe and archive"),
     ("boards", "LIST", "boards to share out: names of --idoldbg-env, SPECs, or NAME=SPEC"),
     ("wait", "SECONDS", "how long to wait for a board that others use (default: 60)"),

@@ -275,6 +275,8 @@ class BoardPool:
                 probe=place.probe,
                 timeout_s=self.settings.timeout_s,
                 notify=self._notify,
+                speed_hz=self.settings.speed_hz,
+                connect=self.settings.connect,
             )
         except BaseException:
             if lock is not None:
@@ -301,6 +303,8 @@ class BoardPool:
             place.probe,
             timeout_s=self.settings.timeout_s,
             wait_s=self.settings.wait_s,
+            speed_hz=self.settings.speed_hz,
+            connect=self.settings.connect,
         )
         done = flash_board(
             options, if_different=when is FlashWhen.IF_DIFFERENT, notify=self._notify

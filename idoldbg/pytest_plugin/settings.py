@@ -13,13 +13,14 @@ from idoldbg.errors import ArgumentError
 from idoldbg.model.seconds import read_seconds
 from idoldbg.pytest_plugin.options import Said, read_labgrid, read_said
 from idoldbg.pytest_plugin.places import Place, parse_board_list, read_places
+from idoldbg.target.open import CONNECT_MODES
 
 __all__ = ["FlashWhen", "Reset", "Settings", "read_settings", "worker_count", "worker_name"]
 
 DEFAULT_TIMEOUT_S, DEFAULT_WAIT_S = 5.0, 60.0
 NAMES = (
     *("archive", "board", "probe", "timeout", "env", "boards", "wait", "evidence"),
-    *("hold", "reset", "flash", "may-die"),
+    *("hold", "reset", "flash", "may-die", "speed", "connect"),
 )
 
 
@@ -61,6 +62,8 @@ class Settings:
     holds: bool = True
     reset: Reset = Reset.NEVER
     flash: FlashWhen = FlashWhen.NEVER
+    speed_hz: int | None = None
+    connect: str | None = None
 
     @property
     def timeout_s(self) -> float:
@@ -106,7 +109,18 @@ def read_settings(config: pytest.Config) -> Settings:
         holds=_choice(said["hold"], ("yes", "no"), "yes") == "yes",
         reset=Reset(_choice(said["reset"], tuple(Reset), Reset.NEVER)),
         flash=_flash(said, labgrid),
+        speed_hz=_hertz(said["speed"]),
+        connect=_choice(said["connect"], CONNECT_MODES, "") or None,
     )
+
+
+def _hertz(said: Said | None) -> int | None:
+    if said is None:
+        return None
+    text = said.value.replace("_", "")
+    if not (text.isascii() and text.isdecimal()) or not 0 < len(text) < 10 or int(text) == 0:
+        raise pytest.UsageError(f"{said.source}: `{said.value}` is not a number of hertz")
+    return int(text)
 
 
 def _choice(said: Said | None, known: tuple[str, ...], default: str) -> str:
@@ -178,6 +192,7 @@ def _check_labgrid(said: dict[str, Said | None], labgrid: Said) -> None:
     """Raise for what labgrid's environment decides: which boards, and who may use them."""
     _check_idle(said, ("board", "probe", "env", "boards"), labgrid, "its targets have their")
     wait = said["wait"]
+    _check_idle(said, ("speed", "connect"), labgrid, "its targets have their")
     if wait is not None and wait.is_argument:  # in an ini file it is for other runs
         raise pytest.UsageError(
             f"{wait.source} has no effect with {labgrid.source}: acquire the place before the tests"

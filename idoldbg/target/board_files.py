@@ -212,9 +212,14 @@ def _chip(table: _Table) -> Chip:
         peripherals=table.tables("peripheral", _peripheral),
         clocks=table.tables("clock", _clock),
         identification=table.table("identification", _identification),
+        keep_awake=table.table("keep_awake", _bits),
     )
     table.finish()
     return chip
+
+
+def _bits(table: _Table) -> tuple[int, int]:
+    return table.get("address", int), table.get("bits", int)
 
 
 def _memory(table: _Table) -> MemoryRegion:
@@ -314,6 +319,7 @@ def _probe(table: _Table) -> ProbeSettings:
         notes=table.values("notes", str),
         access_port=table.get("access_port", int, 0),
         speed_hz=table.find("speed_hz", int),
+        connect=table.find("connect", str),
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from idoldbg.target.target import Target
 
 __all__ = [
+    "CONNECT_MODES",
     "Notify",
     "Scheme",
     "Site",
@@ -38,6 +39,9 @@ __all__ = [
 ]
 
 SCHEMES = "idoldbg.target.schemes"
+CONNECT_MODES = ("attach", "under-reset", "awake")
+"""How a probe attaches: to the running target; while it holds the target in reset, which then
+boots; or insisting where a sleeping core answers seldom, and keeping its debug clock on then."""
 
 Notify = Callable[[str], None]
 
@@ -53,7 +57,8 @@ class TargetOptions:
     `uart` is a file for what an emulated board sends on its serial ports. `use_cache` reads and
     keeps an index of the archive in the user's cache directory; `notify` is told where that fails.
     `wait_s` is how long to wait for a probe that another process has open. `record` is a file for
-    what crosses the link (`idoldbg.target.recording`).
+    what crosses the link (`idoldbg.target.recording`). `speed_hz` is a probe's debug clock, and
+    `connect` how it attaches (one of `CONNECT_MODES`); None leaves both to the board's file.
     """
 
     archive: str | None = None
@@ -65,6 +70,8 @@ class TargetOptions:
     notify: Notify = ignore
     wait_s: float = 0.0
     record: str | None = None
+    speed_hz: int | None = None
+    connect: str | None = None
 
     @property
     def spec(self) -> Spec | None:

@@ -22,18 +22,37 @@ from idoldbg.errors import FaultError, IdoldbgError, LinkError, LinkTimeout
 from idoldbg.target.probe.watchdog import NoAnswer
 from idoldbg.target.spec import Spec
 
-__all__ = ["Attempt", "translate", "translated"]
+__all__ = ["GONE", "Attempt", "Unpowered", "translate", "translated"]
 
 # Top-level packages whose failures are the link's: pyOCD and what it drives probes with.
 BELOW = ("pyocd", "usb", "pylink", "hid", "libusb_package", "cmsis_pack_manager")
 
 PLUG = "check that the probe is still plugged in, then try again"
 SERVER = "check that the probe server still runs, then try again"
+GONE = "the probe is gone"
 CABLE = (
-    "check that the board is powered and the SWD cable seated, lower the speed, and see that no "
-    "firmware switches the debug pins off"
+    "check that the board is powered and the SWD cable seated; try a lower speed (`--speed "
+    "100000`), and `--connect under-reset` where firmware switches the debug pins off"
+)
+SLEEP = (
+    "the core may be asleep with its debug clock off: `--connect awake` insists and keeps the "
+    "clock on where the chip can, or build the application with its idle task's feature "
+    "`insomniac`; else lower the speed (`--speed 100000`)"
+)
+PERMISSION = (
+    "install udev rules that let this user open it (docs/probes.md has them), and plug it in again"
 )
 BUSY_WORDS = ("claim", "already", "in use", "busy", "exclusive", "access denied")
+SILENT_WORDS = ("timeout", "timed out", "read thread exited")
+OLD_WORDS = ("firmware version", "firmware does not support")
+
+
+class Unpowered(exceptions.TargetError):  # type: ignore[misc]  # pyOCD publishes no types
+    """No target answers, and the probe measures that it has no supply."""
+
+    def __init__(self, volts: float) -> None:
+        super().__init__(f"the probe measures {volts:.1f} V at the target")
+        self.volts = volts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +103,44 @@ def _probe(error: BaseException, attempt: Attempt) -> IdoldbgError:
         return attempt.fail(
             f"the probe is in use ({_text(error)})", "close the other debugger that holds it"
         )
+    system = next((e for e in _chain(error) if isinstance(e, OSError) and e.errno), None)
+    if system is not None and (system.errno not in (None, errno.ETIMEDOUT)):
+        return _system(system, attempt)
+    words = _chain_text(error)
+    if any(word in words for word in OLD_WORDS):
+        return attempt.fail(
+            f"the probe's firmware is too old: {_text(error)}",
+            "update it with its maker's tool (docs/probes.md)",
+        )
+    if system is not None or any(word in words for word in SILENT_WORDS):
+        return attempt.time_out(f"the probe does not answer ({_text(error)})", PLUG)
+    if _is_wire_state(error):
+        return attempt.fail(f"no target answers ({_text(error)})", CABLE)
     return attempt.fail(f"the probe fails: {_text(error)}", PLUG)
 
 
+def _is_wire_state(error: BaseException) -> bool:
+    """Return whether an ST-Link says that its target does not answer.
+
+    In the words of pyOCD's `stlink/constants.py`: no device connected, no id code, no debug power.
+    """
+    return _text(error).startswith(("STLink error (5)", "STLink error (9)", "STLink error (11)"))
+
+
 def _bare(error: BaseException, attempt: Attempt) -> IdoldbgError:
-    if isinstance(error.__cause__, (exceptions.TransferError, exceptions.DebugError)):
-        return attempt.fail(f"no target answers ({_text(error.__cause__)})", CABLE)
+    cause = error.__cause__
+    if isinstance(cause, (exceptions.TransferError, exceptions.DebugError)):
+        return attempt.fail(f"no target answers ({_text(cause)})", CABLE)
+    if isinstance(cause, exceptions.ProbeError):
+        return _probe(cause, attempt)
     return attempt.fail(_text(error))
+
+
+def _unpowered(error: BaseException, attempt: Attempt) -> IdoldbgError:
+    return attempt.fail(
+        f"no target answers, and {error}: its supply is off",
+        "switch the board on, and check that the probe's voltage pin (VTref) is connected",
+    )
 
 
 def _reason(reason: str, hint: str = "") -> Callable[[BaseException, Attempt], IdoldbgError]:
@@ -106,16 +156,17 @@ PYOCD_ERRORS: tuple[
     tuple[type[BaseException], Callable[[BaseException, Attempt], IdoldbgError]], ...
 ] = (
     (exceptions.TransferFaultError, _fault),
-    (exceptions.TransferTimeoutError, _slow("the target only answers WAIT", CABLE)),
+    (exceptions.TransferTimeoutError, _slow("the target only answers WAIT", SLEEP)),
     (exceptions.TransferProtocolError, _reason("garbled answers over the debug wires", CABLE)),
     (exceptions.TransferError, _reason("the target does not answer", CABLE)),
     (exceptions.CoreRegisterAccessError, _reason("a core register is out of reach")),
     (exceptions.FlashEraseFailure, _reason("the flash cannot be erased")),
+    (Unpowered, _unpowered),
     (exceptions.FlashProgramFailure, _reason("the flash cannot be programmed")),
     (exceptions.FlashFailure, _reason("the flash fails")),
     (exceptions.DebugError, _reason("the debug hardware refuses")),
     (exceptions.TargetError, _reason("the target fails")),
-    (exceptions.ProbeDisconnected, _reason("the probe is gone", PLUG)),
+    (exceptions.ProbeDisconnected, _reason(GONE, PLUG)),
     (exceptions.ProbeError, _probe),
     (exceptions.TargetSupportError, _reason("pyOCD lacks support for this target")),
     (exceptions.TimeoutError, _slow("pyOCD gave up waiting")),
@@ -151,7 +202,9 @@ def translate(error: BaseException, attempt: Attempt) -> IdoldbgError | None:
         cause = error.__context__ if isinstance(error, AssertionError) else None
         if isinstance(cause, Exception) and (first := translate(cause, attempt)) is not None:
             return first
-        return attempt.fail(f"pyOCD stumbled ({type(error).__name__}: {_text(error)})", PLUG)
+        return attempt.fail(
+            f"an answer makes no sense ({type(error).__name__} in pyOCD: {_text(error)})", PLUG
+        )
     return None
 
 
@@ -179,10 +232,16 @@ def _system(error: OSError, attempt: Attempt) -> IdoldbgError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return attempt.fail(
             f"no permission to open the probe ({text})",
-            "install pyOCD's udev rules or run as a user who may",
+            PERMISSION,
         )
-    if error.errno in (errno.ENODEV, errno.ENOENT, errno.EIO, errno.EPIPE, errno.ESHUTDOWN):
-        return attempt.fail(f"the probe is gone ({text})", PLUG)
+    if error.errno in (errno.ENODEV, errno.ENOENT, errno.ESHUTDOWN):
+        return attempt.fail(f"{GONE} ({text})", PLUG)
+    if error.errno in (errno.EIO, errno.EPIPE) and _is_usb(error):
+        return attempt.fail(f"a USB transfer failed ({text})", PLUG)
+    if error.errno in (errno.EIO, errno.EPIPE):
+        return attempt.fail(f"{GONE} ({text})", PLUG)
+    if error.errno == errno.ETIMEDOUT and _is_usb(error):
+        return attempt.time_out(f"the probe does not answer ({text})", PLUG)
     if isinstance(error, ConnectionRefusedError):
         return attempt.fail(
             f"nothing listens there ({text})", "start the server: `pyocd server -p PORT`"
@@ -190,6 +249,10 @@ def _system(error: OSError, attempt: Attempt) -> IdoldbgError:
     if isinstance(error, TimeoutError):
         return attempt.time_out(f"no answer ({text})")
     return attempt.fail(f"the connection failed ({text})", PLUG)
+
+
+def _is_usb(error: BaseException) -> bool:
+    return type(error).__module__.startswith("usb")
 
 
 def _raised_below(traceback: TracebackType | None) -> bool:
@@ -207,9 +270,13 @@ def _text(error: BaseException | None) -> str:
     return str(error) or type(error).__name__
 
 
-def _chain_text(error: BaseException | None) -> str:
-    messages: list[str] = []
-    while error is not None and len(messages) < 8:
-        messages.append(str(error).lower())
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(8):
+        if error is None:
+            return
+        yield error
         error = error.__cause__
-    return " ".join(messages)
+
+
+def _chain_text(error: BaseException | None) -> str:
+    return " ".join(str(each).lower() for each in _chain(error))

@@ -18,18 +18,23 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from pyocd.core import exceptions
-from pyocd.core.session import Session
-from pyocd.coresight.ap import MEM_AP, AccessPort, APv1Address, APv2Address
-from pyocd.coresight.dap import ADIVersion
+from pyocd.probe.debug_probe import DebugProbe
 
-from idol.records import dataclass
 from idoldbg.errors import FaultError, FlashError, IdoldbgError, LinkError, ProbeNotFound
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.host_lock import HostLock
 from idoldbg.target.probe.access import ProbeMemory
+from idoldbg.target.probe.attaching import (
+    Connection,
+    close_connection,
+    find_access_port,
+    naming_supply,
+    open_connection,
+)
 from idoldbg.target.probe.calls import CallLock
 from idoldbg.target.probe.core_debug import CoreDebug
-from idoldbg.target.probe.errors import Attempt, translated
+from idoldbg.target.probe.drivers import FAST_KINDS
+from idoldbg.target.probe.errors import GONE, Attempt, translated
 from idoldbg.target.probe.probes import (
     FoundProbe,
     ProbeInfo,
@@ -42,7 +47,7 @@ from idoldbg.target.probe.probes import (
     lock_probe,
 )
 from idoldbg.target.probe.remote import RemoteProbe
-from idoldbg.target.probe.settings import ProbeOptions, session_options
+from idoldbg.target.probe.settings import FAST_LIMIT_S, ProbeOptions
 from idoldbg.target.probe.watchdog import NoAnswer, Watchdog
 
 __all__ = [
@@ -59,20 +64,13 @@ __all__ = [
 T = TypeVar("T")
 
 CLOSE_LIMIT_S = 5.0
+LONGEST_S = 90.0
+AGAIN_S = 3.0  # what another attempt should have left
 RESET_LIMIT_S = 5.0
 
 # pyOCD logs what it also raises; without a handler Python would print that on stderr.
 for _name in ("pyocd", "pylink", "usb", "libusb_package", "cmsis_pack_manager"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """pyOCD's objects for one attachment; none of them has types."""
-
-    session: Any
-    dp: Any
-    ap: Any
 
 
 def open_probe(
@@ -172,8 +170,9 @@ class PyocdLink(ProbeMemory):
         self._find_driver = find_driver
         self._options = options
         self._watchdog = watchdog
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._leave_halted = False
+        self._is_broken = False  # the probe failed, and must be opened anew
         self._core = CoreDebug(self, self.wait, self.monotonic, link=spec)
         self._calls = CallLock(
             spec, lambda attempt, action: self._do(attempt, lambda ap: action(ap.dp.probe))
@@ -190,27 +189,32 @@ class PyocdLink(ProbeMemory):
         return self
 
     def _connect(self) -> None:
+        is_fast = self._info is not None and self._info.kind in FAST_KINDS
+        end_s = time.monotonic() + (FAST_LIMIT_S if is_fast else LONGEST_S)
         pause_s = 0.2
         for attempts_left in reversed(range(self._options.attempts)):
             try:
                 with translated(Attempt(self.spec, "attach")):
-                    self._connection = self._watchdog.call(
-                        # A server's silence is noticed before the watchdog, which says less of it.
-                        lambda: _connect(
-                            self._find_driver(self._options.limit_s / 2), self._options
-                        ),
-                        self._options.connect_limit_s,
-                    )
+                    self._open(end_s - time.monotonic())
                 self._look_at_core()
                 return
             except LinkError as error:
                 hopeless = isinstance(error, ProbeNotFound) or isinstance(
                     error.__cause__, (NoAnswer, exceptions.TargetSupportError)
                 )
-                if hopeless or attempts_left == 0:
+                if hopeless or attempts_left == 0 or time.monotonic() + pause_s + AGAIN_S > end_s:
                     raise
             time.sleep(pause_s)
             pause_s *= 2
+
+    def _open(self, limit_s: float) -> None:
+        """Find the probe, open it and the target; within that time."""
+        self._connection = self._watchdog.call(
+            # A server's silence is noticed before the watchdog, which says less of it.
+            lambda: open_connection(self._find_driver(self._options.limit_s / 2), self._options),
+            max(0.1, min(limit_s, self._options.connect_limit_s)),
+        )
+        self._is_broken = False
 
     def read_register(self, name: str) -> int:
         return self._core.halted(lambda: self._core.read_register(name))
@@ -240,6 +244,18 @@ class PyocdLink(ProbeMemory):
         A chip that loses its debug registers in a reset by the line cannot be caught by `halt`; it
         is halted as soon as it answers then, a few instructions later.
         """
+        try:
+            self._reset_with(halt=halt, line=line)
+        except LinkError as error:
+            if halt:
+                error.add_note(
+                    "the core may be left halted, or halt at its next reset: `idoldbg resume` or "
+                    "`idoldbg reset` once the probe answers, or switch the board off and on"
+                )
+            raise
+        self._leave_halted = halt
+
+    def _reset_with(self, *, halt: bool, line: bool) -> None:
         if halt:
             self._core.catch_reset(True)
         if line or not self._reset_by_request():
@@ -258,12 +274,16 @@ class PyocdLink(ProbeMemory):
             self._core.catch_reset(False)
         elif self._core.is_halted():
             self._core.resume()
-        self._leave_halted = halt
 
     def _reset_by_request(self) -> bool:
         # The chip may be gone before it acknowledges; whether there was a reset is asked for next.
-        with contextlib.suppress(LinkError, FaultError):
+        try:
             self._core.request_reset()
+        except FaultError:
+            pass
+        except LinkError as error:
+            if GONE in error.message:
+                raise
         return self._came_back()
 
     @property
@@ -332,7 +352,7 @@ class PyocdLink(ProbeMemory):
         power_down = not self._leave_halted
         # A probe that is gone has let go already.
         with contextlib.suppress(IdoldbgError), translated(Attempt(self.spec, "detach")):
-            self._watchdog.call(lambda: _close(connection, power_down), CLOSE_LIMIT_S)
+            self._watchdog.call(lambda: close_connection(connection, power_down), CLOSE_LIMIT_S)
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -352,8 +372,8 @@ class PyocdLink(ProbeMemory):
         while True:
             try:
                 return self._core.await_reset()
-            except (LinkError, FaultError):
-                if time.monotonic() >= end:
+            except (LinkError, FaultError) as error:
+                if time.monotonic() >= end or GONE in error.message:
                     raise
             time.sleep(0.05)
             with contextlib.suppress(LinkError, FaultError):
@@ -375,6 +395,8 @@ class PyocdLink(ProbeMemory):
 
         def job() -> T:
             try:
+                if not self._is_attached():
+                    self._reattach()
                 return action(self._ap())
             except exceptions.TransferFaultError:
                 raise
@@ -390,7 +412,27 @@ class PyocdLink(ProbeMemory):
         with translated(attempt):
             if self._connection is None:
                 raise attempt.fail("the link is closed")
-            return self._watchdog.call(job, self._options.limit_s)
+            if self._is_broken:
+                self._reopen()
+            try:
+                return self._watchdog.call(job, self._options.limit_s)
+            except exceptions.TransferError:
+                raise
+            except Exception:
+                self._is_broken = True
+                raise
+
+    def _reopen(self) -> None:
+        """Open the probe anew after it failed, as when an answer came too late."""
+        connection = self._connection
+        assert connection is not None  # `_do` looked
+        self._watchdog.call(lambda: close_connection(connection, False), CLOSE_LIMIT_S)
+        self._open(FAST_LIMIT_S)
+
+    def _is_attached(self) -> bool:
+        """Return whether the last `_reattach` left the probe speaking to the debug port."""
+        connection = self._connection
+        return connection is not None and connection.dp.probe.wire_protocol is not None
 
     def _ap(self) -> Any:
         assert self._connection is not None  # `_do` looked
@@ -403,51 +445,10 @@ class PyocdLink(ProbeMemory):
         """
         assert self._connection is not None  # `_do` looked
         session, dp = self._connection.session, self._connection.dp
-        dp.connect()
-        self._connection = _Connection(session, dp, _access_port(dp, self._options.access_port))
-
-
-def _connect(driver: Any, options: ProbeOptions) -> _Connection:
-    session = Session(driver, auto_open=False, options=session_options(options))
-    try:
-        session.open(init_board=False)
-        dp = session.target.dp
-        dp.connect()
-        return _Connection(session, dp, _access_port(dp, options.access_port))
-    except BaseException:
-        with contextlib.suppress(Exception):  # the first failure is the one to tell of
-            _close_session(session)
-        raise
-
-
-def _access_port(dp: Any, number: int) -> Any:
-    if dp.adi_version is ADIVersion.ADIv6:
-        if number < 0x1000:
-            raise exceptions.TargetError(
-                "its debug port is ADIv6: give the base address of the memory access port instead "
-                "of a number"
-            )
-        address = APv2Address(number)
-    else:
-        address = APv1Address(number)
-    ap = AccessPort.create(dp, address)
-    if not isinstance(ap, MEM_AP):
-        raise exceptions.TargetError(f"access port {number} gives no access to memory")
-    return ap
-
-
-def _close(connection: _Connection, power_down: bool) -> None:
-    try:
-        if power_down:
-            connection.dp.disconnect()
-    finally:
-        _close_session(connection.session)
-
-
-def _close_session(session: Any) -> None:
-    """Close the session and surely its probe: pyOCD leaves it open after a failed `open`."""
-    try:
-        session.close()
-    finally:
-        if session.probe.is_open:
-            session.probe.close()
+        if DebugProbe.Capability.SWJ_SEQUENCE not in dp.probe.capabilities:
+            # `dp.connect` leaves a connected probe as it is; an ST-Link then never speaks to a
+            # debug port that has lost its power.
+            dp.probe.disconnect()
+        with naming_supply(dp.probe):
+            dp.connect()
+        self._connection = Connection(session, dp, find_access_port(dp, self._options.access_port))

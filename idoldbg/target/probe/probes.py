@@ -18,7 +18,8 @@ from pyocd.probe.aggregator import PROBE_CLASSES
 from idol.records import dataclass, replace
 from idoldbg.errors import LinkError, ProbeNotFound
 from idoldbg.target.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
-from idoldbg.target.probe.errors import Attempt, translate, translated
+from idoldbg.target.probe.drivers import find_drivers, place_of, refused_devices
+from idoldbg.target.probe.errors import PERMISSION, Attempt, translate, translated
 from idoldbg.target.probe.watchdog import Watchdog
 from idoldbg.target.runtime_dir import private_dir
 
@@ -42,8 +43,9 @@ EMULATED_KIND = "emu"  # the name that idoldbg.target.emulated.pyocd_probe gives
 
 @dataclass(frozen=True, slots=True)
 class ProbeInfo:
-    """One probe. `kind` is pyOCD's name for its driver.
+    """One probe. `kind` is pyOCD's name for its driver, `place` where it is on the USB, if known.
 
+    Where several have one serial number, or one has none, `unique_id` ends in `@` and the place.
     `board_guess` is what board it names, `target_guess` pyOCD's target type for that, `boards` the
     board files that may be for it. `used_by` says which process of this host has it open through
     idoldbg.
@@ -58,6 +60,7 @@ class ProbeInfo:
     target_guess: str | None = None
     boards: tuple[str, ...] = ()
     used_by: str | None = None
+    place: str = ""
 
     @property
     def is_emulated(self) -> bool:
@@ -86,18 +89,34 @@ def find_probes() -> tuple[tuple[FoundProbe, ...], tuple[str, ...]]:
     found: list[FoundProbe] = []
     with _warnings() as notices:
         _find_into(found, notices)
+    found = _tell_apart(found)
     found.sort(key=lambda probe: (probe.info.is_emulated, probe.info.unique_id))
     return tuple(found), tuple(dict.fromkeys(notices))
+
+
+def _tell_apart(found: Sequence[FoundProbe]) -> list[FoundProbe]:
+    """Add the USB place to ids that several probes have, or that are none."""
+    ids = [probe.info.unique_id for probe in found]
+    return [
+        FoundProbe(replace(p.info, unique_id=f"{p.info.unique_id}@{p.info.place}"), p.driver)
+        if p.info.place and (not p.info.unique_id or ids.count(p.info.unique_id) > 1)
+        else p
+        for p in found
+    ]
 
 
 def _find_into(found: list[FoundProbe], notices: list[str]) -> None:
     for kind, probe_class in PROBE_CLASSES.items():
         try:
-            for driver in probe_class.get_all_connected_probes(None, False):
+            for driver in find_drivers(probe_class):
                 found.append(FoundProbe(_describe(kind, driver), driver))
         except Exception as error:  # noqa: BLE001 - one broken driver must not hide the others
             attempt = Attempt("pyocd", f"look for {kind} probes")
             notices.append(str(translate(error, attempt) or attempt.fail(repr(error))))
+    refused = list(refused_devices())
+    if refused:
+        notices[:] = [notice for notice in notices if "udev" not in notice]
+    notices += [f"no permission to open the probe {name}; {PERMISSION}" for name in refused]
 
 
 @contextmanager
@@ -155,9 +174,11 @@ def choose_probe(
         matches = [p for p in candidates if not p.info.is_emulated]
     else:
         wanted = unique_id.lower()
+        at_place = [p for p in candidates if p.info.place and wanted.endswith(f"@{p.info.place}")]
         ids = [(p.info.unique_id.lower(), p) for p in candidates]
         matches = (
             [p for text, p in ids if text == wanted]
+            or [p for p in at_place if p.info.unique_id.lower().startswith(wanted.split("@")[0])]
             or [p for text, p in ids if text.startswith(wanted)]
             or [p for text, p in ids if wanted in text]
         )
@@ -174,6 +195,9 @@ def choose_probe(
 def _none_found(
     spec: str, unique_id: str | None, candidates: Sequence[FoundProbe], notices: Sequence[str]
 ) -> str:
+    refused = [notice for notice in notices if notice.startswith("no permission")]
+    if refused and not candidates:
+        return f"{spec}: {refused[0]}"
     if not unique_id:
         message = (
             "no debug probe is connected; plug one in (on Linux its udev rules must allow this "
@@ -197,6 +221,7 @@ def _describe(kind: str, driver: Any) -> ProbeInfo:
         vendor=str(driver.vendor_name),
         product=str(driver.product_name),
         kind=kind,
+        place=place_of(driver),
     )
 
 

@@ -14,6 +14,9 @@ from idoldbg.target.open import Notify, TargetOptions, ignore
 
 __all__ = ["ProbeOptions", "probe_options", "session_options"]
 
+FAST_LIMIT_S = 8.0
+"""How long all attempts together may take, for a probe that is opened at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
@@ -22,27 +25,43 @@ class ProbeOptions:
     `speed_hz` is the debug clock (None leaves it to pyOCD: 1 MHz). `access_port` is the number of
     the memory access port, or, for a debug port of version 3 (ADIv6), its base address. `limit_s`
     bounds each access, `connect_limit_s` each attempt to connect. `wait_s` is how long to wait for
-    a probe that another process of this user has open; `on_wait` hears of it.
+    a probe that another process of this user has open; `on_wait` hears of it. `connect` is one of
+    `idoldbg.target.open.CONNECT_MODES`. `keep_awake` is a register of the chip, and the bits in it
+    that keep the debug port's clock on while the core sleeps.
     """
 
     speed_hz: int | None = None
     access_port: int = 0
     attempts: int = 3
-    limit_s: float = 15.0
+    limit_s: float = 8.0
     connect_limit_s: float = 30.0
     wait_s: float = 0.0
     on_wait: Callable[[str], None] = ignore
+    connect: str = "attach"
+    keep_awake: tuple[int, int] | None = None
 
 
 def probe_options(
     options: TargetOptions, archive: Archive, notify: Notify = ignore
 ) -> ProbeOptions:
     """Return how the board's file wants to be attached to, and how long the user wants to wait."""
-    how = ProbeOptions(wait_s=options.wait_s, on_wait=notify)
+    how = ProbeOptions(
+        wait_s=options.wait_s,
+        on_wait=notify,
+        speed_hz=options.speed_hz,
+        connect=options.connect or "attach",
+    )
     board = find_board(options, archive)
     if board is None:
         return how
-    return replace(how, speed_hz=board.probe.speed_hz, access_port=board.probe.access_port)
+    wanted, chip = board.probe, board.chip
+    return replace(
+        how,
+        speed_hz=options.speed_hz or wanted.speed_hz,
+        connect=options.connect or wanted.connect or "attach",
+        access_port=wanted.access_port,
+        keep_awake=chip.keep_awake,
+    )
 
 
 def session_options(options: ProbeOptions) -> dict[str, Any]:

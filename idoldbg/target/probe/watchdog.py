@@ -28,8 +28,8 @@ class Watchdog:
     """Runs calls one after the other in a thread of its own, so that the caller can give up.
 
     A thread cannot be killed in Python: a call that never ends stays behind in a daemon thread,
-    which does not keep the process alive, and every later call is refused at once. Not for use by
-    several threads at a time.
+    which does not keep the process alive, and every later call is refused at once, until it has
+    ended after all. Not for use by several threads at a time.
     """
 
     def __init__(self, name: str) -> None:
@@ -37,6 +37,7 @@ class Watchdog:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._given_up: float | None = None
+        self._stuck: threading.Lock | None = None
 
     def call(self, function: Callable[[], T], limit_s: float) -> T:
         """Return what `function` returns, or raise what it raises; `NoAnswer` after the limit.
@@ -44,6 +45,8 @@ class Watchdog:
         An interrupt (Ctrl-C) reaches the caller at once, also while the call blocks; the next call
         then has to wait for that one to end, within its own limit.
         """
+        if self._stuck is not None and self._stuck.acquire(blocking=False):
+            self._given_up = self._stuck = None
         if self._given_up is not None:
             raise NoAnswer(self._given_up)
         results: list[T] = []
@@ -64,7 +67,7 @@ class Watchdog:
             self._thread.start()
         self._jobs.put(job)
         if not _acquired(done, limit_s):
-            self._given_up = limit_s
+            self._given_up, self._stuck = limit_s, done
             raise NoAnswer(limit_s)
         if errors:
             raise errors[0]

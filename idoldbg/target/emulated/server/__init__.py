@@ -69,6 +69,8 @@ def start_board(
     lifeline: int | None = None,
     probe: str | None = None,
     idle_s: float | None = None,
+    speed_hz: int | None = None,
+    connect: str | None = None,
     limit_s: float = START_LIMIT_S,
 ) -> BoardEntry:
     """Start a board in the background, and return when it can be used.
@@ -78,7 +80,7 @@ def start_board(
     `pyocd_port` also makes it a pyOCD probe server on that port of this host, 0 for any free one.
     With `lifeline`, the read end of a pipe, it ends when the write end is closed. `probe` is the
     SPEC of a real board to keep attached instead. With `idle_s`, it ends when it had no client for
-    so long.
+    so long. `speed_hz` and `connect` are how that is attached, see `TargetOptions`.
 
     Raises `LinkError` where a board of that name runs, `LinkTimeout` when it does not start in
     time, and what opening build or board file raises.
@@ -93,6 +95,8 @@ def start_board(
         lifeline=lifeline,
         probe=probe,
         idle_s=idle_s,
+        speed_hz=speed_hz,
+        connect=connect,
     )
     answer_read, answer_write = os.pipe()
     with open(answer_read, "rb") as answers, tempfile.TemporaryFile() as output:  # noqa: PTH123  a descriptor, not a path

@@ -58,6 +58,7 @@ class BoardRequest:
     `lifeline` is a descriptor of a pipe (or of standard input): the board ends when its other end
     is closed. `probe` is the SPEC of a real board to keep, None for an emulated one; without
     `archive` it is not known what that runs. `idle_s` ends it when it had no client for so long.
+    `speed_hz` and `connect` are those of `TargetOptions`.
     """
 
     name: str
@@ -68,6 +69,8 @@ class BoardRequest:
     lifeline: int | None = None
     probe: str | None = None
     idle_s: float | None = None
+    speed_hz: int | None = None
+    connect: str | None = None
 
     @property
     def spec(self) -> str:
@@ -152,7 +155,13 @@ def _emulated(request: BoardRequest, kept: _Kept) -> _Served:
 
 def _probed(request: BoardRequest, kept: _Kept) -> _Served:
     """Attach to a real board."""
-    options = TargetOptions(archive=request.archive, board=request.board, probe=request.probe)
+    options = TargetOptions(
+        archive=request.archive,
+        board=request.board,
+        probe=request.probe,
+        speed_hz=request.speed_hz,
+        connect=request.connect,
+    )
     spec = options.spec
     assert spec is not None  # the caller looked
     archive = find_build(replace(options, probe=None)).archive

@@ -19,7 +19,8 @@ from idoldbg.target.emulated.pyocd_probe._probe import EmulatedProbe
 from idoldbg.target.emulated.pyocd_probe.boards import register_board, unregister_board
 from idoldbg.target.emulated.pyocd_probe.dap import Dap
 from idoldbg.target.probe import probes as pyocd_probes
-from idoldbg.target.probe.link import ProbeOptions, PyocdLink, _access_port, list_probes, open_probe
+from idoldbg.target.probe.attaching import find_access_port
+from idoldbg.target.probe.link import ProbeOptions, PyocdLink, list_probes, open_probe
 from idoldbg.target.probe.probes import PROBE_CLASSES, FoundProbe, ProbeInfo, choose_probe
 
 from ..conftest import DEMCR, FLASH, PPB, RAM, FakeChip
@@ -130,7 +131,7 @@ def test_missing_access_port(probe_id: str) -> None:
 
 def test_adiv6_wants_an_address_for_its_access_port() -> None:
     with pytest.raises(exceptions.TargetError, match="ADIv6"):
-        _access_port(SimpleNamespace(adi_version=ADIVersion.ADIv6), 0)
+        find_access_port(SimpleNamespace(adi_version=ADIVersion.ADIv6), 0)
 
 
 def test_addresses_beyond_32_bits(link: PyocdLink) -> None:
@@ -403,8 +404,9 @@ def test_use_after_close(probe_id: str) -> None:
 def test_nonsense_from_a_probe_is_a_link_error(
     link: PyocdLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ap = link._connection.ap  # type: ignore[union-attr]
     for nonsense in ([1], None, ["x"] * 4, [1 << 40] * 4):
+        link.read(RAM, 16)  # it is opened anew after each failure
+        ap = link._connection.ap  # type: ignore[union-attr]
         monkeypatch.setattr(ap, "read_memory_block32", lambda a, n, v=nonsense: v)
         with pytest.raises(LinkError):
             link.read(RAM, 16)
