@@ -202,3 +202,15 @@ def test_a_sleep_that_shuts_the_debug_port(desk: Desk, capsys: Capture) -> None:
         assert "asleep" in capsys.readouterr().err
     desk.probe.wires.sleep = Sleep.HARMLESS
     desk.works_again()
+
+
+def test_a_reset_that_is_cut_off_says_how_the_core_may_be_left(
+    bench: Bench, capsys: Capture
+) -> None:
+    probe = bench.plug("stlink-v2-1", "stm32f4-discovery")
+    probe.fail(FaultKind.UNPLUG, 90)  # the core is to halt at its reset vector by then
+    archive = str(ARCHIVES / "stm32f4-discovery.zip")
+    assert run(["-p", probe.spec, "-a", archive, "reset", "--halt"]) == 4
+    said = capsys.readouterr().err
+    assert "the probe is gone" in said
+    assert "the core may be left halted, or halt at its next reset" in said

@@ -37,6 +37,11 @@ class Build:
     """The `builder.compile.Compiler` of an app for this target."""
     work: Path
 
+    @property
+    def target_dir(self) -> Path:
+        folder: Path = self.compiler.target_of(FIRMWARE)
+        return folder
+
     def run(self, client: str, server: str) -> Path:
         return self.compile("everything", {"client": client, "server": server})
 
@@ -45,7 +50,7 @@ class Build:
         linked = self.work / program
         line = [
             *self.compiler.toolchain.linker, "-m", "armelf", "--gc-sections", "--entry=main",
-            str(FIRMWARE / "target" / "cargo" / self.target / "release" / program),
+            str(self.target_dir / self.target / "release" / program),
             "-o", str(linked),
         ]  # fmt: skip
         subprocess.run(line, check=True, timeout=100)
@@ -58,7 +63,7 @@ class Build:
         line = [
             str(toolchain.cargo), command, "--release", "--locked", "--quiet", *what,
             "--manifest-path", str(HERE / "compile" / "Cargo.toml"),
-            "--target", self.target, "--target-dir", str(FIRMWARE / "target" / "cargo"),
+            "--target", self.target, "--target-dir", str(self.target_dir),
             *(["-Zbuild-std=core"] if toolchain.builds_core else []),
         ]  # fmt: skip
         environment = {
@@ -67,7 +72,7 @@ class Build:
             "CARGO_INCREMENTAL": "0",
             "RUSTC": str(toolchain.rustc),
             "RUSTC_BOOTSTRAP": "1",
-            "RUSTFLAGS": " ".join(self.compiler.flags()),
+            "RUSTFLAGS": " ".join(self.compiler.flags(self.target_dir)),
             "IDOL_STUBS": str(self.work),
         }
         result = subprocess.run(
