@@ -140,7 +140,8 @@ def _running(spec: Spec, options: TargetOptions, program: Program, found: Found)
 def _probe(
     spec: Spec, options: TargetOptions, program: Program, notify: Notify, found: Found
 ) -> tuple[Place, HostLock | None]:
-    from idoldbg.target.probe.probes import choose_probe, find_probes, lock_link, lock_probe
+    from idoldbg.target.link_lock import lock_link
+    from idoldbg.target.probe.probes import choose_probe, find_probes, lock_probe
     from idoldbg.target.probe.remote import RemoteProbe
     from idoldbg.target.probe.settings import probe_options
 

@@ -15,6 +15,7 @@ from idoldbg.errors import IdoldbgError
 from idoldbg.model.memory import read_u32
 from idoldbg.render.tasks import describe_state
 from idoldbg.views.core_registers import IPSR
+from idoldbg.views.interrupts import EXCEPTIONS
 from idoldbg.views.saved import FLOATS, read_saved, read_task_registers
 from idoldbg.views.tasks import TaskRow, current_task, is_before_tasks, read_tasks
 
@@ -35,18 +36,6 @@ FIRST_TASK = 16
 """Number of task 0; gdb's protocol gives 0 and 1 meanings of their own."""
 
 _UNPRIVILEGED = 1  # of CONTROL (Armv7-M ARM B1.4.4): tasks are, the kernel before them is not
-_EXCEPTIONS = {
-    2: "NMI",
-    3: "HardFault",
-    4: "MemManage",
-    5: "BusFault",
-    6: "UsageFault",
-    7: "SecureFault",
-    11: "SVCall",
-    12: "DebugMonitor",
-    14: "PendSV",
-    15: "SysTick",
-}
 _FRAME = ("r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr", "fpscr", *FLOATS[:16])
 GUESSED = "registers are a guess by frame pointers"
 
@@ -72,7 +61,7 @@ def thread_number(index: int) -> int:
 
 def exception_name(number: int) -> str:
     """Return the name of an exception by its number in xpsr."""
-    return _EXCEPTIONS.get(number) or (f"interrupt {number - 16}" if number >= 16 else str(number))
+    return EXCEPTIONS.get(number) or (f"interrupt {number - 16}" if number >= 16 else str(number))
 
 
 def is_in_tasks(program: Program, live: Mapping[str, int]) -> bool:

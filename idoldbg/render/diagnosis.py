@@ -9,21 +9,11 @@ from idoldbg.render import source, stacks
 from idoldbg.render.printable import join_lines, printable
 from idoldbg.render.tasks import describe_fault
 from idoldbg.views.diagnosis import Code, Diagnosis, Finding
+from idoldbg.views.interrupts import EXCEPTIONS
 from idoldbg.views.source import Source
 
 __all__ = ["describe", "hint", "json", "text"]
 
-EXCEPTIONS = {
-    2: "NMI",
-    3: "HardFault",
-    4: "MemManage",
-    5: "BusFault",
-    6: "UsageFault",
-    7: "SecureFault",
-    11: "SVCall",
-    14: "PendSV",
-    15: "SysTick",
-}
 
 Facts = Mapping[str, Any]
 

@@ -12,15 +12,13 @@ from idoldbg.render.printable import join_lines
 from idoldbg.render.tasks import CFSR_BITS, describe_place
 from idoldbg.render.text import table_lines
 from idoldbg.views.core_registers import FaultRegister, RegisterReport, RegisterValue
+from idoldbg.views.interrupts import EXCEPTIONS
 from idoldbg.views.saved import is_exc_return
 from idoldbg.views.source import Source
 
 __all__ = ["describe_exception", "json", "text"]
 
-_EXCEPTIONS = {
-    0: "none", 1: "Reset", 2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault",
-    7: "SecureFault", 11: "SVCall", 12: "DebugMonitor", 14: "PendSV", 15: "SysTick",
-}  # fmt: skip
+_EXCEPTIONS = {0: "none", 1: "Reset", **EXCEPTIONS}
 _FLAGS = ((31, "N"), (30, "Z"), (29, "C"), (28, "V"), (27, "Q"), (24, "T"))
 _CONTROL = ((0, "nPRIV"), (1, "SPSEL"), (2, "FPCA"))
 _OTHER_BITS = {

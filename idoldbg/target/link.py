@@ -10,10 +10,13 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
+from idoldbg.errors import FaultError
 from idoldbg.model.memory import Clock, MemoryReader, MemoryWriter
 from idoldbg.target.capability import Halting, Registers, RunControl
 
 __all__ = ["BaseLink", "Link"]
+
+ADDRESS_END = 1 << 32
 
 
 @runtime_checkable
@@ -66,6 +69,16 @@ class BaseLink(ABC):
     @abstractmethod
     def read(self, address: int, size: int) -> bytes:
         """Read as `MemoryReader.read`."""
+
+    def check_range(self, doing: str, address: int, size: int) -> None:
+        """Raise `FaultError` for what is not within 32 bits; `doing` is "read" or "write"."""
+        if address < 0 or size < 0 or address + size > ADDRESS_END:
+            raise FaultError(
+                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
+                "address space",
+                address=address,
+                size=size,
+            )
 
     def close(self) -> None:  # noqa: B027  many links have nothing to let go of
         """Let go of the target; closing twice is harmless."""

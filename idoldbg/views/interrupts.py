@@ -1,4 +1,4 @@
-"""Interrupts of each task, and their notification bits.
+"""Names of exceptions; interrupts of each task, and their notification bits.
 
 `app.toml` names an interrupt by number or as `peripheral.name` (then `chip.toml` has the number),
 and its notification by name, or as a mask in builds of format 4 (Hubris's
@@ -12,7 +12,13 @@ from typing import Any
 
 from idoldbg.model.archive import Archive, TaskImage
 
-__all__ = ["interrupt_names", "task_interrupts"]
+__all__ = ["EXCEPTIONS", "interrupt_names", "task_interrupts"]
+
+EXCEPTIONS = {
+    2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault", 7: "SecureFault",
+    11: "SVCall", 12: "DebugMonitor", 14: "PendSV", 15: "SysTick",
+}  # fmt: skip
+"""By number, those of the core (Armv8-M ARM, B3.8); interrupts follow from 16 on."""
 
 
 def task_interrupts(archive: Archive, task: TaskImage) -> tuple[tuple[int, int], ...]:

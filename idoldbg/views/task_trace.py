@@ -22,7 +22,7 @@ from idoldbg.model.trace_records import (
 )
 from idoldbg.model.values import EnumValue, Value, find_number
 from idoldbg.views.idol_messages import IdolMessages, LentMemory, MessageName, Outcome, Result
-from idoldbg.views.interrupts import interrupt_names
+from idoldbg.views.interrupts import EXCEPTIONS, interrupt_names
 from idoldbg.views.kernel_layout import find_kernel_layout
 from idoldbg.views.tasks import (
     KERNEL_TASK_ID,
@@ -43,9 +43,6 @@ __all__ = [
 ]
 
 KERNEL_NAME = "kernel"
-_EXCEPTIONS = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault",
-               7: "SecureFault", 11: "SVCall", 12: "DebugMonitor", 14: "PendSV",
-               15: "SysTick"}  # fmt: skip
 _FIRST_INTERRUPT = 16
 
 
@@ -408,7 +405,7 @@ def matches(
 
 def exception_name(number: int) -> str:
     """Return the name of an exception; interrupts are `irq` and their number."""
-    return _EXCEPTIONS.get(number, f"irq{number - _FIRST_INTERRUPT}" if number >= 16 else "")
+    return EXCEPTIONS.get(number, f"irq{number - _FIRST_INTERRUPT}" if number >= 16 else "")
 
 
 def _waits(state: Value | None) -> bool:

@@ -10,7 +10,7 @@ from idol.editor.document import Document
 from idol.editor.edits import Edit, Surgeon, quote
 from idol.records import dataclass
 from idol.source import Diagnostic, Span
-from idol.syntax import Operation
+from idol.syntax import Argument, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,20 @@ class Case:
     def rename(self, span: Span, new: str) -> Fix:
         """Return the fix that gives a name in quotes another text."""
         return self.replace(f"Rename to `{new}`", span, quote(new))
+
+    def lend(self, operation: ron.Struct, args: ron.Map, number: int, argument: Argument) -> Fix:
+        """Return the fix that passes an argument, that entry of `args`, in a lease instead."""
+        key = self.surgeon.cut(args.entries[number][0].span)
+        lease = f"{key}: (type: {quote(argument.type.text)}, read: true)"
+        edits = [self.surgeon.remove(args, number)]
+        if len(args.entries) == 1:
+            edits = self.surgeon.remove_field(operation, "args")
+        leases = self.surgeon.get_field(operation, "leases")
+        if leases is None:
+            edits.append(self.surgeon.insert(operation, f"leases: {{{lease}}}"))
+        elif isinstance(leases.value, ron.Map):
+            edits.append(self.surgeon.insert(leases.value, lease))
+        return Fix(f"Pass `{argument.name}` in a lease", tuple(edits))
 
     def drop_recv(self) -> Iterator[Fix]:
         """Leave `recv` out, and the brackets if only the type is left."""

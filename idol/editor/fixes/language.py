@@ -62,17 +62,7 @@ def _unsized_value(case: Case) -> Iterator[Fix]:
             (a for a in declared.arguments if a.span == entry.key.span), None
         )
         if found is not None:
-            key = case.surgeon.cut(entry.key.span)
-            lease = f"{key}: (type: {quote(found.type.text)}, read: true)"
-            edits = [case.surgeon.remove(entry.map, entry.number)]
-            if len(entry.map.entries) == 1:
-                edits = case.surgeon.remove_field(operation, "args")
-            leases = case.surgeon.get_field(operation, "leases")
-            if leases is None:
-                edits.append(case.surgeon.insert(operation, f"leases: {{{lease}}}"))
-            elif isinstance(leases.value, ron.Map):
-                edits.append(case.surgeon.insert(leases.value, lease))
-            yield Fix(f"Pass `{found.name}` in a lease", tuple(edits))
+            yield case.lend(operation, entry.map, entry.number, found)
     node = case.find_node()
     if isinstance(node, ron.String) and declared is not None:
         types = [declared.reply.ok.type, *(a.type for a in declared.arguments)]

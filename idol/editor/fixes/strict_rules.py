@@ -33,17 +33,7 @@ def _hiffy_arguments(case: Case) -> Iterator[Fix]:
     )
     for argument in by_size[:1]:
         keys = [key.span for key, _ in field.value.entries]
-        lease = f"{case.surgeon.cut(argument.span)}: "
-        lease += f"(type: {quote(argument.type.text)}, read: true)"
-        edits = [case.surgeon.remove(field.value, keys.index(argument.span))]
-        if len(keys) == 1:
-            edits = case.surgeon.remove_field(operation, "args")
-        leases = case.surgeon.get_field(operation, "leases")
-        if leases is None:
-            edits.append(case.surgeon.insert(operation, f"leases: {{{lease}}}"))
-        elif isinstance(leases.value, ron.Map):
-            edits.append(case.surgeon.insert(leases.value, lease))
-        yield Fix(f"Pass `{argument.name}` in a lease", tuple(edits))
+        yield case.lend(operation, field.value, keys.index(argument.span), argument)
 
 
 def _hiffy_read_write_lease(case: Case) -> Iterator[Fix]:

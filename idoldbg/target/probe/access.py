@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from idoldbg.errors import FaultError
 from idoldbg.target.link import BaseLink
 from idoldbg.target.probe.errors import Attempt
 from idoldbg.target.probe.memory import exchange_blocks, read_blocks, read_bytes, write_bytes
@@ -17,7 +16,6 @@ T = TypeVar("T")
 
 # One watched call moves at most this much: two seconds at an SWD clock of 100 kHz.
 CHUNK_SIZE = 16 << 10
-ADDRESS_END = 1 << 32
 
 
 class ProbeMemory(BaseLink):
@@ -43,7 +41,7 @@ class ProbeMemory(BaseLink):
         raise NotImplementedError
 
     def read(self, address: int, size: int) -> bytes:
-        self._check_range("read", address, size)
+        self.check_range("read", address, size)
         parts = []
         for at in range(address, address + size, CHUNK_SIZE):
             part = min(CHUNK_SIZE, address + size - at)
@@ -54,7 +52,7 @@ class ProbeMemory(BaseLink):
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges, in one exchange with the probe where it queues accesses."""
         for address, size in ranges:
-            self._check_range("read", address, size)
+            self.check_range("read", address, size)
         if sum(size for _, size in ranges) > CHUNK_SIZE:
             self.reads_at_once = False
             return [self.read(address, size) for address, size in ranges]
@@ -74,9 +72,9 @@ class ProbeMemory(BaseLink):
     ) -> Sequence[bytes]:
         """Write, then read several ranges, in one exchange with the probe where that is short."""
         for address, data in writes:
-            self._check_range("write", address, len(data))
+            self.check_range("write", address, len(data))
         for address, size in ranges:
-            self._check_range("read", address, size)
+            self.check_range("read", address, size)
         total = sum(len(data) for _, data in writes) + sum(size for _, size in ranges)
         try:
             if total > CHUNK_SIZE:
@@ -104,7 +102,7 @@ class ProbeMemory(BaseLink):
         return self._do(attempt, once, retry=again if ranges else None)
 
     def write(self, address: int, data: bytes) -> None:
-        self._check_range("write", address, len(data))
+        self.check_range("write", address, len(data))
         for offset in range(0, len(data), CHUNK_SIZE):
             part = data[offset : offset + CHUNK_SIZE]
             at = address + offset
@@ -118,12 +116,3 @@ class ProbeMemory(BaseLink):
     def write_word(self, address: int, value: int) -> None:
         """Write one aligned word in one access."""
         self.write(address, value.to_bytes(4, "little"))
-
-    def _check_range(self, doing: str, address: int, size: int) -> None:
-        if address < 0 or size < 0 or address + size > ADDRESS_END:
-            raise FaultError(
-                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
-                "address space",
-                address=address,
-                size=size,
-            )

@@ -23,6 +23,7 @@ from pyocd.probe.debug_probe import DebugProbe
 from idoldbg.errors import FaultError, FlashError, IdoldbgError, LinkError, ProbeNotFound
 from idoldbg.target.capability import FlashImage, Identity, Progress
 from idoldbg.target.host_lock import HostLock
+from idoldbg.target.link_lock import lock_link
 from idoldbg.target.probe.access import ProbeMemory
 from idoldbg.target.probe.attaching import (
     Connection,
@@ -43,7 +44,6 @@ from idoldbg.target.probe.probes import (
     find_probes,
     guess_board,
     list_probes,
-    lock_link,
     lock_probe,
 )
 from idoldbg.target.probe.remote import RemoteProbe

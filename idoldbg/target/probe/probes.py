@@ -9,19 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from pyocd.probe.aggregator import PROBE_CLASSES
 
 from idol.records import dataclass, replace
-from idoldbg.errors import LinkError, ProbeNotFound
-from idoldbg.target.host_lock import Holder, HostLock, LockHeld, find_holder, find_user
+from idoldbg.errors import ProbeNotFound
+from idoldbg.target.host_lock import Holder, HostLock, find_holder, find_user
+from idoldbg.target.link_lock import lock_link, lock_path
 from idoldbg.target.probe.drivers import find_drivers, place_of, refused_devices
 from idoldbg.target.probe.errors import PERMISSION, Attempt, translate, translated
 from idoldbg.target.probe.watchdog import Watchdog
-from idoldbg.target.runtime_dir import private_dir
 
 __all__ = [
     "FoundProbe",
@@ -32,12 +30,10 @@ __all__ = [
     "find_probes",
     "guess_board",
     "list_probes",
-    "lock_link",
     "lock_probe",
 ]
 
 LIST_LIMIT_S = 30.0
-ID_LIMIT = 200  # characters of a unique id in a file's name
 EMULATED_KIND = "emu"  # the name that idoldbg.target.emulated.pyocd_probe gives to its probe class
 
 
@@ -249,31 +245,8 @@ def lock_probe(
     return lock_link(f"pyocd:{info.unique_id}", info.unique_id, wait_s, on_wait)
 
 
-def lock_link(spec: str, name: str, wait_s: float, on_wait: Callable[[str], None]) -> HostLock:
-    """Keep other processes of this host from what has that name, else as `lock_probe`."""
-    try:
-        return HostLock.acquire(
-            _lock_path(name),
-            shared_name=name,
-            wait_s=wait_s,
-            on_wait=lambda holder: on_wait(f"{spec} is in use by {holder}; waiting for it"),
-        )
-    except LockHeld as error:
-        waited = f", also after {wait_s:g} s" if wait_s else ""
-        raise LinkError(
-            f"{spec} is in use by {error.holder}{waited}; {error.holder.advice}",
-            link=spec,
-        ) from None
-
-
 def find_probe_holder(info: ProbeInfo) -> Holder | None:
     """Return which process of this host has a probe open through idoldbg, if one has."""
     if info.is_emulated:
         return None
-    return find_holder(_lock_path(info.unique_id)) or find_user(info.unique_id)
-
-
-def _lock_path(name: str) -> Path:
-    """Name a probe's lock after it; ids are free-form, so the rest is escaped."""
-    quoted = quote(name.encode("utf-8", "surrogatepass"), safe="")  # a SPEC may be any bytes
-    return private_dir("probes") / f"{quoted[:ID_LIMIT]}.lock"
+    return find_holder(lock_path(info.unique_id)) or find_user(info.unique_id)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 @opener("gdb:HOST:PORT", site=lambda _: Site.ELSEWHERE)
 def open_gdb(spec: Spec, wanted: Wanted) -> BaseLink:
     """Connect to the server as gdb would."""
+    from idoldbg.target.link_lock import lock_link
     from idoldbg.target.servers.address import split_address
     from idoldbg.target.servers.gdb import GdbLink
-    from idoldbg.target.servers.lock import lock_server
 
     host, port = split_address(spec)
-    lock = lock_server(str(spec), wanted.options.wait_s, wanted.notify)
+    lock = lock_link(str(spec), str(spec), wanted.options.wait_s, wanted.notify)
     try:
         return GdbLink(str(spec), host, port, lock, notify=wanted.notify)
     except BaseException:

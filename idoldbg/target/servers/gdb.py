@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from idoldbg.errors import FaultError, IdoldbgError, LinkError, Unsupported
+from idoldbg.errors import IdoldbgError, LinkError, Unsupported
 from idoldbg.target.host_lock import HostLock
 from idoldbg.target.link import BaseLink
 from idoldbg.target.open import Notify, ignore
@@ -37,7 +37,6 @@ __all__ = ["GdbLink"]
 
 T = TypeVar("T")
 
-ADDRESS_END = 1 << 32
 DHCSR, C_HALT, S_HALT = 0xE000EDF0, 1 << 1, 1 << 17
 
 SHORT_HALTS = (
@@ -142,7 +141,7 @@ class GdbLink(BaseLink):
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges while the core stands still once."""
         for address, size in ranges:
-            self._check_range("read", address, size)
+            self.check_range("read", address, size)
         return self._still(lambda: [self._read(address, size) for address, size in ranges])
 
     def _read(self, address: int, size: int) -> bytes:
@@ -158,7 +157,7 @@ class GdbLink(BaseLink):
         return dhcsr & ~(S_HALT | C_HALT) | (S_HALT | C_HALT if self._halted else 0)
 
     def write(self, address: int, data: bytes) -> None:
-        self._check_range("write", address, len(data))
+        self.check_range("write", address, len(data))
         self._still(lambda: self._memory.write(address, data))
 
     # ------------------------------------------------------------------ the core
@@ -324,12 +323,3 @@ class GdbLink(BaseLink):
             self._client.close()
             if self._lock is not None:
                 self._lock.release()
-
-    def _check_range(self, doing: str, address: int, size: int) -> None:
-        if address < 0 or size < 0 or address + size > ADDRESS_END:
-            raise FaultError(
-                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
-                "address space",
-                address=address,
-                size=size,
-            )

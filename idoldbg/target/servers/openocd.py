@@ -41,7 +41,6 @@ LIMIT_S = 15.0
 """How long an answer may take. OpenOCD's own limits for halting and resetting are 5 s."""
 ANSWER_LIMIT = 1 << 20
 REQUEST_BYTES = 32 << 10  # of memory in one request
-ADDRESS_END = 1 << 32
 CPUID = 0xE000ED00
 FIRST_VERSION = "0.12"
 HINT = "start OpenOCD for your board (`openocd -f board/NAME.cfg`); its Tcl port is 6666 by default"
@@ -113,7 +112,7 @@ class OpenocdLink(BaseLink):
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
         """Read several ranges, as many in one request as fit into one."""
         for address, size in ranges:
-            self._check_range("read", address, size)
+            self.check_range("read", address, size)
         plans = [plan_reads(address, size) if size else () for address, size in ranges]
         found = self._read([transfer for plan in plans for transfer in plan])
         parts, at = [], 0
@@ -148,7 +147,7 @@ class OpenocdLink(BaseLink):
             raise self._stream.fail(str(error)) from None
 
     def write(self, address: int, data: bytes) -> None:
-        self._check_range("write", address, len(data))
+        self.check_range("write", address, len(data))
         for transfer in plan_writes(address, len(data)):
             at = transfer.address - address
             part = data[at : at + transfer.size]
@@ -321,15 +320,6 @@ class OpenocdLink(BaseLink):
         answer = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return answer
-
-    def _check_range(self, doing: str, address: int, size: int) -> None:
-        if address < 0 or size < 0 or address + size > ADDRESS_END:
-            raise FaultError(
-                f"{self.spec}: cannot {doing} {size} bytes at 0x{address:08x}: beyond the 32-bit "
-                "address space",
-                address=address,
-                size=size,
-            )
 
 
 class _Words:

@@ -78,7 +78,24 @@ def _both(before: bytes, after: bytes) -> bytes:
     return bytes(b & a for b, a in zip(before, after, strict=True))
 
 
-class Stm32F4Flash(Stm32FlashController):
+class _OneBankFlash(Stm32FlashController):
+    """A controller with one status register."""
+
+    SR: ClassVar[int]
+    CR: ClassVar[int]
+    EOPIE: ClassVar[int]
+    EOP: ClassVar[int]
+
+    def _flag(self, flag: int) -> None:
+        self._words[self.SR] = self.read_word(self.SR) | flag
+
+    def _done(self) -> None:
+        if self._words[self.CR] & self.EOPIE:
+            self._flag(self.EOP)
+            self._interrupt(True)
+
+
+class Stm32F4Flash(_OneBankFlash):
     """Sectors of 16, 64 and 128 KiB; stores of the width that PSIZE says."""
 
     KEYR, SR, CR, OPTCR = 0x04, 0x0C, 0x10, 0x14
@@ -140,16 +157,8 @@ class Stm32F4Flash(Stm32FlashController):
         self._done()
         return _both(before, after)
 
-    def _flag(self, flag: int) -> None:
-        self._words[self.SR] = self.read_word(self.SR) | flag
 
-    def _done(self) -> None:
-        if self._words[self.CR] & self.EOPIE:
-            self._flag(self.EOP)
-            self._interrupt(True)
-
-
-class Stm32G0Flash(Stm32FlashController):
+class Stm32G0Flash(_OneBankFlash):
     """Pages of 2 KiB; a double word at a time, into erased flash only."""
 
     KEYR, SR, CR = 0x08, 0x10, 0x14
@@ -233,14 +242,6 @@ class Stm32G0Flash(Stm32FlashController):
         self._memory.put(address - 4, new[:4])
         self._done()
         return after
-
-    def _flag(self, flag: int) -> None:
-        self._words[self.SR] = self.read_word(self.SR) | flag
-
-    def _done(self) -> None:
-        if self._words[self.CR] & self.EOPIE:
-            self._flag(self.EOP)
-            self._interrupt(True)
 
 
 class Stm32H7Flash(Stm32FlashController):
