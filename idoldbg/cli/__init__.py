@@ -210,6 +210,7 @@ def _click_message(error: click.ClickException) -> str:
 def _reworded(message: str) -> str:
     message = re.sub(r"'([^']*)'", r"`\1`", message).removesuffix(".")
     message = message.replace("a valid float", "a number").replace("a valid integer", "an integer")
+    message = re.sub(r"\b(a number|an integer) range$", r"\1", message)
     return message[:1].lower() + message[1:]
 
 

@@ -121,6 +121,8 @@ FAILURES: list[tuple[list[str], int, str]] = [
     (["--board", "stm32f4-discvery", "tasks"], 2, "stm32f4-discovery"),
     (["--probe", "usbx", "tasks"], 2, "emu, emu:NAME, .*pyocd, pyocd:UID"),
     (["--probe", "remote:here", "tasks"], 2, "remote:HOST:PORT"),
+    (["ringbuf", "--last", "x"], 2, "`x` is not an integer(?! )"),
+    (["--speed", "fast", "tasks"], 2, "`fast` is not an integer(?! )"),
     # 3: the target
     (["call", "Victim.panic", "--code", "7", "--task", "victim"], 3, "`victim` died.*generation 1"),
     (["call", "Victim.ping", "--task", "sleeper"], 3, "not started"),
