@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import time
@@ -45,6 +46,11 @@ def wait_until(is_so: Callable[[], bool], what: str, limit_s: float = 60) -> Non
     while not is_so():
         assert time.monotonic() < end_s, f"{what}: not within {limit_s:g} s"
         time.sleep(0.02)
+
+
+def wait_for_idle(read_tasks: Callable[[], str], pattern: str = r"idle +0 +7 +RUNNING") -> None:
+    """Look at the tasks of a board that goes on meanwhile, until `idle` has the core."""
+    wait_until(lambda: re.search(pattern, read_tasks()) is not None, "`idle` is seen to run")
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from idoldbg.session import Session, TargetOptions, open_session
 from idoldbg.startup import reset, reset_with
 from idoldbg.target.capability import Registers, RunControl
 from idoldbg.views.tasks import is_halted
-from tests.conftest import wait_until
+from tests.conftest import wait_for_idle, wait_until
 from tests.idoldbg.target.servers.real import ARCHIVE, SERVERS
 
 RAM = 0x20000000
@@ -58,11 +58,14 @@ def idoldbg(capsys: pytest.CaptureFixture[str], spec: str, *command: str) -> tup
 
 
 def test_tasks_run(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = idoldbg(capsys, spec, "tasks")
-    assert code == 0
-    assert re.search(r"hiffy +0 +5 +", out)
-    assert re.search(r"idle +0 +7 +RUNNING", out)
-    assert "reads memory of a halted core only" in err
+    def read_tasks() -> str:
+        code, out, err = idoldbg(capsys, spec, "tasks")
+        assert code == 0
+        assert re.search(r"hiffy +0 +5 +", out)
+        assert "reads memory of a halted core only" in err
+        return out
+
+    wait_for_idle(read_tasks)
 
 
 def test_calls(spec: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:

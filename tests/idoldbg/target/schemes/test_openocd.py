@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from idoldbg.session import Session, TargetOptions, open_session
 from idoldbg.startup import reset, reset_with
 from idoldbg.target.servers.openocd import OpenocdLink
 from idoldbg.views.tasks import is_halted
-from tests.conftest import free_port, wait_until
+from tests.conftest import free_port, wait_for_idle, wait_until
 from tests.idoldbg.target.servers.real import ARCHIVE, openocd, openocd_on_bench
 from tests.tools import need
 
@@ -141,10 +140,14 @@ def test_commands_run(spec: str, capsys: pytest.CaptureFixture[str], tmp_path: P
     ]
     assert run([*target, *exchange]) == 0
     assert "ff ef 40 18" in capsys.readouterr().out
-    assert run([*target, "tasks"]) == 0
-    out, err = capsys.readouterr()
-    assert re.search(r"idle +0 +7 +RUNNING", out)
-    assert err == "", "nothing disturbs the target, so there is nothing to say"
+
+    def read_tasks() -> str:
+        assert run([*target, "tasks"]) == 0
+        out, err = capsys.readouterr()
+        assert err == "", "nothing disturbs the target, so there is nothing to say"
+        return out
+
+    wait_for_idle(read_tasks)
     path = str(tmp_path / "core")
     assert run([*target, "dump", "-o", path]) == 0
     assert "23 registers" in capsys.readouterr().out

@@ -28,7 +28,7 @@ from idoldbg.target.emulated.socket import ProbedLink, open_board
 from idoldbg.target.link import BaseLink
 from idoldbg.target.target import Target
 from tests.bench.bench import Bench, FaultKind
-from tests.conftest import ARCHIVES, ROOT, wait_until
+from tests.conftest import ARCHIVES, ROOT, wait_for_idle, wait_until
 from tests.idoldbg.target.conftest import DHCSR, FLASH, RAM, S_HALT, FakeChip
 from tests.tools import need
 
@@ -386,10 +386,14 @@ def kept() -> Iterator[str]:
 
 def test_commands_run_and_say_nothing(kept: str, capsys: Capture) -> None:
     assert kept == "board:kept"
-    assert run(["-p", kept, "tasks"]) == 0
-    said = capsys.readouterr()
-    assert re.search(r"idle +0 +7 +RUNNING", said.out)
-    assert said.err == ""
+
+    def read_tasks() -> str:
+        assert run(["-p", kept, "tasks"]) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out
+
+    wait_for_idle(read_tasks)
     assert run(["-p", kept, "call", "Sensor.reading", "--id", "0", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"]["value"] == 21.5
     assert run(["-p", kept, "reset"]) == 0
@@ -439,10 +443,12 @@ def test_clients_of_all_kinds_at_once(kept: str) -> None:
 
 def test_gdb_shares_the_board(kept: str, capfd: pytest.CaptureFixture[str]) -> None:
     need("gdb-multiarch", of="gdb-multiarch")
-    assert run(["-p", kept, "gdb", "--batch", "--ex", "info threads", "--ex", "stepi"]) == 0
-    out = capfd.readouterr().out
-    assert re.search(r'"hiffy" \(notif: timer', out)
-    assert re.search(r'"idle" \(RUNNING', out)
+
+    def read_threads() -> str:
+        assert run(["-p", kept, "gdb", "--batch", "--ex", "info threads", "--ex", "stepi"]) == 0
+        return capfd.readouterr().out
+
+    wait_for_idle(read_threads, r'"hiffy" \(notif: timer(.|\n)*"idle" \(RUNNING')
     assert board_status("kept")["halted"] is False
     assert run(["-p", kept, "call", "Sensor.reading", "--id", "0"]) == 0
 
